@@ -1,0 +1,1 @@
+"""The commands of `xnovu`, one file a group."""

@@ -1,0 +1,222 @@
+"""The tree of errors: what can go wrong, what it is called, and whether trying again helps.
+
+```
+XnovuError                    .code: its name in metrics, logs, Temporal     .retryable
+├── ConfigError               the environment cannot be read; every fault at once; exit code 2
+├── StoreError
+│   ├── StoreUnavailable      PostgreSQL does not answer                              retryable
+│   └── SchemaBehind          the database is not at our migration; exit code 3
+├── HandoffError
+│   ├── TemporalUnavailable   Temporal does not answer                                retryable
+│   └── HandoffRefused        Temporal will not have it (namespace, size)
+├── ValidationError           the payload is not what the workflow's schema says
+├── WorkflowNotFound          none published under this key for this enterprise
+├── TemplateError
+│   ├── TemplateMissing       no published template under this key and channel
+│   ├── TemplateUnsafe        line, column and what is not allowed
+│   └── TemplateFailed        it could not be rendered with this payload
+└── NovuError
+    ├── NovuUnavailable       Novu says that it cannot serve now; nothing was accepted retryable
+    ├── NovuThrottled         Novu asks for a pause; nothing was accepted             retryable
+    ├── NovuUnanswered        no answer to be trusted; it may have been accepted      retryable
+    ├── NovuRejected          Novu will not have this notification
+    └── NovuUnauthorized      the key or the address is wrong; nothing can be sent
+```
+
+An error is built of facts and writes its own sentence: *subject: what is the case*. No sentence
+holds a secret, a recipient or a part of a payload, for sentences reach logs and Temporal's history.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar
+
+
+class XnovuError(Exception):
+    """Anything that this project says went wrong."""
+
+    code: ClassVar[str] = "xnovu_error"
+    retryable: ClassVar[bool] = False
+
+
+class ConfigError(XnovuError):
+    """The environment cannot be read."""
+
+    code = "config_error"
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("settings: " + "; ".join(faults))
+        self.faults = tuple(faults)
+
+
+class StoreError(XnovuError):
+    """The database cannot serve us."""
+
+    code = "store_error"
+
+
+class StoreUnavailable(StoreError):
+    """PostgreSQL does not answer; what was asked may or may not have been written."""
+
+    code = "store_unavailable"
+    retryable = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"database: does not answer ({reason})")
+
+
+class SchemaBehind(StoreError):
+    """The database is not at our migration."""
+
+    code = "schema_behind"
+
+    def __init__(self, found: str | None, wanted: str) -> None:
+        super().__init__(
+            f"database: its schema is at {found or 'no migration'}, this version needs {wanted};"
+            " run `xnovu db upgrade`"
+        )
+        self.found = found
+        self.wanted = wanted
+
+
+class HandoffError(XnovuError):
+    """A workflow could not be started."""
+
+    code = "handoff_error"
+
+
+class TemporalUnavailable(HandoffError):
+    """Temporal does not answer; the workflow may or may not run."""
+
+    code = "temporal_unavailable"
+    retryable = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Temporal: does not answer ({reason})")
+
+
+class HandoffRefused(HandoffError):
+    """Temporal answered, and will not start the workflow."""
+
+    code = "handoff_refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Temporal: refuses the workflow ({reason})")
+
+
+class ValidationError(XnovuError):
+    """The payload is not what the workflow's schema says."""
+
+    code = "validation_error"
+
+    def __init__(self, path: str, rule: str) -> None:
+        super().__init__(f"payload: {path} breaks the rule {rule!r} of the workflow's schema")
+        self.path = path
+        self.rule = rule
+
+
+class WorkflowNotFound(XnovuError):
+    """No published workflow stands behind the notification."""
+
+    code = "workflow_not_found"
+
+    def __init__(self, workflow: str, reason: str) -> None:
+        super().__init__(f"workflow {workflow}: {reason}")
+
+
+class TemplateError(XnovuError):
+    """A template cannot be used."""
+
+    code = "template_error"
+
+
+class TemplateMissing(TemplateError):
+    """No published template under this key and channel."""
+
+    code = "template_missing"
+
+    def __init__(self, key: str, channel: str) -> None:
+        super().__init__(f"template {key} ({channel}): none is published for this enterprise")
+
+
+class TemplateUnsafe(TemplateError):
+    """The template holds something that tenants may not write."""
+
+    code = "template_unsafe"
+
+    def __init__(self, line: int, column: int, reason: str) -> None:
+        super().__init__(f"template: line {line}, column {column}: {reason}")
+        self.line = line
+        self.column = column
+        self.reason = reason
+
+
+class TemplateFailed(TemplateError):
+    """A lawful template could not be rendered with this payload."""
+
+    code = "template_failed"
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        where = "template: " if line is None else f"template: line {line}: "
+        super().__init__(where + reason)
+        self.line = line
+        self.reason = reason
+
+
+class NovuError(XnovuError):
+    """Novu did not accept, or may not have."""
+
+    code = "novu_error"
+
+
+class NovuUnavailable(NovuError):
+    """Novu says that it cannot serve now; nothing was accepted."""
+
+    code = "novu_unavailable"
+    retryable = True
+
+    def __init__(self, reason: str, pause: timedelta | None = None) -> None:
+        super().__init__(f"Novu: cannot serve now ({reason})")
+        self.pause = pause
+
+
+class NovuThrottled(NovuError):
+    """Novu asks for a pause; nothing was accepted."""
+
+    code = "novu_throttled"
+    retryable = True
+
+    def __init__(self, pause: timedelta) -> None:
+        super().__init__(f"Novu: asks for a pause of {pause.total_seconds():g} s")
+        self.pause = pause
+
+
+class NovuUnanswered(NovuError):
+    """No answer to be trusted came back; the notification may have been accepted."""
+
+    code = "novu_unanswered"
+    retryable = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Novu: outcome unknown ({reason})")
+
+
+class NovuRejected(NovuError):
+    """Novu answered, and will not have this notification."""
+
+    code = "novu_rejected"
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"Novu: rejects it with {status} ({reason})")
+        self.status = status
+        self.reason = reason
+
+
+class NovuUnauthorized(NovuError):
+    """The key or the address is wrong; nothing can be sent until a person mends it."""
+
+    code = "novu_unauthorized"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Novu: answers {status}; check NOVU_SECRET_KEY and NOVU_API_URL")
+        self.status = status

@@ -1,0 +1,1 @@
+"""The three polling loops, what wakes them and when they turn."""

@@ -1,0 +1,1 @@
+"""The rows: which are due, and every arrow between their states."""

@@ -1,0 +1,1 @@
+"""Templates of tenants: verified, compiled, rendered."""

@@ -1,0 +1,1 @@
+"""The workflow of a claim, from its start to its record."""
