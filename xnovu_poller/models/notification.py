@@ -1,0 +1,121 @@
+"""The table of notifications: what a producer writes, and what the machine keeps beside it."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from xnovu_poller.lifecycle import Channel, PublishStatus, Status
+from xnovu_poller.models.base import CHANNEL, PUBLISH, STATUS, Base, CreatedAt, Id, MaybeMoment, Off
+
+_MEANT = "publish_status = 'PUBLISH' AND NOT deactivated"
+_NEW = f"notification_status = 'PENDING' AND scheduled_for IS NULL AND {_MEANT}"
+_SCHEDULED = f"notification_status = 'PENDING' AND scheduled_for IS NOT NULL AND {_MEANT}"
+_FAILED = f"notification_status = 'FAILED' AND {_MEANT}"
+_PROCESSING = "notification_status = 'PROCESSING'"
+_EXPIRING = "notification_status IN ('PENDING', 'FAILED') AND expires_at IS NOT NULL"
+
+
+def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(name, *(text(c) for c in columns), postgresql_where=text(where), unique=unique)
+
+
+class Notification(Base):
+    """One thing to be said to some people, and how far that has come."""
+
+    __tablename__ = "ent_notification"
+    __table_args__ = (
+        CheckConstraint("enterprise_id <> ''", "enterprise"),
+        CheckConstraint("jsonb_typeof(payload) = 'object'", "payload"),
+        CheckConstraint(
+            "cardinality(recipients) > 0 AND array_position(recipients, NULL) IS NULL AND '' <> ALL (recipients)",
+            "recipients",
+        ),
+        CheckConstraint(
+            "channels IS NULL OR (cardinality(channels) > 0 AND array_position(channels, NULL) IS NULL)",
+            "channels",
+        ),
+        CheckConstraint("priority BETWEEN 0 AND 9", "priority"),
+        CheckConstraint("least(attempt, failure_count, refusals, unknown_outcomes, lapses) >= 0", "counters"),
+        # SENT, DEAD and RETRACTED rows hold no lease and no live send.
+        CheckConstraint("(notification_status = 'PROCESSING') = (lease_expires_at IS NOT NULL)", "lease"),
+        CheckConstraint("notification_status = 'PROCESSING' OR send_until IS NULL", "send"),
+        CheckConstraint("notification_status <> 'PROCESSING' OR temporal_workflow_id IS NOT NULL", "holder"),
+        # `next_attempt_at` also remembers, while PROCESSING, that the row came from FAILED.
+        CheckConstraint("notification_status <> 'FAILED' OR next_attempt_at IS NOT NULL", "retry"),
+        CheckConstraint("notification_status <> 'PENDING' OR next_attempt_at IS NULL", "fresh"),
+        CheckConstraint("(notification_status = 'RETRACTED') = (retracted_at IS NOT NULL)", "retracted"),
+        # A loop's two indexes: its rows by priority, and its rows by age, within each enterprise.
+        _index("ent_notification_new", "enterprise_id", "priority DESC", "id", where=_NEW),
+        _index("ent_notification_new_age", "enterprise_id", "id", where=_NEW),
+        _index(
+            "ent_notification_scheduled",
+            "enterprise_id",
+            "priority",
+            "scheduled_for",
+            "id",
+            where=_SCHEDULED,
+        ),
+        _index("ent_notification_scheduled_age", "enterprise_id", "scheduled_for", "id", where=_SCHEDULED),
+        _index(
+            "ent_notification_failed", "enterprise_id", "priority", "next_attempt_at", "id", where=_FAILED
+        ),
+        _index("ent_notification_failed_age", "enterprise_id", "next_attempt_at", "id", where=_FAILED),
+        # How much is in flight, by enterprise; and whose lease lapsed.
+        _index("ent_notification_in_flight", "enterprise_id", where=_PROCESSING),
+        _index("ent_notification_lease", "lease_expires_at", "id", where=_PROCESSING),
+        _index("ent_notification_expiring", "expires_at", "id", where=_EXPIRING),
+        _index(
+            "ent_notification_dedup",
+            "enterprise_id",
+            "dedup_key",
+            where="dedup_key IS NOT NULL",
+            unique=True,
+        ),
+        # A rule must be deletable without a scan of all notifications.
+        _index("ent_notification_rule_id", "notification_rule_id", where="notification_rule_id IS NOT NULL"),
+        # For the statistics of the last day; a few pages, whatever the table holds.
+        Index("ent_notification_created", "created_at", postgresql_using="brin"),
+    )
+
+    id: Mapped[Id]
+    enterprise_id: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    notification_workflow_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("notify.ent_notification_workflow.id")
+    )
+    notification_rule_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("notify.ent_notification_rule.id", ondelete="SET NULL")
+    )
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    recipients: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    channels: Mapped[list[Channel] | None] = mapped_column(ARRAY(CHANNEL))
+    overrides: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    dedup_key: Mapped[str | None] = mapped_column(Text)
+    publish_status: Mapped[PublishStatus] = mapped_column(PUBLISH, server_default=text("'PUBLISH'"))
+    deactivated: Mapped[Off]
+    scheduled_for: Mapped[MaybeMoment]
+    expires_at: Mapped[MaybeMoment]
+
+    # From here on, the machine writes.
+    notification_status: Mapped[Status] = mapped_column(STATUS, server_default=text("'PENDING'"))
+    transaction_id: Mapped[str] = mapped_column(Text, server_default=text("('xn-' || gen_random_uuid())"))
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    failure_count: Mapped[int] = mapped_column(server_default=text("0"))
+    refusals: Mapped[int] = mapped_column(server_default=text("0"))
+    unknown_outcomes: Mapped[int] = mapped_column(server_default=text("0"))
+    lapses: Mapped[int] = mapped_column(server_default=text("0"))
+    lease_expires_at: Mapped[MaybeMoment]
+    send_until: Mapped[MaybeMoment]
+    next_attempt_at: Mapped[MaybeMoment]
+    retract_requested_at: Mapped[MaybeMoment]
+    processed_at: Mapped[MaybeMoment]
+    retracted_at: Mapped[MaybeMoment]
+    temporal_workflow_id: Mapped[str | None] = mapped_column(Text)
+    error_details: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    retraction_reason: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]

@@ -1,0 +1,45 @@
+"""The table of workflows: what may be sent, on which channels, with which payload."""
+
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from xnovu_poller.lifecycle import Channel, PublishStatus, WorkflowType
+from xnovu_poller.models.base import CHANNEL, PUBLISH, WORKFLOW, Base, CreatedAt, Id, Off
+
+
+class Workflow(Base):
+    """A kind of notification; a row without an enterprise serves all that have none of its key."""
+
+    __tablename__ = "ent_notification_workflow"
+    __table_args__ = (
+        CheckConstraint("workflow_key <> ''", "key"),
+        CheckConstraint("payload_schema IS NULL OR jsonb_typeof(payload_schema) = 'object'", "schema"),
+        CheckConstraint("jsonb_typeof(template_overrides) = 'object'", "overrides"),
+        # NULLS NOT DISTINCT is PostgreSQL 15's; 14 needs one index for the owned and one for the global.
+        Index("ent_notification_workflow_own", "enterprise_id", "workflow_key", unique=True),
+        Index(
+            "ent_notification_workflow_global",
+            "workflow_key",
+            unique=True,
+            postgresql_where=text("enterprise_id IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    enterprise_id: Mapped[str | None] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    workflow_type: Mapped[WorkflowType] = mapped_column(WORKFLOW)
+    workflow_key: Mapped[str] = mapped_column(Text)
+    default_channels: Mapped[list[Channel]] = mapped_column(
+        ARRAY(CHANNEL), server_default=text("'{IN_APP}'::notify.channel_type[]")
+    )
+    payload_schema: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    template_overrides: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    publish_status: Mapped[PublishStatus] = mapped_column(PUBLISH, server_default=text("'DRAFT'"))
+    deactivated: Mapped[Off]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]

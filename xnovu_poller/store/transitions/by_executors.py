@@ -1,0 +1,197 @@
+"""The arrows of the executors: their right is a hold, the very `send_until` that it wrote included.
+
+So a twin that was stalled until its hold lapsed is late, and changes nothing.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from xnovu_poller.lifecycle import Fault, Hold, seconds
+from xnovu_poller.store.transitions.arrow import BACK, LET_GO, arrow, bind_holds, move
+from xnovu_poller.store.transitions.holding import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed attempt, as its row will tell it.
+
+    Attributes:
+        hold: the right to write.
+        fault: what went wrong.
+        wait: how long until the next attempt.
+        counted: whether it brings the notification nearer to DEAD; an outage does not.
+    """
+
+    hold: Hold
+    fault: Fault
+    wait: timedelta
+    counted: bool = True
+
+
+async def release_held(engine: AsyncEngine, holds: Sequence[Hold], *, refused: bool) -> set[int]:
+    """PROCESSING → PENDING, or FAILED where it came from: Novu could not serve; nothing was accepted.
+
+    Args:
+        engine: where the rows are.
+        holds: the rights to write.
+        refused: Novu gave a definite answer, so the next call must bear another idempotency key.
+
+    Raises:
+        StoreUnavailable: nothing may have been written; the sends lapse.
+    """
+    return await move(engine, _RELEASE_HELD, bind_holds(holds) | {"refused": int(refused)})
+
+
+async def sent(engine: AsyncEngine, holds: Sequence[Hold]) -> set[int]:
+    """PROCESSING → SENT: Novu accepted every chunk. If the process dies here, the send is made again
+    under the same transaction id, and Novu drops the repeat.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    return await move(engine, _SENT, bind_holds(holds))
+
+
+async def failed(engine: AsyncEngine, failures: Sequence[Failure], *, max_failures: int) -> set[int]:
+    """PROCESSING → FAILED, or DEAD with the failure that reaches `max_failures`.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    values = bind_holds([failure.hold for failure in failures]) | {
+        "details": [json.dumps(failure.fault.details()) for failure in failures],
+        "waits": [seconds(failure.wait) for failure in failures],
+        "counts": [int(failure.counted) for failure in failures],
+        "max_failures": max_failures,
+    }
+    return await move(engine, _FAILED, values)
+
+
+async def dead(
+    engine: AsyncEngine, faults: Sequence[tuple[Hold, Fault]], *, refused: bool = False
+) -> set[int]:
+    """PROCESSING → DEAD: no further attempt can succeed; `error_details` says why.
+
+    Args:
+        engine: where the rows are.
+        faults: the rights to write, each with what its row is to tell.
+        refused: it was Novu's definite answer, so that a revived send bears another idempotency key.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    return await move(engine, _DEAD, _faults(faults) | {"refused": int(refused)})
+
+
+async def unknown(engine: AsyncEngine, faults: Sequence[tuple[Hold, Fault]]) -> set[int]:
+    """PROCESSING → PROCESSING: it may have been accepted; the next try makes the same call again.
+
+    Raises:
+        StoreUnavailable: nothing may have been written; the send lapses, which counts the same.
+    """
+    return await move(engine, _UNKNOWN, _faults(faults))
+
+
+async def retracted(engine: AsyncEngine, holds: Sequence[Hold], *, reason: str, certain: bool) -> set[int]:
+    """PROCESSING → RETRACTED: withdrawn or expired before its send.
+
+    Args:
+        engine: where the rows are.
+        holds: the rights to write.
+        reason: why, unless the producer has given a reason.
+        certain: nothing was accepted; otherwise the row says that its delivery is unknown.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    return await move(engine, _RETRACTED, bind_holds(holds) | {"reason": reason, "certain": certain})
+
+
+async def lose(
+    engine: AsyncEngine, works: Sequence[Work], *, fault: Fault, wait: timedelta, max_failures: int
+) -> set[int]:
+    """PROCESSING → FAILED or DEAD: the workflow never heard from its activity again.
+
+    Rows with a live send are left alone: whoever sends may still record it.
+
+    Args:
+        engine: where the rows are.
+        works: id and attempt of each row.
+        fault: what the row is to tell.
+        wait: how long until the next attempt.
+        max_failures: as many counted failures are the last.
+
+    Returns:
+        The ids that moved.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    values = {
+        "ids": [work[0] for work in works],
+        "attempts": [work[1] for work in works],
+        "details": json.dumps(fault.details()),
+        "wait": seconds(wait),
+        "max_failures": max_failures,
+    }
+    return await move(engine, _LOSE, values)
+
+
+def _faults(faults: Sequence[tuple[Hold, Fault]]) -> dict[str, Any]:
+    return bind_holds([hold for hold, _ in faults]) | {
+        "details": [json.dumps(fault.details()) for _, fault in faults]
+    }
+
+
+_HOLDS = "n.send_until = asked.untils"
+_LAST = "n.failure_count + mine.counts >= :max_failures AND mine.counts > 0"
+
+_RELEASE_HELD = arrow(
+    f"notification_status = {BACK}, {LET_GO}, refusals = n.refusals + :refused", right=_HOLDS, more="untils"
+)
+_SENT = arrow(
+    f"notification_status = 'SENT', processed_at = clock_timestamp(), error_details = NULL, {LET_GO}",
+    right=_HOLDS,
+    more="untils",
+)
+_FAILED = arrow(
+    f"""notification_status = CASE WHEN {_LAST} THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
+        processed_at = CASE WHEN {_LAST} THEN clock_timestamp() END,
+        next_attempt_at = clock_timestamp() + make_interval(secs => mine.waits),
+        failure_count = n.failure_count + mine.counts, error_details = mine.details, {LET_GO}""",
+    right=_HOLDS,
+    more="untils details waits counts",
+)
+_DEAD = arrow(
+    f"""notification_status = 'DEAD', processed_at = clock_timestamp(), refusals = n.refusals + :refused,
+        error_details = mine.details, {LET_GO}""",
+    right=_HOLDS,
+    more="untils details",
+)
+_UNKNOWN = arrow(
+    "unknown_outcomes = n.unknown_outcomes + 1, error_details = mine.details, send_until = NULL",
+    right=_HOLDS,
+    more="untils details",
+)
+_RETRACTED = arrow(
+    f"""notification_status = 'RETRACTED', retracted_at = clock_timestamp(),
+        retraction_reason = coalesce(n.retraction_reason, :reason),
+        error_details = CASE WHEN :certain THEN NULL ELSE jsonb_build_object('delivery', 'unknown') END, {LET_GO}""",
+    right=_HOLDS,
+    more="untils",
+)
+_LOSE = arrow(
+    f"""notification_status = CASE WHEN n.failure_count + 1 >= :max_failures
+            THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
+        processed_at = CASE WHEN n.failure_count + 1 >= :max_failures THEN clock_timestamp() END,
+        next_attempt_at = clock_timestamp() + make_interval(secs => :wait),
+        failure_count = n.failure_count + 1, error_details = CAST(:details AS jsonb),
+        lapses = n.lapses + (n.send_until IS NOT NULL)::int,
+        unknown_outcomes = n.unknown_outcomes + (n.send_until IS NOT NULL)::int, {LET_GO}""",
+    right="(n.send_until IS NULL OR n.send_until < clock_timestamp())",
+)

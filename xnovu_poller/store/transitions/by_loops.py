@@ -1,0 +1,155 @@
+"""The arrows of the loops: their right is a claim on which no send has begun."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from xnovu_poller.lifecycle import Claim, seconds
+from xnovu_poller.store.due import Due, claim_sql
+from xnovu_poller.store.engine import reach
+from xnovu_poller.store.transitions.arrow import (
+    BACK,
+    LET_GO,
+    WORKFLOW_KEY,
+    arrow,
+    bind_claims,
+    claims_of,
+    move,
+)
+
+EXPIRE_AT_ONCE = 1000
+"""One turn expires this many notifications at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms a deployment claims.
+
+    Attributes:
+        prefix: the deployment's short name, first part of every workflow id.
+        batch: most rows of one claim.
+        group_size: notifications of one workflow, 1 to 500.
+        max_in_flight: most PROCESSING rows of the deployment.
+        lease: how long a claim stands before work on it begins.
+        enterprises: the tenants served; None for all.
+    """
+
+    prefix: str
+    batch: int
+    group_size: int
+    max_in_flight: int
+    lease: timedelta
+    enterprises: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a loop's round of the enterprises stands: after whom, and at which of ten spins."""
+
+    after: str = ""
+    spin: int = 0
+
+
+async def claim(engine: AsyncEngine, due: Due, terms: Terms, place: Place) -> tuple[list[Claim], Place]:
+    """PENDING or FAILED → PROCESSING: take due rows, fairly, for as long as a handoff needs.
+
+    If the process dies here, the lease lapses and the failed loop rescues the rows.
+
+    Returns:
+        The claims, in no order, empty if nothing is due or the deployment is full; and the place
+        from which the next claim of this loop goes on.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer; the rows may have been claimed, and lapse.
+    """
+    groups = [f"{terms.prefix}-notifications-{uuid4()}" for _ in range(-(-terms.batch // terms.group_size))]
+    values: dict[str, Any] = {
+        "after": place.after,
+        "spin": place.spin,
+        "max_in_flight": terms.max_in_flight,
+        "lease": seconds(terms.lease),
+        "prefix": terms.prefix,
+        "group_size": terms.group_size,
+        "groups": groups,
+    }
+    if terms.enterprises is not None:
+        values["enterprises"] = list(terms.enterprises)
+    sql = text(claim_sql(due, terms.batch, named=terms.enterprises is not None))
+    async with reach(engine) as connection:
+        rows = (await connection.execute(sql, values)).all()
+    after = max(rows, key=lambda row: row.place).enterprise_id if rows else place.after
+    return claims_of(rows), Place(after, (place.spin + 1) % 10)
+
+
+async def release(engine: AsyncEngine, claims: Sequence[Claim]) -> set[int]:
+    """PROCESSING → PENDING, or FAILED where it came from: give back, unharmed, what was not begun.
+
+    Raises:
+        StoreUnavailable: nothing may have been written; the leases lapse.
+    """
+    return await move(engine, _RELEASE, bind_claims(claims))
+
+
+async def extend(engine: AsyncEngine, claims: Sequence[Claim], lease: timedelta) -> set[int]:
+    """PROCESSING → PROCESSING: Temporal still has the workflow, so the lease goes on.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    return await move(engine, _EXTEND, bind_claims(claims) | {"lease": seconds(lease)})
+
+
+async def renew(engine: AsyncEngine, claims: Sequence[Claim], terms: Terms) -> list[Claim]:
+    """PROCESSING → PROCESSING, claimed anew: the workflow is gone and its last send has lapsed.
+
+    Returns:
+        The new claims; each runs alone.
+
+    Raises:
+        StoreUnavailable: the rows may have been claimed; their leases lapse.
+    """
+    values = bind_claims(claims) | {"lease": seconds(terms.lease), "prefix": terms.prefix}
+    async with reach(engine) as connection:
+        return claims_of((await connection.execute(_RENEW, values)).all())
+
+
+async def expire(engine: AsyncEngine) -> int:
+    """PENDING or FAILED → RETRACTED, reason `expired`; not what may have been accepted already.
+
+    Returns:
+        How many moved, at most `EXPIRE_AT_ONCE`.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    return len(await move(engine, _EXPIRE, {}))
+
+
+_RELEASE = arrow(f"notification_status = {BACK}, {LET_GO}", right="n.send_until IS NULL")
+_EXTEND = arrow("lease_expires_at = clock_timestamp() + make_interval(secs => :lease)", right="true")
+_RENEW = arrow(
+    """attempt = n.attempt + 1, lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
+        temporal_workflow_id = concat(CAST(:prefix AS text), '-notification-', n.id, '-', n.attempt + 1)""",
+    right="n.send_until < clock_timestamp() AND n.lease_expires_at < clock_timestamp()",
+    returning=f"n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority, {WORKFLOW_KEY}",
+)
+_EXPIRE = text(f"""
+    WITH gone AS MATERIALIZED (
+        SELECT n.id FROM notify.ent_notification n
+        WHERE n.notification_status IN ('PENDING', 'FAILED') AND n.expires_at <= now()
+            AND n.unknown_outcomes = 0 AND NOT EXISTS (
+                SELECT FROM notify.ent_notification_delivery d
+                WHERE d.notification_id = n.id AND d.outcome IN ('accepted', 'unknown'))
+        ORDER BY n.expires_at, n.id
+        LIMIT {EXPIRE_AT_ONCE}
+        FOR UPDATE OF n SKIP LOCKED
+    )
+    UPDATE notify.ent_notification AS n SET notification_status = 'RETRACTED', retraction_reason = 'expired',
+        retracted_at = clock_timestamp()
+    FROM gone WHERE n.id = gone.id
+    RETURNING n.id""")  # noqa: S608 - built of this module's constants
