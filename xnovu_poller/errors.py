@@ -9,6 +9,9 @@ XnovuError                    .code: its name in metrics, logs, Temporal     .re
 ├── HandoffError
 │   ├── TemporalUnavailable   Temporal does not answer                                retryable
 │   └── HandoffRefused        Temporal will not have it (namespace, size)
+├── Unfinished                an attempt is not through; the next try goes on              retryable
+├── LostContact               the workflow heard no more of its activity
+├── Poison                    sending it has killed its process too often
 ├── ValidationError           the payload is not what the workflow's schema says
 ├── WorkflowNotFound          none published under this key for this enterprise
 ├── TemplateError
@@ -104,6 +107,35 @@ class HandoffRefused(HandoffError):
         super().__init__(f"Temporal: refuses the workflow ({reason})")
 
 
+class Unfinished(XnovuError):
+    """An attempt is not through; its next try goes on where this one stopped."""
+
+    code = "unfinished"
+    retryable = True
+
+    def __init__(self, count: int, pause: timedelta = timedelta(0)) -> None:
+        super().__init__(f"delivery: {count} notifications are left to the next try")
+        self.pause = pause
+
+
+class LostContact(XnovuError):
+    """The workflow heard no more of its activity."""
+
+    code = "lost_contact"
+
+    def __init__(self) -> None:
+        super().__init__("delivery: the workflow heard no more of its activity; the outcome may be unknown")
+
+
+class Poison(XnovuError):
+    """Sending the notification has killed its process too often."""
+
+    code = "poison"
+
+    def __init__(self, lapses: int) -> None:
+        super().__init__(f"delivery: its sender died {lapses} times")
+
+
 class ValidationError(XnovuError):
     """The payload is not what the workflow's schema says."""
 
@@ -164,9 +196,14 @@ class TemplateFailed(TemplateError):
 
 
 class NovuError(XnovuError):
-    """Novu did not accept, or may not have."""
+    """Novu did not accept, or may not have.
+
+    Attributes:
+        answered: Novu answered, and would repeat the answer to a call under the same idempotency key.
+    """
 
     code = "novu_error"
+    answered = True
 
 
 class NovuUnavailable(NovuError):
@@ -175,9 +212,10 @@ class NovuUnavailable(NovuError):
     code = "novu_unavailable"
     retryable = True
 
-    def __init__(self, reason: str, pause: timedelta | None = None) -> None:
+    def __init__(self, reason: str, pause: timedelta | None = None, *, answered: bool = True) -> None:
         super().__init__(f"Novu: cannot serve now ({reason})")
         self.pause = pause
+        self.answered = answered
 
 
 class NovuThrottled(NovuError):
@@ -197,8 +235,9 @@ class NovuUnanswered(NovuError):
     code = "novu_unanswered"
     retryable = True
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, answered: bool = False) -> None:
         super().__init__(f"Novu: outcome unknown ({reason})")
+        self.answered = answered
 
 
 class NovuRejected(NovuError):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from xnovu_poller.errors import NovuError, XnovuError
 
@@ -90,6 +90,13 @@ class RuleTrigger(StrEnum):
     EVENT = "EVENT"
 
 
+class Work(NamedTuple):
+    """One attempt of a notification: what is written only while the row is at this attempt."""
+
+    notification_id: int
+    attempt: int
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A notification taken by a loop: the right to hand it off.
@@ -109,6 +116,11 @@ class Claim:
     workflow_key: str | None
     temporal_workflow_id: str
     priority: int
+
+    @property
+    def work(self) -> Work:
+        """The right to write that the claim carries."""
+        return Work(self.notification_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)

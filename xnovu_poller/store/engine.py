@@ -13,6 +13,9 @@ from xnovu_poller.errors import StoreUnavailable
 
 ROLE = "xnovu_worker"
 
+Engine = AsyncEngine
+"""The pool, under the name by which the other rooms ask for it."""
+
 # An age bound lets a worker leave a writer that a failover made read-only.
 _MAX_AGE_SECONDS = 1800
 _STATEMENT_TIMEOUT_MS = 60_000
@@ -27,7 +30,7 @@ def worker_options(given: str = "") -> str:
     return f"{given} -c role={ROLE} -c statement_timeout={_STATEMENT_TIMEOUT_MS}".strip()
 
 
-def connect(url: str, *, part: str, size: int = 10) -> AsyncEngine:
+def connect(url: str, *, part: str, size: int = 10) -> Engine:
     """Make the pool of the worker; nothing is connected yet.
 
     Every arrow is one statement, so connections run in autocommit: one round trip a statement, and
@@ -62,7 +65,7 @@ def connect(url: str, *, part: str, size: int = 10) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def reach(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def reach(engine: Engine) -> AsyncIterator[AsyncConnection]:
     """Lend a connection.
 
     Raises:

@@ -10,10 +10,9 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from xnovu_poller.errors import SchemaBehind, StoreError
-from xnovu_poller.store.engine import reach
+from xnovu_poller.store.engine import Engine, reach
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -62,7 +61,7 @@ def wanted() -> str:
     return head
 
 
-async def check(engine: AsyncEngine) -> None:
+async def check(engine: Engine) -> None:
     """Ask whether the database is at our migration.
 
     Raises:
@@ -80,7 +79,7 @@ async def check(engine: AsyncEngine) -> None:
         raise SchemaBehind(found, head)
 
 
-async def deployment(engine: AsyncEngine) -> UUID:
+async def deployment(engine: Engine) -> UUID:
     """Tell the id of this deployment; a database that is a copy of another mints its own first.
 
     Returns:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from xnovu_poller.lifecycle import Claim, Hold
-from xnovu_poller.store.engine import reach
+from xnovu_poller.lifecycle import Claim, Hold, Work
+from xnovu_poller.store.engine import Engine, reach
 
 LET_GO = "lease_expires_at = NULL, send_until = NULL"
 BACK = "CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status"
@@ -20,7 +19,14 @@ BACK = "CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::no
 WORKFLOW_KEY = """(SELECT w.workflow_key FROM notify.ent_notification_workflow w
         WHERE w.id = n.notification_workflow_id) AS workflow_key"""
 
-_KINDS = {"untils": "timestamptz", "details": "jsonb", "waits": "float8", "counts": "int"}
+_KINDS = {
+    "untils": "timestamptz",
+    "details": "jsonb",
+    "waits": "float8",
+    "counts": "int",
+    "unknowns": "int",
+    "refused": "int",
+}
 
 
 def arrow(change: str, *, right: str, more: str = "", returning: str = "n.id") -> TextClause:
@@ -49,7 +55,7 @@ def arrow(change: str, *, right: str, more: str = "", returning: str = "n.id") -
     RETURNING {returning}""")  # noqa: S608 - built of the arrows' constants
 
 
-async def move(engine: AsyncEngine, statement: TextClause, values: dict[str, Any]) -> set[int]:
+async def move(engine: Engine, statement: TextClause, values: dict[str, Any]) -> set[int]:
     """Carry out an arrow.
 
     Returns:
@@ -70,13 +76,13 @@ def claims_of(rows: Sequence[Any]) -> list[Claim]:
     ]
 
 
-def bind_claims(claims: Sequence[Claim]) -> dict[str, Any]:
-    """Bind the right of a loop."""
-    return {"ids": [c.notification_id for c in claims], "attempts": [c.attempt for c in claims]}
+def bind_works(works: Sequence[Work]) -> dict[str, Any]:
+    """Bind the right of a claim."""
+    return {"ids": [work.notification_id for work in works], "attempts": [work.attempt for work in works]}
 
 
 def bind_holds(held: Sequence[Hold]) -> dict[str, Any]:
-    """Bind the right of an executor."""
+    """Bind the right of a hold."""
     return {
         "ids": [hold.notification_id for hold in held],
         "attempts": [hold.attempt for hold in held],

@@ -7,10 +7,9 @@ from datetime import timedelta
 from typing import Literal
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from xnovu_poller.lifecycle import Fault, Hold, seconds
-from xnovu_poller.store.engine import reach
+from xnovu_poller.store.engine import Engine, reach
 from xnovu_poller.store.transitions.holding import SEND_MARGIN
 
 
@@ -33,7 +32,7 @@ class Chunk:
     outcome: Literal["accepted", "refused", "unknown"] | None
 
 
-async def cut(engine: AsyncEngine, hold: Hold, slices: Sequence[Sequence[str]]) -> list[Chunk]:
+async def cut(engine: Engine, hold: Hold, slices: Sequence[Sequence[str]]) -> list[Chunk]:
     """Make the delivery rows, unless they stand already.
 
     Args:
@@ -59,13 +58,14 @@ async def cut(engine: AsyncEngine, hold: Hold, slices: Sequence[Sequence[str]]) 
         return [Chunk(r.chunk, r.recipients, r.transaction_id, r.refusals, r.outcome) for r in rows]
 
 
-async def answered(
-    engine: AsyncEngine,
+async def answered(  # noqa: PLR0913 - what an answer consists of, each named
+    engine: Engine,
     hold: Hold,
     chunk: Chunk,
     *,
     outcome: Literal["accepted", "refused", "unknown"] | None,
     fault: Fault | None,
+    refused: bool,
     deadline: timedelta,
 ) -> Hold | None:
     """Write down the answer to one chunk, and hold on for the next.
@@ -75,7 +75,8 @@ async def answered(
         hold: the right to write.
         chunk: whose answer it is.
         outcome: None if Novu could not serve: the chunk is to be sent again.
-        fault: what went wrong; a fault without an unknown outcome is a refusal.
+        fault: what went wrong.
+        refused: it was a definite answer, so the next call bears another idempotency key.
         deadline: total time of the next send.
 
     Returns:
@@ -91,7 +92,7 @@ async def answered(
         "send": seconds(deadline + SEND_MARGIN),
         "chunk": chunk.number,
         "outcome": outcome,
-        "refused": int(fault is not None and outcome != "unknown"),
+        "refused": int(refused),
         "details": None if fault is None else json.dumps(fault.details()),
     }
     async with reach(engine) as connection:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from xnovu_poller.lifecycle import Fault, Hold, seconds
-from xnovu_poller.store.transitions.arrow import BACK, LET_GO, arrow, bind_holds, move
-from xnovu_poller.store.transitions.holding import Work
+from xnovu_poller.lifecycle import Fault, Hold, Work, seconds
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.transitions.arrow import BACK, LET_GO, arrow, bind_holds, bind_works, move
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +23,19 @@ class Failure:
         fault: what went wrong.
         wait: how long until the next attempt.
         counted: whether it brings the notification nearer to DEAD; an outage does not.
+        unknown: the last try may have been accepted.
+        refused: Novu answered, so that the next attempt bears another idempotency key.
     """
 
     hold: Hold
     fault: Fault
     wait: timedelta
     counted: bool = True
+    unknown: bool = False
+    refused: bool = False
 
 
-async def release_held(engine: AsyncEngine, holds: Sequence[Hold], *, refused: bool) -> set[int]:
+async def release_held(engine: Engine, holds: Sequence[Hold], *, refused: bool) -> set[int]:
     """PROCESSING → PENDING, or FAILED where it came from: Novu could not serve; nothing was accepted.
 
     Args:
@@ -47,7 +49,7 @@ async def release_held(engine: AsyncEngine, holds: Sequence[Hold], *, refused: b
     return await move(engine, _RELEASE_HELD, bind_holds(holds) | {"refused": int(refused)})
 
 
-async def sent(engine: AsyncEngine, holds: Sequence[Hold]) -> set[int]:
+async def sent(engine: Engine, holds: Sequence[Hold]) -> set[int]:
     """PROCESSING → SENT: Novu accepted every chunk. If the process dies here, the send is made again
     under the same transaction id, and Novu drops the repeat.
 
@@ -57,7 +59,7 @@ async def sent(engine: AsyncEngine, holds: Sequence[Hold]) -> set[int]:
     return await move(engine, _SENT, bind_holds(holds))
 
 
-async def failed(engine: AsyncEngine, failures: Sequence[Failure], *, max_failures: int) -> set[int]:
+async def failed(engine: Engine, failures: Sequence[Failure], *, max_failures: int) -> set[int]:
     """PROCESSING → FAILED, or DEAD with the failure that reaches `max_failures`.
 
     Raises:
@@ -67,14 +69,14 @@ async def failed(engine: AsyncEngine, failures: Sequence[Failure], *, max_failur
         "details": [json.dumps(failure.fault.details()) for failure in failures],
         "waits": [seconds(failure.wait) for failure in failures],
         "counts": [int(failure.counted) for failure in failures],
+        "unknowns": [int(failure.unknown) for failure in failures],
+        "refused": [int(failure.refused) for failure in failures],
         "max_failures": max_failures,
     }
     return await move(engine, _FAILED, values)
 
 
-async def dead(
-    engine: AsyncEngine, faults: Sequence[tuple[Hold, Fault]], *, refused: bool = False
-) -> set[int]:
+async def dead(engine: Engine, faults: Sequence[tuple[Hold, Fault]], *, refused: bool = False) -> set[int]:
     """PROCESSING → DEAD: no further attempt can succeed; `error_details` says why.
 
     Args:
@@ -88,7 +90,7 @@ async def dead(
     return await move(engine, _DEAD, _faults(faults) | {"refused": int(refused)})
 
 
-async def unknown(engine: AsyncEngine, faults: Sequence[tuple[Hold, Fault]]) -> set[int]:
+async def unknown(engine: Engine, faults: Sequence[tuple[Hold, Fault]]) -> set[int]:
     """PROCESSING → PROCESSING: it may have been accepted; the next try makes the same call again.
 
     Raises:
@@ -97,7 +99,16 @@ async def unknown(engine: AsyncEngine, faults: Sequence[tuple[Hold, Fault]]) -> 
     return await move(engine, _UNKNOWN, _faults(faults))
 
 
-async def retracted(engine: AsyncEngine, holds: Sequence[Hold], *, reason: str, certain: bool) -> set[int]:
+async def let_go(engine: Engine, holds: Sequence[Hold]) -> set[int]:
+    """PROCESSING → PROCESSING: nothing is being sent; the next try of this attempt goes on at once.
+
+    Raises:
+        StoreUnavailable: nothing may have been written; the sends lapse.
+    """
+    return await move(engine, _LET_GO, bind_holds(holds))
+
+
+async def retracted(engine: Engine, holds: Sequence[Hold], *, reason: str, certain: bool) -> set[int]:
     """PROCESSING → RETRACTED: withdrawn or expired before its send.
 
     Args:
@@ -113,7 +124,7 @@ async def retracted(engine: AsyncEngine, holds: Sequence[Hold], *, reason: str, 
 
 
 async def lose(
-    engine: AsyncEngine, works: Sequence[Work], *, fault: Fault, wait: timedelta, max_failures: int
+    engine: Engine, works: Sequence[Work], *, fault: Fault, wait: timedelta, max_failures: int
 ) -> set[int]:
     """PROCESSING → FAILED or DEAD: the workflow never heard from its activity again.
 
@@ -121,7 +132,7 @@ async def lose(
 
     Args:
         engine: where the rows are.
-        works: id and attempt of each row.
+        works: what the workflow was to deliver.
         fault: what the row is to tell.
         wait: how long until the next attempt.
         max_failures: as many counted failures are the last.
@@ -132,9 +143,7 @@ async def lose(
     Raises:
         StoreUnavailable: nothing may have been written.
     """
-    values = {
-        "ids": [work[0] for work in works],
-        "attempts": [work[1] for work in works],
+    values = bind_works(works) | {
         "details": json.dumps(fault.details()),
         "wait": seconds(wait),
         "max_failures": max_failures,
@@ -163,9 +172,10 @@ _FAILED = arrow(
     f"""notification_status = CASE WHEN {_LAST} THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
         processed_at = CASE WHEN {_LAST} THEN clock_timestamp() END,
         next_attempt_at = clock_timestamp() + make_interval(secs => mine.waits),
-        failure_count = n.failure_count + mine.counts, error_details = mine.details, {LET_GO}""",
+        failure_count = n.failure_count + mine.counts, unknown_outcomes = n.unknown_outcomes + mine.unknowns,
+        refusals = n.refusals + mine.refused, error_details = mine.details, {LET_GO}""",
     right=_HOLDS,
-    more="untils details waits counts",
+    more="untils details waits counts unknowns refused",
 )
 _DEAD = arrow(
     f"""notification_status = 'DEAD', processed_at = clock_timestamp(), refusals = n.refusals + :refused,
@@ -178,6 +188,7 @@ _UNKNOWN = arrow(
     right=_HOLDS,
     more="untils details",
 )
+_LET_GO = arrow("send_until = NULL", right=_HOLDS, more="untils")
 _RETRACTED = arrow(
     f"""notification_status = 'RETRACTED', retracted_at = clock_timestamp(),
         retraction_reason = coalesce(n.retraction_reason, :reason),

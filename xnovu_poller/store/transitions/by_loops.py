@@ -7,17 +7,16 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from xnovu_poller.lifecycle import Claim, seconds
+from xnovu_poller.lifecycle import Claim, Work, seconds
 from xnovu_poller.store.due import Due, claim_sql
-from xnovu_poller.store.engine import reach
+from xnovu_poller.store.engine import Engine, reach
 from xnovu_poller.store.transitions.arrow import (
     BACK,
     LET_GO,
     WORKFLOW_KEY,
     arrow,
-    bind_claims,
+    bind_works,
     claims_of,
     move,
 )
@@ -55,7 +54,7 @@ class Place:
     spin: int = 0
 
 
-async def claim(engine: AsyncEngine, due: Due, terms: Terms, place: Place) -> tuple[list[Claim], Place]:
+async def claim(engine: Engine, due: Due, terms: Terms, place: Place) -> tuple[list[Claim], Place]:
     """PENDING or FAILED → PROCESSING: take due rows, fairly, for as long as a handoff needs.
 
     If the process dies here, the lease lapses and the failed loop rescues the rows.
@@ -86,25 +85,25 @@ async def claim(engine: AsyncEngine, due: Due, terms: Terms, place: Place) -> tu
     return claims_of(rows), Place(after, (place.spin + 1) % 10)
 
 
-async def release(engine: AsyncEngine, claims: Sequence[Claim]) -> set[int]:
+async def release(engine: Engine, works: Sequence[Work]) -> set[int]:
     """PROCESSING → PENDING, or FAILED where it came from: give back, unharmed, what was not begun.
 
     Raises:
         StoreUnavailable: nothing may have been written; the leases lapse.
     """
-    return await move(engine, _RELEASE, bind_claims(claims))
+    return await move(engine, _RELEASE, bind_works(works))
 
 
-async def extend(engine: AsyncEngine, claims: Sequence[Claim], lease: timedelta) -> set[int]:
+async def extend(engine: Engine, works: Sequence[Work], lease: timedelta) -> set[int]:
     """PROCESSING → PROCESSING: Temporal still has the workflow, so the lease goes on.
 
     Raises:
         StoreUnavailable: nothing may have been written.
     """
-    return await move(engine, _EXTEND, bind_claims(claims) | {"lease": seconds(lease)})
+    return await move(engine, _EXTEND, bind_works(works) | {"lease": seconds(lease)})
 
 
-async def renew(engine: AsyncEngine, claims: Sequence[Claim], terms: Terms) -> list[Claim]:
+async def renew(engine: Engine, works: Sequence[Work], terms: Terms) -> list[Claim]:
     """PROCESSING → PROCESSING, claimed anew: the workflow is gone and its last send has lapsed.
 
     Returns:
@@ -113,12 +112,12 @@ async def renew(engine: AsyncEngine, claims: Sequence[Claim], terms: Terms) -> l
     Raises:
         StoreUnavailable: the rows may have been claimed; their leases lapse.
     """
-    values = bind_claims(claims) | {"lease": seconds(terms.lease), "prefix": terms.prefix}
+    values = bind_works(works) | {"lease": seconds(terms.lease), "prefix": terms.prefix}
     async with reach(engine) as connection:
         return claims_of((await connection.execute(_RENEW, values)).all())
 
 
-async def expire(engine: AsyncEngine) -> int:
+async def expire(engine: Engine) -> int:
     """PENDING or FAILED → RETRACTED, reason `expired`; not what may have been accepted already.
 
     Returns:

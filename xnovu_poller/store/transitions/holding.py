@@ -6,16 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from xnovu_poller.lifecycle import Channel, Hold, seconds
-from xnovu_poller.store.engine import reach
+from xnovu_poller.lifecycle import Channel, Hold, Work, seconds
+from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.transitions.arrow import bind_works
 
 SEND_MARGIN = timedelta(seconds=5)
 """A live send outlasts the deadline of its call by this much."""
-
-Work = tuple[int, int]
-"""A notification's id and the attempt that is to be worked on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ class Holding:
 
 
 async def hold(
-    engine: AsyncEngine, works: Sequence[Work], *, deadline: timedelta, lease: timedelta, alone: bool = False
+    engine: Engine, works: Sequence[Work], *, deadline: timedelta, lease: timedelta, alone: bool = False
 ) -> Holding:
     """PROCESSING → PROCESSING: take the sole right to send, for a moment; this is also the fetch.
 
@@ -94,9 +91,7 @@ async def hold(
     Raises:
         StoreUnavailable: PostgreSQL does not answer; the rows may be held, and then lapse.
     """
-    values = {
-        "ids": [work[0] for work in works],
-        "attempts": [work[1] for work in works],
+    values = bind_works(works) | {
         "send": seconds(deadline + SEND_MARGIN),
         "lease": seconds(lease),
         "alone": alone,
@@ -106,8 +101,8 @@ async def hold(
     live = [row for row in rows if row.live > 0]
     return Holding(
         held=[_held(row) for row in rows if row.send_until is not None],
-        alone=[(row.id, row.attempt) for row in rows if row.send_until is None and row.live <= 0],
-        live=[(row.id, row.attempt) for row in live],
+        alone=[Work(row.id, row.attempt) for row in rows if row.send_until is None and row.live <= 0],
+        live=[Work(row.id, row.attempt) for row in live],
         patience=timedelta(seconds=max((row.live for row in live), default=0.0)),
     )
 

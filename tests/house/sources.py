@@ -1,0 +1,56 @@
+"""The files of this project, as the house's rules read them."""
+
+import ast
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "xnovu_poller"
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Give every file that is, or is about to be, under version control, relative to the root."""
+    git = shutil.which("git") or "git"
+    listed = subprocess.run(
+        [git, "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found = {Path(name) for name in listed.stdout.split("\0") if name}
+    return tuple(sorted(path for path in found if (ROOT / path).is_file()))
+
+
+def python(*tops: str) -> tuple[Path, ...]:
+    """Give the Python files below some folders of the root."""
+    return tuple(path for path in files() if path.suffix == ".py" and path.parts[0] in tops)
+
+
+def text(path: Path) -> str:
+    """Read a file of the root."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def room(path: Path) -> str:
+    """Name a file as an import would: `loops.new`, `store`, `migrations.env`."""
+    parts = path.with_suffix("").parts
+    inside = parts[1:] if parts[0] == PACKAGE.name else parts
+    return ".".join(part for part in inside if part != "__init__")
+
+
+def imported(source: str) -> set[str]:
+    """Give the dotted names that a source imports, in whatever form."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=aliases):
+                names |= {alias.name for alias in aliases}
+            case ast.ImportFrom(module=str(module), names=aliases):
+                names |= {f"{module}.{alias.name}" for alias in aliases}
+            case _:
+                pass
+    return names

@@ -1,0 +1,53 @@
+"""One reader of the environment."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house import sources
+
+READER = Path("xnovu_poller/settings.py")
+FORBIDDEN = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+def faults(source: str) -> Iterator[int]:
+    """Give the lines that touch the environment, also where ruff was told to look away."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="os"), attr=name) if name in FORBIDDEN:
+                yield node.lineno
+            case ast.ImportFrom(module="os", names=aliases) if {alias.name for alias in aliases} & FORBIDDEN:
+                yield node.lineno
+            case _:
+                pass
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sources.python("xnovu_poller", "migrations", "benchmarks") if path != READER],
+    ids=str,
+)
+def test_nobody_else_reads_the_environment(path: Path) -> None:
+    """A child process gets its environment from `settings.child_environment`."""
+    assert list(faults(sources.text(path))) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nos.environ['A']",
+        "import os\nx = os.getenv('A')",
+        "# first\nfrom os import environ",
+        "import os\nos.putenv('A', 'b')  # noqa: TID251",
+    ],
+)
+def test_a_second_reader_would_be_seen(source: str) -> None:
+    """Each way to the environment is one."""
+    assert list(faults(source)) == [2]
+
+
+def test_the_reader_is_seen() -> None:
+    """If settings.py moves, this rule moves with it."""
+    assert list(faults(sources.text(READER)))

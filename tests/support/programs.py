@@ -1,0 +1,59 @@
+"""Small programs of the tests' own, in a process of their own, to be killed or run as another user."""
+
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}"}
+
+
+@contextmanager
+def running(
+    program: str, *arguments: str | Path, python: str = sys.executable, user: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Run Python source in a session of its own; SIGKILL ends it, if nothing did before."""
+    child = subprocess.Popen(
+        [python, "-W", "error", "-c", program, *map(str, arguments)],
+        cwd="/",
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        user=user,
+        start_new_session=True,
+    )
+    with child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def first_line(child: subprocess.Popen[str]) -> str:
+    """Wait for what the program says first; it is empty if the program ended instead."""
+    assert child.stdout
+    return child.stdout.readline().strip()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this id lives."""
+    assert pid > 0
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def kill(child: subprocess.Popen[str]) -> None:
+    """End the program as a crash would: at once, and unheard."""
+    child.send_signal(signal.SIGKILL)
+    child.wait()

@@ -1,0 +1,36 @@
+"""A real Temporal server, and a task queue for each test."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from xnovu_poller.dev.temporal import Temporal
+
+SEARCH_ATTRIBUTES = dict.fromkeys(
+    ("XnovuEnterpriseId", "XnovuNotificationId", "XnovuWorkflowKey", "XnovuOutcome"), "Keyword"
+)
+
+
+@pytest.fixture(scope="session")
+def temporal_server() -> Iterator[Temporal]:
+    """Run one server for the whole session, our search attributes registered."""
+    with (
+        tempfile.TemporaryDirectory(prefix="xnovu-temporal-") as folder,
+        Temporal(Path(folder), search_attributes=SEARCH_ATTRIBUTES) as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+def temporal_address(temporal_server: Temporal) -> str:
+    """Give the address for a client."""
+    return temporal_server.address
+
+
+@pytest.fixture
+def task_queue() -> str:
+    """Name a task queue that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"

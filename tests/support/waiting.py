@@ -1,0 +1,72 @@
+"""Waiting for what becomes true, never for time to pass."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, overload
+
+import psycopg
+import pytest
+
+T = TypeVar("T")
+
+BEAT_SECONDS = 0.01
+
+
+@overload
+async def eventually(check: Callable[[], Awaitable[T]], *, within: float = 10) -> T: ...
+
+
+@overload
+async def eventually(check: Callable[[], T], *, within: float = 10) -> T: ...
+
+
+async def eventually(check: Callable[[], T | Awaitable[T]], *, within: float = 10) -> T:
+    """Ask until the answer is truthy, and give it.
+
+    Args:
+        check: the question, plain or async.
+        within: seconds, generous: only a failing test waits so long.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        answer = check()
+        seen: T = await answer if inspect.isawaitable(answer) else answer
+        if seen:
+            return seen
+        _give_up_after(deadline, seen)
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+def wait_until(check: Callable[[], T], *, within: float = 10) -> T:
+    """Do as `eventually` does, where there is no event loop."""
+    deadline = time.monotonic() + within
+    while not (seen := check()):
+        _give_up_after(deadline, seen)
+        time.sleep(BEAT_SECONDS)
+    return seen
+
+
+async def until_blocked(database_url: str, application_name: str, *, within: float = 10) -> None:
+    """Wait until a connection of this application name waits for a lock that another one holds.
+
+    Asks on a connection of its own: within a transaction `pg_stat_activity` would not move.
+    """
+    connection = await psycopg.AsyncConnection.connect(database_url, autocommit=True)
+    async with connection:
+
+        async def blocked() -> bool:
+            found = await connection.execute(
+                "SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+                " AND cardinality(pg_blocking_pids(pid)) > 0",
+                [application_name],
+            )
+            return found.rowcount > 0
+
+        await eventually(blocked, within=within)
+
+
+def _give_up_after(deadline: float, seen: object) -> None:
+    if time.monotonic() > deadline:
+        pytest.fail(f"still {seen!r} at the end of the time")

@@ -1,0 +1,148 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from xnovu_poller.dev.sample.enterprises import enterprises
+from xnovu_poller.dev.sample.suite import (
+    FOLDERS,
+    LANGUAGES,
+    SampleTemplate,
+    SampleWorkflow,
+    occasions,
+    templates,
+    workflows,
+)
+from xnovu_poller.lifecycle import Channel, PublishStatus
+from xnovu_poller.templates.verify import Expression, Path, verify
+
+C = Channel
+CHANNELS = {
+    "default-fire-emergency": {C.SMS, C.PUSH, C.EMAIL, C.IN_APP, C.CHAT},
+    "default-fire-drill": {C.SMS, C.PUSH, C.EMAIL, C.IN_APP, C.CHAT},
+    "default-fire-inspection": {C.SMS, C.PUSH, C.EMAIL, C.IN_APP, C.CHAT},
+    "default-fire-maintenance": {C.EMAIL, C.SMS, C.IN_APP},
+    "default-fire-training": {C.EMAIL, C.IN_APP, C.PUSH},
+    "default-fire-assessment": {C.EMAIL, C.IN_APP},
+}
+WITH_SUBJECT = {C.EMAIL, C.IN_APP, C.PUSH}
+
+
+def _called(template: SampleTemplate) -> str:
+    return f"{template.template_key}-{template.channel_type}"
+
+
+def _schema(template: SampleTemplate) -> Mapping[str, Any]:
+    folder, _, _ = template.template_key.rpartition("-")
+    return next(each.payload_schema for each in workflows() if each.workflow_key == f"default-{folder}")
+
+
+def _paths(template: SampleTemplate) -> list[Path]:
+    """Give every path into the payload that a template reads."""
+    pieces = verify(template.subject_template or "").pieces + verify(template.body_template).pieces
+    return [
+        choice
+        for piece in pieces
+        if isinstance(piece, Expression)
+        for choice in piece.choices
+        if isinstance(choice, Path)
+    ]
+
+
+def _promised(schema: Mapping[str, Any], keys: Sequence[str | int]) -> bool:
+    """Tell whether every valid payload has a text or number there."""
+    if not keys:
+        return schema.get("type") not in {"object", "array"}
+    first, *rest = keys
+    return first in schema.get("required", ()) and _promised(schema["properties"][first], rest)
+
+
+def _given(defaults: object, keys: Sequence[str | int]) -> bool:
+    """Tell whether the defaults have a text or number there."""
+    for key in keys:
+        if not isinstance(defaults, dict) or key not in defaults:
+            return False
+        defaults = defaults[key]
+    return not isinstance(defaults, dict | list)
+
+
+def test_the_six_workflows_are_published_with_their_channels() -> None:
+    """The suite is the six workflows; the seventh is a draft."""
+    global_ones = [each for each in workflows() if each.enterprise_id is None]
+    published = [each for each in global_ones if each.publish_status is PublishStatus.PUBLISH]
+    assert {each.workflow_key: set(each.default_channels) for each in published} == CHANNELS
+    assert [each.workflow_key for each in global_ones if each not in published] == ["default-fire-patrol"]
+
+
+def test_the_chinese_enterprises_have_workflows_of_their_own() -> None:
+    """Two enterprises own a workflow of every key, which names the Chinese templates."""
+    chinese = {each.id for each in enterprises() if each.language == "zh"}
+    assert len(chinese) == 2
+    for owner in chinese:
+        own = [each for each in workflows() if each.enterprise_id == owner]
+        assert len(own) == len(FOLDERS)
+        assert all(key.endswith("-zh") for each in own for key in each.template_overrides.values())
+    assert {each.enterprise_id for each in workflows()} == {None, *chinese}
+
+
+def test_no_two_rows_share_a_key() -> None:
+    """A workflow's key is unique per enterprise, a template's per enterprise and channel."""
+    keys = [(each.enterprise_id, each.workflow_key) for each in workflows()]
+    assert len(set(keys)) == len(keys)
+    names = [(each.enterprise_id, each.template_key, each.channel_type) for each in templates()]
+    assert len(set(names)) == len(names)
+
+
+def test_every_language_has_a_template_for_every_channel() -> None:
+    """A workflow names a template for each of its channels, and the template is there."""
+    there = {(each.template_key, each.channel_type) for each in templates()}
+    named = {
+        (key, Channel(channel)) for each in workflows() for channel, key in each.template_overrides.items()
+    }
+    assert named == there
+    assert all(set(each.template_overrides) == set(each.default_channels) for each in workflows())
+
+
+@pytest.mark.parametrize(
+    "workflow", [each for each in workflows() if each.enterprise_id is None], ids=FOLDERS
+)
+def test_a_payload_schema_is_a_lawful_one(workflow: SampleWorkflow) -> None:
+    """Each schema is itself valid, names what it requires, and knows what it names."""
+    Draft202012Validator.check_schema(dict(workflow.payload_schema))
+    assert workflow.payload_schema["required"]
+    assert set(workflow.payload_schema["required"]) <= set(workflow.payload_schema["properties"])
+
+
+@pytest.mark.parametrize("template", templates(), ids=_called)
+def test_a_template_is_safe_and_fits_its_channel(template: SampleTemplate) -> None:
+    """Each template passes the allow-list, and has a subject where the channel shows one."""
+    verify(template.body_template)
+    verify(template.subject_template or "")
+    assert bool(template.subject_template) == (template.channel_type in WITH_SUBJECT)
+
+
+@pytest.mark.parametrize("template", templates(), ids=_called)
+def test_a_template_reads_only_what_is_always_there(template: SampleTemplate) -> None:
+    """Each value is required by the schema or has a default, and a default is of a known property."""
+    schema = _schema(template)
+    for path in _paths(template):
+        assert path.name in schema["properties"]
+        if path.keys and path.name not in schema["required"]:
+            # The payload's object takes the place of the default's as a whole.
+            assert _promised(schema["properties"][path.name], path.keys), path
+        keys = (path.name, *path.keys)
+        assert _promised(schema, keys) or _given(template.variables_description, keys), path
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_both_languages_tell_the_same_occasions(folder: str) -> None:
+    """A translation changes words only: not the kind, urgency, channels or shape of an occasion."""
+    english, chinese = (occasions(f"default-{folder}", language) for language in LANGUAGES)
+    assert [(each.priority, each.channels, list(each.payload)) for each in english] == [
+        (each.priority, each.channels, list(each.payload)) for each in chinese
+    ]
+    kinds = ("notificationType", "emergencyType", "severity")
+    assert [[each.payload.get(kind) for kind in kinds] for each in english] == [
+        [each.payload.get(kind) for kind in kinds] for each in chinese
+    ]

@@ -1,0 +1,63 @@
+import pytest
+
+from xnovu_poller.dev.standin.buckets import Buckets, category_of
+from xnovu_poller.dev.standin.calls import Refusal
+
+TRIGGER = "/v1/events/trigger"
+BULK = "/v1/events/trigger/bulk"
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Give the time."""
+        return self.now
+
+
+def test_a_bulk_call_fits_the_free_plans_burst_three_times() -> None:
+    """330 tokens are there at first; the fourth hundred is not."""
+    buckets = Buckets(Clock())
+    remaining = [buckets.take(BULK, "free", {})["RateLimit-Remaining"] for _ in range(3)]
+    assert remaining == ["230", "130", "30"]
+    with pytest.raises(Refusal) as refused:
+        buckets.take(BULK, "free", {})
+    assert refused.value.status == 429
+    assert refused.value.headers["Retry-After"] == "2"
+
+
+def test_tokens_come_back_with_time_and_never_beyond_the_burst() -> None:
+    """Sixty a second, up to 330."""
+    clock = Clock()
+    buckets = Buckets(clock)
+    for _ in range(3):
+        buckets.take(BULK, "free", {})
+    clock.now = 2.0
+    assert buckets.take(BULK, "free", {})["RateLimit-Remaining"] == "50"
+    clock.now = 1000.0
+    assert buckets.take(TRIGGER, "free", {})["RateLimit-Remaining"] == "329"
+
+
+def test_a_category_has_its_own_bucket_and_may_have_its_own_limit() -> None:
+    """What triggers use up is not missing for subscribers."""
+    buckets = Buckets(Clock())
+    first = buckets.take(TRIGGER, "pro", {"trigger": 1})
+    assert first["RateLimit-Limit"] == "1"
+    assert buckets.take("/v2/subscribers", "pro", {"trigger": 1})["RateLimit-Remaining"] == "439"
+
+
+def test_the_policy_is_told_as_novu_tells_it() -> None:
+    """Limit, window, burst, category, cost and plan."""
+    policy = Buckets(Clock()).take(BULK, "free", {})["RateLimit-Policy"]
+    assert (
+        policy == '60;w=5;burst=330;comment="token bucket";category="trigger";cost="bulk";serviceLevel="free"'
+    )
+
+
+def test_every_path_belongs_to_a_category() -> None:
+    """Events are triggers, subscribers and topics are configuration, all else is global."""
+    paths = (TRIGGER, "/v1/subscribers/bulk", "/v2/topics/a/subscriptions", "/v1/else")
+    assert [category_of(path) for path in paths] == ["trigger", "configuration", "configuration", "global"]

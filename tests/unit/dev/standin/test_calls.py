@@ -1,0 +1,41 @@
+import json
+
+import pytest
+
+from xnovu_poller.dev.standin.calls import Refusal, page_of, success
+
+ITEMS = [{"_id": str(number)} for number in range(5)]
+
+
+def test_a_result_travels_in_the_envelope_unless_it_brings_its_own() -> None:
+    """A list has `data` and no id; a subscriber has both and is wrapped."""
+    assert json.loads(success(200, True).content) == {"data": True}  # noqa: FBT003 - a result
+    listed = {"data": [], "totalCount": 0}
+    assert json.loads(success(200, listed).content) == listed
+    subscriber = {"_id": "1", "data": {}}
+    assert json.loads(success(200, subscriber).content) == {"data": subscriber}
+
+
+def test_an_error_is_never_wrapped() -> None:
+    """429 and 503 are bare strings, everything else tells status, time, path and message."""
+    body = json.loads(Refusal(422, "no", errors={}).answer("/p").content)
+    assert body.pop("timestamp").endswith("Z")
+    assert body == {"statusCode": 422, "path": "/p", "message": "no", "errors": {}}
+    assert Refusal(429, "slow down").answer("/p").content == b'"slow down"'
+
+
+def test_a_list_is_walked_by_its_cursors() -> None:
+    """Forth by `after`, back by `before`; there is nothing past the ends."""
+    first = page_of(ITEMS, {"limit": "2"})
+    assert ([item["_id"] for item in first["data"]], first["previous"]) == (["0", "1"], None)
+    second = page_of(ITEMS, {"limit": "2", "after": first["next"]})
+    last = page_of(ITEMS, {"limit": "2", "after": second["next"]})
+    assert ([item["_id"] for item in last["data"]], last["next"]) == (["4"], None)
+    assert page_of(ITEMS, {"limit": "2", "before": second["previous"]})["data"] == first["data"]
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "x", "-1"])
+def test_a_page_has_one_to_a_hundred_items(limit: str) -> None:
+    """422 for any other limit."""
+    with pytest.raises(Refusal):
+        page_of(ITEMS, {"limit": limit})

@@ -1,0 +1,85 @@
+import json
+
+import pydantic
+import pytest
+
+from xnovu_poller.dev.standin.calls import Call, Json
+from xnovu_poller.dev.standin.faults import Fault, Faults, Kind, Match
+
+EVENT = {
+    "name": "welcome",
+    "to": ["s-1", {"type": "Topic", "topicKey": "all"}],
+    "transactionId": "xn-1-0",
+    "payload": {"enterprise_id": "acme"},
+}
+
+
+def trigger(body: Json = EVENT) -> Call:
+    """Give a trigger call."""
+    return Call("POST", "/v1/events/trigger", body=body)
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [
+        (Match(), True),
+        (Match(workflow="welcome"), True),
+        (Match(workflow="goodbye"), False),
+        (Match(transaction_id="xn-1*"), True),
+        (Match(recipient="all"), True),
+        (Match(recipient="s-2"), False),
+        (Match(enterprise="acme", recipient="s-1"), True),
+        (Match(enterprise="acme", recipient="s-2"), False),
+        (Match(method="DELETE"), False),
+        (Match(path="/v2/*"), False),
+    ],
+)
+def test_every_member_of_a_match_has_to_fit(match: Match, fits: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Events are matched by workflow, transaction, recipient and enterprise."""
+    assert match.fits(trigger()) is fits
+    assert match.fits(trigger({"events": [{"name": "other"}, EVENT]})) is fits
+
+
+@pytest.mark.parametrize("body", [None, [], "text", {"events": 1}, {"to": 1, "payload": []}])
+def test_a_body_of_any_shape_can_be_looked_at(body: Json) -> None:
+    """A fault is looked for before the body is checked."""
+    assert not Match(recipient="s-1").fits(trigger(body))
+
+
+def test_a_line_is_used_up_in_order() -> None:
+    """The first that fits is taken, as often as it says."""
+    faults = Faults()
+    faults.add(Fault(kind=Kind.STATUS, times=2, status=500))
+    faults.add(Fault(kind=Kind.THROTTLE, times=None))
+    taken = [fault.kind for _ in range(4) if (fault := faults.take(trigger()))]
+    assert taken == [Kind.STATUS, Kind.STATUS, Kind.THROTTLE, Kind.THROTTLE]
+    assert len(faults.left()) == 1
+    faults.clear()
+    assert faults.take(trigger()) is None
+
+
+def test_a_verdict_is_for_an_event_and_not_for_a_call() -> None:
+    """It does not break the call, and is used up by the event that it fits."""
+    faults = Faults()
+    faults.add(Fault(kind=Kind.VERDICT, match=Match(recipient="s-1"), verdict="no_tenant_found"))
+    assert faults.take(trigger()) is None
+    assert faults.take_verdict({"name": "welcome", "to": "s-2"}) is None
+    assert faults.take_verdict(EVENT) == "no_tenant_found"
+    assert faults.take_verdict(EVENT) is None
+
+
+def test_a_scripted_answer_looks_like_novus() -> None:
+    """Error body, bare string for 503, header for the pause, or a text of one's own."""
+    body = json.loads(Fault(kind=Kind.STATUS, status=500).answer("/p").content)
+    assert (body["statusCode"], body["path"]) == (500, "/p")
+    unavailable = Fault(kind=Kind.STATUS, status=503, retry_after=7).answer("/p")
+    assert (unavailable.content, unavailable.headers) == (b'"scripted 503"', {"Retry-After": "7"})
+    page = Fault(kind=Kind.STATUS, status=404, body="<h1>nginx</h1>").answer("/p")
+    assert (page.content, page.media_type) == (b"<h1>nginx</h1>", "text/html")
+    assert Fault(kind=Kind.THROTTLE).answer("/p").headers == {"Retry-After": "1"}
+
+
+def test_a_misspelt_script_is_refused() -> None:
+    """A fault that never comes would prove nothing."""
+    with pytest.raises(pydantic.ValidationError):
+        Fault.model_validate({"kind": "status", "match": {"worklow": "welcome"}})

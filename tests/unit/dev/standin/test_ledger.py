@@ -1,0 +1,90 @@
+from pathlib import Path
+
+from xnovu_poller.dev.standin.ledger import Fate, Ledger, Trigger
+
+EVENT = {"name": "welcome", "to": "s-1", "payload": {"enterprise_id": "acme"}}
+
+
+def accept(ledger: Ledger, transaction_id: str, *subscribers: str) -> Trigger:
+    """Accept a trigger and deliver it."""
+    trigger = ledger.accept(EVENT, transaction_id, "acme", ("email",))
+    ledger.settle(trigger, Fate.DELIVERED, subscribers)
+    return trigger
+
+
+def test_a_subscriber_reached_twice_by_one_transaction_is_a_duplicate() -> None:
+    """Two transactions for one subscriber are none."""
+    ledger = Ledger()
+    accept(ledger, "t-1", "s-1", "s-2")
+    accept(ledger, "t-2", "s-1")
+    assert ledger.tallies()["duplicates"] == 0
+    accept(ledger, "t-1", "s-1")
+    assert ledger.tallies()["duplicates"] == 1
+    assert ledger.tallies()["deliveries"] == 4
+
+
+def test_a_trigger_that_reached_nobody_leaves_no_jobs() -> None:
+    """So its repeat is not dropped; one that was delivered or waits is."""
+    ledger = Ledger()
+    ledger.settle(ledger.accept(EVENT, "t-1", "acme", ()), Fate.NOBODY)
+    ledger.settle(ledger.accept(EVENT, "t-2", "acme", ()), Fate.DELAYED)
+    assert [ledger.has_jobs(one) for one in ("t-1", "t-2", "t-3")] == [False, True, False]
+
+
+def test_arrival_is_told_by_the_wall_clock_in_milliseconds() -> None:
+    """Cut off, not rounded."""
+    trigger = accept(Ledger(clock=lambda: 1700000000.1239), "t-1", "s-1")
+    assert (trigger.arrived_ms, trigger.delivered_ms) == (1700000000123, 1700000000123)
+
+
+def test_triggers_are_chosen_by_what_is_asked() -> None:
+    """Transaction, workflow and enterprise all have to fit."""
+    ledger = Ledger()
+    accept(ledger, "t-1", "s-1")
+    accept(ledger, "t-2", "s-1")
+    assert [trigger.number for trigger in ledger.triggers(transaction_id="t-2", workflow=None)] == [2]
+    assert ledger.triggers(transaction_id="t-2", enterprise="other") == []
+
+
+def test_the_file_brings_everything_back(tmp_path: Path) -> None:
+    """The last line about a trigger counts."""
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path)
+    accept(ledger, "t-1", "s-1")
+    waiting = ledger.accept(EVENT, "t-2", "acme", ())
+    ledger.settle(waiting, Fate.DELAYED)
+    ledger.settle(waiting, Fate.CANCELLED)
+    ledger.close()
+    again = Ledger(path)
+    assert again.triggers() == ledger.triggers()
+    assert [trigger.fate for trigger in again.triggers()] == [Fate.DELIVERED, Fate.CANCELLED]
+    assert again.has_jobs("t-1")
+    again.close()
+
+
+def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
+    """What is written after it can be read again."""
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path)
+    accept(ledger, "t-1", "s-1")
+    ledger.close()
+    path.write_bytes(path.read_bytes() + b'{"number": 2, "arri')
+    mended = Ledger(path)
+    accept(mended, "t-2", "s-1")
+    mended.close()
+    last = Ledger(path)
+    assert [trigger.transaction_id for trigger in last.triggers()] == ["t-1", "t-2"]
+    last.close()
+
+
+def test_clearing_empties_the_file(tmp_path: Path) -> None:
+    """Nothing comes back, and what follows is kept."""
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path)
+    accept(ledger, "t-1", "s-1")
+    ledger.clear()
+    accept(ledger, "t-2", "s-1")
+    ledger.close()
+    again = Ledger(path)
+    assert [trigger.transaction_id for trigger in again.triggers()] == ["t-2"]
+    again.close()

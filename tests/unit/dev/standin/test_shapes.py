@@ -1,0 +1,72 @@
+import pytest
+
+from xnovu_poller.dev.standin.calls import Json, Refusal
+from xnovu_poller.dev.standin.shapes import (
+    EVENT_BYTES,
+    Recipient,
+    check_event,
+    check_size,
+    enterprise_of,
+    recipients_of,
+    rendered_of,
+)
+
+
+def test_recipients_are_each_taken_once_in_order() -> None:
+    """A string, a subscriber and a topic; the later entry's profile counts."""
+    to = ["a", {"subscriberId": "b"}, {"type": "Topic", "topicKey": "a", "exclude": ["b"]}, "a"]
+    assert recipients_of(to) == [
+        Recipient("a"),
+        Recipient("b", profile={"subscriberId": "b"}),
+        Recipient("a", topic=True, exclude=frozenset({"b"})),
+    ]
+
+
+@pytest.mark.parametrize("entry", ["", 1, {}, {"topicKey": "without-a-type"}, {"subscriberId": ""}])
+def test_an_entry_that_addresses_nobody_is_refused(entry: Json) -> None:
+    """422 for the whole event."""
+    with pytest.raises(Refusal) as refused:
+        recipients_of([entry])
+    assert refused.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        (None, {"name", "to"}),
+        ({"name": "w"}, {"to"}),
+        ({"to": "s"}, {"name"}),
+        ({"name": 1, "to": "s", "transactionId": 1}, {"name", "transactionId"}),
+        ({"name": "w", "to": "s", "payload": []}, {"payload"}),
+        ({"name": "w", "to": ["s"] * 101}, {"to"}),
+    ],
+)
+def test_every_wrong_field_is_named(event: Json, fields: set[str]) -> None:
+    """422 with all of them at once."""
+    with pytest.raises(Refusal) as refused:
+        check_event(event)
+    assert refused.value.status == 422
+    assert set(refused.value.members["errors"]) == fields
+
+
+def test_a_hundred_recipients_are_taken() -> None:
+    """The limit itself is allowed; a broadcast needs no recipients."""
+    event = {"name": "w", "to": [str(number) for number in range(100)]}
+    assert check_event(event) == event
+    assert check_event({"name": "w"}, addressed=False) == {"name": "w"}
+
+
+def test_attachments_do_not_count_towards_the_size() -> None:
+    """Everything else does."""
+    large = "x" * EVENT_BYTES
+    check_size({"payload": {"attachments": [{"file": large}]}}, "event")
+    with pytest.raises(Refusal, match="event at index 3"):
+        check_size({"payload": {"text": large}}, "event at index 3")
+
+
+def test_the_payload_tells_the_enterprise_and_the_text() -> None:
+    """Where it does not, the enterprise is unknown and there is no text."""
+    text = {"email": {"subject": "Hi", "body": "there"}}
+    event = {"payload": {"enterprise_id": "acme", "rendered": {**text, "sms": "no object"}}}
+    assert (enterprise_of(event), rendered_of(event)) == ("acme", text)
+    assert (enterprise_of({"payload": None}), rendered_of({})) == ("unknown", {})

@@ -1,0 +1,230 @@
+"""What each of Novu's answers means."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from xnovu_poller.errors import (
+    NovuError,
+    NovuRejected,
+    NovuThrottled,
+    NovuUnanswered,
+    NovuUnauthorized,
+    NovuUnavailable,
+)
+from xnovu_poller.lifecycle import Accepted, Refused, Unknown
+from xnovu_poller.novu import answers
+
+ERROR = {"statusCode": 400, "timestamp": "2026-01-01T00:00:00Z", "path": "/v1/events/trigger"}
+
+
+def refused(status: int, **answer: Any) -> NovuError:  # noqa: ANN401 - as httpx takes them
+    """The error that stands for an answer."""
+    with pytest.raises(NovuError) as caught:
+        answers.content(httpx.Response(status, **answer))
+    return caught.value
+
+
+def reason(status: int, said: dict[str, Any]) -> str:
+    """The reason of a rejection."""
+    error = refused(status, json={**ERROR, **said})
+    assert isinstance(error, NovuRejected)
+    return error.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning"),
+    [
+        (301, NovuUnauthorized),
+        (302, NovuUnauthorized),
+        (308, NovuUnauthorized),
+        (400, NovuRejected),
+        (401, NovuUnauthorized),
+        (402, NovuUnauthorized),
+        (403, NovuUnauthorized),
+        (404, NovuUnauthorized),
+        (405, NovuUnauthorized),
+        (408, NovuUnanswered),
+        (409, NovuUnanswered),
+        (410, NovuUnauthorized),
+        (413, NovuRejected),
+        (415, NovuRejected),
+        (422, NovuRejected),
+        (425, NovuUnavailable),
+        (429, NovuThrottled),
+        (500, NovuUnanswered),
+        (501, NovuUnanswered),
+        (502, NovuUnavailable),
+        (503, NovuUnavailable),
+        (504, NovuUnavailable),
+        (520, NovuUnanswered),
+    ],
+)
+def test_each_status_has_one_meaning(status: int, meaning: type[NovuError]) -> None:
+    """Whether to wait, to try again, to give up or to stop depends on the status alone."""
+    assert type(refused(status, json=ERROR)) is meaning
+
+
+@pytest.mark.parametrize("status", [400, 401, 413, 415, 422])
+@pytest.mark.parametrize("body", [b"<html>413</html>", b"", b'"text"', b"[" * 100_000])
+def test_a_4xx_that_novu_did_not_write_stops(status: int, body: bytes) -> None:
+    """A proxy or another server answers: no notification is to blame."""
+    assert type(refused(status, content=body)) is NovuUnauthorized
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"status": "processed"}', b"\xff\xfe\xff"])
+def test_a_success_without_an_envelope_is_unknown(body: bytes) -> None:
+    """Something answered 201, and nobody knows what it did."""
+    assert type(refused(201, content=body)) is NovuUnanswered
+
+
+def test_a_success_gives_what_its_envelope_holds() -> None:
+    """On the wire the result travels in `data`."""
+    assert answers.content(httpx.Response(200, json={"data": False})) is False
+
+
+def test_only_processed_is_accepted() -> None:
+    """Novu answers 201 to much that it will never send."""
+    assert answers.outcome({"acknowledged": True, "status": "processed"}) == Accepted()
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "trigger_not_active",
+        "no_workflow_steps_defined",
+        "no_workflow_active_steps_defined",
+        "no_tenant_found",
+        "invalid_recipients",
+    ],
+)
+def test_another_status_of_a_success_is_a_rejection_that_names_it(status: str) -> None:
+    """The row tells Novu's own code."""
+    outcome = answers.outcome({"acknowledged": True, "status": status})
+    assert isinstance(outcome, Refused)
+    assert str(outcome.error) == f"Novu: rejects it with 201 ({status})"
+
+
+def test_an_item_in_error_names_the_code_that_it_carries() -> None:
+    """The bulk call says `error` and tells the code beside it."""
+    outcome = answers.outcome({"status": "error", "error": ["Not found", "workflow_not_found"]})
+    assert isinstance(outcome, Refused)
+    assert str(outcome.error) == "Novu: rejects it with 201 (workflow_not_found)"
+
+
+@pytest.mark.parametrize("item", [None, "processed", {}, {"acknowledged": True}, {"status": None}, []])
+def test_an_answer_without_a_status_is_unknown(item: object) -> None:
+    """Half an answer is no answer."""
+    assert isinstance(answers.outcome(item), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ({"message": "workflow_not_found"}, "workflow_not_found"),
+        ({"type": "PAYLOAD_VALIDATION_ERROR", "message": "x"}, "PAYLOAD_VALIDATION_ERROR"),
+        ({"message": ["prose first", "invalid_recipients"]}, "invalid_recipients"),
+        ({"errors": {"to": {"messages": ["no"], "value": "Ann"}, "name": {}}}, "fields: name, to"),
+        ({"errors": {"to.0.subscriberId": {}}}, "fields: to.0.subscriberId"),
+    ],
+)
+def test_a_rejection_tells_novus_code_or_the_fields_names(said: dict[str, Any], wanted: str) -> None:
+    """A person learns what to mend."""
+    assert reason(422, said) == wanted
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "subscriber ann@example.com is not valid"},
+        {"message": "ann@example.com"},
+        {"message": "user_4711"},
+        {"message": "secret"},
+        {"message": "a" * 40 + "_" + "b" * 40},
+        {"message": {"to": "ann"}},
+        {"message": None, "error": "Bad Request"},
+        {"errors": {"ann@example.com": {}}},
+        {"errors": [{"field": "name", "message": "no", "value": "Ann"}]},
+    ],
+)
+def test_a_rejection_never_quotes_prose_ids_or_values(said: dict[str, Any]) -> None:
+    """Novu's prose may hold a recipient or a part of the payload, and errors reach logs."""
+    assert reason(400, said) == "unspecified"
+
+
+def test_a_key_used_for_another_body_leaves_the_outcome_unknown() -> None:
+    """An earlier call of the transaction went out, and nobody says how it ended."""
+    said = {**ERROR, "message": "Request with key is being reused for a different body"}
+    assert type(refused(422, json=said)) is NovuUnanswered
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0"}, 1),
+        ({"Retry-After": "999999999"}, 300),
+        ({"Retry-After": "9" * 5000}, 5),
+        ({"Retry-After": "soon"}, 5),
+        ({"Retry-After": "-3"}, 5),
+        ({"Retry-After": "nan"}, 5),
+        ({"RateLimit-Reset": "3"}, 3),
+        ({"Retry-After": "7", "RateLimit-Reset": "3"}, 7),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 1),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 300),
+        ({}, 5),
+    ],
+)
+def test_the_pause_that_novu_asks_for_is_kept_within_what_is_sane(
+    headers: dict[str, str], wanted: int
+) -> None:
+    """Seconds or a date, at least one second, at most five minutes, five seconds if it does not say."""
+    error = refused(429, headers=headers, text="API rate limit exceeded")
+    assert isinstance(error, NovuThrottled)
+    assert error.pause == timedelta(seconds=wanted)
+
+
+def test_a_date_is_read_as_the_time_until_then() -> None:
+    """Retry-After may name the moment instead of the span."""
+    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    error = refused(503, headers={"Retry-After": moment})
+    assert isinstance(error, NovuUnavailable)
+    assert error.pause is not None
+    assert timedelta(seconds=2) < error.pause <= timedelta(seconds=100)
+
+
+@pytest.mark.parametrize(("said", "wanted"), [("0", 0), ("59", 59), ("", None), ("many", None), ("-1", None)])
+def test_the_rate_limit_is_read_where_it_is_a_number(said: str, wanted: int | None) -> None:
+    """A header of somebody else's making limits nothing."""
+    assert answers.remaining(httpx.Response(200, headers={"RateLimit-Remaining": said})) == wanted
+
+
+def named(name: str | None) -> dict[str, Any]:
+    """An item of a bulk answer."""
+    return {"status": "processed"} if name is None else {"status": "processed", "transactionId": name}
+
+
+@pytest.mark.parametrize(
+    ("items", "wanted"),
+    [
+        ([named("a"), named("b")], [0, 1]),
+        ([named("b"), named("a")], [1, 0]),
+        ([named(None), named("b")], [0, 1]),
+        ([named("b"), named(None)], [None, 0]),
+        ([named("other"), named("b")], [0, 1]),
+        ([named(None), named(None)], [0, 1]),
+        ([named("b")], [None, 0]),
+        ([named(None)], [None, None]),
+        ([], [None, None]),
+        (["text", {"transactionId": []}], [0, 1]),
+    ],
+)
+def test_items_of_a_bulk_answer_are_matched_by_transaction_else_by_place(
+    items: list[Any], wanted: list[int | None]
+) -> None:
+    """An event whose item is in doubt gets none, which makes its outcome unknown."""
+    found = answers.in_order(["a", "b"], items)
+    assert found == [None if place is None else items[place] for place in wanted]

@@ -1,0 +1,136 @@
+"""A bulk call gives each event its own outcome."""
+
+import json
+
+import pytest
+
+from tests.support.wire import (
+    OPENAPI,
+    Answer,
+    Wire,
+    bulk_else_single,
+    conforms,
+    enveloped,
+    event,
+    failing,
+    kind,
+    processed,
+    reported,
+)
+from xnovu_poller.errors import (
+    NovuRejected,
+    NovuThrottled,
+    NovuUnanswered,
+    NovuUnauthorized,
+    NovuUnavailable,
+)
+from xnovu_poller.gate import Gate
+from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Unknown
+from xnovu_poller.novu import Novu
+from xnovu_poller.novu.event import EVENT_BYTES
+
+
+async def test_a_bulk_call_is_what_novus_openapi_document_asks_for(novu: Novu, wire: Wire) -> None:
+    """The events travel in order, each as it would travel alone."""
+    events = [event(1), event(2)]
+    assert await novu.trigger_bulk(events) == [Accepted(), Accepted()]
+    [request] = wire.requests
+    assert "post" in OPENAPI["paths"][request.url.path]
+    conforms("BulkTriggerEventDto", request.content)
+    assert json.loads(request.content)["events"] == [json.loads(each.body()) for each in events]
+    assert len(request.headers["Idempotency-Key"]) == 64
+
+
+async def test_a_bulk_call_of_one_is_a_trigger_and_of_none_is_nothing(novu: Novu, wire: Wire) -> None:
+    """Novu counts a bulk call as a hundred."""
+    assert await novu.trigger_bulk([]) == []
+    assert await novu.trigger_bulk([event()]) == [Accepted()]
+    assert wire.paths == ["/v1/events/trigger"]
+
+
+async def test_each_event_of_a_bulk_call_has_its_own_outcome(novu: Novu, wire: Wire) -> None:
+    """One bad event does not spoil the others, and answers may come in any order."""
+    bad = {"acknowledged": True, "status": "error", "error": ["workflow_not_found"]}
+    wire.answer = lambda _: enveloped([processed("xn-3"), bad, processed("xn-1")])
+    outcomes = await novu.trigger_bulk([event(1), event(2), event(3)])
+    assert [kind(outcome) for outcome in outcomes] == [
+        (Accepted, None),
+        (Refused, NovuRejected),
+        (Accepted, None),
+    ]
+
+
+@pytest.mark.parametrize("content", [None, {}, "processed", []])
+async def test_a_bulk_answer_without_the_events_leaves_them_unknown(
+    content: object, novu: Novu, wire: Wire
+) -> None:
+    """Each may have been accepted."""
+    wire.answer = lambda _: enveloped(content)
+    outcomes = await novu.trigger_bulk([event(1), event(2)])
+    assert [kind(outcome) for outcome in outcomes] == [(Unknown, NovuUnanswered)] * 2
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [failing(400), failing(422), failing(413), failing(413, json=None, text="<html>"), failing(404)],
+)
+async def test_a_bulk_call_refused_as_a_whole_is_made_one_by_one(
+    refusal: Answer, novu: Novu, wire: Wire, gate: Gate
+) -> None:
+    """A proxy that finds the bulk call too large, or a bad event in it, stops nobody else."""
+    wire.answer = bulk_else_single(refusal)
+    assert await novu.trigger_bulk([event(number) for number in range(4)]) == [Accepted()] * 4
+    assert sorted(wire.paths) == ["/v1/events/trigger"] * 4 + ["/v1/events/trigger/bulk"]
+    assert gate.reason is None
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (429, (Refused, NovuThrottled)),
+        (503, (Refused, NovuUnavailable)),
+        (409, (Unknown, NovuUnanswered)),
+        (500, (Unknown, NovuUnanswered)),
+    ],
+)
+async def test_a_bulk_call_that_novu_could_not_serve_is_not_made_one_by_one(
+    status: int, outcome: tuple[type[Outcome], type[Exception]], novu: Novu, wire: Wire
+) -> None:
+    """More calls would not help, and after an unknown outcome they could send twice."""
+    wire.answer = failing(status)
+    outcomes = await novu.trigger_bulk([event(number) for number in range(3)])
+    assert [kind(each) for each in outcomes] == [outcome] * 3
+    assert len(wire.requests) == 1
+
+
+async def test_a_wrong_key_costs_one_more_call_and_no_hundred(novu: Novu, wire: Wire, gate: Gate) -> None:
+    """The first trigger is the probe for the others."""
+    wire.answer = failing(401)
+    outcomes = await novu.trigger_bulk([event(number) for number in range(50)])
+    assert [kind(each) for each in outcomes] == [(Refused, NovuUnauthorized)] * 50
+    assert len(wire.requests) == 2
+    assert gate.stopped
+
+
+async def test_one_bulk_call_without_an_answer_is_no_outage(novu: Novu, wire: Wire, gate: Gate) -> None:
+    """It may be one event on which Novu chokes; five such calls are an outage."""
+    wire.answer = failing(500)
+    events = [event(number) for number in range(10)]
+    await novu.trigger_bulk(events)
+    assert not gate.closed
+    for first in range(1, 5):
+        await novu.trigger_bulk(events[first:])
+    assert gate.status()["outage"] is True
+
+
+async def test_an_event_that_is_too_large_is_rejected_unsent(novu: Novu, wire: Wire) -> None:
+    """The others of a bulk call go out, and outcomes stay in order."""
+    large = event(2, {"text": "x" * EVENT_BYTES})
+    outcomes = await novu.trigger_bulk([event(1), large, event(3)])
+    assert [kind(outcome) for outcome in outcomes] == [
+        (Accepted, None),
+        (Refused, NovuRejected),
+        (Accepted, None),
+    ]
+    assert reported(await novu.trigger(large)) == "Novu: rejects it with 413 (too_large)"
+    assert len(wire.requests) == 1

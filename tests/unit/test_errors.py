@@ -1,0 +1,57 @@
+"""The tree at the head of errors.py is the tree of classes."""
+
+import re
+from collections.abc import Iterator
+
+from xnovu_poller import errors
+from xnovu_poller.errors import XnovuError
+
+_BRANCH = re.compile(r"^(?P<indent>[│ ]*)[├└]── (?P<name>\w+)(?P<rest>.*)$")
+
+
+def drawn() -> dict[str, tuple[str, bool]]:
+    """Read the drawing: each class with its parent, and whether it is marked retryable."""
+    parents = ["XnovuError"]
+    tree: dict[str, tuple[str, bool]] = {}
+    for line in (errors.__doc__ or "").splitlines():
+        if branch := _BRANCH.match(line):
+            depth = len(branch["indent"]) // 4
+            tree[branch["name"]] = (parents[depth], branch["rest"].endswith(" retryable"))
+            parents[depth + 1 :] = [branch["name"]]
+    return tree
+
+
+def below(kind: type[XnovuError]) -> Iterator[type[XnovuError]]:
+    """Walk the classes of errors.py under one."""
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from below(child)
+
+
+def test_the_drawing_is_the_tree() -> None:
+    """Each class stands under its parent, marked if trying again helps."""
+    assert drawn() == {
+        kind.__name__: (kind.__mro__[1].__name__, kind.retryable) for kind in below(XnovuError)
+    }
+
+
+def test_each_error_has_its_own_code() -> None:
+    """A code is the name in metrics, logs and Temporal: the class's name in small letters."""
+    for kind in below(XnovuError):
+        assert kind.code == re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def test_all_faults_stand_in_one_sentence() -> None:
+    """Someone who reads the last line of a log sees every fault."""
+    assert (
+        str(errors.ConfigError(["A: is not set", "B: is not set"]))
+        == "settings: A: is not set; B: is not set"
+    )
+
+
+def test_a_database_without_schema_is_told_what_to_do() -> None:
+    """The sentence names the command."""
+    assert str(errors.SchemaBehind(None, "0001")) == (
+        "database: its schema is at no migration, this version needs 0001; run `xnovu db upgrade`"
+    )

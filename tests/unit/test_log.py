@@ -1,0 +1,175 @@
+"""Lines have one form, and some things never stand in one."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+
+from xnovu_poller import log
+from xnovu_poller.errors import ConfigError
+
+# A traceback shows the line that raised: this one must not stand there.
+QUOTES_A_ROW = "duplicate key at postgres://u:hush@db\nDETAIL:  Key (name)=(hush) already exists."
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("xnovu_poller")
+    before = (list(root.handlers), root.level, ours.level)
+    yield
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+    """Read what was written."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_line_is_an_event_and_its_facts(lines: Lines) -> None:
+    """Time is UTC; level and origin are fields."""
+    log.configure("info", "json")
+
+    log.get("xnovu_poller.loops").info("rows claimed", loop="new", rows=3)
+
+    (line,) = lines()
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "rows claimed",
+        "level": "info",
+        "logger": "xnovu_poller.loops",
+        "loop": "new",
+        "rows": 3,
+    }
+
+
+def test_below_the_level_nothing_is_written(lines: Lines) -> None:
+    """The level rules our own lines."""
+    log.configure("info", "json")
+
+    log.get("xnovu_poller").debug("turn begun")
+
+    assert lines() == []
+
+
+@pytest.mark.parametrize(
+    "library", ["sqlalchemy.engine", "temporalio", "apscheduler", "uvicorn.error", "httpx"]
+)
+def test_libraries_speak_in_our_form(lines: Lines, library: str) -> None:
+    """A warning of a library can be found as ours can."""
+    log.configure("info", "json")
+
+    logging.getLogger(library).warning("%s is slow", "it")
+
+    (line,) = lines()
+    assert (line["event"], line["level"], line["logger"]) == ("it is slow", "warning", library)
+
+
+def test_libraries_stay_quiet_below_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    """Drivers and HTTP clients would write out rows and headers."""
+    log.configure("debug", "json")
+
+    logging.getLogger("httpcore").info("authorization: hush")
+
+    assert capsys.readouterr().err == ""
+
+
+def test_some_fields_are_never_written(lines: Lines) -> None:
+    """Whoever logs a payload or a key by mistake logs nothing of it."""
+    log.configure("info", "json")
+
+    log.get("xnovu_poller").info(
+        "turn done",
+        payload={"a": "hush"},
+        Recipients=["hush"],
+        row=[{"secret": "hush", "id": 7}],
+        token="hush",
+    )
+
+    (line,) = lines()
+    assert "hush" not in json.dumps(line)
+    assert line["row"] == [{"id": 7}]
+
+
+def test_libraries_lose_these_fields_too(lines: Lines) -> None:
+    """The guard stands at the end of the chain."""
+    log.configure("info", "json")
+
+    logging.getLogger("temporalio").warning("at postgresql://worker:hush@db/app")
+
+    assert lines()[0]["event"] == "at postgresql://db/app"
+
+
+def _fail(sentence: str) -> None:
+    raise ValueError(sentence)
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_holds_no_row_and_no_login(
+    capsys: pytest.CaptureFixture[str],
+    form: Any,  # noqa: ANN401 - a literal of configure
+) -> None:
+    """PostgreSQL quotes rows in DETAIL; local variables are not printed."""
+    log.configure("info", form)
+
+    try:
+        _fail(QUOTES_A_ROW)
+    except ValueError:
+        log.get("xnovu_poller").exception("turn failed")
+
+    written = capsys.readouterr().err
+    assert "duplicate key at postgres://db" in written
+    assert "hush" not in written
+
+
+def test_console_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """No braces: the event stands in front of its facts."""
+    log.configure("info", "console")
+
+    log.get("xnovu_poller").info("rows claimed", loop="new")
+
+    assert "rows claimed" in capsys.readouterr().err
+
+
+def test_sentry_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DSN without the package is a fault of the environment, not a silent nothing."""
+    monkeypatch.setitem(sys.modules, "sentry_sdk", None)
+
+    with pytest.raises(ConfigError, match="SENTRY_DSN: needs the package sentry-sdk"):
+        log.report_to_sentry("https://hush@sentry/1")
+
+
+def test_sentry_gets_no_local_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames hold payloads and keys."""
+    asked: dict[str, object] = {}
+    monkeypatch.setitem(sys.modules, "sentry_sdk", SimpleNamespace(init=lambda **given: asked.update(given)))
+
+    log.report_to_sentry("https://hush@sentry/1")
+
+    assert asked["dsn"] == "https://hush@sentry/1"
+    assert asked["include_local_variables"] is False
+    assert asked["send_default_pii"] is False
+
+
+def test_a_dsn_that_sentry_refuses_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault names the variable, not the value."""
+
+    def init(**_given: object) -> None:
+        raise ValueError("Unsupported scheme 'hush'")
+
+    monkeypatch.setitem(sys.modules, "sentry_sdk", SimpleNamespace(init=init))
+
+    with pytest.raises(ConfigError) as raised:
+        log.report_to_sentry("hush")
+
+    assert raised.value.faults == ("SENTRY_DSN: is not a DSN",)

@@ -1,0 +1,115 @@
+"""The last stage: verdicts become arrows, each kind in one statement."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from xnovu_poller import backoff, log, metrics
+from xnovu_poller.delivery.trigger import Ending, Verdict
+from xnovu_poller.gate import Gate
+from xnovu_poller.lifecycle import Fault, seconds
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.transitions import by_executors
+from xnovu_poller.store.transitions.by_executors import Failure
+
+_log = log.get(__name__)
+_NO_FAULT = Fault("none", "")
+
+
+class Recorder:
+    """Writes down how notifications ended.
+
+    Args:
+        engine: where the rows are.
+        gate: says whether an unknown outcome is an outage, which does not count.
+        max_failures: counted failures before DEAD.
+    """
+
+    def __init__(self, engine: Engine, gate: Gate, max_failures: int) -> None:
+        self._engine = engine
+        self._gate = gate
+        self._max_failures = max_failures
+
+    async def record(self, verdicts: Sequence[Verdict], *, last: bool) -> int:
+        """Write down the verdicts of a group.
+
+        If the process dies before or within, the holds of the rest lapse, and they are sent again
+        under the same transaction ids.
+
+        Args:
+            verdicts: one for each notification.
+            last: no try of this attempt follows, so an unknown outcome is a failed attempt.
+
+        Returns:
+            How many are left to the next try.
+
+        Raises:
+            StoreUnavailable: the rest is not recorded.
+        """
+        kinds: dict[Ending, list[Verdict]] = {ending: [] for ending in Ending}
+        for verdict in verdicts:
+            kinds[Ending.FAILED if last and verdict.ending is Ending.UNKNOWN else verdict.ending].append(
+                verdict
+            )
+        await self._sent(kinds[Ending.SENT])
+        await self._dead(kinds[Ending.DEAD])
+        await self._released(kinds[Ending.RELEASED])
+        await self._failed(kinds[Ending.FAILED])
+        if unknown := kinds[Ending.UNKNOWN]:
+            await by_executors.unknown(self._engine, [(v.held.hold, v.fault or _NO_FAULT) for v in unknown])
+        if unfinished := kinds[Ending.UNFINISHED]:
+            await by_executors.let_go(self._engine, [v.held.hold for v in unfinished])
+        metrics.LATE.inc(len(kinds[Ending.LATE]))
+        return len(unknown) + len(unfinished)
+
+    async def _sent(self, verdicts: Sequence[Verdict]) -> None:
+        if not verdicts:
+            return
+        moved = await by_executors.sent(self._engine, [v.held.hold for v in verdicts])
+        now = datetime.now(UTC)
+        for verdict in verdicts:
+            if verdict.held.hold.notification_id in moved:
+                metrics.DUE_TO_ACCEPTED_SECONDS.observe(max(0.0, seconds(now - verdict.held.due_at)))
+        metrics.SENT.inc(len(moved))
+        metrics.LATE.inc(len(verdicts) - len(moved))
+        _log.info("notifications sent", sent=len(moved), late=len(verdicts) - len(moved))
+
+    async def _dead(self, verdicts: Sequence[Verdict]) -> None:
+        for refused in (False, True):
+            faults = [(v.held.hold, v.fault or _NO_FAULT) for v in verdicts if v.refused is refused]
+            moved = await by_executors.dead(self._engine, faults, refused=refused) if faults else set()
+            for hold, fault in faults:
+                if hold.notification_id in moved:
+                    metrics.DEAD.labels(fault.code).inc()
+                    _log.warning("notification dead", notification=hold.notification_id, error=fault.code)
+
+    async def _released(self, verdicts: Sequence[Verdict]) -> None:
+        for refused in (False, True):
+            holds = [v.held.hold for v in verdicts if v.refused is refused]
+            if holds:
+                moved = await by_executors.release_held(self._engine, holds, refused=refused)
+                metrics.RELEASED.inc(len(moved))
+                _log.info("notifications released", released=len(moved), reason=self._gate.reason)
+
+    async def _failed(self, verdicts: Sequence[Verdict]) -> None:
+        """An outage is Novu's fault: the notifications wait it out and nothing counts against them."""
+        if not verdicts:
+            return
+        counted = not self._gate.outage
+        failures = [
+            Failure(
+                v.held.hold,
+                v.fault or _NO_FAULT,
+                backoff.wait(v.held.failure_count + 1) if counted else self._gate.pause,
+                counted=counted,
+                unknown=v.unknown,
+                refused=v.refused,
+            )
+            for v in verdicts
+        ]
+        moved = await by_executors.failed(self._engine, failures, max_failures=self._max_failures)
+        for failure in failures:
+            if failure.hold.notification_id in moved:
+                metrics.FAILED.labels(failure.fault.code).inc()
+                _log.warning(
+                    "attempt failed", notification=failure.hold.notification_id, error=failure.fault.code
+                )

@@ -1,0 +1,192 @@
+"""The calls to Novu that one notification needs, and what they come to."""
+
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Any, Literal
+
+from xnovu_poller import metrics
+from xnovu_poller.errors import NovuRejected, NovuUnauthorized
+from xnovu_poller.lifecycle import (
+    RECIPIENTS_PER_CHUNK,
+    Accepted,
+    Fault,
+    Outcome,
+    Refused,
+    Unknown,
+    seconds,
+)
+from xnovu_poller.novu import Event, Novu
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.transitions import by_chunks
+from xnovu_poller.store.transitions.by_chunks import Chunk
+from xnovu_poller.store.transitions.holding import Held
+
+
+class Ending(Enum):
+    """What the trigger of one notification came to, and so how it is recorded.
+
+    SENT: Novu accepted every chunk. DEAD: no attempt can succeed. FAILED: this attempt has not.
+    RELEASED: Novu cannot serve now. UNKNOWN: it may have been accepted. UNFINISHED: chunks are left
+    and time is not. LATE: the right to send is gone.
+    """
+
+    SENT = auto()
+    DEAD = auto()
+    FAILED = auto()
+    RELEASED = auto()
+    UNKNOWN = auto()
+    UNFINISHED = auto()
+    LATE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one notification is to be recorded: the ending, and the hold by which it still may be.
+
+    Attributes:
+        ending: which arrow.
+        held: whose verdict it is; its hold is the newest.
+        fault: what the row is to tell, where something went wrong.
+        refused: Novu answered, so that the next attempt bears another idempotency key.
+        unknown: it may have been accepted.
+    """
+
+    ending: Ending
+    held: Held
+    fault: Fault | None = None
+    refused: bool = False
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Makes the calls of a notification, each within the hold that covers it."""
+
+    engine: Engine
+    novu: Novu
+    timeout: timedelta
+
+    async def send(
+        self, held: Held, workflow_key: str, payload: dict[str, Any], *, ends: float, leaves: float
+    ) -> Verdict:
+        """Trigger one notification.
+
+        Guarantee: at least once to Novu, under transaction ids that are the same at every attempt, so
+        that Novu drops a repeat.
+
+        Args:
+            held: ours to send.
+            workflow_key: Novu's name of the workflow.
+            payload: what Novu gets, rendered text included.
+            ends: when the hold's deadline passes, by `time.monotonic`.
+            leaves: no further chunk is begun after this, by `time.monotonic`.
+
+        Raises:
+            StoreUnavailable: an answer to a chunk could not be written; the send lapses.
+        """
+        recipients = list(dict.fromkeys(held.recipients))
+        event = Event(
+            workflow_key, tuple(recipients), payload, held.overrides, held.transaction_id, held.refusals
+        )
+        if len(recipients) > RECIPIENTS_PER_CHUNK:
+            return await self._chunks(held, event, ends, leaves)
+        return _verdict(held, await self._call(event, ends))
+
+    async def _chunks(self, held: Held, event: Event, ends: float, leaves: float) -> Verdict:
+        """Send what is left of a large notification, chunk by chunk, each answer written at once."""
+        chunks = await by_chunks.cut(self.engine, held.hold, slices(event.recipients))
+        refused = [chunk.number for chunk in chunks if chunk.outcome == "refused"]
+        for chunk in chunks:
+            if chunk.outcome in {"accepted", "refused"}:
+                continue
+            if time.monotonic() > leaves:
+                return Verdict(Ending.UNFINISHED, held)
+            verdict = await self._chunk(held, event, chunk, ends)
+            held, ends = verdict.held, time.monotonic() + seconds(self.timeout)
+            if verdict.ending is Ending.DEAD:
+                refused.append(chunk.number)
+            elif verdict.ending is not Ending.SENT:
+                return verdict
+        if refused:
+            numbers = ", ".join(map(str, sorted(refused)))
+            return Verdict(Ending.DEAD, held, Fault(NovuRejected.code, f"Novu: rejects the chunks {numbers}"))
+        return Verdict(Ending.SENT, held)
+
+    async def _chunk(self, held: Held, event: Event, chunk: Chunk, ends: float) -> Verdict:
+        """Send one chunk and write its answer; the verdict carries the hold for the next."""
+        outcome = await self._call(
+            replace(
+                event,
+                recipients=tuple(chunk.recipients),
+                transaction_id=chunk.transaction_id,
+                refusals=chunk.refusals,
+            ),
+            ends,
+        )
+        verdict = _verdict(held, outcome)
+        hold = await by_chunks.answered(
+            self.engine,
+            held.hold,
+            chunk,
+            outcome=_word(verdict.ending),
+            fault=verdict.fault,
+            refused=verdict.refused,
+            deadline=self.timeout,
+        )
+        if hold is None:
+            return Verdict(Ending.LATE, held)
+        # The chunk keeps its own count of refusals.
+        return replace(verdict, held=replace(held, hold=hold), refused=False)
+
+    async def _call(self, event: Event, ends: float) -> Outcome:
+        begun = time.monotonic()
+        outcome = await self.novu.trigger(event, deadline=timedelta(seconds=max(0.0, ends - begun)))
+        metrics.NOVU_CALLS.labels(_class(outcome)).inc()
+        metrics.NOVU_CALL_SECONDS.observe(time.monotonic() - begun)
+        return outcome
+
+
+def slices(recipients: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Cut unique recipients into chunks, in order."""
+    size = RECIPIENTS_PER_CHUNK
+    return [recipients[start : start + size] for start in range(0, len(recipients), size)]
+
+
+def _verdict(held: Held, outcome: Outcome) -> Verdict:
+    match outcome:
+        case Accepted():
+            return Verdict(Ending.SENT, held)
+        case Refused(error=NovuRejected() as error):
+            return Verdict(Ending.DEAD, held, Fault.of(error), refused=True)
+        case Refused(error=error):
+            return Verdict(Ending.RELEASED, held, Fault.of(error), refused=error.answered)
+        case Unknown(error=error):
+            return Verdict(Ending.UNKNOWN, held, Fault.of(error), refused=error.answered, unknown=True)
+
+
+def _word(ending: Ending) -> Literal["accepted", "refused", "unknown"] | None:
+    match ending:
+        case Ending.SENT:
+            return "accepted"
+        case Ending.DEAD:
+            return "refused"
+        case Ending.UNKNOWN:
+            return "unknown"
+        case _:
+            return None
+
+
+def _class(outcome: Outcome) -> str:
+    match outcome:
+        case Accepted():
+            return "accepted"
+        case Unknown():
+            return "unknown"
+        case Refused(error=NovuRejected()):
+            return "rejected"
+        case Refused(error=NovuUnauthorized()):
+            return "stop"
+        case Refused():
+            return "unavailable"

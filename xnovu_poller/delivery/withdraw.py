@@ -1,0 +1,50 @@
+"""A held notification that is not to be sent any more: withdrawn by its producer, or expired."""
+
+from xnovu_poller import metrics
+from xnovu_poller.delivery.trigger import Ending, Verdict, slices
+from xnovu_poller.errors import NovuError
+from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Fault
+from xnovu_poller.novu import Novu
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.transitions import by_chunks, by_executors
+from xnovu_poller.store.transitions.holding import Held
+
+
+async def withdraw(engine: Engine, novu: Novu, held: Held) -> Verdict | None:
+    """Retract what is held; what may have been accepted is cancelled at Novu first.
+
+    Novu's cancel recalls nothing that was delivered, so such a row says that its delivery is unknown.
+
+    Returns:
+        None when the row is RETRACTED; a verdict when Novu could not be asked.
+
+    Raises:
+        StoreUnavailable: nothing may have been written; the send lapses.
+    """
+    certain, sent = await _sent_so_far(engine, held)
+    try:
+        for transaction_id in sent:
+            await novu.cancel(transaction_id)
+    except NovuError as error:
+        return Verdict(Ending.RELEASED, held, Fault.of(error))
+    reason = "expired" if held.expired and not held.withdrawn else "retracted"
+    moved = await by_executors.retracted(engine, [held.hold], reason=reason, certain=certain)
+    (metrics.EXPIRED if reason == "expired" else metrics.RETRACTED).inc(len(moved))
+    return None
+
+
+async def _sent_so_far(engine: Engine, held: Held) -> tuple[bool, list[str]]:
+    """Tell whether nothing can have been accepted, and else the transaction ids that may have been."""
+    recipients = tuple(dict.fromkeys(held.recipients))
+    if len(recipients) <= RECIPIENTS_PER_CHUNK:
+        certain = held.unknown_outcomes == 0
+        return certain, [] if certain else [held.transaction_id]
+    chunks = await by_chunks.cut(engine, held.hold, slices(recipients))
+    # A lapse leaves no word at the chunk that was under way.
+    doubt = held.unknown_outcomes > 0
+    sent = [
+        c.transaction_id
+        for c in chunks
+        if c.outcome in {"accepted", "unknown"} or (doubt and c.outcome is None)
+    ]
+    return not sent, sent

@@ -1,0 +1,139 @@
+"""The form of a log line, and what never stands in one."""
+
+import logging
+import re
+import sys
+from importlib import import_module
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from xnovu_poller.errors import ConfigError
+
+Logger = structlog.stdlib.BoundLogger
+
+NEVER_LOGGED = frozenset(
+    {
+        "authorization",
+        "body",
+        "database_url",
+        "dsn",
+        "headers",
+        "novu_secret_key",
+        "overrides",
+        "password",
+        "payload",
+        "recipients",
+        "secret",
+        "sentry_dsn",
+        "sqlalchemy_url",
+        "subscriber_id",
+        "temporal_api_key",
+        "token",
+    }
+)
+"""Fields that a line loses, whoever wrote them, in any case and at any depth."""
+
+_OURS = "xnovu_poller"
+_LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
+# PostgreSQL quotes the row there.
+_DETAIL = re.compile(r"\n\s*(DETAIL|CONTEXT):[^\n]*")
+
+
+def get(name: str) -> Logger:
+    """Give the logger of a module; `name` is its `__name__`.
+
+    An event is three or four fixed words, all facts are fields: `log.info("rows claimed", loop="new", rows=3)`.
+    """
+    logger: Logger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def configure(level: str, form: Literal["json", "console"]) -> None:
+    """Send our lines and those of every library to stderr, in one form.
+
+    Libraries speak from warning up, whatever the level: below it, drivers and HTTP clients write out
+    the rows and headers that they carry.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`.
+        form: `json` for machines, `console` for people.
+    """
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processors=_last(form), foreign_pre_chain=shared)
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(logging.WARNING, _number(level)))
+    logging.getLogger(_OURS).setLevel(_number(level))
+
+
+def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """Drop the fields that never stand in a log, and logins out of addresses."""
+    return {name: _cleaned(value) for name, value in line.items() if name.lower() not in NEVER_LOGGED}
+
+
+def report_to_sentry(dsn: str) -> None:
+    """Send errors to Sentry as well, without local variables.
+
+    Raises:
+        ConfigError: the package `sentry-sdk` is not installed, or will not have this DSN.
+    """
+    try:
+        sentry = import_module("sentry_sdk")
+    except ImportError:
+        raise ConfigError(["SENTRY_DSN: needs the package sentry-sdk"]) from None
+    try:
+        # Locals hold payloads and keys.
+        sentry.init(dsn=dsn, send_default_pii=False, include_local_variables=False)
+    except ValueError:
+        raise ConfigError(["SENTRY_DSN: is not a DSN"]) from None
+
+
+def _last(form: Literal["json", "console"]) -> list[Processor]:
+    renderer: Processor = structlog.processors.JSONRenderer()
+    if form == "console":
+        # The default formatter prints the local variables of every frame.
+        plain = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    return [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        redact,
+        renderer,
+    ]
+
+
+def _cleaned(value: object) -> object:
+    match value:
+        case str():
+            return _DETAIL.sub("", _LOGIN_IN_URL.sub("", value))
+        case dict():
+            return {
+                key: _cleaned(part) for key, part in value.items() if str(key).lower() not in NEVER_LOGGED
+            }
+        case list() | tuple():
+            return [_cleaned(part) for part in value]
+        case _:
+            return value
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]

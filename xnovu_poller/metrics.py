@@ -1,0 +1,95 @@
+"""Every metric, with its unit and labels; a label's values come from a closed set, never from rows."""
+
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from xnovu_poller import __version__
+
+LOOPS: Final = ("new", "scheduled", "failed")
+"""Values of the label `loop`."""
+
+HANDOFF_RESULTS: Final = ("started", "refused", "unavailable")
+"""Values of the label `result`; a workflow that runs already counts as started."""
+
+CALL_OUTCOMES: Final = ("accepted", "unavailable", "unknown", "rejected", "stop")
+"""Values of the label `outcome`: the classes of Novu's answers."""
+
+# Another series for each counter, which says when it was born: nobody reads it.
+disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus-client leaves it untyped
+
+REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+BUILD: Final = Info("xnovu_build", "The version that runs.", registry=REGISTRY)
+BUILD.info({"version": __version__})
+
+CLAIMED: Final = Counter(
+    "xnovu_notifications_claimed", "Notifications claimed, by loop.", ["loop"], registry=REGISTRY
+)
+SENT: Final = Counter(
+    "xnovu_notifications_sent", "Notifications of which Novu accepted every chunk.", registry=REGISTRY
+)
+FAILED: Final = Counter(
+    "xnovu_notifications_failed", "Attempts that failed and count, by error.", ["code"], registry=REGISTRY
+)
+DEAD: Final = Counter(
+    "xnovu_notifications_dead", "Notifications given up, by error.", ["code"], registry=REGISTRY
+)
+RELEASED: Final = Counter(
+    "xnovu_notifications_released", "Notifications given back unharmed; not a failure.", registry=REGISTRY
+)
+RETRACTED: Final = Counter("xnovu_notifications_retracted", "Notifications withdrawn.", registry=REGISTRY)
+EXPIRED: Final = Counter(
+    "xnovu_notifications_expired", "Notifications whose time ran out before a send.", registry=REGISTRY
+)
+RESCUED: Final = Counter(
+    "xnovu_notifications_rescued", "Lapsed leases taken over or given back.", registry=REGISTRY
+)
+LATE: Final = Counter(
+    "xnovu_notifications_late", "Writes of a holder whose right was gone; harmless.", registry=REGISTRY
+)
+
+HANDOFFS: Final = Counter("xnovu_handoffs", "Workflows asked for, by result.", ["result"], registry=REGISTRY)
+NOVU_CALLS: Final = Counter(
+    "xnovu_novu_calls", "HTTP calls to Novu, by outcome.", ["outcome"], registry=REGISTRY
+)
+NOVU_CALL_SECONDS: Final = Histogram(
+    "xnovu_novu_call_seconds",
+    "Seconds of one HTTP call to Novu.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+TURN_SECONDS: Final = Histogram(
+    "xnovu_turn_seconds",
+    "Seconds of one turn of a loop, its rest not counted.",
+    ["loop"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+    registry=REGISTRY,
+)
+GATE_OPEN: Final = Gauge(
+    "xnovu_gate_open", "1 while Novu can be served, 0 while claims stand still.", registry=REGISTRY
+)
+DUE_TO_ACCEPTED_SECONDS: Final = Histogram(
+    "xnovu_due_to_accepted_seconds",
+    "Seconds from the time a notification was due to Novu's acceptance.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
+    registry=REGISTRY,
+)
+
+# A series that is there from the start can be alerted on before its first event.
+for _loop in LOOPS:
+    CLAIMED.labels(_loop)
+    TURN_SECONDS.labels(_loop)
+for _result in HANDOFF_RESULTS:
+    HANDOFFS.labels(_result)
+for _outcome in CALL_OUTCOMES:
+    NOVU_CALLS.labels(_outcome)

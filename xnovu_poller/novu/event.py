@@ -1,0 +1,78 @@
+"""What is sent: one trigger, the same bytes each time."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from xnovu_poller.errors import NovuRejected
+
+EVENT_BYTES = 524_288
+"""The largest event Novu takes, attachments not counted. Source: Novu, "Trigger event"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One trigger: one workflow for at most 100 recipients.
+
+    Attributes:
+        workflow_key: Novu's name of the workflow.
+        recipients: subscriber ids, unique; `topic:KEY` addresses a topic.
+        payload: what the workflow's templates see.
+        overrides: Novu's overrides; None for none.
+        transaction_id: by which Novu drops a repeat; the same at every attempt.
+        refusals: the definite refusals so far: Novu replays a stored error to the same key.
+    """
+
+    workflow_key: str
+    recipients: tuple[str, ...]
+    payload: Mapping[str, Any]
+    overrides: Mapping[str, Any] | None
+    transaction_id: str
+    refusals: int
+
+    def body(self) -> bytes:
+        """Write the request's body, byte-identical each time.
+
+        Raises:
+            NovuRejected: it is too large, or holds a number for which JSON has no word.
+        """
+        try:
+            body = weighed = self._encode(self.payload)
+            if len(body) > EVENT_BYTES and "attachments" in self.payload:
+                weighed = self._encode({k: v for k, v in self.payload.items() if k != "attachments"})
+        except ValueError:  # its message would quote the value
+            raise NovuRejected(HTTPStatus.BAD_REQUEST, "not_json") from None
+        if len(weighed) > EVENT_BYTES:
+            raise NovuRejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
+        return body
+
+    def idempotency_key(self) -> str:
+        """Name this call: the same after an unknown outcome, another one after a refusal."""
+        return digest(f"{self.transaction_id}\n{self.refusals}\n".encode() + self.body())
+
+    def _encode(self, payload: Mapping[str, Any]) -> bytes:
+        trigger: dict[str, Any] = {
+            "name": self.workflow_key,
+            "to": [_address(recipient) for recipient in self.recipients],
+            "payload": dict(payload),
+            "transactionId": self.transaction_id,
+        }
+        if self.overrides is not None:
+            trigger["overrides"] = dict(self.overrides)
+        return json.dumps(
+            trigger, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        ).encode()
+
+
+def _address(recipient: str) -> str | dict[str, str]:
+    if recipient.startswith("topic:"):
+        return {"type": "Topic", "topicKey": recipient.removeprefix("topic:")}
+    return recipient
+
+
+def digest(text: bytes) -> str:
+    """Give the name of a text: 64 characters, of the 255 that Novu allows a key."""
+    return hashlib.sha256(text).hexdigest()

@@ -1,0 +1,348 @@
+"""The environment, read once: the only place that knows a variable's name, default and bounds."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Annotated, Literal, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from xnovu_poller.errors import ConfigError
+
+LONGEST_CLAIM_LEASE = timedelta(seconds=30)
+"""A claim whose work has not begun stands this long at most."""
+
+_DAY_MS = 86_400_000
+_MOST_IN_FLIGHT = 50_000
+_MILLISECOND = timedelta(milliseconds=1)
+_ENVIRONMENT = os.environ  # noqa: TID251 - this is the place that may read it
+
+
+def _milliseconds(least: int, most: int) -> BeforeValidator:
+    """Read a whole number of milliseconds within bounds as a timedelta."""
+
+    def read(value: object) -> timedelta:
+        text = str(value // _MILLISECOND) if isinstance(value, timedelta) else str(value).strip()
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number of milliseconds from {least} to {most}")
+        return int(text) * _MILLISECOND
+
+    return BeforeValidator(read)
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    rule = "must have the form postgresql://user:password@host:port/database"
+    try:
+        parts = urlsplit(value.get_secret_value())
+        _ = parts.port
+    except ValueError:
+        # The cause quotes a part of the value.
+        raise ValueError(rule) from None
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ValueError(rule)
+    return value
+
+
+def _key(value: SecretStr) -> SecretStr:
+    key = value.get_secret_value().strip()
+    # What HTTP cannot carry in a header would be quoted in the error of whoever sends it.
+    if not key.isascii() or not key.isprintable() or not key or " " in key:
+        raise ValueError("must be printable ASCII without spaces")
+    return SecretStr(key)
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must have the form http://host or https://host")
+    return value.rstrip("/")
+
+
+def _host_and_port(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        raise ValueError("must have the form host:port")
+    return value
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    if not names:
+        raise ValueError("must name at least one enterprise; leave it unset to serve all")
+    return names
+
+
+def _level(value: object) -> object:
+    return {"warn": "warning"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+Wait = Annotated[timedelta, _milliseconds(10, _DAY_MS)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+_Kind = TypeVar("_Kind", bound=BaseSettings)
+
+
+class DatabaseSettings(BaseSettings):
+    """What migrations need: the database alone."""
+
+    model_config = SettingsConfigDict(
+        alias_generator=str.upper,
+        validate_by_name=True,
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
+        description="PostgreSQL 14 or newer, `postgresql://…`",
+    )
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The same address, as SQLAlchemy names the driver psycopg 3."""
+        _, _, rest = self.database_url.get_secret_value().partition("://")
+        return f"postgresql+psycopg://{rest}"
+
+
+class Settings(DatabaseSettings):
+    """Everything that the environment says; parts of the program are handed values, never this."""
+
+    temporal_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
+        default="localhost:7233", description="host:port of Temporal's frontend"
+    )
+    temporal_namespace: str = Field(default="default", description="Temporal's namespace")
+    temporal_task_queue: str = Field(
+        default="xnovu-notification-processing", description="the task queue of loops and executors"
+    )
+    temporal_tls: bool = Field(default=False, description="TLS to Temporal; any of the next four turns it on")
+    temporal_client_cert_path: FilePath | None = Field(
+        default=None, description="mTLS: our certificate, PEM; needs the key"
+    )
+    temporal_client_key_path: FilePath | None = Field(
+        default=None, validate_default=True, description="mTLS: our key, PEM; needs the certificate"
+    )
+    temporal_server_ca_path: FilePath | None = Field(
+        default=None, description="the authority that signed Temporal's certificate, PEM"
+    )
+    temporal_api_key: Annotated[SecretStr, AfterValidator(_key)] | None = Field(
+        default=None, description="API key of Temporal Cloud"
+    )
+    temporal_max_concurrent_activities: Count = Field(
+        default=100, description="activities at once in one executor process"
+    )
+    # Temporal's SDK needs two slots to keep a cache of workflows.
+    temporal_max_concurrent_workflows: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        default=50, description="workflow tasks at once in one executor process"
+    )
+    temporal_max_cached_workflows: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=1000, description="workflows kept in memory by one executor process"
+    )
+
+    novu_api_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        default="https://api.novu.co", description="Novu's address, without `/v1`"
+    )
+    novu_secret_key: Annotated[SecretStr, AfterValidator(_key)] = Field(description="Novu's secret key")
+    novu_timeout: Annotated[timedelta, _milliseconds(100, 300_000)] = Field(
+        default=timedelta(seconds=10),
+        validation_alias="NOVU_TIMEOUT_MS",
+        description="of one HTTP call to Novu",
+    )
+
+    poll_interval: Wait = Field(
+        default=timedelta(seconds=10), validation_alias="POLL_INTERVAL_MS", description="rest of the new loop"
+    )
+    scheduled_poll_interval: Wait = Field(
+        default=timedelta(seconds=30),
+        validation_alias="SCHEDULED_POLL_INTERVAL_MS",
+        description="rest of the scheduled loop",
+    )
+    failed_poll_interval: Wait = Field(
+        default=timedelta(seconds=60),
+        validation_alias="FAILED_POLL_INTERVAL_MS",
+        description="rest of the failed loop, which also rescues",
+    )
+    rule_poll_interval: Wait = Field(
+        default=timedelta(seconds=30),
+        validation_alias="RULE_POLL_INTERVAL_MS",
+        description="between two comparisons of rules with Temporal's schedules",
+    )
+    poll_batch_size: Annotated[int, Field(ge=1, le=5000)] = Field(
+        default=100, description="rows of one claim"
+    )
+    handoff_group_size: Annotated[int, Field(ge=1, le=500)] = Field(
+        default=1, description="notifications of one workflow, 1 to 500; a claim takes max(batch, group) rows"
+    )
+    max_in_flight: Count = Field(
+        default_factory=lambda known: min(_MOST_IN_FLIGHT, 1000 * known["handoff_group_size"]),
+        description="rows PROCESSING in the whole deployment, claims stop there;"
+        " unset: 1000 for each place in a group, at most 50000",
+    )
+    worker_processes: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=1, description="executor processes of one `worker start`"
+    )
+    poll_wakeup: bool = Field(default=True, description="LISTEN/NOTIFY wake-ups; polling stays the truth")
+    lease: Annotated[timedelta, _milliseconds(1, _DAY_MS)] = Field(
+        default=timedelta(minutes=5),
+        validate_default=True,
+        validation_alias="LEASE_MS",
+        description="how long a row stays held once work on it has begun; at least twice `NOVU_TIMEOUT_MS`",
+    )
+    max_failures: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=8, description="counted failures before DEAD"
+    )
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] = Field(
+        default=90, description="days that SENT, DEAD and RETRACTED rows are kept; 0 = for ever"
+    )
+    worker_enterprise_ids: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_names)] = Field(
+        default=None,
+        validation_alias=AliasChoices("WORKER_ENTERPRISE_IDS", "DAEMON_ENTERPRISE_IDS"),
+        description="the tenants to serve, comma-separated, unset for all; `DAEMON_ENTERPRISE_IDS` is an alias",
+    )
+    worker_health_host: str = Field(default="0.0.0.0", description="where `/health` listens")  # noqa: S104 - probes come from outside the container
+    worker_health_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=3001, description="its port; 0 = any free one"
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)] = Field(
+        default="info", description="`debug`, `info`, `warning` or `error`"
+    )
+    log_format: Annotated[Literal["json", "console"], BeforeValidator(_level)] = Field(
+        default="json", description="`json`, or `console` for people"
+    )
+    sentry_dsn: SecretStr | None = Field(default=None, description="errors go there too; needs `sentry-sdk`")
+
+    @field_validator("temporal_client_key_path")
+    @classmethod
+    def _goes_with_certificate(cls, key: FilePath | None, info: ValidationInfo) -> FilePath | None:
+        # A certificate with a fault of its own is not among the known values and is told already.
+        known = info.data
+        if "temporal_client_cert_path" in known and (key is None) != (
+            known["temporal_client_cert_path"] is None
+        ):
+            raise ValueError("must be set together with TEMPORAL_CLIENT_CERT_PATH, or neither")
+        return key
+
+    @field_validator("lease")
+    @classmethod
+    def _outlasts_a_call(cls, lease: timedelta, info: ValidationInfo) -> timedelta:
+        if "novu_timeout" in info.data and lease < 2 * info.data["novu_timeout"]:
+            raise ValueError("must be at least twice NOVU_TIMEOUT_MS")
+        return lease
+
+    @property
+    def claim_size(self) -> int:
+        """Rows of one claim: never less than fills a group."""
+        return max(self.poll_batch_size, self.handoff_group_size)
+
+    @property
+    def claim_lease(self) -> timedelta:
+        """How long a claim stands before work on it has begun."""
+        return min(LONGEST_CLAIM_LEASE, self.lease)
+
+    @property
+    def temporal_secure(self) -> bool:
+        """Whether Temporal is spoken to over TLS: asked for, or implied by a certificate or key."""
+        implied = (self.temporal_client_cert_path, self.temporal_server_ca_path, self.temporal_api_key)
+        return self.temporal_tls or any(part is not None for part in implied)
+
+
+def load() -> Settings:
+    """Read all settings.
+
+    Raises:
+        ConfigError: every fault at once, each with its variable's name and rule, never a value.
+    """
+    return _read(Settings)
+
+
+def load_database() -> DatabaseSettings:
+    """Read DATABASE_URL alone, for migrations.
+
+    Raises:
+        ConfigError: it is not set, or has another form.
+    """
+    return _read(DatabaseSettings)
+
+
+def _read(kind: type[_Kind]) -> _Kind:
+    try:
+        return kind.model_validate({})
+    except ValidationError as error:
+        # The cause carries the values that were refused.
+        raise ConfigError([*_faults(error)]) from None
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        # A default that rests on a faulty setting: that one is told.
+        if fault["type"] == "default_factory_not_called":
+            continue
+        rule = "is not set" if fault["type"] == "missing" else fault["msg"]
+        rule = rule.removeprefix("Value error, ").replace("Input should", "must")
+        yield f"{str(fault['loc'][0]).upper()}: {rule}"
+
+
+class Row(NamedTuple):
+    """One line of the table of settings, as docs/operations.md prints it."""
+
+    variable: str
+    default: str
+    meaning: str
+
+
+def table() -> tuple[Row, ...]:
+    """Give every setting in its order of declaration, with its default; no value of this environment."""
+    return tuple(
+        Row(_variable(name, field), _default(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    )
+
+
+def _variable(name: str, field: FieldInfo) -> str:
+    alias = field.validation_alias
+    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+    return str(first or name.upper())
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if field.default_factory is not None or field.default is None:
+        return "unset"
+    match field.default:
+        case bool() as on:
+            return "on" if on else "off"
+        case timedelta() as span:
+            return str(span // _MILLISECOND)
+        case value:
+            return str(value)
+
+
+def strangers() -> tuple[str, ...]:
+    """Name the variables of this environment that look like a misspelt setting of ours."""
+    ours = {row.variable for row in table()} | {"DAEMON_ENTERPRISE_IDS"}
+    near = ((name, get_close_matches(name, ours, n=1, cutoff=0.85)) for name in sorted(_ENVIRONMENT))
+    return tuple(
+        f"{name}: not a setting; {match[0]} is" for name, match in near if match and name not in ours
+    )
+
+
+def child_environment(**changed: str) -> dict[str, str]:
+    """Give this process's environment, with changes, to a process that it starts."""
+    return {**_ENVIRONMENT, **changed}

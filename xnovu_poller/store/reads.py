@@ -1,0 +1,172 @@
+"""Questions without effect: workflows, templates, lapsed leases, and how much is waiting."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from xnovu_poller.lifecycle import Channel, PublishStatus, Work, WorkflowType
+from xnovu_poller.store.due import FAILED, NEW, SCHEDULED
+from xnovu_poller.store.engine import Engine, reach
+
+COUNTED_AT_MOST = 10_000
+"""A count of waiting rows stops here: /status must be cheap whatever the backlog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A kind of notification, as its row holds it; `version` changes with the row."""
+
+    id: int
+    version: datetime
+    enterprise_id: str | None
+    type: WorkflowType
+    key: str
+    channels: list[Channel]
+    schema: dict[str, Any] | None
+    templates: dict[str, str]
+    publish_status: PublishStatus
+    deactivated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The published words for one key and channel, the enterprise's own before the global ones."""
+
+    id: int
+    version: datetime
+    channel: Channel
+    subject: str | None
+    body: str
+    defaults: dict[str, Any]
+
+
+Wish = tuple[str, str, Channel]
+"""Enterprise, template key and channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A PROCESSING notification whose lease has run out.
+
+    Attributes:
+        work: the attempt that was under way.
+        temporal_workflow_id: whom to ask about it.
+        sending: whether a send was begun that nobody has recorded.
+    """
+
+    work: Work
+    temporal_workflow_id: str
+    sending: bool
+
+
+async def workflows(engine: Engine, ids: Collection[int]) -> dict[int, Workflow]:
+    """Read workflows by id.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with reach(engine) as connection:
+        rows = await connection.execute(_WORKFLOWS, {"ids": list(ids)})
+        return {
+            row.id: Workflow(
+                row.id,
+                row.updated_at,
+                row.enterprise_id,
+                WorkflowType(row.workflow_type),
+                row.workflow_key,
+                [Channel(name) for name in row.channels],
+                row.payload_schema,
+                row.template_overrides,
+                PublishStatus(row.publish_status),
+                row.deactivated,
+            )
+            for row in rows
+        }
+
+
+async def templates(engine: Engine, wishes: Collection[Wish]) -> dict[Wish, Template]:
+    """Read the published templates that are wished for; those that there are none of are left out.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    values = {
+        "enterprises": [wish[0] for wish in wishes],
+        "keys": [wish[1] for wish in wishes],
+        "channels": [wish[2].value for wish in wishes],
+    }
+    async with reach(engine) as connection:
+        rows = await connection.execute(_TEMPLATES, values)
+        return {
+            (row.enterprise_id, row.key, Channel(row.channel)): Template(
+                row.id,
+                row.updated_at,
+                Channel(row.channel),
+                row.subject_template,
+                row.body_template,
+                row.variables_description,
+            )
+            for row in rows
+        }
+
+
+async def lapsed(engine: Engine, limit: int) -> Sequence[Lapsed]:
+    """Read the rows whose lease has run out, the longest lapsed first.
+
+    A row with a live send is left out: its sender may still record it.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with reach(engine) as connection:
+        rows = await connection.execute(_LAPSED, {"limit": limit})
+        return [Lapsed(Work(row.id, row.attempt), row.temporal_workflow_id, row.sending) for row in rows]
+
+
+async def backlog(engine: Engine) -> dict[str, int]:
+    """Count what is in flight and what each loop has due, each at most `COUNTED_AT_MOST`.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with reach(engine) as connection:
+        return dict((await connection.execute(_BACKLOG)).mappings().one())
+
+
+_WORKFLOWS = text("""
+    SELECT id, updated_at, enterprise_id, workflow_type::text AS workflow_type, workflow_key,
+        default_channels::text[] AS channels, payload_schema, template_overrides,
+        publish_status::text AS publish_status, deactivated
+    FROM notify.ent_notification_workflow WHERE id = ANY (CAST(:ids AS bigint[]))""")
+
+_TEMPLATES = text("""
+    SELECT wish.enterprise_id, wish.key, wish.channel, t.id, t.updated_at, t.subject_template, t.body_template,
+        t.variables_description
+    FROM unnest(CAST(:enterprises AS text[]), CAST(:keys AS text[]), CAST(:channels AS text[]))
+        AS wish (enterprise_id, key, channel)
+    CROSS JOIN LATERAL (
+        SELECT * FROM notify.ent_notification_template t
+        WHERE t.template_key = wish.key AND t.channel_type = wish.channel::notify.channel_type
+            AND (t.enterprise_id = wish.enterprise_id OR t.enterprise_id IS NULL)
+            AND t.publish_status = 'PUBLISH' AND NOT t.deactivated
+        ORDER BY t.enterprise_id NULLS LAST
+        LIMIT 1
+    ) AS t""")
+
+_LAPSED = text("""
+    SELECT id, attempt, temporal_workflow_id, send_until IS NOT NULL AS sending FROM notify.ent_notification
+    WHERE notification_status = 'PROCESSING' AND lease_expires_at < now()
+        AND (send_until IS NULL OR send_until < now())
+    ORDER BY lease_expires_at, id LIMIT :limit""")
+
+_COUNTS = ", ".join(
+    f"(SELECT count(*) FROM (SELECT FROM notify.ent_notification n WHERE {due.owned} AND n.{due.ripe}"  # noqa: S608 - built of the loops' constants
+    f" LIMIT {COUNTED_AT_MOST}) AS waiting) AS {due.name}"
+    for due in (NEW, SCHEDULED, FAILED)
+)
+_BACKLOG = text(f"""
+    SELECT (SELECT count(*) FROM (SELECT FROM notify.ent_notification WHERE notification_status = 'PROCESSING'
+            LIMIT {COUNTED_AT_MOST}) AS held) AS in_flight, {_COUNTS}""")  # noqa: S608 - built of the loops' constants
