@@ -43,6 +43,7 @@ def _timed(name: str, owned: str, age: str) -> Due:
                 SELECT n.id FROM notify.ent_notification n
                 WHERE {owned} AND n.{ripe}
                     AND n.enterprise_id = share.enterprise_id AND n.priority = level.priority
+                    AND n.id <> ALL (elders.ids)
                 ORDER BY n.{age}, n.id
                 LIMIT share.urgent
                 FOR UPDATE SKIP LOCKED
@@ -59,7 +60,7 @@ NEW = Due(
     ripe="id > 0",
     age="id",
     by_priority=f"""SELECT n.id FROM notify.ent_notification n
-            WHERE {_NEW} AND n.enterprise_id = share.enterprise_id
+            WHERE {_NEW} AND n.enterprise_id = share.enterprise_id AND n.id <> ALL (elders.ids)
             ORDER BY n.priority DESC, n.id
             LIMIT share.urgent
             FOR UPDATE SKIP LOCKED""",  # noqa: S608 - built of this module's constants
@@ -171,17 +172,20 @@ share AS MATERIALIZED (
 picked AS MATERIALIZED (
     SELECT one.id, share.place
     FROM share, LATERAL (
-        SELECT urgent.id FROM (
-            {by_priority}
-        ) AS urgent
-        UNION
-        SELECT oldest.id FROM (
+        SELECT ARRAY(
             SELECT n.id FROM notify.ent_notification n
             WHERE {owned} AND n.{ripe} AND n.enterprise_id = share.enterprise_id
             ORDER BY n.{age}, n.id
             LIMIT share.oldest
             FOR UPDATE SKIP LOCKED
-        ) AS oldest
+        ) AS ids
+        OFFSET 0 -- once a share, not once a use
+    ) AS elders, LATERAL (
+        SELECT unnest(elders.ids) AS id
+        UNION ALL
+        SELECT urgent.id FROM (
+            {by_priority}
+        ) AS urgent
     ) AS one
     LIMIT {limit}
 ),

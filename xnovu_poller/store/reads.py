@@ -136,6 +136,26 @@ async def backlog(engine: Engine) -> dict[str, int]:
         return dict((await connection.execute(_BACKLOG)).mappings().one())
 
 
+async def answers(engine: Engine) -> None:
+    """Ask whether PostgreSQL answers; lending a connection asks already.
+
+    Raises:
+        StoreUnavailable: it does not.
+    """
+    async with reach(engine):
+        return
+
+
+async def full(engine: Engine, max_in_flight: int) -> bool:
+    """Tell whether as many notifications are PROCESSING as may be.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with reach(engine) as connection:
+        return bool(await connection.scalar(_FULL, {"max_in_flight": max_in_flight}))
+
+
 _WORKFLOWS = text("""
     SELECT id, updated_at, enterprise_id, workflow_type::text AS workflow_type, workflow_key,
         default_channels::text[] AS channels, payload_schema, template_overrides,
@@ -161,6 +181,9 @@ _LAPSED = text("""
     WHERE notification_status = 'PROCESSING' AND lease_expires_at < now()
         AND (send_until IS NULL OR send_until < now())
     ORDER BY lease_expires_at, id LIMIT :limit""")
+
+_FULL = text("""
+    SELECT count(*) >= :max_in_flight FROM notify.ent_notification WHERE notification_status = 'PROCESSING'""")
 
 _COUNTS = ", ".join(
     f"(SELECT count(*) FROM (SELECT FROM notify.ent_notification n WHERE {due.owned} AND n.{due.ripe}"  # noqa: S608 - built of the loops' constants

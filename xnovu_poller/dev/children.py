@@ -1,0 +1,159 @@
+"""Starts servers that die with us, and stops them in their own manner."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import KW_ONLY, asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
+
+from xnovu_poller.dev import guardian
+from xnovu_poller.dev.unprivileged import User
+from xnovu_poller.errors import XnovuError
+
+CLEAN_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+)
+"""Servers see this, and no secret of ours."""
+
+
+class ServerFailed(XnovuError):
+    """A server of the one-machine stack did not come up, or did not stay."""
+
+    code: ClassVar[str] = "server_failed"
+
+    def __init__(self, name: str, reason: str, log: str = "") -> None:
+        super().__init__(f"{name}: {reason}" + (f"; its last words:\n{log}" if log else ""))
+
+
+@contextmanager
+def kept_out(folder: Path, name: str, patience_seconds: float = 10) -> Iterator[None]:
+    """Hold the lock of a child's name in a folder, so that none runs there meanwhile.
+
+    Raises:
+        ServerFailed: one runs there, and goes on.
+    """
+    lock = os.open(_lock(folder, name), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not guardian.take(lock, patience_seconds):
+            raise ServerFailed(name, "still runs in this folder")
+        yield
+    finally:
+        os.close(lock)
+
+
+@dataclass(eq=False)
+class Child:
+    """One server, with its log and its lock in one folder.
+
+    A guardian, itself our child, runs the server and holds one end of a pipe; we hold the other.
+
+    Guarantee: the server ends when it is stopped and when we die, SIGKILL included. One server at a time
+    runs under a name in a folder: a start waits for one of before that is on its way out.
+
+    Attributes:
+        name: names the log and the lock.
+        command: the server and its arguments, with absolute paths.
+        folder: takes the log and the lock; must exist.
+        environment: all that the server sees, besides a path and a locale.
+        run_as: another user, where we are root; None: ourselves.
+        stop_signal: asks the server to end.
+        patience_seconds: after so long it is killed.
+        pid: the server's process id; 0 while it is stopped.
+    """
+
+    name: str
+    command: Sequence[str | Path]
+    _: KW_ONLY
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    run_as: User | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    patience_seconds: float = 10
+    pid: int = field(default=0, init=False)
+    _guardian: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def log(self) -> Path:
+        """Where the server's output is."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server lives."""
+        return self._guardian is not None and self._guardian.poll() is None
+
+    def start(self) -> None:
+        """Start the server; it may not answer yet.
+
+        Raises:
+            ServerFailed: it cannot be executed, or another one runs in this folder.
+        """
+        order = guardian.Order(
+            command=[str(part) for part in self.command],
+            log=str(self.log.absolute()),
+            lock=str(_lock(self.folder, self.name)),
+            user=self.run_as.uid if self.run_as else None,
+            group=self.run_as.gid if self.run_as else None,
+            stop_signal=self.stop_signal,
+            patience_seconds=self.patience_seconds,
+        )
+        self._guardian = subprocess.Popen(
+            # Isolated and without site packages: a guardian needs the standard library alone.
+            [sys.executable, "-I", "-S", guardian.__file__, json.dumps(asdict(order))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**CLEAN_ENVIRONMENT, **self.environment},
+            cwd="/",
+            start_new_session=True,  # Ctrl-C is for us; the servers are then stopped in order
+            bufsize=0,
+        )
+        assert self._guardian.stdout  # noqa: S101 - Popen was given PIPE
+        with self._guardian.stdout as line:
+            answer = line.readline().decode().strip()
+        if not answer.isdigit():
+            self.stop()
+            raise ServerFailed(self.name, answer)
+        self.pid = int(answer)
+
+    def wait_until(self, ready: Callable[[], bool], *, within: timedelta = timedelta(seconds=60)) -> None:
+        """Wait until the server answers; if it ends or stays mute, stop it.
+
+        Raises:
+            ServerFailed: with the end of the server's log.
+        """
+        deadline = time.monotonic() + within.total_seconds()
+        while not ready():
+            mute = time.monotonic() > deadline
+            if mute or not self.is_running:
+                self.stop()
+                raise ServerFailed(self.name, "does not answer" if mute else "ended", self.last_words())
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Ask the server to end, kill it if it does not, and wait until it is gone."""
+        if self._guardian is None:
+            return
+        assert self._guardian.stdin  # noqa: S101 - Popen was given PIPE
+        with suppress(BrokenPipeError), self._guardian.stdin as line:
+            line.write(b".")  # not only closed: a fork of ours may hold the line as well
+        self._guardian.wait()
+        self._guardian, self.pid = None, 0
+
+    def last_words(self, lines: int = 12) -> str:
+        """Give the end of the log."""
+        with suppress(FileNotFoundError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+
+def _lock(folder: Path, name: str) -> Path:
+    return folder.absolute() / f"{name}.lock"

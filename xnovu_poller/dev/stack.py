@@ -1,0 +1,188 @@
+"""Brings up all that a worker needs on one machine: PostgreSQL, Temporal and the Novu stand-in."""
+
+import fcntl
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from xnovu_poller.dev.children import Child, ServerFailed, kept_out
+from xnovu_poller.dev.ports import LOOPBACK, free_port
+from xnovu_poller.dev.postgres import Postgres
+from xnovu_poller.dev.temporal import Temporal
+from xnovu_poller.store import schema
+
+DATABASE = "xnovu"
+STANDIN = "novu-standin"
+STANDIN_KEY = "any-key-opens-the-stand-in"
+WATCH_SECONDS = 0.5
+
+
+class Stack:
+    """The one-machine stack in its folder: started in order, stopped in reverse.
+
+    Rows, workflows, deliveries and ports are kept in the folder and found again by the next start.
+
+    Guarantee: whatever interrupts a start or ends us, no server stays behind.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Describe the stack, which keeps everything in the folder; nothing runs yet."""
+        self.folder = folder.absolute()
+        ports = self._remembered_ports()
+        self._postgres = Postgres(self.folder / "postgres", port=ports.get("postgres", 0))
+        self._temporal = Temporal(
+            self.folder / "temporal",
+            keep=True,
+            port=ports.get("temporal", 0),
+            ui_port=ports.get("temporal-ui", 0),
+        )
+        self._standin_port = ports.get(STANDIN, 0)
+        self._standin: Child | None = None
+        self._undo = ExitStack()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a worker's environment must hold."""
+        return {
+            "DATABASE_URL": self._postgres.url(DATABASE),
+            "TEMPORAL_ADDRESS": self._temporal.address,
+            "NOVU_API_URL": self.standin_url,
+            "NOVU_SECRET_KEY": STANDIN_KEY,
+        }
+
+    @property
+    def temporal_ui_url(self) -> str:
+        """Where workflows can be looked at."""
+        return self._temporal.ui_url
+
+    @property
+    def standin_url(self) -> str:
+        """Where the Novu stand-in is."""
+        return f"http://{LOOPBACK}:{self._standin_port}"
+
+    @property
+    def servers(self) -> list[Child]:
+        """The servers that were started, in that order."""
+        started = (self._postgres.server, self._temporal.server, self._standin)
+        return [server for server in started if server is not None]
+
+    def start(self, *, fresh: bool = False, report: Callable[[str], None] = lambda _: None) -> None:
+        """Start everything that is not there, and wait until all of it answers.
+
+        Args:
+            fresh: forget all rows, workflows and deliveries first.
+            report: is told what is being done.
+
+        Raises:
+            ServerFailed: with the server's own words, or another stack runs in the folder. Nothing is left
+                running.
+            StoreError: the database cannot be brought to this version's schema. Nothing is left running.
+        """
+        with ExitStack() as undo:
+            undo.enter_context(self._alone())
+            if fresh:
+                report("Forgetting all rows, workflows and deliveries")
+                self.erase()
+            report("Starting PostgreSQL")
+            undo.callback(self._postgres.stop)
+            self._postgres.start()
+            report("Bringing the database to this version")
+            self._migrate()
+            report("Starting Temporal")
+            undo.callback(self._temporal.stop)
+            self._temporal.start()
+            report("Starting the Novu stand-in")
+            undo.callback(self._stop_standin)
+            self._start_standin()
+            self._remember_ports()
+            self._undo = undo.pop_all()
+
+    def stop(self) -> None:
+        """Stop everything, the last started first, and wait until it is gone."""
+        self._undo.close()
+
+    def watch(self) -> None:
+        """Wait for as long as every server lives.
+
+        Raises:
+            ServerFailed: one ended by itself.
+        """
+        while True:
+            for server in self.servers:
+                if not server.is_running:
+                    raise ServerFailed(server.name, "ended", server.last_words())
+            time.sleep(WATCH_SECONDS)
+
+    def __enter__(self) -> Self:
+        """Start everything."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything."""
+        self.stop()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other stacks out of the folder; the lock ends with us, whatever ends us."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "stack.lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ServerFailed("xnovu dev", f"already runs in {self.folder}; stop it first") from None
+            yield
+
+    def erase(self) -> None:
+        """Forget all rows, workflows and deliveries; the stack must be stopped."""
+        self._postgres.erase()
+        self._temporal.erase()
+        with kept_out(self.folder, STANDIN):
+            self._ledger.unlink(missing_ok=True)
+
+    def _migrate(self) -> None:
+        if not self._postgres.has_database(DATABASE):
+            self._postgres.create_database(DATABASE)
+        schema.upgrade(self._postgres.url(DATABASE).replace("postgresql:", "postgresql+psycopg:", 1))
+
+    def _start_standin(self) -> None:
+        self._standin_port = free_port(self._standin_port)
+        command = [sys.executable, "-m", "xnovu_poller", STANDIN]
+        command += ["--port", str(self._standin_port), "--ledger", str(self._ledger)]
+        self._standin = Child(STANDIN, command, folder=self.folder)
+        self._standin.start()
+        self._standin.wait_until(self._standin_answers)
+
+    def _stop_standin(self) -> None:
+        if self._standin is not None:
+            self._standin.stop()
+
+    def _standin_answers(self) -> bool:
+        with suppress(OSError), socket.create_connection((LOOPBACK, self._standin_port), timeout=2):
+            return True
+        return False
+
+    @property
+    def _ledger(self) -> Path:
+        return self.folder / "novu-ledger.jsonl"
+
+    def _remembered_ports(self) -> dict[str, int]:
+        """Give the ports of the last start, so that addresses that were copied stay true."""
+        with suppress(FileNotFoundError):
+            ports: dict[str, int] = json.loads((self.folder / "ports.json").read_text())
+            return ports
+        return {}
+
+    def _remember_ports(self) -> None:
+        ports = {
+            "postgres": self._postgres.port,
+            "temporal": self._temporal.port,
+            "temporal-ui": self._temporal.ui_port,
+            STANDIN: self._standin_port,
+        }
+        (self.folder / "ports.json").write_text(json.dumps(ports, indent=2) + "\n")

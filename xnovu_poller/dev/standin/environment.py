@@ -1,0 +1,74 @@
+"""The one Novu environment that the stand-in plays, and the switches that say how strict it is."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from xnovu_poller.dev.standin.buckets import Buckets
+from xnovu_poller.dev.standin.faults import Faults
+from xnovu_poller.dev.standin.idempotency import Idempotency
+from xnovu_poller.dev.standin.ledger import Ledger
+from xnovu_poller.dev.standin.subscribers import Subscribers
+from xnovu_poller.dev.standin.topics import Topics
+from xnovu_poller.dev.standin.workflows import Workflows
+
+Plan = Literal["off", "free", "pro", "team", "enterprise"]
+
+
+class Switches(BaseModel):
+    """How the environment is set up; the defaults are those of a self-hosted Novu.
+
+    Attributes:
+        secret_key: the only one that is let in; None lets any in.
+        idempotency: whether `Idempotency-Key` is heeded.
+        rate_limit: the plan whose limits hold.
+        limits: tokens per second by category (trigger, configuration, global), in place of the plan's.
+        drop_repeats: whether a repeated transaction id is dropped; Novu always does.
+        workflows_known: whether a workflow that nobody told of is known and active.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    secret_key: str | None = Field(default=None, repr=False)
+    idempotency: bool = False
+    rate_limit: Plan = "off"
+    limits: dict[Literal["trigger", "configuration", "global"], PositiveInt] = {}
+    drop_repeats: bool = True
+    workflows_known: bool = True
+
+
+class Environment:
+    """Everything that the stand-in remembers.
+
+    Attributes:
+        switches: as they are now; `reset` puts them back to those of the start.
+        tallies: calls, triggers, refused, replays, throttled, faults.
+    """
+
+    def __init__(self, switches: Switches | None = None, ledger: Path | None = None) -> None:
+        self.switches = self._at_start = switches or Switches()
+        self.ledger = Ledger(ledger)
+        self.subscribers = Subscribers()
+        self.topics = Topics(self.subscribers)
+        self.workflows = Workflows()
+        self.faults = Faults()
+        self.idempotency = Idempotency()
+        self.buckets = Buckets()
+        self.tallies: Counter[str] = Counter()
+
+    def reset(self) -> None:
+        """Forget everything, end what hangs, and put the switches back."""
+        self.switches = self._at_start
+        for kept in (
+            self.ledger,
+            self.topics,
+            self.subscribers,
+            self.workflows,
+            self.faults,
+            self.idempotency,
+            self.buckets,
+            self.tallies,
+        ):
+            kept.clear()

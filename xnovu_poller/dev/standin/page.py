@@ -1,0 +1,162 @@
+"""The page on which a person reads what arrived, by enterprise and channel."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from itertools import islice
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from xnovu_poller.dev.standin.calls import Json, dump, iso_of_ms
+from xnovu_poller.dev.standin.environment import Environment
+from xnovu_poller.dev.standin.ledger import Trigger
+from xnovu_poller.dev.standin.shapes import rendered_of
+
+SHOWN = 50
+SHOWN_AT_MOST = 500
+SUBSCRIBERS_NAMED = 10
+NO_CHANNEL = "none told"
+
+# The messages are written by tenants: no script runs, and nothing is fetched from anywhere.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #888; --back: #8881 }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+table { border-collapse: collapse } th, td { padding: .3rem .9rem; border-bottom: 1px solid var(--line) }
+th { text-align: left } td { text-align: right } th a, td a { text-decoration: none }
+article { border: 1px solid var(--line); border-radius: .5rem; margin: 1rem 0; overflow: hidden }
+header { background: var(--back); padding: .5rem .9rem; font-size: .85rem; overflow-wrap: anywhere }
+section { padding: .5rem .9rem; border-top: 1px solid var(--line) }
+.channel { font-size: .75rem; letter-spacing: .05em; text-transform: uppercase; color: var(--soft) }
+.fate { float: right; border: 1px solid var(--line); border-radius: 1rem; padding: 0 .6rem }
+.subject { font-weight: 600; margin: .2rem 0 } .soft { color: var(--soft) }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; font: inherit }
+pre.json { font: .8rem/1.4 ui-monospace, monospace }
+iframe { width: 100%; height: 16rem; border: 1px solid var(--line); border-radius: .3rem; background: #fff }
+"""
+
+
+def routes(environment: Environment) -> list[Route]:
+    """Give the page's route."""
+
+    async def index(request: Request) -> Response:
+        triggers = environment.ledger.triggers()
+        html = page(triggers, request.query_params)
+        return HTMLResponse(html, headers={"Content-Security-Policy": POLICY})
+
+    return [Route("/", index, methods=["GET"])]
+
+
+def page(triggers: Sequence[Trigger], query: Mapping[str, str]) -> str:
+    """Write the page: how many messages by enterprise and channel, then the latest ones in full.
+
+    Args:
+        triggers: everything that was accepted.
+        query: `enterprise` and `channel` to choose by; `limit` how many to show (50 where absent,
+            at most 500); `before` a trigger's number, to see older ones.
+    """
+    limit = min(_number(query.get("limit"), SHOWN), SHOWN_AT_MOST)
+    before = _number(query.get("before"), len(triggers) + 1)
+    chosen = (
+        trigger for trigger in reversed(triggers) if trigger.number < before and _wanted(trigger, query)
+    )
+    shown = list(islice(chosen, limit + 1))
+    older = {**query, "before": str(shown[limit - 1].number)} if len(shown) > limit else None
+    parts = [
+        "<h1>Novu stand-in</h1>",
+        f"<p>{len(triggers)} triggers accepted. Nothing here reaches a person.</p>",
+        _overview(triggers),
+        f"<h2>Latest {escape(_choice(query))}</h2>",
+        *(_message(trigger, query.get("channel")) for trigger in shown[:limit]),
+        "" if shown else '<p class="soft">Nothing yet.</p>',
+        f'<p><a href="{_link(older)}">Older</a></p>' if older else "",
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>Novu stand-in</title>'
+        f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>"
+    )
+
+
+def channels_of(trigger: Trigger) -> tuple[str, ...]:
+    """Give a trigger's channels; a word in their place where nobody said."""
+    return trigger.channels or (NO_CHANNEL,)
+
+
+def _wanted(trigger: Trigger, query: Mapping[str, str]) -> bool:
+    return query.get("enterprise") in (None, trigger.enterprise) and (
+        query.get("channel") is None or query["channel"] in channels_of(trigger)
+    )
+
+
+def _overview(triggers: Iterable[Trigger]) -> str:
+    """Write the table of messages delivered: enterprises down, channels across."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for trigger in triggers:
+        for channel in channels_of(trigger):
+            counts[trigger.enterprise, channel] += len(trigger.subscribers)
+    channels = sorted({channel for _, channel in counts})
+    head = "".join(f'<th><a href="{_link({"channel": one})}">{escape(one)}</a></th>' for one in channels)
+    rows = (
+        f'<tr><th><a href="{_link({"enterprise": enterprise})}">{escape(enterprise)}</a></th>'
+        + "".join(
+            f'<td><a href="{_link({"enterprise": enterprise, "channel": one})}">{counts[enterprise, one]}</a></td>'
+            for one in channels
+        )
+        + "</tr>"
+        for enterprise in sorted({enterprise for enterprise, _ in counts})
+    )
+    return f'<table><tr><th><a href="/">all enterprises</a></th>{head}</tr>{"".join(rows)}</table>'
+
+
+def _message(trigger: Trigger, channel: str | None) -> str:
+    """Write one trigger: to whom, and its text in each channel."""
+    event = trigger.body()
+    rendered = rendered_of(event)
+    texts = {one: text for one, text in rendered.items() if channel in (None, one)}
+    more = len(trigger.subscribers) - SUBSCRIBERS_NAMED
+    named = ", ".join(trigger.subscribers[:SUBSCRIBERS_NAMED]) or "nobody"
+    sections = [_text(one, text) for one, text in texts.items()] or [_payload(event.get("payload"))]
+    return (
+        f'<article><header><span class="fate">{escape(trigger.fate)}</span>'
+        f"<b>{escape(trigger.enterprise)}</b> · {escape(trigger.workflow)} · "
+        f"<time>{iso_of_ms(trigger.arrived_ms)}</time><br>"
+        f"to {escape(named)}{f' and {more} more' if more > 0 else ''}<br>"
+        f'<span class="soft">{escape(trigger.transaction_id)}</span></header>'
+        f"{''.join(sections)}</article>"
+    )
+
+
+def _text(channel: str, text: Mapping[str, Json]) -> str:
+    """Write the text of one channel; an e-mail's body in a frame that can do nothing."""
+    subject, body = text.get("subject"), text.get("body")
+    shown = f"<pre>{escape(str(body))}</pre>" if body else ""
+    if body and channel == "email":
+        shown = f'<iframe sandbox title="e-mail" loading="lazy" srcdoc="{escape(str(body))}"></iframe>'
+    return (
+        f'<section><div class="channel">{escape(channel)}</div>'
+        + (f'<div class="subject">{escape(str(subject))}</div>' if subject else "")
+        + f"{shown}</section>"
+    )
+
+
+def _payload(payload: Json) -> str:
+    """Write a payload that brings no rendered text."""
+    return f'<section><pre class="json">{escape(dump(payload).decode())}</pre></section>'
+
+
+def _choice(query: Mapping[str, str]) -> str:
+    return ", ".join(query[name] for name in ("enterprise", "channel") if query.get(name)) or "from everybody"
+
+
+def _link(query: Mapping[str, str]) -> str:
+    return escape("/?" + urlencode(dict(query)))
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() else default

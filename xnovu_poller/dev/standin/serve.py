@@ -1,0 +1,60 @@
+"""Runs the stand-in on a port of this machine."""
+
+import socket
+from contextlib import closing
+
+import uvicorn
+
+from xnovu_poller.dev.standin.app import application
+from xnovu_poller.dev.standin.connection import Protocol
+from xnovu_poller.dev.standin.environment import Environment
+
+BACKLOG = 512
+LEAVE_SECONDS = 1
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port, 0 for a free one; from here on callers are queued.
+
+    Raises:
+        OSError: the port is taken, or the address is not of this machine.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(BACKLOG)
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """Give the address for `NOVU_API_URL`."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def server_of(environment: Environment) -> uvicorn.Server:
+    """Give a server that is not running yet; its `should_exit` stops it."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            application(environment),
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            # Clients keep connections for longer than five seconds; a stand-in may, too.
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=LEAVE_SECONDS,
+        )
+    )
+
+
+def serve(environment: Environment, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    with closing(environment.ledger):
+        server_of(environment).run(sockets=[listener])

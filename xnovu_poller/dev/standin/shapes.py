@@ -1,0 +1,114 @@
+"""The shape of a trigger's body: what Novu wants in it, and whom it addresses."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from xnovu_poller.dev.standin.calls import Json, Refusal, dump, invalid
+
+RECIPIENTS_PER_TRIGGER = 100
+EVENTS_PER_BULK = 100
+EVENT_BYTES = 512 * 1024
+UNKNOWN_ENTERPRISE = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One entry of `to`.
+
+    Attributes:
+        key: the subscriber's id, or the topic's key.
+        topic: whether it is a topic.
+        profile: what the entry says about the subscriber.
+        exclude: subscribers that a topic's trigger passes over.
+    """
+
+    key: str
+    topic: bool = False
+    profile: Mapping[str, Json] = field(default_factory=dict)
+    exclude: frozenset[str] = frozenset()
+
+
+def check_event(event: Json, *, addressed: bool = True) -> dict[str, Json]:
+    """Give the body back, if it is a trigger's.
+
+    Args:
+        event: the body.
+        addressed: whether `to` is wanted; a broadcast has none.
+
+    Raises:
+        Refusal: 422 with every field that is wrong.
+    """
+    members = event if isinstance(event, dict) else {}
+    errors = dict(_text_faults(members))
+    if addressed and members.get("to") in (None, "", {}):
+        errors["to"] = ["to should not be null or undefined"]
+    for name in ("payload", "overrides"):
+        if not isinstance(members.get(name, {}), dict | None):
+            errors[name] = [f"{name} must be an object"]
+    if isinstance(members.get("to"), list) and len(members["to"]) > RECIPIENTS_PER_TRIGGER:
+        errors["to"] = [f"to must contain no more than {RECIPIENTS_PER_TRIGGER} elements"]
+    if errors:
+        raise invalid(errors)
+    return members
+
+
+def _text_faults(members: Mapping[str, Json]) -> Iterator[tuple[str, list[str]]]:
+    if not isinstance(members.get("name"), str) or not members["name"]:
+        yield "name", ["name should not be null or undefined", "name must be a string"]
+    if not isinstance(members.get("transactionId"), str | None):
+        yield "transactionId", ["transactionId must be a string"]
+
+
+def check_size(event: Json, where: str) -> None:
+    """Refuse an event that is too large without its attachments.
+
+    Raises:
+        Refusal: 413.
+    """
+    if isinstance(event, dict) and isinstance(event.get("payload"), dict):
+        payload = {name: value for name, value in event["payload"].items() if name != "attachments"}
+        event = {**event, "payload": payload}
+    if len(dump(event)) > EVENT_BYTES:
+        raise Refusal(413, f"{where} exceeds {EVENT_BYTES} bytes")
+
+
+def recipients_of(to: Json) -> list[Recipient]:
+    """Read `to`: one entry or a list of them, each once, in order.
+
+    Raises:
+        Refusal: 422 an entry addresses nobody.
+    """
+    entries = to if isinstance(to, list) else [to]
+    read = [_recipient(entry) for entry in entries]
+    return list({(recipient.topic, recipient.key): recipient for recipient in read}.values())
+
+
+def _recipient(entry: Json) -> Recipient:
+    if isinstance(entry, str) and entry:
+        return Recipient(entry)
+    if isinstance(entry, dict):
+        topic, subscriber = entry.get("topicKey"), entry.get("subscriberId")
+        if isinstance(topic, str) and topic and entry.get("type") == "Topic":
+            return Recipient(topic, topic=True, exclude=frozenset(map(str, entry.get("exclude") or ())))
+        if isinstance(subscriber, str) and subscriber:
+            return Recipient(subscriber, profile=entry)
+    raise invalid({"to": ["an entry addresses neither a subscriber nor a topic"]})
+
+
+def enterprise_of(event: Mapping[str, Json]) -> str:
+    """Give the enterprise that the payload names."""
+    name = _payload_of(event).get("enterprise_id")
+    return name if isinstance(name, str) and name else UNKNOWN_ENTERPRISE
+
+
+def rendered_of(event: Mapping[str, Json]) -> dict[str, dict[str, Json]]:
+    """Give the finished text that travels in the payload, by channel."""
+    rendered = _payload_of(event).get("rendered")
+    if not isinstance(rendered, dict):
+        return {}
+    return {channel: text for channel, text in rendered.items() if isinstance(text, dict)}
+
+
+def _payload_of(event: Mapping[str, Json]) -> Mapping[str, Json]:
+    payload = event.get("payload")
+    return payload if isinstance(payload, dict) else {}

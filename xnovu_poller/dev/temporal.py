@@ -1,0 +1,140 @@
+"""Runs a real Temporal of our own: the development server, out of a wheel, in a folder."""
+
+import http.client
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from xnovu_poller.dev.children import Child, ServerFailed, kept_out
+from xnovu_poller.dev.ports import LOOPBACK, free_port
+
+NAME = "temporal"
+NAMESPACE = "default"
+
+
+class Temporal:
+    """One Temporal development server.
+
+    Guarantee: the server ends with us, whatever ends us; see `Child`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep: bool = False,
+        ui_port: int | None = None,
+        port: int = 0,
+        search_attributes: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Describe the server; nothing runs yet.
+
+        Args:
+            folder: takes the log, and the workflows if they are kept; made if missing.
+            keep: workflows outlive the server.
+            ui_port: wished for the web interface, 0: any; None: no web interface.
+            port: wished for; another one is taken if it is in use.
+            search_attributes: name → type, registered in the namespace at start.
+        """
+        self.folder = folder.absolute()
+        self.port = port
+        self.ui_port = ui_port
+        self._keep = keep
+        self._search_attributes = search_attributes
+        self._http_port = 0
+        self.server: Child | None = None
+
+    @property
+    def address(self) -> str:
+        """Where a client connects to."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def ui_url(self) -> str:
+        """Where the web interface is."""
+        return f"http://{LOOPBACK}:{self.ui_port}"
+
+    @property
+    def pid(self) -> int:
+        """The server's process id; 0 while it is stopped."""
+        return self.server.pid if self.server else 0
+
+    def start(self) -> None:
+        """Start the server and wait until it serves its namespace.
+
+        Raises:
+            ServerFailed: with the server's own words; nothing is left running.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port, self._http_port = free_port(self.port), free_port()
+        server = Child(
+            NAME,
+            [_wheel_binary(), "server", "start-dev", *self._options()],
+            folder=self.folder,
+            # A home of its own: the settings of the user's own Temporal tools are not meant for it.
+            environment={"HOME": str(self.folder)},
+        )
+        self.server = server
+        server.start()
+        server.wait_until(self._answers)
+
+    def stop(self) -> None:
+        """Stop the server and wait until it is gone."""
+        if self.server is not None:
+            self.server.stop()
+            self.server = None
+
+    def erase(self) -> None:
+        """Remove the folder with all workflows.
+
+        Raises:
+            ServerFailed: a server runs there; nothing is removed.
+        """
+        if not self.folder.exists():
+            return
+        with kept_out(self.folder, NAME):
+            shutil.rmtree(self.folder)
+
+    def __enter__(self) -> Self:
+        """Start the server."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the server."""
+        self.stop()
+
+    def _options(self) -> list[str]:
+        options = ["--ip", LOOPBACK, "--log-level", "warn", "--port", str(self.port)]
+        options += ["--http-port", str(self._http_port), "--metrics-port", str(free_port())]
+        if self.ui_port is None:
+            options += ["--headless"]
+        else:
+            self.ui_port = free_port(self.ui_port)
+            options += ["--ui-port", str(self.ui_port), "--ui-disable-news-fetch"]
+        if self._keep:
+            options += ["--db-filename", str(self.folder / "temporal.sqlite")]
+        for name, kind in self._search_attributes.items():
+            options += ["--search-attribute", f"{name}={kind}"]
+        return options
+
+    def _answers(self) -> bool:
+        """Ask through the whole server, down to its store; a client's first call then succeeds."""
+        connection = http.client.HTTPConnection(LOOPBACK, self._http_port, timeout=2)
+        try:
+            connection.request("GET", f"/api/v1/namespaces/{NAMESPACE}")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def _wheel_binary() -> Path:
+    binary = Path(sysconfig.get_path("scripts")) / "temporal"
+    if not binary.exists():
+        raise ServerFailed(NAME, "is not installed; install the extra `dev-stack`")
+    return binary

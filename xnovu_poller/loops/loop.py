@@ -1,0 +1,240 @@
+"""One turn of a loop: claim, hand off, say how long to rest."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from enum import Enum, auto
+from itertools import groupby
+from typing import Protocol
+
+from xnovu_poller import log, metrics
+from xnovu_poller.errors import HandoffError, XnovuError
+from xnovu_poller.gate import Gate
+from xnovu_poller.lifecycle import Claim, seconds
+from xnovu_poller.store import reads
+from xnovu_poller.store.due import Due
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.transitions import by_loops
+from xnovu_poller.store.transitions.by_loops import Place, Terms
+
+_log = log.get(__name__)
+
+BUSY_REST = timedelta(milliseconds=100)
+"""While the deployment is full, or the gate waits for an answer, a loop looks again this soon."""
+
+STARTS_AT_ONCE = 20
+
+StartWorkflow = Callable[[Sequence[Claim]], Awaitable[None]]
+"""Starts the workflow that some claims share; raises `HandoffError`."""
+
+
+class Turning(Protocol):
+    """What has turns: one of the three loops, or the rescue."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs and in /status."""
+
+    @property
+    def interval(self) -> timedelta:
+        """The rest after a turn that found nothing to do."""
+
+    async def turn(self) -> timedelta:
+        """Do what is to be done; return how long to rest, zero if there is more."""
+
+    def stop(self) -> None:
+        """Start no further workflow: claims not yet handed off are released."""
+
+
+class Drain:
+    """Turns a loop until it has nothing to do; never twice at once.
+
+    Args:
+        turning: the loop.
+    """
+
+    def __init__(self, turning: Turning) -> None:
+        self.name = turning.name
+        self._turning = turning
+        self._free = asyncio.Lock()
+        self._called = False
+        self._stopped = asyncio.Event()
+        self._turns = 0
+        self._last_error: str | None = None
+
+    async def drain(self) -> None:
+        """Turn now; if it turns already, once more when that is through."""
+        self._called = True
+        if self._free.locked():
+            return
+        async with self._free:
+            while self._called and not self._stopped.is_set():
+                self._called = False
+                rest = await self._turn()
+                if rest < self._turning.interval:
+                    self._called = True
+                    await self._rest(rest)
+
+    async def stop(self) -> None:
+        """Let the turn under way end, and begin no other."""
+        self._stopped.set()
+        async with self._free:
+            pass
+
+    def status(self) -> Mapping[str, object]:
+        """Tell how the loop goes, for /status."""
+        return {"turns": self._turns, "turning": self._free.locked(), "last_error": self._last_error}
+
+    async def _turn(self) -> timedelta:
+        begun = time.monotonic()
+        try:
+            rest = await self._turning.turn()
+        except XnovuError as error:
+            _log.warning("turn failed", loop=self.name, error=error.code, reason=str(error))
+            self._last_error = error.code
+            return self._turning.interval
+        metrics.TURN_SECONDS.labels(self.name).observe(time.monotonic() - begun)
+        self._turns += 1
+        self._last_error = None
+        return rest
+
+    async def _rest(self, rest: timedelta) -> None:
+        """Rest; a stop wakes it."""
+        if rest:
+            try:
+                async with asyncio.timeout(seconds(rest)):
+                    await self._stopped.wait()
+            except TimeoutError:
+                pass
+
+
+class PollLoop:
+    """One of the three loops; they differ in these fields and in nothing else.
+
+    Args:
+        due: its rows.
+        engine: where the rows are.
+        gate: while it is closed, nothing is claimed.
+        terms: on which it claims.
+        start: starts a workflow.
+        interval: the rest after a turn that found nothing.
+    """
+
+    def __init__(
+        self,
+        due: Due,
+        engine: Engine,
+        gate: Gate,
+        *,
+        terms: Terms,
+        start: StartWorkflow,
+        interval: timedelta,
+    ) -> None:
+        self.name = due.name
+        self.interval = interval
+        self._due = due
+        self._engine = engine
+        self._gate = gate
+        self._terms = terms
+        self._handing = Handing(engine, start)
+        self._place = Place()
+
+    async def turn(self) -> timedelta:
+        """Expire what is over, claim one batch and hand it off.
+
+        If the process dies between claim and handoff, the leases lapse and the failed loop gives the
+        rows back.
+
+        Returns:
+            Zero after a claim; otherwise how long to rest.
+
+        Raises:
+            StoreUnavailable: PostgreSQL does not answer.
+            HandoffError: some workflows could not be started; their claims are released.
+        """
+        expired = await by_loops.expire(self._engine)
+        metrics.EXPIRED.inc(expired)
+        metrics.GATE_OPEN.set(not self._gate.closed)
+        places = self._gate.allowance(self._terms.batch)
+        if places == 0:
+            return max(self._gate.pause, BUSY_REST)
+        terms = replace(self._terms, batch=places)
+        claims, self._place = await by_loops.claim(self._engine, self._due, terms, self._place)
+        if not claims:
+            full = await reads.full(self._engine, self._terms.max_in_flight)
+            return BUSY_REST if full else self.interval
+        self._gate.spend(len(claims))
+        metrics.CLAIMED.labels(self.name).inc(len(claims))
+        await self._handing.hand_off(claims)
+        return timedelta(0)
+
+    def stop(self) -> None:
+        """Start no further workflow: claims not yet handed off are released."""
+        self._handing.stop()
+
+
+class Begun(Enum):
+    """Whether a workflow was started; NO only because the worker stops."""
+
+    YES = auto()
+    NO = auto()
+
+
+class Handing:
+    """Hands claims off, and releases those whose workflow could not be started.
+
+    Args:
+        engine: where the rows are.
+        start: starts a workflow.
+    """
+
+    def __init__(self, engine: Engine, start: StartWorkflow) -> None:
+        self._engine = engine
+        self._start = start
+        self._places = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Start no further workflow."""
+        self._stopped = True
+
+    async def hand_off(self, claims: Sequence[Claim]) -> None:
+        """Start the workflows of some claims.
+
+        Raises:
+            StoreUnavailable: claims could not be released; their leases lapse.
+            HandoffError: the first reason why a workflow could not be started.
+        """
+        groups = [list(group) for _, group in groupby(sorted(claims, key=_group), key=_group)]
+        ends = await asyncio.gather(*(self._begin(group) for group in groups))
+        left = [
+            claim.work
+            for group, end in zip(groups, ends, strict=True)
+            if end is not Begun.YES
+            for claim in group
+        ]
+        if left:
+            # A start that arrives late finds itself late.
+            released = await by_loops.release(self._engine, left)
+            metrics.RELEASED.inc(len(released))
+            _log.info("claims released", released=len(released))
+        for end in ends:
+            if isinstance(end, HandoffError):
+                raise end
+
+    async def _begin(self, group: Sequence[Claim]) -> Begun | HandoffError:
+        """Start one workflow, or say why not."""
+        async with self._places:
+            if self._stopped:
+                return Begun.NO
+            try:
+                await self._start(group)
+            except HandoffError as error:
+                return error
+            return Begun.YES
+
+
+def _group(claim: Claim) -> str:
+    return claim.temporal_workflow_id

@@ -1,0 +1,71 @@
+"""The wake-up: LISTEN on a connection of its own, so that due rows need not wait for the poll."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import psycopg
+
+from xnovu_poller import log
+
+_log = log.get(__name__)
+
+CHANNEL = "xnovu_due"
+
+AFTER_SECONDS = (0.0, 0.1, 1.0)
+"""A wake-up turns at once, and again for commits that were late."""
+
+_LIVENESS_SECONDS = 30.0
+_RECONNECT_SECONDS = 5.0
+
+
+class Wakeup:
+    """Calls the loops when the database says that something is due; polling stays the truth.
+
+    Args:
+        url: `postgresql://…`, directly to the server: LISTEN does not pass a transaction pooler.
+        wake: turns the loops.
+    """
+
+    def __init__(self, url: str, wake: Callable[[], Awaitable[None]]) -> None:
+        self._url = url
+        self._wake = wake
+        self._ringing = asyncio.Event()
+        self.listening = False
+
+    async def run(self) -> None:
+        """Listen for ever; a lost connection is made again, and counts as a wake-up."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._ring(), name="wakeup-ring")
+            while True:
+                try:
+                    await self._listen()
+                except (psycopg.Error, OSError) as error:  # TimeoutError is an OSError
+                    _log.warning("wake-up connection lost", reason=type(error).__name__)
+                finally:
+                    self.listening = False
+                await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _listen(self) -> None:
+        async with await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, application_name="xnovu:wakeup", connect_timeout=5
+        ) as connection:
+            await connection.execute(f"LISTEN {CHANNEL}")
+            self.listening = True
+            self._ringing.set()
+            while True:
+                async for _ in connection.notifies(timeout=_LIVENESS_SECONDS):
+                    self._ringing.set()
+                # A connection cut without a word shows itself only when it is asked.
+                async with asyncio.timeout(_RECONNECT_SECONDS):
+                    await connection.execute("SELECT 1")
+
+    async def _ring(self) -> None:
+        """Turn the loops at each wake-up; those that come meanwhile are one."""
+        while True:
+            await self._ringing.wait()
+            self._ringing.clear()
+            for pause in AFTER_SECONDS:
+                if pause and self._ringing.is_set():
+                    break
+                await asyncio.sleep(pause)
+                await self._wake()

@@ -1,0 +1,1 @@
+"""The worker as a whole: the only place where its parts are wired and unwired, in order."""

@@ -1,0 +1,187 @@
+"""The life of `xnovu worker start`: start, work until asked to stop, stop in order."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from xnovu_poller import log
+from xnovu_poller.http import HealthServer, Probe, ProbeAnswer
+from xnovu_poller.loops.failed import Rescue, failed_loop
+from xnovu_poller.loops.loop import Drain, Turning
+from xnovu_poller.loops.new import new_loop
+from xnovu_poller.loops.scheduled import scheduled_loop
+from xnovu_poller.loops.timetable import Timetable
+from xnovu_poller.loops.wakeup import Wakeup
+from xnovu_poller.service.parts import Parts, Waiting, assemble
+from xnovu_poller.settings import Settings
+from xnovu_poller.store import reads
+from xnovu_poller.store.transitions.by_loops import Terms
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal import worker as temporal
+from xnovu_poller.temporal.handoff import Fate, Handoff
+
+_log = log.get(__name__)
+
+
+class Worker:
+    """One replica: three loops, the rescue, and the executor of their workflows.
+
+    Args:
+        settings: everything that the environment says.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._waiting = Waiting()
+        self._parts: Parts | None = None
+        self._drains: list[Drain] = []
+        self._wakeup: Wakeup | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until asked to stop; then claim no more, end what is under way, and let go.
+
+        Raises:
+            ConfigError: the health port cannot be had.
+            SchemaBehind: the database is not at our migration.
+        """
+        async with AsyncExitStack() as stack:
+            await self._open_window(stack)
+            parts = await assemble(self._settings, stack, self._waiting, stop)
+            if parts is None:
+                return
+            self._parts, self._waiting.reason = parts, None
+            _log.info("worker started", deployment=contract.prefix(parts.deployment))
+            await self._work(parts, stop)
+        _log.info("worker stopped")
+
+    async def _open_window(self, stack: AsyncExitStack) -> None:
+        window = HealthServer(
+            self._settings.worker_health_host,
+            self._settings.worker_health_port,
+            [
+                Probe("database", self._probe_database),
+                Probe("temporal", self._probe_temporal),
+                Probe("novu", self._probe_novu),
+                Probe("worker", self._probe_worker),
+            ],
+            self._status,
+        )
+        await window.start()
+        stack.push_async_callback(window.stop)
+        _log.info("health served", port=window.port)
+
+    async def _work(self, parts: Parts, stop: asyncio.Event) -> None:
+        loops = self._make_loops(parts)
+        self._drains = [Drain(turning) for turning in loops]
+        timetable = Timetable()
+        for drain, turning in zip(self._drains, loops, strict=True):
+            timetable.enter(drain.name, drain.drain, turning.interval)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                executing = tasks.create_task(parts.executor.run(), name="executor")
+                listening = tasks.create_task(self._listen(), name="wakeup")
+                timetable.start()
+                await stop.wait()
+                _log.info("worker stopping")
+                timetable.stop()
+                listening.cancel()
+                for turning in loops:
+                    turning.stop()
+                await asyncio.gather(*(drain.stop() for drain in self._drains))
+                await parts.executor.shutdown()
+                await executing
+        finally:
+            self._waiting.reason = "stopping"
+
+    def _make_loops(self, parts: Parts) -> list[Turning]:
+        settings = self._settings
+        terms = Terms(
+            prefix=contract.prefix(parts.deployment),
+            batch=settings.claim_size,
+            group_size=settings.handoff_group_size,
+            max_in_flight=settings.max_in_flight,
+            lease=settings.claim_lease,
+            enterprises=settings.worker_enterprise_ids,
+        )
+        handoff = Handoff(
+            parts.client,
+            task_queue=settings.temporal_task_queue,
+            deployment=parts.deployment,
+            call=settings.novu_timeout,
+            searchable=parts.searchable,
+        )
+        engine, gate, start = parts.engine, parts.gate, handoff.start
+
+        async def is_open(workflow_id: str) -> bool:
+            return await handoff.ask(workflow_id) is Fate.OPEN
+
+        return [
+            new_loop(engine, gate, terms=terms, start=start, interval=settings.poll_interval),
+            scheduled_loop(engine, gate, terms=terms, start=start, interval=settings.scheduled_poll_interval),
+            failed_loop(engine, gate, terms=terms, start=start, interval=settings.failed_poll_interval),
+            Rescue(
+                engine,
+                is_open=is_open,
+                start=start,
+                terms=terms,
+                lease=settings.lease,
+                interval=settings.failed_poll_interval,
+            ),
+        ]
+
+    async def _listen(self) -> None:
+        if not self._settings.poll_wakeup:
+            return
+        prompt = self._drains[:2]
+
+        async def wake() -> None:
+            await asyncio.gather(*(drain.drain() for drain in prompt))
+
+        self._wakeup = Wakeup(self._settings.database_url.get_secret_value(), wake)
+        await self._wakeup.run()
+
+    async def _probe_database(self) -> ProbeAnswer:
+        if self._parts is None:
+            return self._not_yet()
+        await reads.answers(self._parts.engine)
+        return ProbeAnswer("healthy")
+
+    async def _probe_temporal(self) -> ProbeAnswer:
+        if self._parts is None:
+            return self._not_yet()
+        await temporal.probe(self._parts.client)
+        return ProbeAnswer("healthy")
+
+    async def _probe_novu(self) -> ProbeAnswer:
+        if self._parts is None:
+            return self._not_yet()
+        gate = self._parts.gate
+        if gate.stopped:
+            return ProbeAnswer("unhealthy", gate.reason or "")
+        return ProbeAnswer("degraded" if gate.closed else "healthy", gate.reason or "")
+
+    async def _probe_worker(self) -> ProbeAnswer:
+        return self._not_yet() if self._waiting.reason else ProbeAnswer("healthy")
+
+    def _not_yet(self) -> ProbeAnswer:
+        return ProbeAnswer("unhealthy", self._waiting.reason or "")
+
+    def _status(self) -> Mapping[str, Any]:
+        parts = self._parts
+        return {
+            "deployment": None if parts is None else contract.prefix(parts.deployment),
+            "temporal_status": {
+                "address": self._settings.temporal_address,
+                "namespace": self._settings.temporal_namespace,
+                "task_queue": self._settings.temporal_task_queue,
+                "search_attributes": parts is not None and parts.searchable,
+            },
+            "loops": {drain.name: drain.status() for drain in self._drains},
+            "gate": None if parts is None else parts.gate.status(),
+            "wakeup": {
+                "on": self._settings.poll_wakeup,
+                "listening": self._wakeup is not None and self._wakeup.listening,
+            },
+            "enterprises": self._settings.worker_enterprise_ids or "all",
+        }

@@ -1,0 +1,84 @@
+"""The activities: deliver a group, or record that nothing more was heard of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from xnovu_poller import log
+from xnovu_poller.delivery.deliver import Delivery
+from xnovu_poller.errors import XnovuError
+from xnovu_poller.lifecycle import seconds
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.contract import Deliver
+from xnovu_poller.temporal.failures import to_temporal
+
+_log = log.get(__name__)
+
+REGULAR_TRIES = 2
+"""With the local one before them these are the three tries of an attempt."""
+
+_LOCAL_BUDGET = timedelta(seconds=1)
+
+
+class Executor:
+    """Carries out activities with the tools of its process.
+
+    Args:
+        delivery: the walk of a group.
+        deployment: whose notifications this process may touch.
+    """
+
+    def __init__(self, delivery: Delivery, deployment: str) -> None:
+        self._delivery = delivery
+        self._deployment = deployment
+
+    @activity.defn(name=contract.DELIVER)
+    async def deliver(self, work: Deliver) -> None:
+        """Deliver a group; its rows tell how it went.
+
+        Raises:
+            ApplicationError: to be tried again, or the group is another deployment's.
+        """
+        async with self._edge(work):
+            info = activity.info()
+            local = info.is_local
+            budget = _LOCAL_BUDGET if local else contract.regular_timeout(work.call) - 2 * work.call
+            last = not local and info.attempt >= REGULAR_TRIES + (len(work.works) > 1)
+            await self._delivery.deliver(work.pairs(), last=last, budget=budget)
+
+    @activity.defn(name=contract.LOSE)
+    async def lose(self, work: Deliver) -> None:
+        """Record as failed what is still PROCESSING at this attempt, unless somebody is sending it.
+
+        Raises:
+            ApplicationError: to be tried again, or the group is another deployment's.
+        """
+        async with self._edge(work):
+            await self._delivery.lose(work.pairs())
+
+    @asynccontextmanager
+    async def _edge(self, work: Deliver) -> AsyncIterator[None]:
+        """Heartbeat within, and let nothing but our own sentences out: whatever leaves stands in history."""
+        if work.deployment != self._deployment:
+            raise ApplicationError("another deployment's", type="stranger", non_retryable=True)
+        beats = None if activity.info().is_local else asyncio.create_task(_beat(work.call))
+        try:
+            yield
+        except XnovuError as error:
+            raise to_temporal(error) from None
+        except Exception as error:  # noqa: BLE001 - the edge: a bug is told to Temporal by its name alone
+            _log.exception("activity failed", activity=activity.info().activity_type)
+            raise ApplicationError(f"a bug: {type(error).__name__}", type=XnovuError.code) from None
+        finally:
+            if beats is not None:
+                beats.cancel()
+
+
+async def _beat(call: timedelta) -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(seconds(contract.heartbeat_timeout(call)) / 4)

@@ -1,0 +1,85 @@
+"""What travels through Temporal, and what it is called there: no payload, no recipient, no secret."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from temporalio.common import SearchAttributeKey
+
+from xnovu_poller.lifecycle import Work
+
+WORKFLOW = "NotificationProcessingWorkflow"
+DELIVER = "deliver"
+LOSE = "lose"
+
+ENTERPRISE = SearchAttributeKey.for_keyword("XnovuEnterpriseId")
+NOTIFICATION = SearchAttributeKey.for_keyword("XnovuNotificationId")
+WORKFLOW_KEY = SearchAttributeKey.for_keyword("XnovuWorkflowKey")
+OUTCOME = SearchAttributeKey.for_keyword("XnovuOutcome")
+SEARCH_ATTRIBUTES = (ENTERPRISE, NOTIFICATION, WORKFLOW_KEY, OUTCOME)
+
+EXECUTION_TIMEOUT = timedelta(hours=1)
+"""No workflow is open for ever, so the rescue comes to every row."""
+
+LONGEST_TASK = timedelta(seconds=120)
+"""Temporal's bound for a workflow task. Source: Temporal, "Workflow Task Timeout"."""
+
+_TASK_MARGIN = timedelta(seconds=10)
+_LOCAL_MARGIN = timedelta(seconds=8)
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """The input of the workflow and of its activities.
+
+    Attributes:
+        deployment: whose notifications these are; an executor of another refuses them.
+        works: pairs of notification id and attempt.
+        enterprise_id: the tenant, where the group has but one.
+        call_seconds: the longest one call to Novu may last; the timeouts follow from it.
+    """
+
+    deployment: str
+    works: list[list[int]]
+    enterprise_id: str | None
+    call_seconds: float
+
+    def pairs(self) -> list[Work]:
+        """Give the notifications as the store knows them."""
+        return [Work(notification_id, attempt) for notification_id, attempt in self.works]
+
+    @property
+    def call(self) -> timedelta:
+        """The longest one call to Novu may last."""
+        return timedelta(seconds=self.call_seconds)
+
+
+def prefix(deployment: UUID) -> str:
+    """Spell the short name of a deployment, first part of all its workflow ids."""
+    return f"xnovu-{deployment.hex[:8]}"
+
+
+def works(pairs: Sequence[Work]) -> list[list[int]]:
+    """Spell notifications for the input."""
+    return [[work.notification_id, work.attempt] for work in pairs]
+
+
+def task_timeout(call: timedelta) -> timedelta:
+    """Give how long one workflow task may last; a local activity runs within it."""
+    return min(call + _TASK_MARGIN, LONGEST_TASK)
+
+
+def local_timeout(call: timedelta) -> timedelta:
+    """Give how long the local activity may last: it ends before its workflow task does."""
+    return min(call + _LOCAL_MARGIN, LONGEST_TASK - (_TASK_MARGIN - _LOCAL_MARGIN))
+
+
+def regular_timeout(call: timedelta) -> timedelta:
+    """Give how long a regular activity may last, which sends groups and many chunks."""
+    return call + timedelta(minutes=10)
+
+
+def heartbeat_timeout(call: timedelta) -> timedelta:
+    """Give how soon a silent executor is taken for dead."""
+    return max(call, timedelta(seconds=10))

@@ -1,0 +1,34 @@
+"""Our errors in Temporal's language, and Temporal's in ours."""
+
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from xnovu_poller.errors import HandoffError, HandoffRefused, TemporalUnavailable, Unfinished, XnovuError
+
+_REFUSALS = {
+    RPCStatusCode.INVALID_ARGUMENT: "it does not accept the request; are the search attributes registered?",
+    RPCStatusCode.PERMISSION_DENIED: "this login may not; check the API key or the certificate",
+    RPCStatusCode.UNAUTHENTICATED: "the login is unknown; check the API key or the certificate",
+    RPCStatusCode.FAILED_PRECONDITION: "the namespace is not ready for it",
+    RPCStatusCode.UNIMPLEMENTED: "this server is too old, or no Temporal",
+}
+
+
+def to_temporal(error: XnovuError) -> ApplicationError:
+    """Say an error to Temporal: code and our own sentence alone.
+
+    Raise it `from None`: Temporal would write the whole chain of causes, messages included, into history.
+    """
+    pause = error.pause if isinstance(error, Unfinished) and error.pause else None
+    return ApplicationError(
+        str(error), type=error.code, non_retryable=not error.retryable, next_retry_delay=pause
+    )
+
+
+def from_temporal(error: RPCError, namespace: str) -> HandoffError:
+    """Read why Temporal did not do what was asked."""
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return HandoffRefused(f"namespace {namespace} does not exist; create it, or set TEMPORAL_NAMESPACE")
+    if error.status in _REFUSALS:
+        return HandoffRefused(_REFUSALS[error.status])
+    return TemporalUnavailable(error.status.name)
