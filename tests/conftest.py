@@ -1,3 +1,8 @@
 """What every test may ask for."""
 
-pytest_plugins = ["tests.support.postgres", "tests.support.rows", "tests.support.temporal"]
+pytest_plugins = [
+    "tests.support.novu",
+    "tests.support.postgres",
+    "tests.support.rows",
+    "tests.support.temporal",
+]

@@ -113,7 +113,7 @@ class Events:
     ) -> None:
         """Do what the worker does on taking the trigger off the queue."""
         ledger = self._environment.ledger
-        repeated = self._environment.switches.drop_repeats and ledger.has_jobs(transaction_id)
+        repeated = self._environment.switches.drop_repeats and ledger.is_repeat(transaction_id)
         trigger = ledger.accept(event, transaction_id, enterprise_of(event), channels)
         if repeated:
             ledger.settle(trigger, Fate.DROPPED)

@@ -84,7 +84,7 @@ class Ledger:
         """Give the wall clock in milliseconds since 1970."""
         return int(self._clock() * 1000)
 
-    def has_jobs(self, transaction_id: str) -> bool:
+    def is_repeat(self, transaction_id: str) -> bool:
         """Say whether a trigger of this id reached anybody, or waits to: then a repeat is dropped."""
         return any(
             trigger.fate is not Fate.NOBODY for trigger in self._by_transaction.get(transaction_id, ())

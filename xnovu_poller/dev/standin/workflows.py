@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jsonschema import Draft202012Validator
+import jsonschema_rs
 from pydantic import BaseModel, ConfigDict
 
 from xnovu_poller.dev.standin.calls import Json, Refusal
@@ -67,11 +67,11 @@ def check_payload(payload: dict[str, Json], schema: dict[str, Json]) -> dict[str
     filled = filled_in(payload, schema)
     errors = [
         {
-            "field": "/".join(map(str, error.absolute_path)) or "payload",
+            "field": "/".join(map(str, error.instance_path)) or "payload",
             "message": error.message,
-            "schemaPath": "#/" + "/".join(map(str, error.absolute_schema_path)),
+            "schemaPath": "#/" + "/".join(map(str, error.schema_path)),
         }
-        for error in Draft202012Validator(schema).iter_errors(filled)
+        for error in jsonschema_rs.validator_for(schema, offline=True).iter_errors(filled)
     ]
     if errors:
         raise Refusal(

@@ -34,7 +34,7 @@ def test_a_list_is_walked_by_its_cursors() -> None:
     assert page_of(ITEMS, {"limit": "2", "before": second["previous"]})["data"] == first["data"]
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "x", "-1"])
+@pytest.mark.parametrize("limit", ["0", "101", "x", "-1", "1.5", "nan", "inf"])
 def test_a_page_has_one_to_a_hundred_items(limit: str) -> None:
     """422 for any other limit."""
     with pytest.raises(Refusal):

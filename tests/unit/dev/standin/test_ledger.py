@@ -28,7 +28,7 @@ def test_a_trigger_that_reached_nobody_leaves_no_jobs() -> None:
     ledger = Ledger()
     ledger.settle(ledger.accept(EVENT, "t-1", "acme", ()), Fate.NOBODY)
     ledger.settle(ledger.accept(EVENT, "t-2", "acme", ()), Fate.DELAYED)
-    assert [ledger.has_jobs(one) for one in ("t-1", "t-2", "t-3")] == [False, True, False]
+    assert [ledger.is_repeat(one) for one in ("t-1", "t-2", "t-3")] == [False, True, False]
 
 
 def test_arrival_is_told_by_the_wall_clock_in_milliseconds() -> None:
@@ -58,7 +58,7 @@ def test_the_file_brings_everything_back(tmp_path: Path) -> None:
     again = Ledger(path)
     assert again.triggers() == ledger.triggers()
     assert [trigger.fate for trigger in again.triggers()] == [Fate.DELIVERED, Fate.CANCELLED]
-    assert again.has_jobs("t-1")
+    assert again.is_repeat("t-1")
     again.close()
 
 

@@ -1,0 +1,57 @@
+# `make` alone explains itself. Needs Python 3.11 or newer and nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test lint check unit snapshots histories postgres-versions lock clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## The virtual environment, with all pinned dependencies
+
+$(INSTALLED): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(INSTALLED) ## See it work: real PostgreSQL and Temporal, a Novu stand-in, 300 notifications
+	@exec $(BIN)/xnovu demo
+
+dev: $(INSTALLED) ## Keep that stack up, until Ctrl-C
+	@exec $(BIN)/xnovu dev
+
+test: $(INSTALLED) ## All tests, on real servers
+	$(BIN)/python -m pytest
+
+unit: $(INSTALLED) ## The tests that need no server, in seconds
+	$(BIN)/python -m pytest tests/unit tests/house
+
+lint: $(INSTALLED) ## Style, types and import floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## All that CI does, in CI's order
+
+snapshots: $(INSTALLED) ## Write the SQL of the claims anew, to be read in the diff
+	$(BIN)/python -m tests.support.snapshots
+
+histories: $(INSTALLED) ## Record the workflow histories anew that the replay tests replay
+	$(BIN)/python -m tests.support.histories
+
+postgres-versions: $(INSTALLED) ## PostgreSQL 14 to 17 beside 18, for the tests of migrations (needs npm)
+	$(BIN)/python -m tests.support.versions 14 15 16 17
+
+lock: ## Pin the dependencies anew (needs uv)
+	$(LOCK) -o requirements.lock
+	$(LOCK) --extra dev-stack --group dev -o requirements-dev.lock
+
+clean: ## Take away what was installed and built
+	rm -rf .venv .postgres dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,297 @@
+"""The container files hold together, as far as that can be seen without an engine that runs them."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.house import locks, sources
+from xnovu_poller import settings
+
+TOOLS = Path(sys.executable).parent
+DOCKERFILE = sources.text(Path("Dockerfile"))
+IGNORE = sources.text(Path(".dockerignore"))
+COMPOSE = sources.text(Path("docker-compose.yml"))
+
+DEFAULTS = {row.variable: row.default for row in settings.table()}
+REQUIRED = {variable for variable, default in DEFAULTS.items() if default == "required"}
+
+_PORT = re.compile(r"127\.0\.0\.1:(?:\$\{[A-Z_]+:-\d+\}|\d+)?:\d+")
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+):(?P<sign>[-?])(?P<word>[^}]*)\}")
+
+Service = Mapping[str, Any]
+
+
+def lint_dockerfile(path: Path) -> subprocess.CompletedProcess[str]:
+    """Let hadolint read a Dockerfile; every rule counts."""
+    return subprocess.run(
+        [TOOLS / "hadolint", "--no-color", "--failure-threshold", "style", path],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def check_compose(path: Path) -> subprocess.CompletedProcess[str]:
+    """Hold a Compose file against the schema of the Compose specification."""
+    return subprocess.run(
+        [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", path],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@contextmanager
+def answering(status: int) -> Iterator[HTTPServer]:
+    """Serve one status at `/health`, 404 elsewhere."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/health" else 404)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+def copied(dockerfile: str) -> set[str]:
+    """Name what a Dockerfile takes from the checkout."""
+    lines = re.findall(r"^COPY (?!--from=)(.+) \S+$", dockerfile, re.MULTILINE)
+    return {source for line in lines for source in line.split()}
+
+
+def let_in(dockerignore: str) -> set[str]:
+    """Name what a list that shuts everything out lets in again."""
+    rules = [line for line in dockerignore.splitlines() if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    return {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
+
+
+def build_backend(dockerfile: str) -> set[str]:
+    """Name the packages that a Dockerfile takes out of the development lock to build the wheel."""
+    (names,) = re.findall(r"/\^\(([a-z|-]+)\)==/", dockerfile)
+    return set(str(names).split("|"))
+
+
+def faults(compose: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what the schema cannot: services, volumes, ports and settings that do not fit each other."""
+    services: Mapping[str, Service] = compose["services"]
+    for name, service in services.items():
+        for fault in (
+            *_waits(service, services),
+            *_mounts(service, compose["volumes"]),
+            *_ports(service),
+            *(_single(service) if name == "worker" else ()),
+            *(_environment(service) if "build" in service else ()),
+        ):
+            yield f"{name}: {fault}"
+
+
+def _waits(service: Service, services: Mapping[str, Service]) -> Iterator[str]:
+    """Tell what is waited for in vain."""
+    for name, wait in service.get("depends_on", {}).items():
+        other = services.get(name)
+        if other is None or (other.get("profiles") and not service.get("profiles")):
+            yield f"waits for {name}, which is not there"
+        elif wait["condition"] == "service_healthy" and "test" not in other.get("healthcheck", {}):
+            yield f"waits for the health of {name}, which nobody asks for"
+        elif wait["condition"] == "service_completed_successfully" and other["restart"] != "no":
+            yield f"waits for the end of {name}, which starts again"
+
+
+def _mounts(service: Service, volumes: Mapping[str, object]) -> Iterator[str]:
+    """Tell which volumes nobody declares."""
+    for mount in service.get("volumes", ()):
+        name, _, _ = mount.partition(":")
+        if name not in volumes:
+            yield f"mounts {name}, which is no volume"
+
+
+def _ports(service: Service) -> Iterator[str]:
+    """Tell which ports are open to more than this machine."""
+    for port in service.get("ports", ()):
+        if not _PORT.fullmatch(port):
+            yield f"port {port} is open to other machines"
+
+
+def _single(service: Service) -> Iterator[str]:
+    """Tell what a second one of the same service would find taken."""
+    if "container_name" in service:
+        yield "its name is taken by the first one"
+    for port in service["ports"]:
+        if not port.startswith("127.0.0.1::"):
+            yield f"port {port} is taken by the first one"
+
+
+def _environment(service: Service) -> Iterator[str]:
+    """Tell which settings of ours are misspelt, have a default of their own, or a secret in the file."""
+    for name, value in service.get("environment", {}).items():
+        found = _VARIABLE.fullmatch(value)
+        if name not in DEFAULTS:
+            yield f"{name} is no setting"
+        elif found and found["name"] != name:
+            yield f"{name} is read from {found['name']}"
+        elif found and name in REQUIRED and found["sign"] != "?":
+            yield f"{name} has to be given"
+        elif found and found["sign"] == "-" and found["word"] != DEFAULTS[name].replace("unset", ""):
+            yield f"{name} has another default in the program: {DEFAULTS[name]}"
+        elif name.endswith("_KEY") and not found:
+            yield f"{name} stands in the file"
+
+
+def test_the_dockerfile_is_clean() -> None:
+    """No rule of hadolint is switched off."""
+    linted = lint_dockerfile(sources.ROOT / "Dockerfile")
+
+    assert (linted.returncode, linted.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("FROM python:3.11-slim", "FROM python"),
+        ('CMD ["worker", "start"]', "CMD worker start"),
+        ("WORKDIR /src", "WORKDIR src"),
+        ("COPY --from=build", "COPY --from=built"),
+        ("USER 10001:10001", "RUN cd /tmp"),
+    ],
+)
+def test_an_unclean_dockerfile_would_be_seen(tmp_path: Path, line: str, instead: str) -> None:
+    """An untagged image, a shell in between, a folder from nowhere, a stage from nowhere, a `cd`."""
+    assert line in DOCKERFILE
+    spoilt = tmp_path / "Dockerfile"
+    spoilt.write_text(DOCKERFILE.replace(line, instead))
+
+    assert lint_dockerfile(spoilt).returncode == 1
+
+
+def test_the_build_is_given_what_it_copies() -> None:
+    """Each source exists, `.dockerignore` lets in these and no others."""
+    assert [name for name in copied(DOCKERFILE) if not (sources.ROOT / name).exists()] == []
+    assert let_in(IGNORE) == copied(DOCKERFILE)
+
+
+def test_copied_sources_are_read_as_docker_does() -> None:
+    """Several to one place; what comes from another stage comes from no checkout."""
+    assert copied("COPY a b.txt ./\nCOPY c c\nCOPY --from=build /x /x\n# COPY d d\n") == {"a", "b.txt", "c"}
+
+
+def test_the_build_backend_is_whole() -> None:
+    """Installed by hash, so that one missing package would stop the build."""
+    assert build_backend(DOCKERFILE) == locks.closure(["hatchling"])
+
+
+def test_the_image_runs_as_a_number_that_is_not_root() -> None:
+    """Kubernetes cannot tell from a name who it is."""
+    assert re.findall(r"^USER ([1-9]\d*:[1-9]\d*)$", DOCKERFILE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+def test_the_image_asks_the_worker_how_it_is(status: int, code: int) -> None:
+    """At its own port, past a proxy that serves others."""
+    (check,) = re.findall(r"^ +CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
+    python, *arguments = json.loads(check)
+    assert python == "python"
+
+    with answering(status) as worker:
+        environment = settings.child_environment(
+            WORKER_HEALTH_PORT=str(worker.server_port), http_proxy="http://127.0.0.1:1", no_proxy=""
+        )
+        asked = subprocess.run(
+            [sys.executable, *arguments], check=False, capture_output=True, env=environment
+        )
+
+    assert asked.returncode == code
+
+
+def test_the_compose_file_follows_its_specification() -> None:
+    """Docker Compose refuses what its schema does not know."""
+    checked = check_compose(sources.ROOT / "docker-compose.yml")
+
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("stop_grace_period: 30s", "stop_grace_periode: 30s"),
+        ("condition: service_completed_successfully", "condition: completed"),
+        ("profiles: [dev]", "profiles: dev"),
+        ("services:", "service:"),
+    ],
+)
+def test_a_compose_file_of_another_form_would_be_seen(tmp_path: Path, line: str, instead: str) -> None:
+    """A misspelt key, an unknown condition, a word for a list, a misspelt section."""
+    assert line in COMPOSE
+    spoilt = tmp_path / "docker-compose.yml"
+    spoilt.write_text(COMPOSE.replace(line, instead))
+
+    assert check_compose(spoilt).returncode == 1
+
+
+def test_the_compose_file_fits_together() -> None:
+    """Services wait for services that are there, and the worker is told settings that it knows."""
+    assert list(faults(yaml.safe_load(COMPOSE))) == []
+
+
+def test_the_compose_file_is_the_whole_stack() -> None:
+    """The stand-in stays out unless its profile is asked for."""
+    services: Mapping[str, Service] = yaml.safe_load(COMPOSE)["services"]
+
+    assert set(services) == {"postgres", "temporal", "migrate", "worker", "novu-standin"}
+    assert {name for name, service in services.items() if service.get("profiles") == ["dev"]} == {
+        "novu-standin"
+    }
+    assert services["worker"]["environment"].keys() >= REQUIRED
+    assert services["migrate"]["environment"].keys() == {"DATABASE_URL"}
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "fault"),
+    [
+        ("migrate: { condition:", "migrated: { condition:", "worker: waits for migrated, which is not there"),
+        ("postgres: { condition:", "novu-standin: { condition:", "migrate: waits for novu-standin, which is"),
+        ('restart: "no"', "restart: always", "worker: waits for the end of migrate, which starts again"),
+        (
+            "test: [CMD, /temporal,",
+            "x-test: [CMD, /temporal,",
+            "worker: waits for the health of temporal, which",
+        ),
+        ("temporal:/var/lib", "temporals:/var/lib", "temporal: mounts temporals, which is no volume"),
+        (
+            "127.0.0.1:${POSTGRES_PORT",
+            "${POSTGRES_PORT",
+            "postgres: port ${POSTGRES_PORT:-5432}:5432 is open",
+        ),
+        ("127.0.0.1::3001", "127.0.0.1:3001:3001", "worker: port 127.0.0.1:3001:3001 is taken by"),
+        ("stop_grace_period: 30s", "container_name: worker", "worker: its name is taken by the first"),
+        ("LEASE_MS: $", "LEASE: $", "worker: LEASE is no setting"),
+        ("${LEASE_MS:", "${LEASE:", "worker: LEASE_MS is read from LEASE"),
+        ("LEASE_MS:-300000", "LEASE_MS:-1", "worker: LEASE_MS has another default in the program: 300000"),
+        ("MAX_IN_FLIGHT:-", "MAX_IN_FLIGHT:-9", "worker: MAX_IN_FLIGHT has another default in the program"),
+        ("${NOVU_SECRET_KEY:?", "${NOVU_SECRET_KEY:-", "worker: NOVU_SECRET_KEY has to be given"),
+        ("${NOVU_SECRET_KEY:?set", "set", "worker: NOVU_SECRET_KEY stands in the file"),
+    ],
+)
+def test_parts_that_do_not_fit_would_be_seen(line: str, instead: str, fault: str) -> None:
+    """Each rule, broken once in a copy of the file itself, is told of."""
+    assert line in COMPOSE
+    spoilt = COMPOSE.replace(line, instead, 1)
+
+    assert any(told.startswith(fault) for told in faults(yaml.safe_load(spoilt)))
