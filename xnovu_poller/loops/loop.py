@@ -21,7 +21,7 @@ from xnovu_poller.store.transitions.by_loops import Place, Terms
 
 _log = log.get(__name__)
 
-BUSY_REST = timedelta(milliseconds=100)
+BUSY_REST = timedelta(milliseconds=250)
 """While the deployment is full, or the gate waits for an answer, a loop looks again this soon."""
 
 STARTS_AT_ONCE = 20

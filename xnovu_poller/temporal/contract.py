@@ -57,7 +57,7 @@ class Deliver:
 
 def prefix(deployment: UUID) -> str:
     """Spell the short name of a deployment, first part of all its workflow ids."""
-    return f"xnovu-{deployment.hex[:8]}"
+    return deployment.hex[:8]
 
 
 def works(pairs: Sequence[Work]) -> list[list[int]]:

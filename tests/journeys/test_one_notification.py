@@ -1,0 +1,134 @@
+"""One notification, from its insert to Novu's acceptance, in the order of ARCHITECTURE.md."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.worker import Worker
+
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_template, a_workflow, row
+from tests.support.waiting import eventually
+from xnovu_poller.delivery.deliver import Delivery
+from xnovu_poller.gate import Gate
+from xnovu_poller.lifecycle import Status
+from xnovu_poller.loops.new import new_loop
+from xnovu_poller.novu import Novu
+from xnovu_poller.store import reads, schema
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.transitions.by_loops import Terms
+from xnovu_poller.temporal import contract, worker
+from xnovu_poller.temporal.activities import Executor
+from xnovu_poller.temporal.handoff import Fate, Handoff
+
+CALL = timedelta(seconds=10)
+
+
+async def test_one_notification_walks_from_its_insert_to_its_acceptance(
+    db: Db, engine: Engine, temporal_address: str, task_queue: str, novu_standin: NovuStandIn
+) -> None:
+    """Each step is seen from outside before the next is taken."""
+    deployment = await schema.deployment(engine)
+    client = await worker.connect(worker.Address(target=temporal_address, namespace="default"))
+    handoff = Handoff(client, task_queue=task_queue, deployment=deployment, call=CALL, searchable=True)
+
+    # 1: a producer inserts the row, in its own transaction.
+    notification = _insert(db)
+    assert row(db, notification)["notification_status"] == Status.PENDING
+
+    # 2: it is due, and exactly one loop owns it.
+    assert await reads.backlog(engine) == {"in_flight": 0, "new": 1, "scheduled": 0, "failed": 0}
+
+    # 3, 4, 5: that loop's turn comes; the row is claimed, its workflow started.
+    loop = new_loop(
+        engine, Gate(), terms=_terms(deployment), start=handoff.start, interval=timedelta(minutes=1)
+    )
+    assert await loop.turn() == timedelta(0)
+    claimed = row(db, notification)
+    workflow_id = f"{contract.prefix(deployment)}-notification-{notification}-1"
+    assert (claimed["notification_status"], claimed["attempt"]) == (Status.PROCESSING, 1)
+    assert claimed["temporal_workflow_id"] == workflow_id
+    assert claimed["send_until"] is None
+    assert await handoff.ask(workflow_id) is Fate.OPEN
+    assert await loop.turn() == timedelta(minutes=1)
+
+    # 6 to 11: an executor carries the workflow: hold, validate, render, trigger, record.
+    async with _executor(engine, client, deployment, novu_standin, task_queue):
+        await eventually(lambda: row(db, notification)["notification_status"] == Status.SENT)
+        await client.get_workflow_handle(workflow_id).result()
+
+    sent = row(db, notification)
+    assert (sent["attempt"], sent["lease_expires_at"], sent["send_until"]) == (1, None, None)
+    assert sent["processed_at"] is not None
+    assert await handoff.ask(workflow_id) is Fate.GONE
+
+    # Novu has it once, in the words of the template.
+    assert dict(novu_standin.deliveries()) == {(sent["transaction_id"], "subscriber-1"): 1}
+    (trigger,) = novu_standin.ledger()["triggers"]
+    assert trigger["event"]["name"] == "order-shipped"
+    assert trigger["event"]["payload"] == {
+        "order": 42,
+        "enterprise_id": "acme",
+        "channels": ["email"],
+        "rendered": {"email": {"subject": "Order 42", "body": "Order 42 is on its way, &lt;friend&gt;."}},
+    }
+
+    # Temporal has seen one workflow with one local step, and nothing of what was said to whom.
+    found = await client.get_workflow_handle(workflow_id).describe()
+    assert found.status is WorkflowExecutionStatus.COMPLETED
+    history = (await client.get_workflow_handle(workflow_id).fetch_history()).to_json()
+    assert "EVENT_TYPE_MARKER_RECORDED" in history
+    assert "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED" not in history
+    assert "subscriber-1" not in history
+    assert "order 42" not in history.lower()
+
+
+def _insert(db: Db) -> int:
+    a_template(
+        db,
+        key="shipped-en",
+        subject_template="Order ${order}",
+        body_template='Order ${payload.order} is on its way, ${name or "<friend>"}.',
+    )
+    a_workflow(
+        db,
+        workflow_type="DYNAMIC",
+        default_channels=["EMAIL"],
+        template_overrides={"EMAIL": "shipped-en"},
+        payload_schema={"type": "object", "required": ["order"]},
+    )
+    made = db.execute(
+        "SELECT notify.enqueue('acme', 'order-shipped', '{subscriber-1}', '{\"order\": 42}') AS id"
+    ).fetchone()
+    assert made is not None
+    return int(made["id"])
+
+
+def _terms(deployment: UUID) -> Terms:
+    return Terms(
+        prefix=contract.prefix(deployment),
+        batch=10,
+        group_size=1,
+        max_in_flight=100,
+        lease=timedelta(seconds=30),
+    )
+
+
+@asynccontextmanager
+async def _executor(
+    engine: Engine, client: Client, deployment: UUID, standin: NovuStandIn, task_queue: str
+) -> AsyncIterator[Worker]:
+    gate = Gate()
+    novu = Novu(standin.url, "any", CALL, gate)
+    delivery = Delivery(engine, novu, gate, timeout=CALL, lease=timedelta(minutes=5), max_failures=8)
+    executing = worker.executor(
+        client,
+        task_queue=task_queue,
+        activities=Executor(delivery, str(deployment)),
+        limits=worker.Limits(activities=5, workflow_tasks=5, cached_workflows=5, grace=timedelta(seconds=5)),
+    )
+    async with executing:
+        yield executing
+    await novu.aclose()
