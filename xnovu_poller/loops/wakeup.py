@@ -60,12 +60,18 @@ class Wakeup:
                     await connection.execute("SELECT 1")
 
     async def _ring(self) -> None:
-        """Turn the loops at each wake-up; those that come meanwhile are one."""
+        """Turn the loops at each wake-up, and again for commits that were late, unless the next comes first."""
         while True:
             await self._ringing.wait()
-            self._ringing.clear()
             for pause in AFTER_SECONDS:
-                if pause and self._ringing.is_set():
+                if pause and await self._rung_within(pause):
                     break
-                await asyncio.sleep(pause)
+                self._ringing.clear()
                 await self._wake()
+
+    async def _rung_within(self, pause: float) -> bool:
+        try:
+            async with asyncio.timeout(pause):
+                return await self._ringing.wait()
+        except TimeoutError:
+            return False
