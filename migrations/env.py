@@ -8,15 +8,22 @@ from xnovu_poller.errors import ConfigError
 from xnovu_poller.models import Base
 from xnovu_poller.models.base import SCHEMA
 from xnovu_poller.settings import load_database
+from xnovu_poller.store.engine import reason
 
 # Replicas that start together all migrate; the others wait for the first.
 LOCK = sa.text("SELECT pg_advisory_lock(hashtext('xnovu-poller migrations'))")
+
+# PostgreSQL's insufficient_privilege.
+NOT_ALLOWED = "42501"
 
 
 def migrate(connection: sa.Connection) -> None:
     """Run the asked revisions; the bookkeeping table lives beside ours, and goes with them."""
     connection.execute(LOCK)
-    connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    # IF NOT EXISTS would ask for the right to make a schema also where there is one.
+    made = not sa.inspect(connection).has_schema(SCHEMA)
+    if made:
+        connection.execute(sa.text(f"CREATE SCHEMA {SCHEMA}"))
     connection.commit()
     context.configure(
         connection=connection,
@@ -25,9 +32,11 @@ def migrate(connection: sa.Connection) -> None:
         include_schemas=True,
         include_name=lambda name, kind, _: kind != "schema" or name == SCHEMA,
     )
+    before = context.get_context().get_current_revision()
     with context.begin_transaction():
         context.run_migrations()
-    if context.get_context().get_current_revision() is None:
+    # A schema of this name that was here before us is not ours to drop.
+    if (made or before) and context.get_context().get_current_revision() is None:
         connection.execute(sa.text(f"DROP SCHEMA {SCHEMA} CASCADE"))
     connection.commit()
 
@@ -48,9 +57,14 @@ def run() -> None:
         with engine.connect() as connection:
             migrate(connection)
     except sa.exc.OperationalError as error:
+        raise CommandError(f"database: does not answer ({reason(error.orig)}); check DATABASE_URL") from None
+    except sa.exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != NOT_ALLOWED:
+            raise
         raise CommandError(
-            f"database: does not answer ({type(error.orig).__name__}); check DATABASE_URL"
-        ) from None
+            f"the login may not migrate this database: {str(error.orig).splitlines()[0]}; it has to own the"
+            " database, or the schema and all that is in it"
+        ) from error
     finally:
         engine.dispose()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -88,6 +90,7 @@ class HealthServer:
         port: int,
         probes: Sequence[Probe],
         status: Callable[[], Mapping[str, Any]],
+        counted: Collector = REGISTRY,
     ) -> None:
         """Prepare; nothing listens before `start`.
 
@@ -96,10 +99,11 @@ class HealthServer:
             port: 0 for any free one.
             probes: what /health asks.
             status: what /status adds to it: JSON values, no secret, no recipient.
+            counted: what /metrics shows.
         """
         self.port = port
         self._host = host
-        self._app = application(Doctor(probes), status)
+        self._app = application(Doctor(probes), status, counted)
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -134,7 +138,9 @@ class HealthServer:
             self._server = self._serving = None
 
 
-def application(doctor: Doctor, status: Callable[[], Mapping[str, Any]]) -> Starlette:
+def application(
+    doctor: Doctor, status: Callable[[], Mapping[str, Any]], counted: Collector = REGISTRY
+) -> Starlette:
     """Build the three pages."""
 
     async def health(_request: Request) -> Response:
@@ -145,7 +151,7 @@ def application(doctor: Doctor, status: Callable[[], Mapping[str, Any]]) -> Star
         return JSONResponse({**await doctor.report(), **status()})
 
     async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(counted), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[Route("/health", health), Route("/status", in_full), Route("/metrics", metrics)],
@@ -186,7 +192,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        fault = f"WORKER_HEALTH_PORT: cannot listen on {host}:{port} ({error.strerror})"
+        # Its own words name the address once more.
+        reason = os.strerror(error.errno) if error.errno else error.strerror
+        fault = f"WORKER_HEALTH_PORT: cannot listen on {host}:{port} ({reason})"
         raise ConfigError([fault]) from error
 
 

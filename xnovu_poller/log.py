@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import traceback
 from importlib import import_module
 from typing import Literal
 
@@ -83,6 +84,11 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
     root.handlers[:] = [handler]
     root.setLevel(max(logging.WARNING, _number(level)))
     logging.getLogger(_OURS).setLevel(_number(level))
+
+
+def trace(error: BaseException) -> str:
+    """Tell where a bug is, in our own code's words: the message of a foreign error may quote a payload."""
+    return "".join(traceback.format_tb(error.__traceback__))
 
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:

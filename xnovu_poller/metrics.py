@@ -1,5 +1,7 @@
 """Every metric, with its unit and labels; a label's values come from a closed set, never from rows."""
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import (
@@ -11,6 +13,11 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+from typing_extensions import override
 
 from xnovu_poller import __version__
 
@@ -93,3 +100,37 @@ for _result in HANDOFF_RESULTS:
     HANDOFFS.labels(_result)
 for _outcome in CALL_OUTCOMES:
     NOVU_CALLS.labels(_outcome)
+
+FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""A process that starts with this variable keeps its counts in files of that folder, for `Whole`."""
+
+
+class Whole(Collector):
+    """What this process and its children have counted together; gauges are this process's alone.
+
+    Args:
+        folder: where the children keep their counts; those of the dead stay, for a counter never falls.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @override
+    def collect(self) -> Iterable[Metric]:
+        families = {family.name: family for family in REGISTRY.collect()}
+        children: Collector = MultiProcessCollector(CollectorRegistry(), str(self._folder))  # type: ignore[no-untyped-call] # prometheus-client leaves it untyped
+        for theirs in children.collect():
+            ours = families.get(theirs.name)
+            if ours is not None and theirs.type in {"counter", "histogram"}:
+                ours.samples = _summed([*ours.samples, *theirs.samples])
+        return families.values()
+
+
+def _summed(samples: Sequence[Sample]) -> list[Sample]:
+    """Add up the samples of one name and the same labels."""
+    sums: dict[tuple[str, frozenset[tuple[str, str]]], Sample] = {}
+    for sample in samples:
+        key = sample.name, frozenset(sample.labels.items())
+        before = sums[key].value if key in sums else 0.0
+        sums[key] = Sample(sample.name, sample.labels, before + sample.value)
+    return list(sums.values())

@@ -69,17 +69,18 @@ CREATE TRIGGER guard_update BEFORE UPDATE ON notify.ent_notification
     FOR EACH ROW EXECUTE FUNCTION notify.guard_update();
 """
 
+# On an insert too: the worker reads this time, and a tenant could write one that Python cannot ('infinity').
 KEEP_UPDATED_AT = """
 CREATE FUNCTION notify.keep_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := clock_timestamp();
     RETURN NEW;
 END $$;
-CREATE TRIGGER keep_updated_at BEFORE UPDATE ON notify.ent_notification_workflow
+CREATE TRIGGER keep_updated_at BEFORE INSERT OR UPDATE ON notify.ent_notification_workflow
     FOR EACH ROW EXECUTE FUNCTION notify.keep_updated_at();
-CREATE TRIGGER keep_updated_at BEFORE UPDATE ON notify.ent_notification_template
+CREATE TRIGGER keep_updated_at BEFORE INSERT OR UPDATE ON notify.ent_notification_template
     FOR EACH ROW EXECUTE FUNCTION notify.keep_updated_at();
-CREATE TRIGGER keep_updated_at BEFORE UPDATE ON notify.ent_notification_rule
+CREATE TRIGGER keep_updated_at BEFORE INSERT OR UPDATE ON notify.ent_notification_rule
     FOR EACH ROW EXECUTE FUNCTION notify.keep_updated_at();
 """
 

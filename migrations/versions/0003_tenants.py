@@ -56,8 +56,9 @@ GRANT INSERT (enterprise_id, name, notification_workflow_id, notification_rule_i
     UPDATE (name, notification_workflow_id, payload, recipients, channels, overrides, tags, priority, dedup_key,
         publish_status, deactivated, scheduled_for, expires_at)
     ON notify.ent_notification TO xnovu_tenant;
-GRANT INSERT, UPDATE, DELETE ON notify.ent_notification_rule, notify.ent_notification_workflow,
-    notify.ent_notification_template TO xnovu_tenant;
+GRANT INSERT, UPDATE, DELETE ON notify.ent_notification_rule, notify.ent_notification_template TO xnovu_tenant;
+-- To delete a workflow scans all notifications for it; a tenant unpublishes it instead.
+GRANT INSERT, UPDATE ON notify.ent_notification_workflow TO xnovu_tenant;
 """
 
 # A view runs with its owner's rights on PostgreSQL 14, so each filters by the tenant itself.
@@ -148,4 +149,11 @@ def downgrade() -> None:
         )
     op.execute("DROP POLICY tenant_reads_global ON notify.ent_notification_workflow")
     op.execute("DROP POLICY tenant_reads_global ON notify.ent_notification_template")
+    # A role that stays is not to see without policies what it saw with them.
+    op.execute(
+        """
+        REVOKE ALL ON ALL TABLES IN SCHEMA notify FROM xnovu_tenant, xnovu_worker;
+        REVOKE ALL ON SCHEMA notify FROM xnovu_tenant, xnovu_worker;
+        """
+    )
     op.execute(DROP_ROLES)

@@ -63,6 +63,11 @@ DECLARE
     caller name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
     status notify.notification_status;
 BEGIN
+    -- A statement of its own: the next one then sees what an executor wrote while this one waited for the row.
+    PERFORM FROM notify.ent_notification n WHERE n.id = retract.id
+        AND (pg_has_role(caller, 'xnovu_worker', 'USAGE')
+            OR n.enterprise_id = NULLIF(current_setting('app.current_enterprise_id', true), ''))
+    FOR UPDATE;
     UPDATE notify.ent_notification n SET
         retraction_reason = coalesce(n.retraction_reason, retract.reason),
         retract_requested_at = coalesce(n.retract_requested_at, clock_timestamp()),

@@ -42,7 +42,7 @@ def commands(group: click.Group, called: str) -> Iterator[str]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, f"{called} {name}")
-        else:
+        elif not command.hidden:
             yield f"{called} {name}"
 
 

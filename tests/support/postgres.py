@@ -110,3 +110,34 @@ def other_database(other_postgres_server: Postgres) -> Iterator[str]:
     """Give what `database` gives, on each other version."""
     with migrated_copy(other_postgres_server) as url:
         yield url
+
+
+@pytest.fixture(
+    scope="session",
+    params=[None, *installed_binaries()],
+    ids=lambda bin_dir: bin_dir.parent.name if bin_dir else "wheel",
+)
+def any_postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """Give the server of the session, and then one of each other version that is installed."""
+    if request.param is None:
+        yield request.getfixturevalue("postgres_server")
+        return
+    with quick_server(request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def any_database(any_postgres_server: Postgres) -> Iterator[str]:
+    """Give what `database` gives, on each version."""
+    with migrated_copy(any_postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def any_empty_database(any_postgres_server: Postgres) -> Iterator[str]:
+    """Give what `empty_database` gives, on each version."""
+    name = f"empty_{uuid.uuid4().hex[:12]}"
+    try:
+        yield any_postgres_server.create_database(name)
+    finally:
+        any_postgres_server.drop_database(name)

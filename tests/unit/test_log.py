@@ -173,3 +173,14 @@ def test_a_dsn_that_sentry_refuses_is_a_fault(monkeypatch: pytest.MonkeyPatch) -
         log.report_to_sentry("hush")
 
     assert raised.value.faults == ("SENTRY_DSN: is not a DSN",)
+
+
+def test_a_trace_tells_the_place_and_not_the_message() -> None:
+    """The message of a foreign error may quote a payload."""
+    with pytest.raises(ValueError, match="hush") as caught:
+        int("hush")
+
+    told = log.trace(caught.value)
+
+    assert "test_a_trace_tells_the_place" in told
+    assert "invalid literal" not in told

@@ -1,7 +1,12 @@
 """What is counted, under which names."""
 
-from prometheus_client import Metric
+import subprocess
+import sys
+from pathlib import Path
 
+from prometheus_client import CollectorRegistry, Metric
+
+from tests.support.programs import ENVIRONMENT
 from xnovu_poller import __version__, metrics
 
 
@@ -48,3 +53,34 @@ def test_series_of_closed_sets_are_there_from_the_start() -> None:
 def test_the_version_is_told() -> None:
     """One can see which release a replica runs."""
     assert metrics.REGISTRY.get_sample_value("xnovu_build_info", {"version": __version__}) == 1
+
+
+COUNT_IN_A_CHILD = """
+from xnovu_poller import metrics
+metrics.SENT.inc(3)
+metrics.CLAIMED.labels("new").inc(2)
+metrics.DUE_TO_ACCEPTED_SECONDS.observe(0.2)
+metrics.GATE_OPEN.set(1)
+"""
+
+
+def test_children_are_counted_in_also_when_they_are_dead(tmp_path: Path) -> None:
+    """A counter never falls; a gauge is our own."""
+    for _ in range(2):
+        environment = {**ENVIRONMENT, metrics.FOLDER_VARIABLE: str(tmp_path)}
+        subprocess.run([sys.executable, "-c", COUNT_IN_A_CHILD], env=environment, check=True)
+    alone, together = metrics.REGISTRY, CollectorRegistry()
+    together.register(metrics.Whole(tmp_path))
+
+    def grown(name: str, **labels: str) -> float:
+        after, before = together.get_sample_value(name, labels), alone.get_sample_value(name, labels)
+        assert after is not None
+        assert before is not None
+        return after - before
+
+    assert grown("xnovu_notifications_sent_total") == 6
+    assert grown("xnovu_notifications_claimed_total", loop="new") == 4
+    assert grown("xnovu_due_to_accepted_seconds_count") == 2
+    assert grown("xnovu_due_to_accepted_seconds_bucket", le="0.1") == 0
+    assert grown("xnovu_due_to_accepted_seconds_bucket", le="0.25") == 2
+    assert grown("xnovu_gate_open") == 0

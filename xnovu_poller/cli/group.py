@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from xnovu_poller import __version__
 from xnovu_poller.cli.db import db
+from xnovu_poller.cli.demo import demo
 from xnovu_poller.cli.dev import dev
 from xnovu_poller.cli.novu_standin import novu_standin
 from xnovu_poller.cli.worker import worker
@@ -46,5 +47,5 @@ def xnovu() -> None:
     """
 
 
-for _command in (worker, db, dev, novu_standin):
+for _command in (worker, db, demo, dev, novu_standin):
     xnovu.add_command(_command)

@@ -3,10 +3,14 @@
 import asyncio
 import os
 import signal
+import sys
+from collections.abc import Awaitable, Callable
+from itertools import count
 
 import click
 
 from xnovu_poller import log, settings
+from xnovu_poller.service import parts
 from xnovu_poller.service.worker import Worker
 
 _log = log.get(__name__)
@@ -25,20 +29,47 @@ def start() -> None:
     given back; a second signal leaves at once. Exit codes: 0 stopped, 2 settings, 3 the database is not
     at this version's migration, 1 anything else.
     """
+    given = _configured()
+    for stranger in settings.strangers():
+        _log.warning("setting not known", hint=stranger)
+    asyncio.run(_until_signalled(Worker(given).run))
+
+
+@worker.command(hidden=True)
+def execute() -> None:
+    """Carry out workflows, and nothing else: one of the further processes of WORKER_PROCESSES.
+
+    It stops when its standard input ends, so that it never outlives the worker that started it.
+    """
+    given = _configured()
+
+    async def run(stop: asyncio.Event) -> None:
+        asyncio.get_running_loop().add_reader(sys.stdin, _end_of_input, stop)
+        await parts.execute(given, stop)
+
+    asyncio.run(_until_signalled(run))
+
+
+def _configured() -> settings.Settings:
     given = settings.load()
     log.configure(given.log_level, given.log_format)
     if given.sentry_dsn is not None:
         log.report_to_sentry(given.sentry_dsn.get_secret_value())
-    for stranger in settings.strangers():
-        _log.warning("setting not known", hint=stranger)
-    asyncio.run(_until_signalled(Worker(given)))
+    return given
 
 
-async def _until_signalled(service: Worker) -> None:
+def _end_of_input(stop: asyncio.Event) -> None:
+    asyncio.get_running_loop().remove_reader(sys.stdin)
+    stop.set()
+
+
+async def _until_signalled(run: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run until SIGTERM or Ctrl-C asks for a stop; the second one leaves at once."""
     stop = asyncio.Event()
+    signals = count()
 
     def ask() -> None:
-        if stop.is_set():
+        if next(signals) > 0:
             # Whatever is under way lapses, and is rescued by another replica.
             os._exit(1)
         stop.set()
@@ -46,4 +77,4 @@ async def _until_signalled(service: Worker) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask)
-    await service.run(stop)
+    await run(stop)

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from xnovu_poller import backoff, log, metrics
 from xnovu_poller.delivery import render
@@ -13,16 +14,7 @@ from xnovu_poller.delivery.render import Valid
 from xnovu_poller.delivery.trigger import Ending, Trigger, Verdict
 from xnovu_poller.delivery.validate import Schemas, usable
 from xnovu_poller.delivery.withdraw import withdraw
-from xnovu_poller.errors import (
-    LostContact,
-    Poison,
-    StoreError,
-    TemplateError,
-    Unfinished,
-    ValidationError,
-    WorkflowNotFound,
-    XnovuError,
-)
+from xnovu_poller.errors import LostContact, StoreError, Unfinished, XnovuError
 from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Fault, Work, seconds
 from xnovu_poller.novu import Novu
@@ -35,8 +27,30 @@ from xnovu_poller.templates.render import Renderer
 
 _log = log.get(__name__)
 
-Ready = tuple[Valid, dict[str, Any]]
-"""A valid notification, and the payload that Novu is to get."""
+Subject = TypeVar("Subject")
+Stage = TypeVar("Stage")
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One walk through the stages, as it ended.
+
+    Attributes:
+        endings: how each notification that was held is recorded.
+        alone: has lapsed before and must be held by itself.
+        live: so many are being sent by somebody else.
+        patience: until the last of those sends has passed.
+    """
+
+    endings: list[Ending]
+    alone: Sequence[Work] = ()
+    live: int = 0
+    patience: timedelta = timedelta(0)
+
+    @property
+    def left(self) -> int:
+        """How many are left to the next try."""
+        return self.live + sum(ending in {Ending.UNKNOWN, Ending.UNFINISHED} for ending in self.endings)
 
 
 class Delivery:
@@ -74,7 +88,7 @@ class Delivery:
         self._workflows: dict[int, Workflow] = {}
         self._lone = asyncio.Lock()
 
-    async def deliver(self, works: Sequence[Work], *, last: bool, budget: timedelta) -> None:
+    async def deliver(self, works: Sequence[Work], *, last: bool, budget: timedelta) -> list[Ending]:
         """Deliver a group; each row tells its own outcome.
 
         If the process dies here, the holds lapse: the next try, or the rescue, goes on under the same
@@ -83,7 +97,10 @@ class Delivery:
         Args:
             works: the notifications, each at the attempt that was claimed.
             last: no try of this attempt follows, so an unknown outcome is a failed attempt.
-            budget: no chunk of a large notification is begun after so long.
+            budget: no chunk of a large notification, and none that runs alone, is begun after so long.
+
+        Returns:
+            How each was recorded, in no order; without those that were late.
 
         Raises:
             Unfinished: some notifications are left to the next try of this attempt.
@@ -92,16 +109,22 @@ class Delivery:
         if self._gate.closed:
             released = await by_loops.release(self._engine, works)
             metrics.RELEASED.inc(len(released))
-            return
+            return [Ending.RELEASED] * len(released)
         leaves = time.monotonic() + seconds(budget)
-        unfinished, lapsed, patience = await self._walk(works, last=last, leaves=leaves)
-        for work in lapsed:
+        walks = [await self._walk(works, last=last, leaves=leaves)]
+        for work in walks[0].alone:
             # One at a time: should it kill the process, it takes no other with it.
             async with self._lone:
-                more, _, wait = await self._walk([work], last=last, leaves=leaves, alone=True)
-            unfinished, patience = unfinished + more, max(patience, wait)
-        if unfinished:
-            raise Unfinished(unfinished, patience)
+                # Begun too late it would be cut off, and that would count as one more death.
+                begun = time.monotonic() < leaves
+                walks.append(
+                    await self._walk([work], last=last, leaves=leaves, alone=True)
+                    if begun
+                    else Walk([Ending.UNFINISHED])
+                )
+        if left := sum(walk.left for walk in walks):
+            raise Unfinished(left, max(walk.patience for walk in walks))
+        return [ending for walk in walks for ending in walk.endings]
 
     async def lose(self, works: Sequence[Work]) -> None:
         """Record as failed what the workflow has heard no more of.
@@ -116,59 +139,43 @@ class Delivery:
         metrics.FAILED.labels(fault.code).inc(len(lost))
         _log.warning("contact lost", failed=len(lost))
 
-    async def _walk(
-        self, works: Sequence[Work], *, last: bool, leaves: float, alone: bool = False
-    ) -> tuple[int, list[Work], timedelta]:
-        """Walk the stages once.
-
-        Returns:
-            How many notifications are left to the next try, which have lapsed before and must be held
-            by themselves, and how long the sends of others are still live.
-        """
+    async def _walk(self, works: Sequence[Work], *, last: bool, leaves: float, alone: bool = False) -> Walk:
+        """Walk the stages once; a fault of one notification is its own verdict."""
         ends = time.monotonic() + seconds(self._timeout)
         found = await hold(self._engine, works, deadline=self._timeout, lease=self._lease, alone=alone)
         metrics.LATE.inc(len(works) - len(found.held) - len(found.alone) - len(found.live))
-        verdicts, valid = await self._validate(found.held)
-        failed, ready = await self._render(valid)
-        answers = [
-            self._watched(
-                v.held, self._trigger.send(v.held, v.workflow.key, payload, ends=ends, leaves=leaves)
-            )
-            for v, payload in ready
-        ]
-        verdicts += failed + await asyncio.gather(*answers)
-        left = await self._recorder.record(verdicts, last=last)
-        return left + len(found.live), found.alone, found.patience
-
-    async def _validate(self, held: Sequence[Held]) -> tuple[list[Verdict], list[Valid]]:
-        """Sort out what is not to be sent: withdrawn, expired, poison, or unfit for its workflow."""
-        workflows = await self._known(held)
+        over = [one for one in found.held if one.withdrawn or one.expired]
+        wanted = [one for one in found.held if not (one.withdrawn or one.expired)]
+        doing = [_watched(one, withdraw(self._engine, self._novu, one), sends=False) for one in over]
         verdicts: list[Verdict] = []
-        valid: list[Valid] = []
-        for one in held:
-            if one.withdrawn or one.expired:
-                refusal = await withdraw(self._engine, self._novu, one)
-                verdicts += [] if refusal is None else [refusal]
-                continue
-            try:
-                workflow = usable(one, workflows.get(one.workflow_id or 0))
-                self._schemas.check(workflow, one.payload)
-            except (Poison, WorkflowNotFound, ValidationError) as error:
-                verdicts.append(Verdict(Ending.DEAD, one, Fault.of(error)))
-            else:
-                valid.append(Valid(one, workflow))
-        return verdicts, valid
+        for one, payload in _sort(
+            await self._render(_sort(await self._validate(wanted), verdicts)), verdicts
+        ):
+            sending = self._trigger.send(one.held, one.workflow.key, payload, ends=ends, leaves=leaves)
+            doing.append(_watched(one.held, sending, sends=True))
+        verdicts += await asyncio.gather(*doing)
+        endings = await self._recorder.record(verdicts, last=last)
+        return Walk(endings, found.alone, len(found.live), found.patience)
 
-    async def _render(self, valid: Sequence[Valid]) -> tuple[list[Verdict], list[Ready]]:
+    async def _validate(self, wanted: Sequence[Held]) -> list[Valid | Verdict]:
+        """Sort out poison, and what is unfit for its workflow."""
+        workflows = await self._known(wanted)
+
+        def fit(held: Held) -> Valid:
+            workflow = usable(held, workflows.get(held.workflow_id or 0))
+            self._schemas.check(workflow, held.payload)
+            return Valid(held, workflow)
+
+        return [_judged(one, fit, one) for one in wanted]
+
+    async def _render(self, valid: Sequence[Valid]) -> list[tuple[Valid, dict[str, Any]] | Verdict]:
+        """Add the payload that Novu is to get."""
         known = await render.templates(self._engine, valid)
-        verdicts: list[Verdict] = []
-        ready: list[Ready] = []
-        for one in valid:
-            try:
-                ready.append((one, render.payload(self._renderer, one, known)))
-            except TemplateError as error:
-                verdicts.append(Verdict(Ending.DEAD, one.held, Fault.of(error)))
-        return verdicts, ready
+
+        def filled(one: Valid) -> tuple[Valid, dict[str, Any]]:
+            return one, render.payload(self._renderer, one, known)
+
+        return [_judged(one.held, filled, one) for one in valid]
 
     async def _known(self, held: Sequence[Held]) -> dict[int, Workflow]:
         """Give the workflows of a group; those that changed since they were last read are read again."""
@@ -182,12 +189,34 @@ class Delivery:
             self._workflows |= await reads.workflows(self._engine, changed)
         return self._workflows
 
-    async def _watched(self, held: Held, sending: Coroutine[Any, Any, Verdict]) -> Verdict:
-        """Let one notification's fault be its own: the rest of its group is recorded all the same."""
-        try:
-            return await sending
-        except StoreError as error:
-            return Verdict(Ending.UNKNOWN, held, Fault.of(error), unknown=True)
-        except Exception as error:  # noqa: BLE001 - a bug is not to take the group along
-            _log.exception("send failed", notification=held.hold.notification_id)
-            return Verdict(Ending.FAILED, held, Fault(XnovuError.code, type(error).__name__), unknown=True)
+
+def _sort(judged: Sequence[Stage | Verdict], verdicts: list[Verdict]) -> list[Stage]:
+    """Give what goes on to the next stage; the verdicts join the others."""
+    verdicts += [one for one in judged if isinstance(one, Verdict)]
+    return [one for one in judged if not isinstance(one, Verdict)]
+
+
+def _judged(held: Held, stage: Callable[[Subject], Stage], subject: Subject) -> Stage | Verdict:
+    """Take one notification through a stage in which nothing is sent."""
+    try:
+        return stage(subject)
+    except XnovuError as error:
+        return Verdict(Ending.DEAD, held, Fault.of(error))
+    except Exception as error:  # noqa: BLE001 - a bug is not to take the group along
+        return _bug(held, error, unknown=False)
+
+
+async def _watched(held: Held, doing: Coroutine[Any, Any, Verdict], *, sends: bool) -> Verdict:
+    """Let one notification's fault be its own: the rest of its group is recorded all the same."""
+    try:
+        return await doing
+    except StoreError as error:
+        return Verdict(Ending.UNKNOWN if sends else Ending.UNFINISHED, held, Fault.of(error), unknown=sends)
+    except Exception as error:  # noqa: BLE001 - a bug is not to take the group along
+        return _bug(held, error, unknown=sends)
+
+
+def _bug(held: Held, error: Exception, *, unknown: bool) -> Verdict:
+    name = type(error).__name__
+    _log.error("delivery has a bug", notification=held.hold.notification_id, bug=name, at=log.trace(error))
+    return Verdict(Ending.FAILED, held, Fault(XnovuError.code, f"a bug: {name}"), unknown=unknown)

@@ -14,6 +14,9 @@ from xnovu_poller.store.transitions.by_executors import Failure
 _log = log.get(__name__)
 _NO_FAULT = Fault("none", "")
 
+_ON_THE_LAST_TRY = {Ending.UNKNOWN: Ending.FAILED, Ending.UNFINISHED: Ending.RELEASED}
+"""What waits for the next try must not wait for one that does not come."""
+
 
 class Recorder:
     """Writes down how notifications ended.
@@ -29,7 +32,7 @@ class Recorder:
         self._gate = gate
         self._max_failures = max_failures
 
-    async def record(self, verdicts: Sequence[Verdict], *, last: bool) -> int:
+    async def record(self, verdicts: Sequence[Verdict], *, last: bool) -> list[Ending]:
         """Write down the verdicts of a group.
 
         If the process dies before or within, the holds of the rest lapse, and they are sent again
@@ -37,19 +40,19 @@ class Recorder:
 
         Args:
             verdicts: one for each notification.
-            last: no try of this attempt follows, so an unknown outcome is a failed attempt.
+            last: no try of this attempt follows, so an unknown outcome is a failed attempt, and what
+                time did not suffice for is released.
 
         Returns:
-            How many are left to the next try.
+            How each was recorded, in no order; UNKNOWN and UNFINISHED are left to the next try.
 
         Raises:
             StoreUnavailable: the rest is not recorded.
         """
         kinds: dict[Ending, list[Verdict]] = {ending: [] for ending in Ending}
         for verdict in verdicts:
-            kinds[Ending.FAILED if last and verdict.ending is Ending.UNKNOWN else verdict.ending].append(
-                verdict
-            )
+            ending = _ON_THE_LAST_TRY.get(verdict.ending, verdict.ending) if last else verdict.ending
+            kinds[ending].append(verdict)
         await self._sent(kinds[Ending.SENT])
         await self._dead(kinds[Ending.DEAD])
         await self._released(kinds[Ending.RELEASED])
@@ -59,7 +62,7 @@ class Recorder:
         if unfinished := kinds[Ending.UNFINISHED]:
             await by_executors.let_go(self._engine, [v.held.hold for v in unfinished])
         metrics.LATE.inc(len(kinds[Ending.LATE]))
-        return len(unknown) + len(unfinished)
+        return [ending for ending, found in kinds.items() for _ in found]
 
     async def _sent(self, verdicts: Sequence[Verdict]) -> None:
         if not verdicts:
@@ -107,9 +110,12 @@ class Recorder:
             for v in verdicts
         ]
         moved = await by_executors.failed(self._engine, failures, max_failures=self._max_failures)
-        for failure in failures:
-            if failure.hold.notification_id in moved:
-                metrics.FAILED.labels(failure.fault.code).inc()
-                _log.warning(
-                    "attempt failed", notification=failure.hold.notification_id, error=failure.fault.code
-                )
+        for verdict, failure in zip(verdicts, failures, strict=True):
+            id_, code = failure.hold.notification_id, failure.fault.code
+            if id_ not in moved:
+                continue
+            metrics.FAILED.labels(code).inc()
+            _log.warning("attempt failed", notification=id_, error=code)
+            if counted and verdict.held.failure_count + 1 >= self._max_failures:
+                metrics.DEAD.labels(code).inc()
+                _log.warning("notification dead", notification=id_, error=code)

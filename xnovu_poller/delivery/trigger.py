@@ -29,7 +29,8 @@ class Ending(Enum):
 
     SENT: Novu accepted every chunk. DEAD: no attempt can succeed. FAILED: this attempt has not.
     RELEASED: Novu cannot serve now. UNKNOWN: it may have been accepted. UNFINISHED: chunks are left
-    and time is not. LATE: the right to send is gone.
+    and time is not. RETRACTED: withdrawn or expired, and recorded already. LATE: the right to send is
+    gone.
     """
 
     SENT = auto()
@@ -38,6 +39,7 @@ class Ending(Enum):
     RELEASED = auto()
     UNKNOWN = auto()
     UNFINISHED = auto()
+    RETRACTED = auto()
     LATE = auto()
 
 
@@ -103,8 +105,8 @@ class Trigger:
                 continue
             if time.monotonic() > leaves:
                 return Verdict(Ending.UNFINISHED, held)
-            verdict = await self._chunk(held, event, chunk, ends)
-            held, ends = verdict.held, time.monotonic() + seconds(self.timeout)
+            verdict, ends = await self._chunk(held, event, chunk, ends)
+            held = verdict.held
             if verdict.ending is Ending.DEAD:
                 refused.append(chunk.number)
             elif verdict.ending is not Ending.SENT:
@@ -114,8 +116,13 @@ class Trigger:
             return Verdict(Ending.DEAD, held, Fault(NovuRejected.code, f"Novu: rejects the chunks {numbers}"))
         return Verdict(Ending.SENT, held)
 
-    async def _chunk(self, held: Held, event: Event, chunk: Chunk, ends: float) -> Verdict:
-        """Send one chunk and write its answer; the verdict carries the hold for the next."""
+    async def _chunk(self, held: Held, event: Event, chunk: Chunk, ends: float) -> tuple[Verdict, float]:
+        """Send one chunk and write its answer.
+
+        Returns:
+            The verdict, which carries the hold for the next chunk, and when that hold's deadline passes:
+            counted from before it was asked for, so that a slow database makes no call outlast it.
+        """
         outcome = await self._call(
             replace(
                 event,
@@ -126,6 +133,7 @@ class Trigger:
             ends,
         )
         verdict = _verdict(held, outcome)
+        ends = time.monotonic() + seconds(self.timeout)
         hold = await by_chunks.answered(
             self.engine,
             held.hold,
@@ -136,9 +144,9 @@ class Trigger:
             deadline=self.timeout,
         )
         if hold is None:
-            return Verdict(Ending.LATE, held)
+            return Verdict(Ending.LATE, held), ends
         # The chunk keeps its own count of refusals.
-        return replace(verdict, held=replace(held, hold=hold), refused=False)
+        return replace(verdict, held=replace(held, hold=hold), refused=False), ends
 
     async def _call(self, event: Event, ends: float) -> Outcome:
         begun = time.monotonic()

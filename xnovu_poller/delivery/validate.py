@@ -2,22 +2,31 @@
 
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema_rs
 
 from xnovu_poller.errors import Poison, ValidationError, WorkflowNotFound
 from xnovu_poller.lifecycle import MAX_LAPSES, PublishStatus
+from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.reads import Workflow
 from xnovu_poller.store.transitions.holding import Held
 
 CACHED_SCHEMAS = 1024
 
+MOST_SUBSCHEMAS = 10_000
+"""A schema that has more, its references followed, is refused: twenty lines can stand for billions."""
+
+# Where these lead depends on the way on which they are reached.
+_WANDERING = frozenset({"$dynamicRef", "$recursiveRef"})
+
 
 class Schemas:
     """The compiled schemas of workflows, by id and version.
 
-    Tenants write schemas, so patterns run on an engine whose time is linear in the text, and a
-    reference leads nowhere outside the schema. Source: jsonschema-rs, "Regular expressions", "offline".
+    Tenants write schemas, so patterns run on an engine whose time is linear in the text; a reference
+    leads nowhere outside the schema, and not back to where it stands, for the checks that come of it
+    could double with each step. Source: jsonschema-rs, "Regular expressions", "offline".
     """
 
     def __init__(self) -> None:
@@ -34,19 +43,80 @@ class Schemas:
             return
         self._source = workflow.schema
         compiled = self._compiled(workflow.id, workflow.version)
-        if compiled is None:
-            raise ValidationError("$", "payload_schema is not a JSON Schema")
-        fault = next(compiled.iter_errors(payload), None)
+        if isinstance(compiled, str):
+            raise ValidationError("$", compiled)
+        fault = _fault(compiled, workflow.schema, payload)
         if fault is not None:
-            raise ValidationError(_path(fault), str(fault.schema_path[-1]) if fault.schema_path else "false")
+            raise fault
 
-    def _compile(self, _id: int, _version: object) -> jsonschema_rs.Validator | None:
+    def _compile(self, _id: int, _version: object) -> jsonschema_rs.Validator | str:
+        """Compile a schema, or say why it cannot be used."""
         try:
-            return jsonschema_rs.validator_for(
+            compiled = jsonschema_rs.validator_for(
                 self._source, pattern_options=jsonschema_rs.RegexOptions(), offline=True
             )
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
-            return None
+            return "payload_schema is not a JSON Schema"
+        try:
+            weight = _Weighing(self._source).weigh(self._source)
+        except (LookupError, TypeError, ValueError, RecursionError):
+            return "payload_schema refers to itself, or otherwise than by #/"
+        if isinstance(self._source, Unreadable) or weight > MOST_SUBSCHEMAS:
+            return "payload_schema is too large"
+        return compiled
+
+
+class _Weighing:
+    """Counts the subschemas of a schema, each as often as references lead to it.
+
+    Args:
+        root: a schema, as JSON.
+    """
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+        self._known: dict[str, int] = {}
+        self._under_way: set[str] = set()
+        # A part with an id is a root of its own for the references within.
+        self._ids = {"$id", "id"} if "draft-04" in str(root.get("$schema")) else {"$id"}
+
+    def weigh(self, node: object) -> int:
+        """Count.
+
+        Raises:
+            LookupError: a reference leads back to where it stands, or cannot be followed here.
+        """
+        if isinstance(node, list):
+            return sum(map(self.weigh, node))
+        if not isinstance(node, dict):
+            return 0
+        named = any(isinstance(node.get(name), str) for name in self._ids)
+        if _WANDERING & node.keys() or (named and node is not self._root):
+            raise LookupError
+        return 1 + sum(
+            self._follow(part) if name == "$ref" and isinstance(part, str) else self.weigh(part)
+            for name, part in node.items()
+        )
+
+    def _follow(self, reference: str) -> int:
+        if reference in self._under_way:
+            raise LookupError
+        if reference not in self._known:
+            self._under_way.add(reference)
+            self._known[reference] = self.weigh(self._found(reference))
+            self._under_way.remove(reference)
+        return self._known[reference]
+
+    def _found(self, reference: str) -> object:
+        """Go where a JSON pointer leads; `#` is the root."""
+        first, *steps = unquote(reference).split("/")
+        if first != "#":
+            raise LookupError
+        node: Any = self._root
+        for step in steps:
+            name = step.replace("~1", "/").replace("~0", "~")
+            node = node[int(name)] if isinstance(node, list) else node[name]
+        return node
 
 
 def usable(held: Held, workflow: Workflow | None) -> Workflow:
@@ -55,6 +125,7 @@ def usable(held: Held, workflow: Workflow | None) -> Workflow:
     Raises:
         Poison: sending it has killed its process too often.
         WorkflowNotFound: there is none, it is another enterprise's, unpublished or deactivated.
+        ValidationError: nobody can read what the producer wrote.
     """
     if held.lapses > MAX_LAPSES:
         raise Poison(held.lapses)
@@ -65,11 +136,40 @@ def usable(held: Held, workflow: Workflow | None) -> Workflow:
         raise WorkflowNotFound(workflow.key, f"is {workflow.publish_status.value}, not PUBLISH")
     if workflow.deactivated:
         raise WorkflowNotFound(workflow.key, "is deactivated")
+    if isinstance(held.payload, Unreadable) or isinstance(held.overrides, Unreadable):
+        raise ValidationError("$", "readable JSON")
     return workflow
 
 
-def _path(fault: jsonschema_rs.ValidationError) -> str:
-    path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault.instance_path)
-    # The name of a missing property is the schema's word; that of a surplus one is the payload's.
+def _fault(
+    compiled: jsonschema_rs.Validator, schema: dict[str, Any], payload: dict[str, Any]
+) -> ValidationError | None:
+    """Find the first broken rule; the sentence is ours, for the library's quotes the value."""
+    try:
+        compiled.validate(payload)
+    except jsonschema_rs.ValidationError as found:
+        rule = str(found.schema_path[-1]) if found.schema_path else "false"
+        return ValidationError(_path(found, schema), rule)
+    except ValueError:
+        return ValidationError("$", "nesting")
+    return None
+
+
+def _path(fault: jsonschema_rs.ValidationError, schema: dict[str, Any]) -> str:
+    """Spell where the fault is, in the schema's words: a name that only the payload has may be a person's."""
+    words = _words(schema)
+    path = "$"
+    for step in fault.instance_path:
+        path += f"[{step}]" if isinstance(step, int) else f".{step if step in words else '*'}"
     missing = getattr(fault.kind, "property", None)
     return f"{path}.{missing}" if missing and fault.schema_path[-1:] == ["required"] else path
+
+
+def _words(node: object) -> set[str]:
+    match node:
+        case dict():
+            return set(node).union(*map(_words, node.values()))
+        case list():
+            return set().union(*map(_words, node))
+        case _:
+            return set()

@@ -10,13 +10,14 @@ from xnovu_poller.store.transitions import by_chunks, by_executors
 from xnovu_poller.store.transitions.holding import Held
 
 
-async def withdraw(engine: Engine, novu: Novu, held: Held) -> Verdict | None:
+async def withdraw(engine: Engine, novu: Novu, held: Held) -> Verdict:
     """Retract what is held; what may have been accepted is cancelled at Novu first.
 
     Novu's cancel recalls nothing that was delivered, so such a row says that its delivery is unknown.
 
     Returns:
-        None when the row is RETRACTED; a verdict when Novu could not be asked.
+        RETRACTED, recorded already; LATE; or FAILED when Novu could not be asked, for a release would
+        bring the row back at once, however often Novu refuses.
 
     Raises:
         StoreUnavailable: nothing may have been written; the send lapses.
@@ -26,11 +27,11 @@ async def withdraw(engine: Engine, novu: Novu, held: Held) -> Verdict | None:
         for transaction_id in sent:
             await novu.cancel(transaction_id)
     except NovuError as error:
-        return Verdict(Ending.RELEASED, held, Fault.of(error))
+        return Verdict(Ending.FAILED, held, Fault.of(error))
     reason = "expired" if held.expired and not held.withdrawn else "retracted"
     moved = await by_executors.retracted(engine, [held.hold], reason=reason, certain=certain)
     (metrics.EXPIRED if reason == "expired" else metrics.RETRACTED).inc(len(moved))
-    return None
+    return Verdict(Ending.RETRACTED if moved else Ending.LATE, held)
 
 
 async def _sent_so_far(engine: Engine, held: Held) -> tuple[bool, list[str]]:

@@ -106,6 +106,8 @@ class Rescue:
     async def _ask(self, workflow_id: str) -> bool | None:
         """Ask for one workflow; None where nothing is known."""
         async with self._asking:
+            if self._handing.stopped:
+                return None
             try:
                 return await self._is_open(workflow_id)
             except HandoffError as error:

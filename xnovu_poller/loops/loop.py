@@ -95,6 +95,10 @@ class Drain:
             _log.warning("turn failed", loop=self.name, error=error.code, reason=str(error))
             self._last_error = error.code
             return self._turning.interval
+        except Exception as error:  # noqa: BLE001 - the edge of a loop: a bug in one turn is not to end the others
+            _log.exception("turn failed", loop=self.name)
+            self._last_error = type(error).__name__
+            return self._turning.interval
         metrics.TURN_SECONDS.labels(self.name).observe(time.monotonic() - begun)
         self._turns += 1
         self._last_error = None
@@ -188,17 +192,20 @@ class Handing:
     Args:
         engine: where the rows are.
         start: starts a workflow.
+
+    Attributes:
+        stopped: the worker stops.
     """
 
     def __init__(self, engine: Engine, start: StartWorkflow) -> None:
         self._engine = engine
         self._start = start
         self._places = asyncio.Semaphore(STARTS_AT_ONCE)
-        self._stopped = False
+        self.stopped = False
 
     def stop(self) -> None:
         """Start no further workflow."""
-        self._stopped = True
+        self.stopped = True
 
     async def hand_off(self, claims: Sequence[Claim]) -> None:
         """Start the workflows of some claims.
@@ -227,7 +234,7 @@ class Handing:
     async def _begin(self, group: Sequence[Claim]) -> Begun | HandoffError:
         """Start one workflow, or say why not."""
         async with self._places:
-            if self._stopped:
+            if self.stopped:
                 return Begun.NO
             try:
                 await self._start(group)

@@ -33,5 +33,5 @@ class Timetable:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Begin no further turn."""
+        """Begin no further turn. One that is under way would be cut off: let it end before."""
         self._scheduler.shutdown(wait=False)

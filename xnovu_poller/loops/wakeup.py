@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import psycopg
 
 from xnovu_poller import log
+from xnovu_poller.lifecycle import seconds
 
 _log = log.get(__name__)
 
@@ -14,8 +16,8 @@ CHANNEL = "xnovu_due"
 AFTER_SECONDS = (0.0, 0.1, 1.0)
 """A wake-up turns at once, and again for commits that were late."""
 
-_LIVENESS_SECONDS = 30.0
-_RECONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 5.0
+"""A connection that is silent for so long when it is asked is lost."""
 
 
 class Wakeup:
@@ -24,11 +26,22 @@ class Wakeup:
     Args:
         url: `postgresql://…`, directly to the server: LISTEN does not pass a transaction pooler.
         wake: turns the loops.
+        silence: after so long without a word the connection is asked whether it lives.
+        pause: between the loss of a connection and the next.
     """
 
-    def __init__(self, url: str, wake: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        url: str,
+        wake: Callable[[], Awaitable[None]],
+        *,
+        silence: timedelta = timedelta(seconds=30),
+        pause: timedelta = timedelta(seconds=5),
+    ) -> None:
         self._url = url
         self._wake = wake
+        self._silence = seconds(silence)
+        self._pause = seconds(pause)
         self._ringing = asyncio.Event()
         self.listening = False
 
@@ -43,7 +56,7 @@ class Wakeup:
                     _log.warning("wake-up connection lost", reason=type(error).__name__)
                 finally:
                     self.listening = False
-                await asyncio.sleep(_RECONNECT_SECONDS)
+                await asyncio.sleep(self._pause)
 
     async def _listen(self) -> None:
         async with await psycopg.AsyncConnection.connect(
@@ -53,10 +66,10 @@ class Wakeup:
             self.listening = True
             self._ringing.set()
             while True:
-                async for _ in connection.notifies(timeout=_LIVENESS_SECONDS):
+                async for _ in connection.notifies(timeout=self._silence):
                     self._ringing.set()
                 # A connection cut without a word shows itself only when it is asked.
-                async with asyncio.timeout(_RECONNECT_SECONDS):
+                async with asyncio.timeout(_ANSWER_SECONDS):
                     await connection.execute("SELECT 1")
 
     async def _ring(self) -> None:

@@ -1,11 +1,11 @@
 """The parts of an executor process, built from the settings."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from xnovu_poller import log
@@ -22,8 +22,7 @@ from xnovu_poller.temporal.activities import Executor
 
 _log = log.get(__name__)
 
-GRACE_MARGIN = timedelta(seconds=10)
-"""Work under way at a stop may last one call to Novu and this much more."""
+_GRACE_MARGIN = timedelta(seconds=10)
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(seconds=30)
 
@@ -42,13 +41,18 @@ class Parts:
     executor: worker.Executing
 
 
+def grace(settings: Settings) -> timedelta:
+    """Say how long work under way may go on after a stop: one call to Novu, and some more."""
+    return settings.novu_timeout + _GRACE_MARGIN
+
+
 class Waiting:
     """Says for what the start waits, so that /health can tell."""
 
     def __init__(self) -> None:
         self.reason: str | None = "starting"
 
-    async def until(self, ask: Callable[[], Awaitable[Found]], stop: asyncio.Event) -> Found | None:
+    async def until(self, ask: Callable[[], Coroutine[Any, Any, Found]], stop: asyncio.Event) -> Found | None:
         """Ask until there is an answer; the rests grow.
 
         Returns:
@@ -60,16 +64,45 @@ class Waiting:
         rest = _FIRST_WAIT
         while not stop.is_set():
             try:
-                return await ask()
+                return await unless(stop, ask())
             except (StoreUnavailable, HandoffError) as error:
                 self.reason = str(error)
                 _log.warning("start waits", reason=str(error), again_in_seconds=seconds(rest))
-            try:
-                async with asyncio.timeout(seconds(rest)):
-                    await stop.wait()
-            except TimeoutError:
-                rest = min(rest * 2, _LONGEST_WAIT)
+            await unless(stop, asyncio.sleep(seconds(rest)))
+            rest = min(rest * 2, _LONGEST_WAIT)
         return None
+
+
+async def unless(stop: asyncio.Event, asked: Coroutine[Any, Any, Found]) -> Found | None:
+    """Wait for an answer, but not beyond a stop: None, and nobody waits for the answer any more."""
+    answering, stopping = asyncio.create_task(asked), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([answering, stopping], return_when=asyncio.FIRST_COMPLETED)
+        return answering.result() if answering.done() else None
+    finally:
+        answering.cancel()
+        stopping.cancel()
+
+
+async def execute(settings: Settings, stop: asyncio.Event) -> None:
+    """Carry out workflows, and nothing else, until asked to stop; then end what is under way.
+
+    The gate is this process's own: when it closes here, the other processes go on until they learn it
+    themselves.
+
+    Raises:
+        SchemaBehind: the database is not at our migration.
+    """
+    async with AsyncExitStack() as stack:
+        parts = await assemble(settings, stack, Waiting(), stop)
+        if parts is None:
+            return
+        _log.info("executor started")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(parts.executor.run(), name="executor")
+            await stop.wait()
+            await parts.executor.shutdown()
+    _log.info("executor stopped")
 
 
 async def assemble(
@@ -121,7 +154,7 @@ async def assemble(
                 activities=settings.temporal_max_concurrent_activities,
                 workflow_tasks=settings.temporal_max_concurrent_workflows,
                 cached_workflows=settings.temporal_max_cached_workflows,
-                grace=settings.novu_timeout + GRACE_MARGIN,
+                grace=grace(settings),
             ),
         ),
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 
 from xnovu_poller import log
@@ -13,7 +14,8 @@ from xnovu_poller.loops.new import new_loop
 from xnovu_poller.loops.scheduled import scheduled_loop
 from xnovu_poller.loops.timetable import Timetable
 from xnovu_poller.loops.wakeup import Wakeup
-from xnovu_poller.service.parts import Parts, Waiting, assemble
+from xnovu_poller.service.executors import Executors
+from xnovu_poller.service.parts import Parts, Waiting, assemble, grace
 from xnovu_poller.settings import Settings
 from xnovu_poller.store import reads
 from xnovu_poller.store.transitions.by_loops import Terms
@@ -23,9 +25,11 @@ from xnovu_poller.temporal.handoff import Fate, Handoff
 
 _log = log.get(__name__)
 
+_LAST_PATIENCE = timedelta(seconds=10)
+
 
 class Worker:
-    """One replica: three loops, the rescue, and the executor of their workflows.
+    """One replica: three loops, the rescue, and the executors of their workflows.
 
     Args:
         settings: everything that the environment says.
@@ -37,6 +41,7 @@ class Worker:
         self._parts: Parts | None = None
         self._drains: list[Drain] = []
         self._wakeup: Wakeup | None = None
+        self._executors = Executors(settings.worker_processes - 1, patience=grace(settings) + _LAST_PATIENCE)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until asked to stop; then claim no more, end what is under way, and let go.
@@ -66,6 +71,7 @@ class Worker:
                 Probe("worker", self._probe_worker),
             ],
             self._status,
+            stack.enter_context(self._executors.counting()),
         )
         await window.start()
         stack.push_async_callback(window.stop)
@@ -77,22 +83,28 @@ class Worker:
         timetable = Timetable()
         for drain, turning in zip(self._drains, loops, strict=True):
             timetable.enter(drain.name, drain.drain, turning.interval)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                executing = tasks.create_task(parts.executor.run(), name="executor")
-                listening = tasks.create_task(self._listen(), name="wakeup")
-                timetable.start()
-                await stop.wait()
-                _log.info("worker stopping")
-                timetable.stop()
-                listening.cancel()
-                for turning in loops:
-                    turning.stop()
-                await asyncio.gather(*(drain.stop() for drain in self._drains))
-                await parts.executor.shutdown()
-                await executing
-        finally:
-            self._waiting.reason = "stopping"
+        working = [
+            asyncio.create_task(parts.executor.run(), name="executor"),
+            asyncio.create_task(self._executors.run(), name="executors"),
+        ]
+        listening = asyncio.create_task(self._listen(), name="wakeup")
+        for task in working:
+            # Whatever ends of itself ends all, in order.
+            task.add_done_callback(lambda _: stop.set())
+        timetable.start()
+        await stop.wait()
+        _log.info("worker stopping")
+        self._waiting.reason = "stopping"
+        self._executors.stop()
+        for turning in loops:
+            turning.stop()
+        # Turns under way run in the timetable and in the wake-up, which therefore end after them.
+        await asyncio.gather(*(drain.stop() for drain in self._drains))
+        timetable.stop()
+        listening.cancel()
+        await parts.executor.shutdown()
+        await asyncio.wait(working)
+        await asyncio.gather(*working)
 
     def _make_loops(self, parts: Parts) -> list[Turning]:
         settings = self._settings
@@ -162,7 +174,11 @@ class Worker:
         return ProbeAnswer("degraded" if gate.closed else "healthy", gate.reason or "")
 
     async def _probe_worker(self) -> ProbeAnswer:
-        return self._not_yet() if self._waiting.reason else ProbeAnswer("healthy")
+        if self._waiting.reason:
+            return self._not_yet()
+        if not self._executors.complete:
+            return ProbeAnswer("degraded", "an executor process is missing")
+        return ProbeAnswer("healthy")
 
     def _not_yet(self) -> ProbeAnswer:
         return ProbeAnswer("unhealthy", self._waiting.reason or "")
@@ -178,6 +194,7 @@ class Worker:
                 "search_attributes": parts is not None and parts.searchable,
             },
             "loops": {drain.name: drain.status() for drain in self._drains},
+            "executors": self._executors.status(),
             "gate": None if parts is None else parts.gate.status(),
             "wakeup": {
                 "on": self._settings.poll_wakeup,

@@ -147,14 +147,15 @@ served AS MATERIALIZED (
         WHERE ring.enterprise_id IS NOT NULL AND (SELECT places FROM budget) > 0 AND EXISTS (
             SELECT FROM notify.ent_notification n
             WHERE {owned} AND n.{ripe} AND n.enterprise_id = ring.enterprise_id)
-        LIMIT {limit}
+        -- Also a claim of one row has to know whether there is a rival.
+        LIMIT greatest({limit}, 2)
     ) AS due
 ),
 wish AS (
     SELECT served.enterprise_id, served.place, budget.places, least(
         ceil(budget.places / rivals.count),
         CASE WHEN rivals.count > 1 THEN
-            greatest(CAST(:max_in_flight AS bigint) / 2 - coalesce(in_flight.held, 0), 0)
+            greatest(greatest(CAST(:max_in_flight AS bigint) / 2, 1) - coalesce(in_flight.held, 0), 0)
         ELSE budget.places END) AS share
     FROM served CROSS JOIN budget CROSS JOIN (SELECT count(*) FROM served) AS rivals
     LEFT JOIN in_flight USING (enterprise_id)

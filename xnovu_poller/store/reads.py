@@ -79,7 +79,7 @@ async def workflows(engine: Engine, ids: Collection[int]) -> dict[int, Workflow]
                 row.workflow_key,
                 [Channel(name) for name in row.channels],
                 row.payload_schema,
-                row.template_overrides,
+                {name: key for name, key in row.template_overrides.items() if isinstance(key, str)},
                 PublishStatus(row.publish_status),
                 row.deactivated,
             )

@@ -10,9 +10,11 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
-from xnovu_poller.errors import SchemaBehind, StoreError
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.errors import SchemaBehind, StoreError, StoreUnavailable
+from xnovu_poller.store.engine import ROLE, Engine, reach
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -66,17 +68,47 @@ async def check(engine: Engine) -> None:
 
     Raises:
         SchemaBehind: it is not.
+        StoreError: the login may not take the worker's role; the message says what to do.
         StoreUnavailable: PostgreSQL does not answer.
     """
     head = await asyncio.to_thread(wanted)
-    found: str | None
-    async with reach(engine) as connection:
-        try:
-            found = await connection.scalar(text("SELECT version_num FROM notify.alembic_version"))
-        except ProgrammingError:
-            found = None
+    found = await _found(engine)
     if found != head:
         raise SchemaBehind(found, head)
+
+
+async def _found(engine: Engine) -> str | None:
+    try:
+        async with reach(engine) as connection:
+            found: str | None = await connection.scalar(
+                text("SELECT version_num FROM notify.alembic_version")
+            )
+            return found
+    except ProgrammingError:
+        return None
+    except StoreUnavailable:
+        # The worker connects under a role that the migrations make: without it there is no connection.
+        if await _has_role(engine):
+            raise
+        return None
+
+
+async def _has_role(engine: Engine) -> bool:
+    """Ask, as the bare login, whether the worker's role is there.
+
+    Raises:
+        StoreError: it is, but the login may not take it.
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    bare = create_async_engine(engine.url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+    async with reach(bare) as connection:
+        found = (await connection.execute(_MEMBER, {"role": ROLE})).one_or_none()
+    if found is not None and not found.member:
+        raise StoreError(
+            f"database: the login may not take the role {ROLE}; let an administrator run"
+            f" `GRANT {ROLE} TO {found.login}`"
+        )
+    return found is not None
 
 
 async def deployment(engine: Engine) -> UUID:
@@ -92,6 +124,11 @@ async def deployment(engine: Engine) -> UUID:
         await connection.execute(_MINT)
         return UUID(str(await connection.scalar(text("SELECT id FROM notify.deployment"))))
 
+
+_MEMBER = text("""
+SELECT quote_ident(current_user) AS login, pg_has_role(current_user, oid, 'MEMBER') AS member
+FROM pg_roles WHERE rolname = :role
+""")
 
 _MINT = text("""
 UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database

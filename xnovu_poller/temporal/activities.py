@@ -18,8 +18,8 @@ from xnovu_poller.temporal.failures import to_temporal
 
 _log = log.get(__name__)
 
-REGULAR_TRIES = 2
-"""With the local one before them these are the three tries of an attempt."""
+STRANGER = "stranger"
+"""The type of the error by which an executor refuses another deployment's input."""
 
 _LOCAL_BUDGET = timedelta(seconds=1)
 
@@ -37,8 +37,11 @@ class Executor:
         self._deployment = deployment
 
     @activity.defn(name=contract.DELIVER)
-    async def deliver(self, work: Deliver) -> None:
+    async def deliver(self, work: Deliver) -> str | None:
         """Deliver a group; its rows tell how it went.
+
+        Returns:
+            How it went, where it is a single notification, and not late.
 
         Raises:
             ApplicationError: to be tried again, or the group is another deployment's.
@@ -47,8 +50,9 @@ class Executor:
             info = activity.info()
             local = info.is_local
             budget = _LOCAL_BUDGET if local else contract.regular_timeout(work.call) - 2 * work.call
-            last = not local and info.attempt >= REGULAR_TRIES + (len(work.works) > 1)
-            await self._delivery.deliver(work.pairs(), last=last, budget=budget)
+            last = not local and info.attempt >= work.regular_tries
+            endings = await self._delivery.deliver(work.pairs(), last=last, budget=budget)
+        return endings[0].name if work.single and endings else None
 
     @activity.defn(name=contract.LOSE)
     async def lose(self, work: Deliver) -> None:
@@ -64,15 +68,16 @@ class Executor:
     async def _edge(self, work: Deliver) -> AsyncIterator[None]:
         """Heartbeat within, and let nothing but our own sentences out: whatever leaves stands in history."""
         if work.deployment != self._deployment:
-            raise ApplicationError("another deployment's", type="stranger", non_retryable=True)
+            raise ApplicationError("another deployment's", type=STRANGER, non_retryable=True)
         beats = None if activity.info().is_local else asyncio.create_task(_beat(work.call))
         try:
             yield
         except XnovuError as error:
             raise to_temporal(error) from None
         except Exception as error:  # noqa: BLE001 - the edge: a bug is told to Temporal by its name alone
-            _log.exception("activity failed", activity=activity.info().activity_type)
-            raise ApplicationError(f"a bug: {type(error).__name__}", type=XnovuError.code) from None
+            name = type(error).__name__
+            _log.error("activity has a bug", bug=name, at=log.trace(error))
+            raise ApplicationError(f"a bug: {name}", type=XnovuError.code) from None
         finally:
             if beats is not None:
                 beats.cancel()

@@ -17,6 +17,10 @@ ENTERPRISE = SearchAttributeKey.for_keyword("XnovuEnterpriseId")
 NOTIFICATION = SearchAttributeKey.for_keyword("XnovuNotificationId")
 WORKFLOW_KEY = SearchAttributeKey.for_keyword("XnovuWorkflowKey")
 OUTCOME = SearchAttributeKey.for_keyword("XnovuOutcome")
+SENT = "SENT"
+LOST = "LOST"
+"""Two of the values of `OUTCOME`: the one that is never set, and that of an attempt nobody could record."""
+
 SEARCH_ATTRIBUTES = (ENTERPRISE, NOTIFICATION, WORKFLOW_KEY, OUTCOME)
 
 EXECUTION_TIMEOUT = timedelta(hours=1)
@@ -28,6 +32,8 @@ LONGEST_TASK = timedelta(seconds=120)
 _TASK_MARGIN = timedelta(seconds=10)
 _LOCAL_MARGIN = timedelta(seconds=8)
 
+_TRIES = 3
+
 
 @dataclass(frozen=True)
 class Deliver:
@@ -38,12 +44,14 @@ class Deliver:
         works: pairs of notification id and attempt.
         enterprise_id: the tenant, where the group has but one.
         call_seconds: the longest one call to Novu may last; the timeouts follow from it.
+        searchable: the search attributes are registered, so the workflow may set one.
     """
 
     deployment: str
     works: list[list[int]]
     enterprise_id: str | None
     call_seconds: float
+    searchable: bool = False
 
     def pairs(self) -> list[Work]:
         """Give the notifications as the store knows them."""
@@ -53,6 +61,21 @@ class Deliver:
     def call(self) -> timedelta:
         """The longest one call to Novu may last."""
         return timedelta(seconds=self.call_seconds)
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one notification, not a group."""
+        return len(self.works) == 1
+
+    @property
+    def begins_locally(self) -> bool:
+        """Whether the first try is a local activity: one notification, and a call fits into a task."""
+        return self.single and self.call + _TASK_MARGIN <= LONGEST_TASK
+
+    @property
+    def regular_tries(self) -> int:
+        """How many tries of an attempt are regular activities."""
+        return _TRIES - self.begins_locally
 
 
 def prefix(deployment: UUID) -> str:
@@ -72,7 +95,7 @@ def task_timeout(call: timedelta) -> timedelta:
 
 def local_timeout(call: timedelta) -> timedelta:
     """Give how long the local activity may last: it ends before its workflow task does."""
-    return min(call + _LOCAL_MARGIN, LONGEST_TASK - (_TASK_MARGIN - _LOCAL_MARGIN))
+    return call + _LOCAL_MARGIN
 
 
 def regular_timeout(call: timedelta) -> timedelta:

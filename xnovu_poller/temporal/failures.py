@@ -1,6 +1,6 @@
 """Our errors in Temporal's language, and Temporal's in ours."""
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from xnovu_poller.errors import HandoffError, HandoffRefused, TemporalUnavailable, Unfinished, XnovuError
@@ -21,7 +21,14 @@ def to_temporal(error: XnovuError) -> ApplicationError:
     """
     pause = error.pause if isinstance(error, Unfinished) and error.pause else None
     return ApplicationError(
-        str(error), type=error.code, non_retryable=not error.retryable, next_retry_delay=pause
+        str(error),
+        type=error.code,
+        non_retryable=not error.retryable,
+        next_retry_delay=pause,
+        # The SDK logs other failures with a traceback; a next try is our usual way.
+        category=ApplicationErrorCategory.BENIGN
+        if isinstance(error, Unfinished)
+        else ApplicationErrorCategory.UNSPECIFIED,
     )
 
 

@@ -72,6 +72,7 @@ class Handoff:
             works=contract.works([claim.work for claim in claims]),
             enterprise_id=_uniform([claim.enterprise_id for claim in claims]),
             call_seconds=self._call.total_seconds(),
+            searchable=self._searchable,
         )
         try:
             await self._client.start_workflow(

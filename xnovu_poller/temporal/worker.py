@@ -1,5 +1,6 @@
 """The executor of a process: its connection to Temporal, and the worker that runs there."""
 
+import asyncio
 import os
 import socket
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ Executing = Worker
 
 _log = log.get(__name__)
 _PATIENCE = timedelta(seconds=5)
+_CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +85,16 @@ async def connect(address: Address) -> Client:
         client_private_key=_read(address.key),
     )
     try:
-        client = await Client.connect(
-            address.target,
-            namespace=address.namespace,
-            tls=tls if address.secure else False,
-            api_key=address.api_key,
-            identity=f"xnovu@{socket.gethostname()}:{os.getpid()}",
-        )
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            client = await Client.connect(
+                address.target,
+                namespace=address.namespace,
+                tls=tls if address.secure else False,
+                api_key=address.api_key,
+                identity=f"xnovu@{socket.gethostname()}:{os.getpid()}",
+            )
         await probe(client)
-    except RuntimeError as error:
+    except (RuntimeError, TimeoutError) as error:
         # The SDK's core has no type for a connection that it could not make.
         raise TemporalUnavailable(f"no connection to {address.target}; check TEMPORAL_ADDRESS") from error
     return client

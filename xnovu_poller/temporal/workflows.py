@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from xnovu_poller.temporal import contract
-    from xnovu_poller.temporal.activities import REGULAR_TRIES, Executor
+    from xnovu_poller.temporal.activities import STRANGER, Executor
     from xnovu_poller.temporal.contract import Deliver
 
 _FIRST_WAIT = timedelta(seconds=1)
@@ -26,11 +26,10 @@ class NotificationProcessingWorkflow:
     @workflow.run
     async def run(self, work: Deliver) -> None:
         """Try up to three times, then record what was heard no more of."""
-        single = len(work.works) == 1
-        if single and await _delivered_at_once(work):
+        if work.begins_locally and await _delivered_at_once(work):
             return
         try:
-            await workflow.execute_activity_method(
+            outcome = await workflow.execute_activity_method(
                 Executor.deliver,
                 work,
                 start_to_close_timeout=contract.regular_timeout(work.call),
@@ -39,39 +38,53 @@ class NotificationProcessingWorkflow:
                     initial_interval=_FIRST_WAIT,
                     backoff_coefficient=2,
                     maximum_interval=timedelta(minutes=5),
-                    maximum_attempts=REGULAR_TRIES if single else REGULAR_TRIES + 1,
+                    maximum_attempts=work.regular_tries,
                 ),
             )
-        except ActivityError as error:
-            _stop_at_stranger(error)
+            _tell(work, outcome)
+        except FailureError as error:
+            _fault(error)
             await workflow.execute_activity_method(
                 Executor.lose,
                 work,
                 start_to_close_timeout=timedelta(seconds=30),
                 retry_policy=RetryPolicy(initial_interval=_FIRST_WAIT, maximum_interval=timedelta(minutes=1)),
             )
+            _tell(work, contract.LOST if work.single else None)
 
 
 async def _delivered_at_once(work: Deliver) -> bool:
     """Try within this workflow task; waits as long as the next try is to wait, if it did not succeed."""
     try:
-        await workflow.execute_local_activity_method(
+        outcome = await workflow.execute_local_activity_method(
             Executor.deliver,
             work,
             start_to_close_timeout=contract.local_timeout(work.call),
             retry_policy=RetryPolicy(maximum_attempts=1),
         )
-    except ActivityError as error:
-        _stop_at_stranger(error)
-        cause = error.cause
-        pause = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
+    except FailureError as error:
+        fault = _fault(error)
+        pause = fault.next_retry_delay if isinstance(fault, ApplicationError) else None
         await workflow.sleep(max(_FIRST_WAIT, pause or _FIRST_WAIT))
         return False
+    _tell(work, outcome)
     return True
 
 
-def _stop_at_stranger(error: ActivityError) -> None:
-    """Fail a workflow that fell into the hands of another deployment; the rescue of its own finds the rows."""
-    cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.type == "stranger":
+def _tell(work: Deliver, outcome: str | None) -> None:
+    """Let a single notification be found by how it went, unless it went well."""
+    if work.searchable and outcome not in {None, contract.SENT}:
+        workflow.upsert_search_attributes([contract.OUTCOME.value_set(str(outcome))])
+
+
+def _fault(error: FailureError) -> BaseException | None:
+    """Say why a try failed; the failure of a local activity comes as it is, that of a regular one wrapped.
+
+    Raises:
+        FailureError: no further try may be made: the workflow was cancelled, or fell into the hands of
+            another deployment. The rescue finds its rows.
+    """
+    fault = error.cause if isinstance(error, ActivityError) else error
+    if is_cancelled_exception(error) or (isinstance(fault, ApplicationError) and fault.type == STRANGER):
         raise error
+    return fault

@@ -19,6 +19,8 @@ SHOWN = 50
 SHOWN_AT_MOST = 500
 SUBSCRIBERS_NAMED = 10
 NO_CHANNEL = "none told"
+HTML = frozenset({"email", "in_app"})
+"""Channels whose body is HTML, in Novu's inbox as in a mail."""
 
 # The messages are written by tenants: no script runs, and nothing is fetched from anywhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -37,7 +39,9 @@ section { padding: .5rem .9rem; border-top: 1px solid var(--line) }
 .subject { font-weight: 600; margin: .2rem 0 } .soft { color: var(--soft) }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; font: inherit }
 pre.json { font: .8rem/1.4 ui-monospace, monospace }
-iframe { width: 100%; height: 16rem; border: 1px solid var(--line); border-radius: .3rem; background: #fff }
+iframe { width: 100%; height: 4rem; border: 1px solid var(--line); border-radius: .3rem; background: #fff;
+  resize: vertical }
+iframe.email { height: 22rem }
 """
 
 
@@ -133,11 +137,11 @@ def _message(trigger: Trigger, channel: str | None) -> str:
 
 
 def _text(channel: str, text: Mapping[str, Json]) -> str:
-    """Write the text of one channel; an e-mail's body in a frame that can do nothing."""
+    """Write the text of one channel; HTML in a frame that can do nothing."""
     subject, body = text.get("subject"), text.get("body")
     shown = f"<pre>{escape(str(body))}</pre>" if body else ""
-    if body and channel == "email":
-        shown = f'<iframe sandbox title="e-mail" loading="lazy" srcdoc="{escape(str(body))}"></iframe>'
+    if body and channel in HTML:
+        shown = f'<iframe sandbox class="{channel}" title="{channel}" loading="lazy" srcdoc="{escape(str(body))}"></iframe>'
     return (
         f'<section><div class="channel">{escape(channel)}</div>'
         + (f'<div class="subject">{escape(str(subject))}</div>' if subject else "")

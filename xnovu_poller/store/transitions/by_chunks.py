@@ -41,7 +41,7 @@ async def cut(engine: Engine, hold: Hold, slices: Sequence[Sequence[str]]) -> li
         slices: the recipients of each chunk.
 
     Returns:
-        All chunks, by number; with what earlier attempts have reached.
+        All chunks, by number, with what earlier attempts have reached; none for a late caller.
 
     Raises:
         StoreUnavailable: nothing may have been written.
@@ -54,7 +54,7 @@ async def cut(engine: Engine, hold: Hold, slices: Sequence[Sequence[str]]) -> li
     }
     async with reach(engine) as connection:
         await connection.execute(_CUT, values)
-        rows = await connection.execute(_CHUNKS, {"id": hold.notification_id})
+        rows = await connection.execute(_CHUNKS, values)
         return [Chunk(r.chunk, r.recipients, r.transaction_id, r.refusals, r.outcome) for r in rows]
 
 
@@ -110,8 +110,10 @@ _CUT = text("""
     ON CONFLICT (notification_id, chunk) DO NOTHING""")
 
 _CHUNKS = text("""
-    SELECT chunk, recipients, transaction_id, refusals, outcome FROM notify.ent_notification_delivery
-    WHERE notification_id = :id ORDER BY chunk""")
+    SELECT d.chunk, d.recipients, d.transaction_id, d.refusals, d.outcome
+    FROM notify.ent_notification_delivery d JOIN notify.ent_notification n ON n.id = d.notification_id
+    WHERE n.id = :id AND n.attempt = :attempt AND n.notification_status = 'PROCESSING' AND n.send_until = :until
+    ORDER BY d.chunk""")
 
 _ANSWERED = text("""
     WITH mine AS (

@@ -130,7 +130,10 @@ async def expire(engine: Engine) -> int:
 
 
 _RELEASE = arrow(f"notification_status = {BACK}, {LET_GO}", right="n.send_until IS NULL")
-_EXTEND = arrow("lease_expires_at = clock_timestamp() + make_interval(secs => :lease)", right="true")
+_EXTEND = arrow(
+    "lease_expires_at = greatest(n.lease_expires_at, clock_timestamp() + make_interval(secs => :lease))",
+    right="true",
+)
 _RENEW = arrow(
     """attempt = n.attempt + 1, lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
         temporal_workflow_id = concat(CAST(:prefix AS text), '-notification-', n.id, '-', n.attempt + 1)""",

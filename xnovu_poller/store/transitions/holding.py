@@ -35,7 +35,7 @@ class Held:
         failure_count: failed attempts so far that count.
         withdrawn: its retraction was asked for.
         expired: its `expires_at` has passed.
-        due_at: when it became due.
+        due_at: when it became due; never later than now, whatever its producer writes meanwhile.
     """
 
     hold: Hold
@@ -130,7 +130,7 @@ def _held(row: Any) -> Held:  # noqa: ANN401 - a row of a text statement has no 
 
 _HOLD = text("""
     WITH asked AS (
-        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS asked (id, attempt)
+        SELECT DISTINCT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS asked (id, attempt)
     ), mine AS MATERIALIZED (
         SELECT n.id, n.attempt, n.send_until, n.lapses
         FROM notify.ent_notification n JOIN asked ON n.id = asked.id AND n.attempt = asked.attempt
@@ -152,7 +152,7 @@ _HOLD = text("""
         held.transaction_id, held.payload, held.recipients, held.channels::text[] AS channels, held.overrides,
         held.refusals, held.unknown_outcomes, held.lapses, held.failure_count, held.retract_requested_at,
         coalesce(held.expires_at <= clock_timestamp(), false) AS expired,
-        greatest(held.created_at, held.scheduled_for) AS due_at, w.updated_at AS workflow_version,
+        least(greatest(held.created_at, held.scheduled_for), clock_timestamp()) AS due_at, w.updated_at AS workflow_version,
         CASE WHEN held.id IS NULL
             THEN coalesce(extract(epoch FROM mine.send_until - clock_timestamp()), 0) ELSE 0 END::float8 AS live
     FROM mine

@@ -1,10 +1,7 @@
-"""The environment, read once: the only place that knows a variable's name, default and bounds."""
+"""Every setting: the only place that knows a variable's name, default and bounds."""
 
-import os
-from collections.abc import Iterator
 from datetime import timedelta
-from difflib import get_close_matches
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -14,14 +11,10 @@ from pydantic import (
     Field,
     FilePath,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-
-from xnovu_poller.errors import ConfigError
 
 LONGEST_CLAIM_LEASE = timedelta(seconds=30)
 """A claim whose work has not begun stands this long at most."""
@@ -29,7 +22,6 @@ LONGEST_CLAIM_LEASE = timedelta(seconds=30)
 _DAY_MS = 86_400_000
 _MOST_IN_FLIGHT = 50_000
 _MILLISECOND = timedelta(milliseconds=1)
-_ENVIRONMENT = os.environ  # noqa: TID251 - this is the place that may read it
 
 
 def _milliseconds(least: int, most: int) -> BeforeValidator:
@@ -54,6 +46,9 @@ def _database_url(value: SecretStr) -> SecretStr:
         raise ValueError(rule) from None
     if parts.scheme not in {"postgresql", "postgres"}:
         raise ValueError(rule)
+    # Drivers cut such an address elsewhere, and quote the rest of the password as a host or port.
+    if parts.netloc.count("@") > 1:
+        raise ValueError("must spell an @ of the user or the password as %40")
     return value
 
 
@@ -94,7 +89,6 @@ def _level(value: object) -> object:
 
 Wait = Annotated[timedelta, _milliseconds(10, _DAY_MS)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-_Kind = TypeVar("_Kind", bound=BaseSettings)
 
 
 class DatabaseSettings(BaseSettings):
@@ -260,89 +254,3 @@ class Settings(DatabaseSettings):
         """Whether Temporal is spoken to over TLS: asked for, or implied by a certificate or key."""
         implied = (self.temporal_client_cert_path, self.temporal_server_ca_path, self.temporal_api_key)
         return self.temporal_tls or any(part is not None for part in implied)
-
-
-def load() -> Settings:
-    """Read all settings.
-
-    Raises:
-        ConfigError: every fault at once, each with its variable's name and rule, never a value.
-    """
-    return _read(Settings)
-
-
-def load_database() -> DatabaseSettings:
-    """Read DATABASE_URL alone, for migrations.
-
-    Raises:
-        ConfigError: it is not set, or has another form.
-    """
-    return _read(DatabaseSettings)
-
-
-def _read(kind: type[_Kind]) -> _Kind:
-    try:
-        return kind.model_validate({})
-    except ValidationError as error:
-        # The cause carries the values that were refused.
-        raise ConfigError([*_faults(error)]) from None
-
-
-def _faults(error: ValidationError) -> Iterator[str]:
-    for fault in error.errors(include_url=False, include_context=False, include_input=False):
-        # A default that rests on a faulty setting: that one is told.
-        if fault["type"] == "default_factory_not_called":
-            continue
-        rule = "is not set" if fault["type"] == "missing" else fault["msg"]
-        rule = rule.removeprefix("Value error, ").replace("Input should", "must")
-        yield f"{str(fault['loc'][0]).upper()}: {rule}"
-
-
-class Row(NamedTuple):
-    """One line of the table of settings, as docs/operations.md prints it."""
-
-    variable: str
-    default: str
-    meaning: str
-
-
-def table() -> tuple[Row, ...]:
-    """Give every setting in its order of declaration, with its default; no value of this environment."""
-    return tuple(
-        Row(_variable(name, field), _default(field), field.description or "")
-        for name, field in Settings.model_fields.items()
-    )
-
-
-def _variable(name: str, field: FieldInfo) -> str:
-    alias = field.validation_alias
-    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
-    return str(first or name.upper())
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    if field.default_factory is not None or field.default is None:
-        return "unset"
-    match field.default:
-        case bool() as on:
-            return "on" if on else "off"
-        case timedelta() as span:
-            return str(span // _MILLISECOND)
-        case value:
-            return str(value)
-
-
-def strangers() -> tuple[str, ...]:
-    """Name the variables of this environment that look like a misspelt setting of ours."""
-    ours = {row.variable for row in table()} | {"DAEMON_ENTERPRISE_IDS"}
-    near = ((name, get_close_matches(name, ours, n=1, cutoff=0.85)) for name in sorted(_ENVIRONMENT))
-    return tuple(
-        f"{name}: not a setting; {match[0]} is" for name, match in near if match and name not in ours
-    )
-
-
-def child_environment(**changed: str) -> dict[str, str]:
-    """Give this process's environment, with changes, to a process that it starts."""
-    return {**_ENVIRONMENT, **changed}

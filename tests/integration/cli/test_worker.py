@@ -1,0 +1,119 @@
+"""`xnovu worker start`: what it says when it cannot, and how it ends."""
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.waiting import wait_until
+from tests.support.worker import QUICK, running_worker, xnovu
+
+ALL_SENT = "SELECT bool_and(notification_status = 'SENT') AS so FROM notify.ent_notification"
+ONE_SENDING = "SELECT bool_or(send_until IS NOT NULL) AS so FROM notify.ent_notification"
+
+
+def holds(db: Db, question: str) -> bool:
+    """Ask the database."""
+    found = db.execute(question).fetchone()
+    assert found is not None
+    return bool(found["so"])
+
+
+def test_all_faults_of_the_settings_are_told_at_once() -> None:
+    """Each with its variable's name, none with its value."""
+    ended = xnovu(
+        "worker",
+        "start",
+        DATABASE_URL="mysql://u:hunter2@localhost/d",
+        NOVU_SECRET_KEY="hunter two",
+        POLL_BATCH_SIZE="0",
+        TEMPORAL_ADDRESS="localhost",
+    )
+
+    assert ended.returncode == 2
+    for variable in ("DATABASE_URL", "NOVU_SECRET_KEY", "POLL_BATCH_SIZE", "TEMPORAL_ADDRESS"):
+        assert f"  {variable}: must " in ended.stderr
+    assert "hunter" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_password_that_drivers_would_quote_is_refused() -> None:
+    """What stands behind the first @ would be shown as a host or a port."""
+    ended = xnovu(
+        "worker", "start", DATABASE_URL="postgresql://u:hunt@er2:mouse@127.0.0.1:1/d", NOVU_SECRET_KEY="key-1"
+    )
+
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "xnovu: settings:\n  DATABASE_URL: must spell an @ of the user or the password as %40\n",
+    )
+
+
+def test_a_database_without_our_schema_ends_it_with_3(empty_database: str) -> None:
+    """No waiting helps; the sentence says what does."""
+    ended = xnovu("worker", "start", **{**QUICK, "DATABASE_URL": empty_database})
+
+    assert ended.returncode == 3
+    assert "run `xnovu db upgrade`" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_health_port_in_use_ends_it_with_2(worker_environment: dict[str, str]) -> None:
+    """Before it has claimed anything."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = xnovu("worker", "start", **{**QUICK, **worker_environment, "WORKER_HEALTH_PORT": port})
+
+    assert ended.returncode == 2
+    assert f"  WORKER_HEALTH_PORT: cannot listen on 127.0.0.1:{port} (Address already in use)" in ended.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "ctrl-c"])
+async def test_a_stop_ends_what_is_under_way_and_gives_back_the_rest(
+    db: Db, worker_environment: dict[str, str], novu_standin: NovuStandIn, tmp_path: Path, how: signal.Signals
+) -> None:
+    """What is still claimed afterwards has a workflow that another replica takes up; all are sent once."""
+    workflow = a_workflow(db)
+    made = [a_notification(db, workflow=workflow) for _ in range(60)]
+    novu_standin.fault("slow", seconds=1.0, times=None)
+    with running_worker(tmp_path, **worker_environment) as worker:
+        wait_until(lambda: holds(db, ONE_SENDING))
+        worker.ask(how)
+        worker.until_logged("worker stopping")
+        late = a_notification(db, workflow=workflow)
+        assert worker.ended() == 0
+    ended = [row(db, one) for one in [*made, late]]
+    assert ended[-1]["attempt"] == 0
+    assert not [one["id"] for one in ended if one["send_until"] is not None]
+    assert "SENT" in {one["notification_status"] for one in ended}
+    temporal = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
+    for one in ended:
+        if one["notification_status"] == "PROCESSING":
+            found = await temporal.get_workflow_handle(one["temporal_workflow_id"]).describe()
+            assert found.status is WorkflowExecutionStatus.RUNNING
+
+    novu_standin.clear_faults()
+    with running_worker(tmp_path, **worker_environment):
+        wait_until(lambda: holds(db, ALL_SENT), within=40)
+    assert set(novu_standin.deliveries().values()) == {1}
+    assert len(novu_standin.deliveries()) == 61
+
+
+def test_a_second_signal_leaves_at_once(
+    db: Db, worker_environment: dict[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """Whoever cannot wait need not; the work is rescued."""
+    a_notification(db, workflow=a_workflow(db))
+    novu_standin.fault("slow", seconds=60, times=None)
+    patient = {"NOVU_TIMEOUT_MS": "20000", "LEASE_MS": "40000"}
+    with running_worker(tmp_path, **worker_environment, **patient) as worker:
+        wait_until(lambda: holds(db, ONE_SENDING))
+        worker.ask()
+        worker.until_logged("worker stopping")
+        worker.ask()
+
+        assert worker.ended(within=5) == 1

@@ -1,0 +1,309 @@
+"""The walk of a group: each row ends in the state that tells what happened, and Novu has it once."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tests.support.delivering import PERSON, SHORT, Delivering, a_claimed, delivering, lapsed
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_template, a_workflow, row, written
+from tests.support.waiting import eventually
+from xnovu_poller.delivery.trigger import Ending
+from xnovu_poller.errors import NovuThrottled, Unfinished
+from xnovu_poller.lifecycle import Refused, Work
+from xnovu_poller.store.engine import Engine
+
+PAUSE = Refused(NovuThrottled(timedelta(minutes=1)))
+
+
+async def test_a_notification_is_sent(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> None:
+    """PROCESSING → SENT, nothing held, nothing leased, and one delivery at Novu."""
+    one = a_claimed(db)
+
+    assert await executor.deliver(one) == [Ending.SENT]
+
+    sent = row(db, one.notification_id)
+    assert sent["notification_status"] == "SENT"
+    assert (sent["send_until"], sent["lease_expires_at"], sent["error_details"]) == (None, None, None)
+    assert sent["processed_at"] is not None
+    assert novu_standin.deliveries() == {(sent["transaction_id"], PERSON): 1}
+
+
+async def test_novu_gets_the_payload_and_what_belongs_beside_it(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The producer's words, the enterprise, the channels, the rendered text, and the overrides."""
+    a_template(
+        db,
+        key="parcel",
+        subject_template="For ${name}",
+        body_template="<b>${payload.name}</b> ${count}",
+        variables_description={"count": 2},
+    )
+    workflow = a_workflow(
+        db,
+        key="parcel-sent",
+        workflow_type="DYNAMIC",
+        default_channels="{EMAIL}",
+        template_overrides={"EMAIL": "parcel"},
+    )
+    one = a_claimed(db, workflow=workflow, payload={"name": "A&B"}, overrides={"email": {"from": "x"}})
+
+    await executor.deliver(one)
+
+    [trigger] = novu_standin.ledger()["triggers"]
+    assert trigger["workflow"] == "parcel-sent"
+    assert trigger["event"]["payload"] == {
+        "name": "A&B",
+        "enterprise_id": "acme",
+        "channels": ["email"],
+        "rendered": {"email": {"subject": "For A&B", "body": "<b>A&amp;B</b> 2"}},
+    }
+    assert trigger["event"]["overrides"] == {"email": {"from": "x"}}
+
+
+async def test_a_changed_workflow_counts_from_the_next_delivery_on(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """What is kept of a workflow is kept by its version."""
+    workflow = a_workflow(db, key="before")
+    await executor.deliver(a_claimed(db, workflow=workflow))
+    db.execute("UPDATE notify.ent_notification_workflow SET workflow_key = 'after' WHERE id = %s", [workflow])
+
+    await executor.deliver(a_claimed(db, workflow=workflow))
+
+    assert [trigger["workflow"] for trigger in novu_standin.ledger()["triggers"]] == ["before", "after"]
+
+
+async def test_one_bad_row_of_a_group_ends_alone(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Nineteen are sent, one is DEAD and says why."""
+    workflow = a_workflow(db)
+    good = [a_claimed(db, workflow=workflow, recipients=[f"s{i}"]) for i in range(19)]
+    bad = a_claimed(db, workflow=a_workflow(db, key="draft", publish_status="DRAFT"))
+
+    endings = await executor.deliver(*good[:7], bad, *good[7:])
+
+    assert sorted(ending.name for ending in endings) == ["DEAD", *["SENT"] * 19]
+    assert row(db, bad.notification_id)["error_details"]["code"] == "workflow_not_found"
+    assert sum(novu_standin.deliveries().values()) == 19
+
+
+async def test_a_payload_that_python_cannot_read_ends_alone(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """PostgreSQL keeps numbers and nestings that would break the fetch of a whole group."""
+    long = f'{{"n": {"9" * 5000}}}'
+    deep = f'{{"n": {"[" * 3000}{"]" * 3000}}}'
+    bad = [a_claimed(db, payload=text) for text in (long, deep)]
+    good = a_claimed(db)
+
+    endings = await executor.deliver(*bad, good)
+
+    assert sorted(ending.name for ending in endings) == ["DEAD", "DEAD", "SENT"]
+    found = db.execute(
+        "SELECT error_details->>'code' AS code FROM notify.ent_notification ORDER BY id"
+    ).fetchall()
+    assert [one["code"] for one in found] == ["validation_error", "validation_error", None]
+
+
+async def test_a_template_name_that_is_no_text_ends_alone(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """A tenant's odd workflow takes no other tenant's notification along."""
+    odd = a_workflow(
+        db, enterprise="acme", key="odd", default_channels="{EMAIL}", template_overrides={"EMAIL": {"a": 1}}
+    )
+
+    endings = await executor.deliver(a_claimed(db, workflow=odd), a_claimed(db, enterprise="globex"))
+
+    assert sorted(ending.name for ending in endings) == ["DEAD", "SENT"]
+
+
+async def test_late_work_sends_nothing_and_changes_nothing(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Another attempt, a row that is through, and one that never was."""
+    one = a_claimed(db)
+    before = row(db, one.notification_id)
+
+    endings = await executor.deliver(
+        Work(one.notification_id, 0), Work(one.notification_id, 2), Work(10**9, 1), last=True
+    )
+
+    assert endings == []
+    assert row(db, one.notification_id) == before
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_what_a_twin_is_sending_is_waited_for(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Nothing is sent, the row is untouched, and the next try comes when the hold has passed."""
+    one = a_claimed(db)
+    written(db, one.notification_id, send_until="2100-01-01T00:00Z")
+    before = row(db, one.notification_id)
+
+    with pytest.raises(Unfinished) as caught:
+        await executor.deliver(one)
+
+    assert caught.value.pause > timedelta(days=365)
+    assert row(db, one.notification_id) == before
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_two_executions_of_one_attempt_never_send_at_once(
+    engine: Engine, executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The second finds a live send while the first waits for Novu."""
+    one = a_claimed(db)
+    novu_standin.fault("slow", seconds=30)
+    first = asyncio.create_task(executor.deliver(one))
+    await eventually(lambda: novu_standin.stats()["calls"] == 1)
+
+    async with delivering(engine, novu_standin) as twin:
+        with pytest.raises(Unfinished):
+            await twin.deliver(one)
+    novu_standin.clear_faults()
+
+    assert await first == [Ending.SENT]
+    assert novu_standin.stats()["calls"] == 1
+
+
+async def test_a_lapsed_row_is_counted_and_sent_alone(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Its sender died: a lapse, an unknown outcome, and it goes after its group."""
+    died, healthy = a_claimed(db), a_claimed(db)
+    lapsed(db, died)
+
+    assert await executor.deliver(died, healthy) == [Ending.SENT, Ending.SENT]
+
+    kept = row(db, died.notification_id)
+    assert (kept["lapses"], kept["unknown_outcomes"], kept["notification_status"]) == (1, 1, "SENT")
+    order = [trigger["transaction_id"] for trigger in novu_standin.ledger()["triggers"]]
+    assert order == [row(db, one.notification_id)["transaction_id"] for one in (healthy, died)]
+
+
+async def test_lapsed_rows_of_a_process_go_one_at_a_time(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """While one is under way, the next is not even held."""
+    first, second = a_claimed(db), a_claimed(db)
+    for one in (first, second):
+        lapsed(db, one)
+    novu_standin.fault("slow", seconds=30)
+    begun = asyncio.create_task(executor.deliver(first))
+    await eventually(lambda: novu_standin.stats()["calls"] == 1)
+    waiting = asyncio.create_task(executor.deliver(second))
+    await eventually(lambda: executor.delivery._lone._waiters)
+
+    assert row(db, second.notification_id)["lapses"] == 0
+    novu_standin.clear_faults()
+
+    assert await begun == await waiting == [Ending.SENT]
+
+
+async def test_a_lapsed_row_is_not_begun_when_time_has_run_out(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Cut off, it would count as one more death."""
+    one = a_claimed(db)
+    lapsed(db, one)
+
+    with pytest.raises(Unfinished):
+        await executor.deliver(one, budget=0)
+
+    assert row(db, one.notification_id)["lapses"] == 0
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_a_row_that_kills_its_senders_is_dead_without_a_send(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """After the third lapse it is sent once more; the fourth is the last."""
+    third, fourth = a_claimed(db), a_claimed(db)
+    lapsed(db, third, 2)
+    lapsed(db, fourth, 3)
+
+    endings = await executor.deliver(third, fourth)
+
+    assert sorted(ending.name for ending in endings) == ["DEAD", "SENT"]
+    assert row(db, fourth.notification_id)["error_details"]["code"] == "poison"
+    assert novu_standin.stats()["calls"] == 1
+
+
+async def test_a_closed_gate_gives_everything_back_without_a_hold(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """PROCESSING → PENDING; nothing is counted, nothing asked of Novu."""
+    works = [a_claimed(db) for _ in range(3)]
+    executor.gate.observe("another", PAUSE)
+
+    assert await executor.deliver(*works) == [Ending.RELEASED] * 3
+
+    for one in works:
+        kept = row(db, one.notification_id)
+        assert kept["notification_status"] == "PENDING"
+        assert (kept["failure_count"], kept["refusals"], kept["lease_expires_at"]) == (0, 0, None)
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_a_closed_gate_leaves_what_a_twin_is_sending(executor: Delivering, db: Db) -> None:
+    """A release is not allowed on what may be on its way."""
+    one = a_claimed(db)
+    written(db, one.notification_id, send_until="2100-01-01T00:00Z")
+    executor.gate.observe("another", PAUSE)
+
+    assert await executor.deliver(one) == []
+    assert row(db, one.notification_id)["notification_status"] == "PROCESSING"
+
+
+async def test_a_cancelled_delivery_leaves_the_hold_that_keeps_others_away(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """It may have been accepted: the next try waits, and goes on under the same transaction id."""
+    one = a_claimed(db)
+    novu_standin.fault("accept_then_hang")
+    sending = asyncio.create_task(executor.deliver(one))
+    await eventually(lambda: novu_standin.stats()["accepted"] == 1)
+
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    with pytest.raises(Unfinished):
+        await executor.deliver(one)
+    lapsed(db, one)
+    assert await executor.deliver(one) == [Ending.SENT]
+
+    assert (novu_standin.stats()["deliveries"], novu_standin.stats()["duplicates"]) == (1, 0)
+
+
+async def test_losing_contact_is_a_failed_attempt(executor: Delivering, db: Db) -> None:
+    """PROCESSING → FAILED, counted; what a twin is sending is left alone."""
+    lost, live = a_claimed(db), a_claimed(db)
+    written(db, live.notification_id, send_until="2100-01-01T00:00Z")
+
+    await executor.delivery.lose([lost, live])
+
+    kept = row(db, lost.notification_id)
+    assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
+    assert kept["error_details"]["code"] == "lost_contact"
+    assert row(db, live.notification_id)["notification_status"] == "PROCESSING"
+
+
+async def test_an_unknown_outcome_of_the_last_try_is_a_failed_attempt(
+    engine: Engine, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """No try follows that could go on."""
+    one = a_claimed(db)
+    novu_standin.fault("accept_then_hang")
+
+    async with delivering(engine, novu_standin, call=SHORT) as executor:
+        assert await executor.deliver(one, last=True) == [Ending.FAILED]
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["failure_count"], kept["unknown_outcomes"]) == ("FAILED", 1, 1)
+    assert kept["next_attempt_at"] > kept["updated_at"]

@@ -1,0 +1,314 @@
+"""What Novu says, and what the row says then; large notifications chunk by chunk."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.support.delivering import PERSON, SHORT, Delivering, a_claimed, delivering
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_notification, row, work, written
+from tests.support.waiting import eventually, until_blocked
+from xnovu_poller.delivery.trigger import Ending
+from xnovu_poller.errors import Unfinished
+from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.store.engine import Engine
+
+PEOPLE = [f"s{i:03}" for i in range(250)]
+
+
+def reclaimed(db: Db, one: Work) -> Work:
+    """Claim a row that was given back, as a loop would."""
+    db.execute(
+        "UPDATE notify.ent_notification SET notification_status = 'PROCESSING', attempt = attempt + 1,"
+        " lease_expires_at = now() + interval '5 min', temporal_workflow_id = 'again' WHERE id = %s",
+        [one.notification_id],
+    )
+    return work(db, one.notification_id)
+
+
+def chunks(db: Db, one: Work) -> list[dict[str, Any]]:
+    """Read the delivery rows of a notification."""
+    return db.execute(
+        "SELECT * FROM notify.ent_notification_delivery WHERE notification_id = %s ORDER BY chunk",
+        [one.notification_id],
+    ).fetchall()
+
+
+async def test_repeated_recipients_are_sent_once_in_order(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The producer's order, without what it said before."""
+    await executor.deliver(a_claimed(db, recipients=["b", "a", "b", "c", "a"]))
+
+    [trigger] = novu_standin.ledger()["triggers"]
+    assert trigger["event"]["to"] == ["b", "a", "c"]
+
+
+async def test_a_hundred_recipients_with_repeats_are_one_call(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """What counts is how many there are without repeats."""
+    one = a_claimed(db, recipients=PEOPLE[:100] * 2)
+
+    assert await executor.deliver(one) == [Ending.SENT]
+
+    assert chunks(db, one) == []
+    assert novu_standin.stats()["calls"] == 1
+
+
+async def test_a_topic_is_addressed_as_one(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> None:
+    """`topic:KEY` beside a subscriber."""
+    await executor.deliver(a_claimed(db, recipients=["topic:managers", PERSON]))
+
+    [trigger] = novu_standin.ledger()["triggers"]
+    assert trigger["event"]["to"] == [{"type": "Topic", "topicKey": "managers"}, PERSON]
+
+
+async def test_a_large_notification_goes_in_chunks(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Three calls, each with its own transaction id and its own row."""
+    one = a_claimed(db, recipients=PEOPLE)
+
+    assert await executor.deliver(one) == [Ending.SENT]
+
+    transaction = row(db, one.notification_id)["transaction_id"]
+    found = chunks(db, one)
+    assert [len(chunk["recipients"]) for chunk in found] == [100, 100, 50]
+    assert [chunk["outcome"] for chunk in found] == ["accepted"] * 3
+    assert novu_standin.deliveries() == {
+        (f"{transaction}-{i // 100 + 1}", person): 1 for i, person in enumerate(PEOPLE)
+    }
+
+
+async def test_after_a_fault_only_the_other_chunks_are_sent(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The first chunk's answer was written at once."""
+    one = a_claimed(db, recipients=PEOPLE)
+    novu_standin.fault("accept_then_reset", match={"recipient": "s150"})
+
+    with pytest.raises(Unfinished):
+        await executor.deliver(one)
+    assert [chunk["outcome"] for chunk in chunks(db, one)] == ["accepted", "unknown", None]
+    assert await executor.deliver(one) == [Ending.SENT]
+
+    stats = novu_standin.stats()
+    assert (stats["calls"], stats["deliveries"], stats["duplicates"]) == (4, 250, 0)
+    assert row(db, one.notification_id)["unknown_outcomes"] == 1
+
+
+async def test_time_that_runs_out_between_chunks_leaves_them_to_the_next_try(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Nothing is live, nothing is counted; on the last try the row is given back."""
+    one = a_claimed(db, recipients=PEOPLE)
+
+    with pytest.raises(Unfinished):
+        await executor.deliver(one, budget=-1)
+    held = row(db, one.notification_id)
+    assert (held["notification_status"], held["send_until"]) == ("PROCESSING", None)
+
+    assert await executor.deliver(one, budget=-1, last=True) == [Ending.RELEASED]
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["failure_count"], kept["lapses"]) == ("PENDING", 0, 0)
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_a_rejected_chunk_does_not_keep_the_others_back(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """DEAD, and it says which chunks; everybody else has their notification."""
+    one = a_claimed(db, recipients=PEOPLE)
+    novu_standin.fault("status", status=422, match={"recipient": "s150"})
+
+    assert await executor.deliver(one) == [Ending.DEAD]
+
+    assert row(db, one.notification_id)["error_details"]["message"].endswith("the chunks 2")
+    assert [chunk["outcome"] for chunk in chunks(db, one)] == ["accepted", "refused", "accepted"]
+    assert novu_standin.stats()["deliveries"] == 150
+
+
+async def test_a_chunk_that_novu_cannot_serve_is_still_to_be_sent(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The refusal counts for the chunk alone: the others keep their idempotency keys."""
+    one = a_claimed(db, recipients=PEOPLE)
+    novu_standin.fault("status", status=503, match={"recipient": "s150"})
+
+    assert await executor.deliver(one) == [Ending.RELEASED]
+
+    found = chunks(db, one)
+    assert [chunk["outcome"] for chunk in found] == ["accepted", None, None]
+    assert [chunk["refusals"] for chunk in found] == [0, 1, 0]
+    assert row(db, one.notification_id)["refusals"] == 0
+
+
+async def test_a_slow_database_makes_no_chunk_outlast_its_hold(
+    engine: Engine, db: Db, database: str, novu_standin: NovuStandIn
+) -> None:
+    """The hold for the next chunk is counted from before it was asked for."""
+    one = a_claimed(db, recipients=PEOPLE)
+    novu_standin.fault("slow", seconds=30)
+    async with delivering(engine, novu_standin, call=SHORT * 4) as executor:
+        sending = asyncio.create_task(executor.deliver(one))
+        await eventually(lambda: novu_standin.stats()["calls"] == 1)
+        with db.transaction():
+            db.execute("SELECT FROM notify.ent_notification FOR UPDATE")
+            novu_standin.clear_faults()
+            await until_blocked(database, "xnovu:test")
+            db.execute("SELECT pg_sleep(%s)", [SHORT.total_seconds() * 4.5])
+
+        assert await sending == [Ending.RELEASED]
+
+    assert novu_standin.stats()["calls"] == 1
+    assert [chunk["outcome"] for chunk in chunks(db, one)] == ["accepted", None, None]
+
+
+async def test_a_late_holder_sends_no_further_chunk(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Somebody else holds the row by now."""
+    one = a_claimed(db, recipients=PEOPLE)
+    novu_standin.fault("slow", seconds=30)
+    sending = asyncio.create_task(executor.deliver(one))
+    await eventually(lambda: novu_standin.stats()["calls"] == 1)
+    written(db, one.notification_id, send_until="2100-01-01T00:00Z")
+    novu_standin.clear_faults()
+
+    assert await sending == [Ending.LATE]
+
+    assert novu_standin.stats()["calls"] == 1
+    assert [chunk["outcome"] for chunk in chunks(db, one)] == [None, None, None]
+
+
+@pytest.mark.parametrize("start", [Status.PENDING, Status.FAILED])
+async def test_what_novu_cannot_serve_now_goes_back_where_it_came_from(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn, start: Status
+) -> None:
+    """Released, never counted; the next call bears another key; the gate is closed."""
+    one = reclaimed(db, Work(a_notification(db, workflow=_plain(db), status=start), 0))
+    before = row(db, one.notification_id)
+    novu_standin.fault("status", status=503, retry_after=7)
+
+    assert await executor.deliver(one) == [Ending.RELEASED]
+
+    kept = row(db, one.notification_id)
+    assert kept["notification_status"] == start
+    assert kept["failure_count"] == before["failure_count"]
+    assert (kept["refusals"], kept["unknown_outcomes"]) == (1, 0)
+    assert executor.gate.closed
+    assert 5 < executor.gate.pause.total_seconds() <= 9
+
+
+async def test_a_throttled_notification_waits_as_long_as_novu_asks(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """429 with `Retry-After`."""
+    one = a_claimed(db)
+    novu_standin.fault("throttle", retry_after=40)
+
+    assert await executor.deliver(one) == [Ending.RELEASED]
+
+    assert row(db, one.notification_id)["notification_status"] == "PENDING"
+    assert 30 < executor.gate.pause.total_seconds() <= 50
+
+
+async def test_an_unknown_key_stops_the_gate_and_fails_nobody(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """401: a person has to mend it."""
+    one = a_claimed(db)
+    novu_standin.switch(secret_key="another")
+
+    assert await executor.deliver(one) == [Ending.RELEASED]
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["failure_count"]) == ("PENDING", 0)
+    assert executor.gate.stopped
+
+
+@pytest.mark.parametrize("fault", ["accept_then_hang", "accept_then_reset", "malformed"])
+@pytest.mark.parametrize("idempotency", [True, False])
+async def test_after_an_unknown_outcome_the_same_call_is_made_again(
+    engine: Engine, db: Db, novu_standin: NovuStandIn, fault: str, *, idempotency: bool
+) -> None:
+    """Same transaction id, same idempotency key: one delivery."""
+    one = a_claimed(db)
+    novu_standin.switch(idempotency=idempotency)
+    novu_standin.fault(fault)
+
+    async with delivering(engine, novu_standin, call=SHORT) as executor:
+        with pytest.raises(Unfinished):
+            await executor.deliver(one)
+    held = row(db, one.notification_id)
+    assert (held["notification_status"], held["unknown_outcomes"]) == ("PROCESSING", 1)
+    assert (held["send_until"], held["lapses"], held["refusals"]) == (None, 0, 0)
+    async with delivering(engine, novu_standin) as executor:
+        assert await executor.deliver(one) == [Ending.SENT]
+
+    stats = novu_standin.stats()
+    assert (stats["calls"], stats["deliveries"], stats["duplicates"]) == (2, 1, 0)
+    assert (stats["replays"], stats["dropped"]) == ((1, 0) if idempotency else (0, 1))
+
+
+async def test_a_stored_error_is_left_behind_at_the_next_attempt(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Novu repeats its 500 under the same key for a day; a failed attempt changes the key."""
+    one = a_claimed(db)
+    novu_standin.switch(idempotency=True)
+    novu_standin.fault("status", status=500)
+
+    with pytest.raises(Unfinished):
+        await executor.deliver(one)
+    assert await executor.deliver(one, last=True) == [Ending.FAILED]
+    assert novu_standin.stats()["replays"] == 1
+    assert await executor.deliver(reclaimed(db, one)) == [Ending.SENT]
+
+    assert novu_standin.stats()["deliveries"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"kind": "status", "status": 422}, "422"),
+        ({"kind": "verdict", "verdict": "trigger_not_active"}, "trigger_not_active"),
+        ({"kind": "verdict", "verdict": "no_workflow_steps_defined"}, "no_workflow_steps_defined"),
+    ],
+    ids=["422", "not active", "no steps"],
+)
+async def test_what_novu_rejects_is_dead(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn, fault: dict[str, Any], reason: str
+) -> None:
+    """No attempt can succeed; the row tells Novu's code."""
+    one = a_claimed(db)
+    novu_standin.fault(**fault)
+
+    assert await executor.deliver(one) == [Ending.DEAD]
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["refusals"]) == ("DEAD", 1)
+    assert kept["error_details"]["code"] == "novu_rejected"
+    assert reason in kept["error_details"]["message"]
+
+
+async def test_a_workflow_that_novu_does_not_know_is_dead(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Novu's own code is what the row tells."""
+    novu_standin.switch(workflows_known=False)
+    one = a_claimed(db)
+
+    assert await executor.deliver(one) == [Ending.DEAD]
+
+    assert "workflow_not_found" in row(db, one.notification_id)["error_details"]["message"]
+
+
+def _plain(db: Db) -> int:
+    found = db.execute("SELECT id FROM notify.ent_notification_workflow LIMIT 1").fetchone()
+    if found is None:
+        a_claimed(db)
+        return _plain(db)
+    return int(found["id"])

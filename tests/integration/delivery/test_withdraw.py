@@ -1,0 +1,126 @@
+"""What is withdrawn or expired before its send is not sent, and says so."""
+
+import pytest
+
+from tests.support.delivering import PERSON, SHORT, Delivering, a_claimed, delivering
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, row, written
+from xnovu_poller.delivery.trigger import Ending
+from xnovu_poller.errors import Unfinished
+from xnovu_poller.lifecycle import Work
+from xnovu_poller.store.engine import Engine
+
+LONG_AGO = "2020-01-01T00:00Z"
+
+
+def retract(db: Db, one: Work) -> None:
+    """Ask for it as a producer does."""
+    db.execute("SELECT notify.retract(%s, 'changed my mind')", [one.notification_id])
+
+
+async def test_an_expired_notification_is_not_sent(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """PROCESSING → RETRACTED, reason `expired`, without a mark of doubt."""
+    one = a_claimed(db, expires_at=LONG_AGO)
+
+    assert await executor.deliver(one) == [Ending.RETRACTED]
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["retraction_reason"]) == ("RETRACTED", "expired")
+    assert kept["error_details"] is None
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_a_withdrawn_notification_is_not_sent(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Asked for while somebody held it, who let go without a send."""
+    one = a_claimed(db)
+    written(db, one.notification_id, retract_requested_at=LONG_AGO)
+
+    assert await executor.deliver(one) == [Ending.RETRACTED]
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["error_details"]) == ("RETRACTED", None)
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_after_an_unknown_outcome_novu_is_asked_to_cancel(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """What a delayed workflow holds back is cancelled; the row says that its delivery is unknown."""
+    one = a_claimed(db)
+    novu_standin.workflow("plain-0", delayed=True)
+    novu_standin.fault("accept_then_reset")
+    with pytest.raises(Unfinished):
+        await executor.deliver(one)
+    retract(db, one)
+
+    assert await executor.deliver(one) == [Ending.RETRACTED]
+
+    kept = row(db, one.notification_id)
+    assert kept["notification_status"] == "RETRACTED"
+    assert kept["error_details"] == {"delivery": "unknown"}
+    assert kept["retraction_reason"] == "changed my mind"
+    assert (novu_standin.stats()["cancelled"], novu_standin.deliver()) == (1, 0)
+
+
+async def test_every_chunk_that_may_have_been_accepted_is_cancelled(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The first was accepted, of the second nobody knows, the third was never sent."""
+    one = a_claimed(db, recipients=[f"s{i:03}" for i in range(250)])
+    novu_standin.workflow("plain-0", delayed=True)
+    novu_standin.fault("accept_then_reset", match={"recipient": "s150"})
+    with pytest.raises(Unfinished):
+        await executor.deliver(one)
+    retract(db, one)
+
+    assert await executor.deliver(one) == [Ending.RETRACTED]
+
+    assert row(db, one.notification_id)["error_details"] == {"delivery": "unknown"}
+    assert (novu_standin.stats()["cancelled"], novu_standin.deliver()) == (2, 0)
+
+
+async def test_a_large_notification_of_which_nothing_was_sent_is_retracted_without_doubt(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """No chunk was ever on its way."""
+    one = a_claimed(db, recipients=[f"s{i:03}" for i in range(250)], expires_at=LONG_AGO)
+
+    assert await executor.deliver(one) == [Ending.RETRACTED]
+
+    assert row(db, one.notification_id)["error_details"] is None
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_a_cancel_that_fails_is_tried_again_after_a_rest(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """PROCESSING → FAILED: a release would bring it back at once, for as long as Novu refuses."""
+    one = a_claimed(db)
+    written(db, one.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
+    novu_standin.fault("status", status=404, match={"method": "DELETE"})
+
+    assert await executor.deliver(one) == [Ending.FAILED]
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["failure_count"], kept["unknown_outcomes"]) == ("FAILED", 1, 1)
+    assert kept["next_attempt_at"] > kept["updated_at"]
+
+
+async def test_a_withdrawal_that_hangs_keeps_nobody_back(
+    engine: Engine, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The others of the group are sent while Novu's cancel is waited for."""
+    one, other = a_claimed(db), a_claimed(db, recipients=["other"])
+    written(db, one.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
+    novu_standin.fault("hang_before_accept", match={"method": "DELETE"})
+
+    async with delivering(engine, novu_standin, call=SHORT * 2) as executor:
+        endings = await executor.deliver(one, other)
+
+    assert sorted(ending.name for ending in endings) == ["FAILED", "SENT"]
+    assert {subscriber for _, subscriber in novu_standin.deliveries()} == {"other"}
+    assert PERSON not in str(row(db, one.notification_id)["error_details"])

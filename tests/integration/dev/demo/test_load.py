@@ -1,0 +1,85 @@
+"""The sample data in a real database, written with the rights of those who would write it."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from tests.support.rows import Db
+from xnovu_poller.dev.demo.load import insert, load_suite
+from xnovu_poller.dev.demo.standin import StandIn
+from xnovu_poller.dev.sample.notifications import Label, SampleNotification, notifications
+from xnovu_poller.dev.sample.suite import templates, workflows
+
+Connection = psycopg.Connection[TupleRow]
+
+
+@pytest.fixture
+def tenant(database: str) -> Iterator[Connection]:
+    """Connect as a member of xnovu_tenant, the suite loaded."""
+    with psycopg.connect(database, autocommit=True, options="-c role=xnovu_worker") as operator:
+        load_suite(operator)
+    with psycopg.connect(database, autocommit=True, options="-c role=xnovu_tenant") as connection:
+        yield connection
+
+
+def the(label: Label) -> SampleNotification:
+    """Give the first sample notification of a kind."""
+    return next(each for each in notifications() if each.label is label)
+
+
+def column(db: Db, notification_id: int | None, name: str) -> object:
+    """Read one column of a row."""
+    found = db.execute("SELECT * FROM notify.ent_notification WHERE id = %s", [notification_id]).fetchone()
+    assert found is not None
+    return found[name]
+
+
+def test_the_suite_is_loaded_whole(db: Db, tenant: Connection) -> None:
+    """Each workflow and each template has its row."""
+    found = db.execute(
+        "SELECT (SELECT count(*) FROM notify.ent_notification_workflow) AS workflows,"
+        " (SELECT count(*) FROM notify.ent_notification_template) AS templates"
+    ).fetchone()
+    assert found == {"workflows": len(workflows()), "templates": len(templates())}
+
+
+def test_a_second_dedup_key_is_refused(db: Db, tenant: Connection, silent: StandIn) -> None:
+    """The first row stays alone."""
+    assert insert(tenant, the(Label.DEDUP_KEPT), silent) is not None
+    assert insert(tenant, the(Label.DEDUP_REFUSED), silent) is None
+    assert db.execute("SELECT FROM notify.ent_notification").rowcount == 1
+
+
+def test_a_draft_is_a_draft_from_its_insert_on(db: Db, tenant: Connection, silent: StandIn) -> None:
+    """It is written by a plain INSERT, as any program may."""
+    made = insert(tenant, the(Label.DRAFT), silent)
+    assert column(db, made, "publish_status") == "DRAFT"
+    assert column(db, made, "notification_workflow_id") is not None
+
+
+def test_a_retracted_one_is_retracted_by_its_tenant(db: Db, tenant: Connection, silent: StandIn) -> None:
+    """`notify.retract` lets the tenant at its own row."""
+    made = insert(tenant, the(Label.RETRACTED), silent)
+    assert column(db, made, "notification_status") == "RETRACTED"
+
+
+def test_an_enterprise_of_another_language_uses_its_own_workflow(
+    db: Db, tenant: Connection, silent: StandIn
+) -> None:
+    """Its own row of a key wins over the global one."""
+    made = insert(tenant, the(Label.EXPIRED), silent)
+    owner = db.execute(
+        "SELECT enterprise_id FROM notify.ent_notification_workflow WHERE id = %s",
+        [column(db, made, "notification_workflow_id")],
+    ).fetchone()
+    assert owner == {"enterprise_id": the(Label.EXPIRED).enterprise_id}
+    assert column(db, made, "recipients") == list(the(Label.EXPIRED).recipients)
+
+
+@pytest.fixture
+def silent() -> Iterator[StandIn]:
+    """Give a client of a stand-in that is not there: these inserts have nothing to tell it."""
+    with StandIn("http://127.0.0.1:9", "unused") as standin:
+        yield standin

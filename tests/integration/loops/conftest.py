@@ -1,0 +1,48 @@
+"""What the tests of the loops share."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from xnovu_poller.errors import HandoffError
+from xnovu_poller.lifecycle import Claim
+from xnovu_poller.store.transitions.by_loops import Terms
+
+
+class Starts:
+    """Takes the place of Temporal: remembers what was started, fails as told, waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[Claim]] = []
+        self.failing: dict[int, HandoffError] = {}
+        self.begun = 0
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def start(self, claims: Sequence[Claim]) -> None:
+        """Start the workflow of some claims."""
+        self.begun += 1
+        await self.go_on.wait()
+        for claim in claims:
+            if claim.notification_id in self.failing:
+                raise self.failing[claim.notification_id]
+        self.groups.append(list(claims))
+
+    @property
+    def ids(self) -> list[int]:
+        """Which notifications were handed off."""
+        return sorted(claim.notification_id for group in self.groups for claim in group)
+
+
+@pytest.fixture
+def starts() -> Starts:
+    """Give what remembers the starts."""
+    return Starts()
+
+
+@pytest.fixture
+def terms() -> Terms:
+    """Give the terms of a small deployment."""
+    return Terms(prefix="abc", batch=100, group_size=1, max_in_flight=1000, lease=timedelta(seconds=30))

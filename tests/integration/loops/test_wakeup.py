@@ -1,0 +1,102 @@
+"""The wake-up: heard at once, and whatever becomes of its connection, heard again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import pytest
+
+from tests.support.proxy import proxied
+from tests.support.rows import Db, a_notification
+from tests.support.waiting import eventually
+from xnovu_poller.loops import wakeup
+from xnovu_poller.loops.wakeup import AFTER_SECONDS, Wakeup
+
+LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'xnovu:wakeup' AND datname = current_database()"
+
+
+class Wakes:
+    """Counts wake-ups."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def wake(self) -> None:
+        """Count."""
+        self.count += 1
+
+
+@asynccontextmanager
+async def listening(url: str, wakes: Wakes, *, silence: timedelta = timedelta(30)) -> AsyncIterator[Wakeup]:
+    """Listen, and have done with the wake-up of the first connection."""
+    made = Wakeup(url, wakes.wake, silence=silence, pause=timedelta(milliseconds=10))
+    running = asyncio.create_task(made.run())
+    try:
+        await eventually(lambda: made.listening and wakes.count == len(AFTER_SECONDS))
+        yield made
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+    assert not made.listening
+
+
+async def test_a_due_row_wakes_at_once_and_again_for_commits_that_were_late(database: str, db: Db) -> None:
+    """The first connection counts as a wake-up, for nobody listened before."""
+    wakes = Wakes()
+    async with listening(database, wakes):
+        a_notification(db)
+        await eventually(lambda: wakes.count == 2 * len(AFTER_SECONDS))
+
+
+async def test_a_wake_up_during_the_turns_begins_them_anew(database: str, db: Db) -> None:
+    """Whoever comes last gets the late turns too."""
+    wakes = Wakes()
+    async with listening(database, wakes):
+        a_notification(db)
+        await eventually(lambda: wakes.count == len(AFTER_SECONDS) + 2)
+        a_notification(db)
+        await eventually(lambda: wakes.count == len(AFTER_SECONDS) + 2 + len(AFTER_SECONDS))
+
+
+async def test_a_killed_connection_comes_back_and_counts_as_a_wake_up(database: str, db: Db) -> None:
+    """What was committed meanwhile was heard by nobody."""
+    wakes = Wakes()
+    async with listening(database, wakes) as made:
+        found = db.execute(LISTENERS).fetchone()
+        assert found is not None
+        db.execute("SELECT pg_terminate_backend(%s)", [found["pid"]])
+
+        await eventually(lambda: wakes.count > len(AFTER_SECONDS) and made.listening)
+        again = db.execute(LISTENERS).fetchone()
+
+    assert again is not None
+    assert again != found
+
+
+async def test_a_half_open_connection_is_noticed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks alive and says nothing: it is asked, and given up without an answer."""
+    monkeypatch.setattr(wakeup, "_ANSWER_SECONDS", 0.1)
+    wakes = Wakes()
+    async with (
+        proxied(database) as proxy,
+        listening(proxy.through(database), wakes, silence=timedelta(milliseconds=100)) as made,
+    ):
+        proxy.hang()
+        await eventually(lambda: not made.listening, within=20)
+        proxy.mend()
+        await eventually(lambda: made.listening and wakes.count > len(AFTER_SECONDS))
+
+
+async def test_a_quiet_connection_is_kept(database: str, db: Db) -> None:
+    """It answers when it is asked, so it is the same one."""
+    wakes = Wakes()
+    async with listening(database, wakes, silence=timedelta(milliseconds=1)):
+        found = db.execute(LISTENERS).fetchone()
+        asked = "SELECT FROM pg_stat_activity WHERE pid = %s AND query = 'SELECT 1'"
+        assert found is not None
+        await eventually(lambda: db.execute(asked, [found["pid"]]).rowcount)
+
+        assert db.execute(LISTENERS).fetchone() == found
+        assert wakes.count == len(AFTER_SECONDS)

@@ -1,0 +1,157 @@
+"""The migrations from within: where a database stands, and whose it is."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+
+from tests.support.postgres import TEMPLATE, migrated_copy, quick_server
+from tests.support.rows import Db, open_db, sqlalchemy_url
+from xnovu_poller.dev.postgres import Postgres
+from xnovu_poller.errors import SchemaBehind, StoreError, StoreUnavailable
+from xnovu_poller.store import schema
+from xnovu_poller.store.engine import Engine, connect
+
+
+@pytest.fixture(scope="module")
+def bare_server() -> Iterator[Postgres]:
+    """Give a server on which nobody has ever migrated: the roles are missing too."""
+    with quick_server() as server:
+        yield server
+
+
+@asynccontextmanager
+async def reached(url: str) -> AsyncIterator[Engine]:
+    """Lend the worker's pool on a database."""
+    engine = connect(sqlalchemy_url(url), part="test")
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def plain(url: str, login: str) -> str:
+    """Make a login without rights, and give its URL of the same database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {login} LOGIN PASSWORD 'plain'".encode())
+    return f"postgresql://{login}:plain@{url.partition('@')[2]}"
+
+
+async def test_a_migrated_database_passes(engine: Engine) -> None:
+    """It is at our revision."""
+    await schema.check(engine)
+
+
+async def test_an_empty_database_is_behind(empty_database: str) -> None:
+    """On a server where another database is migrated: the roles are there, the schema is not."""
+    async with reached(empty_database) as engine:
+        with pytest.raises(SchemaBehind) as raised:
+            await schema.check(engine)
+
+    assert (raised.value.found, raised.value.wanted) == (None, schema.wanted())
+
+
+async def test_a_new_server_is_behind(bare_server: Postgres) -> None:
+    """No role to connect under: that is a missing migration, not a server that does not answer."""
+    async with reached(bare_server.url()) as engine:
+        with pytest.raises(SchemaBehind):
+            await schema.check(engine)
+
+
+@pytest.mark.parametrize("revision", ["0001", "0003"])
+async def test_a_half_migrated_database_is_behind(empty_database: str, revision: str) -> None:
+    """Each revision but the last is another version's."""
+    await asyncio.to_thread(schema.upgrade, sqlalchemy_url(empty_database), revision)
+
+    async with reached(empty_database) as engine:
+        with pytest.raises(SchemaBehind, match="xnovu db upgrade"):
+            await schema.check(engine)
+
+
+async def test_a_login_without_the_role_is_told_what_to_ask_for(database: str, db: Db) -> None:
+    """A retry would never help."""
+    login = f"stranger_{uuid.uuid4().hex[:8]}"
+    async with reached(plain(database, login)) as engine:
+        with pytest.raises(StoreError, match=f"GRANT xnovu_worker TO {login}") as raised:
+            await schema.check(engine)
+    db.execute(f"DROP ROLE {login}".encode())
+
+    assert not raised.value.retryable
+
+
+async def test_a_dead_server_is_unavailable() -> None:
+    """Nobody listens there."""
+    async with reached("postgresql://nobody:secret@127.0.0.1:1/none") as engine:
+        with pytest.raises(StoreUnavailable) as raised:
+            await schema.check(engine)
+
+    assert "secret" not in str(raised.value)
+
+
+def test_upgrade_and_downgrade_say_what_is_wrong_without_the_password() -> None:
+    """An operator reads the sentence, and so does whoever reads the logs."""
+    for change in (schema.upgrade, schema.downgrade):
+        with pytest.raises(StoreError, match="does not answer") as raised:
+            change("postgresql+psycopg://nobody:secret@127.0.0.1:1/none", "base")
+        assert "secret" not in str(raised.value)
+
+
+def test_an_unknown_revision_is_a_sentence(empty_database: str) -> None:
+    """Not Alembic's error."""
+    with pytest.raises(StoreError, match="9999"):
+        schema.upgrade(sqlalchemy_url(empty_database), "9999")
+
+
+async def test_the_deployment_stays_what_it_is(engine: Engine) -> None:
+    """Every start reads the same id."""
+    assert await schema.deployment(engine) == await schema.deployment(engine)
+
+
+async def test_a_restored_copy_mints_its_own_id_and_keeps_it(postgres_server: Postgres) -> None:
+    """Two that start at once on the copy agree; the original keeps its own."""
+    name = f"copy_{uuid.uuid4().hex[:8]}"
+    with migrated_copy(postgres_server) as original:
+        async with reached(original) as engine:
+            first = await schema.deployment(engine)
+        copy = postgres_server.create_database(name, template=original.rpartition("/")[2])
+        try:
+            async with reached(copy) as one, reached(copy) as other:
+                minted = await asyncio.gather(schema.deployment(one), schema.deployment(other))
+                again = await schema.deployment(one)
+        finally:
+            postgres_server.drop_database(name)
+        async with reached(original) as engine:
+            kept = await schema.deployment(engine)
+
+    assert first == kept
+    assert len({*minted, again}) == 1
+    assert again != first
+
+
+async def test_a_plain_login_learns_the_deployment_too(database: str, db: Db) -> None:
+    """The worker's login needs the role and nothing else."""
+    login = f"worker_{uuid.uuid4().hex[:8]}"
+    url = plain(database, login)
+    db.execute(f"GRANT xnovu_worker TO {login}".encode())
+    db.execute("UPDATE notify.deployment SET database = 'another'")
+    before = db.execute("SELECT id FROM notify.deployment").fetchone()
+
+    async with reached(url) as engine:
+        await schema.check(engine)
+        minted = await schema.deployment(engine)
+        again = await schema.deployment(engine)
+    db.execute(f"DROP ROLE {login}".encode())
+
+    assert before is not None
+    assert before["id"] != minted == again
+
+
+def test_the_template_is_nobodys_deployment(postgres_server: Postgres, database: str) -> None:
+    """Each test's database is a copy, and knows it only once somebody asks."""
+    with open_db(database) as copy, open_db(postgres_server.url(TEMPLATE)) as original:
+        told = [one.execute("SELECT id FROM notify.deployment").fetchone() for one in (copy, original)]
+
+    assert told[0] == told[1]

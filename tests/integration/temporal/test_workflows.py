@@ -1,0 +1,235 @@
+"""The tries of an attempt, in a real Temporal."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.common import WorkflowIDReusePolicy
+
+import pytest
+
+from tests.support.delivering import PERSON, SHORT, a_claimed
+from tests.support.executing import CALL, DEPLOYMENT, Executing, claims_of, executing
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_workflow, row, written
+from tests.support.waiting import eventually
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.contract import Deliver
+
+
+def events(history: dict[str, Any], *kinds: str) -> list[dict[str, Any]]:
+    """Give the events of some kinds."""
+    wanted = {f"EVENT_TYPE_{kind}" for kind in kinds}
+    return [event for event in history["events"] if event["eventType"] in wanted]
+
+
+def activities(history: dict[str, Any]) -> list[str]:
+    """Name the regular activities that were scheduled."""
+    return [
+        event["activityTaskScheduledEventAttributes"]["activityType"]["name"]
+        for event in events(history, "ACTIVITY_TASK_SCHEDULED")
+    ]
+
+
+async def found(client: Client, query: str, ids: Iterable[str]) -> set[str]:
+    """Find workflows of some ids by a query."""
+    names = ", ".join(f"'{one}'" for one in ids)
+    return {one.id async for one in client.list_workflows(f"{query} AND WorkflowId IN ({names})")}
+
+
+async def test_a_single_notification_is_tried_within_the_first_task(
+    executor: Executing, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """A marker, no scheduled activity, and five events from start to end."""
+    one = a_claimed(db)
+
+    history = await executor.finish(*claims_of(db, [one]))
+
+    assert row(db, one.notification_id)["notification_status"] == "SENT"
+    assert activities(history) == []
+    assert len(events(history, "MARKER_RECORDED")) == 1
+    assert len(events(history, "WORKFLOW_TASK_SCHEDULED")) == 1
+    assert events(history, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES") == []
+    assert novu_standin.stats()["deliveries"] == 1
+
+
+async def test_after_an_unknown_outcome_a_regular_activity_goes_on(
+    executor: Executing, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Heartbeats and retries are Temporal's; one delivery all the same."""
+    one = a_claimed(db)
+    novu_standin.fault("accept_then_reset")
+
+    history = await executor.finish(*claims_of(db, [one]))
+
+    assert row(db, one.notification_id)["notification_status"] == "SENT"
+    assert activities(history) == ["deliver"]
+    scheduled = events(history, "ACTIVITY_TASK_SCHEDULED")[0]["activityTaskScheduledEventAttributes"]
+    assert scheduled["heartbeatTimeout"] != "0s"
+    assert scheduled["retryPolicy"]["maximumAttempts"] == 2
+    assert (novu_standin.stats()["calls"], novu_standin.stats()["duplicates"]) == (2, 0)
+
+
+async def test_an_attempt_ends_after_three_tries(
+    executor: Executing, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The last records the failure itself; nobody has to be told that contact was lost."""
+    one = a_claimed(db)
+    novu_standin.fault("reset_before_accept", times=None)
+
+    claims = claims_of(db, [one])
+    history = await executor.finish(*claims)
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["failure_count"], kept["unknown_outcomes"]) == ("FAILED", 1, 3)
+    assert novu_standin.stats()["calls"] == 3
+    assert activities(history) == ["deliver"]
+    [upsert] = events(history, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES")
+    assert "XnovuOutcome" in json.dumps(upsert)
+    ids = [claims[0].temporal_workflow_id]
+    await eventually(lambda: found(executor.client, "XnovuOutcome = 'FAILED'", ids))
+
+
+async def test_a_group_is_one_regular_activity(
+    executor: Executing, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """And a retry holds only what is still PROCESSING."""
+    workflow = a_workflow(db)
+    works = [a_claimed(db, workflow=workflow, recipients=[f"s{i}"]) for i in range(5)]
+    novu_standin.fault("accept_then_reset", match={"recipient": "s3"})
+
+    history = await executor.finish(*claims_of(db, works, group=f"{db.info.dbname}-group"))
+
+    assert {row(db, one.notification_id)["notification_status"] for one in works} == {"SENT"}
+    assert activities(history) == ["deliver"]
+    assert events(history, "MARKER_RECORDED") == []
+    stats = novu_standin.stats()
+    assert (stats["calls"], stats["deliveries"], stats["duplicates"]) == (6, 5, 0)
+
+
+async def test_what_is_found_by_search(executor: Executing, db: Db, novu_standin: NovuStandIn) -> None:
+    """Enterprise, notification and workflow from the start; the outcome only where it is not SENT."""
+    dead = a_claimed(db, workflow=a_workflow(db, key="draft", publish_status="DRAFT"), enterprise="globex")
+    sent = a_claimed(db, enterprise="globex")
+    claims = claims_of(db, [dead, sent])
+    for claim in claims:
+        await executor.finish(claim)
+    ids = [claim.temporal_workflow_id for claim in claims]
+
+    async def both() -> bool:
+        return await found(executor.client, "XnovuEnterpriseId = 'globex'", ids) == set(ids)
+
+    await eventually(both)
+    query = f"XnovuNotificationId = '{sent.notification_id}' AND XnovuWorkflowKey = 'plain'"
+    assert await found(executor.client, query, ids) == {ids[1]}
+    assert await found(executor.client, "XnovuOutcome = 'DEAD'", ids) == {ids[0]}
+    assert await found(executor.client, "XnovuOutcome IS NOT NULL", ids) == {ids[0]}
+
+
+async def test_lost_contact_is_recorded_after_the_tries(
+    executor: Executing, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Until every try has failed a table is away; the workflow records what was heard no more of."""
+    one = a_claimed(db)
+    db.execute("ALTER TABLE notify.ent_notification_template RENAME TO away")
+    db.execute("UPDATE notify.ent_notification_workflow SET template_overrides = '{\"EMAIL\": \"k\"}'")
+    db.execute("UPDATE notify.ent_notification_workflow SET default_channels = '{EMAIL}'")
+    claims = claims_of(db, [one])
+    handle = await executor.begin(*claims)
+
+    async def held() -> bool:
+        db.execute("UPDATE notify.ent_notification SET send_until = '2020-01-01T00:00Z' WHERE send_until > now()")
+        return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
+
+    await eventually(held, within=30)
+    history = (await handle.fetch_history()).to_json_dict()
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
+    assert kept["error_details"]["code"] == "lost_contact"
+    assert activities(history) == ["deliver", "lose"]
+    ids = [claims[0].temporal_workflow_id]
+    await eventually(lambda: found(executor.client, "XnovuOutcome = 'LOST'", ids))
+
+
+async def test_a_workflow_fails_and_does_not_hang(client: Client, executor: Executing, task_queue: str) -> None:
+    """An input that nobody can read closes it, and the rescue comes to its rows."""
+    handle = await client.start_workflow(
+        contract.WORKFLOW,
+        {"nonsense": True},
+        id=f"{task_queue}-nonsense",
+        task_queue=task_queue,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    )
+
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    assert (await handle.describe()).status is WorkflowExecutionStatus.FAILED
+
+
+async def test_another_deployments_workflow_is_refused(
+    client: Client, executor: Executing, task_queue: str, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Neither tried again nor recorded as lost: it touches no row."""
+    one = a_claimed(db)
+    before = row(db, one.notification_id)
+    strangers = Deliver(str(DEPLOYMENT).replace("1", "2"), contract.works([one]), None, CALL.total_seconds())
+
+    handle = await client.start_workflow(
+        contract.WORKFLOW, strangers, id=f"{task_queue}-stranger", task_queue=task_queue
+    )
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+
+    history = (await handle.fetch_history()).to_json_dict()
+    assert activities(history) == []
+    assert row(db, one.notification_id) == before
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_without_registered_attributes_none_is_set(
+    client: Client, executor: Executing, task_queue: str, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Setting one would fail the task for as long as the workflow is open."""
+    one = a_claimed(db, workflow=a_workflow(db, key="draft", publish_status="DRAFT"))
+    work = Deliver(str(DEPLOYMENT), contract.works([one]), None, CALL.total_seconds(), searchable=False)
+
+    handle = await client.start_workflow(
+        contract.WORKFLOW, work, id=f"{task_queue}-plain", task_queue=task_queue
+    )
+    await handle.result()
+
+    history = (await handle.fetch_history()).to_json_dict()
+    assert row(db, one.notification_id)["notification_status"] == "DEAD"
+    assert events(history, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES") == []
+
+
+async def test_a_live_twin_is_waited_for(executor: Executing, db: Db, novu_standin: NovuStandIn) -> None:
+    """The next try comes when the other's hold has passed; its lapse is counted, and it goes alone."""
+    one = a_claimed(db)
+    db.execute("UPDATE notify.ent_notification SET send_until = clock_timestamp() + interval '1.5 s'")
+
+    history = await executor.finish(*claims_of(db, [one]))
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["lapses"]) == ("SENT", 1)
+    assert len(events(history, "TIMER_FIRED")) == 1
+    assert novu_standin.stats()["calls"] == 1
+
+
+async def test_a_call_that_fits_into_no_task_is_a_regular_activity(
+    executor: Executing, client: Client, task_queue: str, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """It would be cut off in the middle of each send."""
+    one = a_claimed(db)
+    work = Deliver(str(DEPLOYMENT), contract.works([one]), None, 300.0)
+
+    handle = await client.start_workflow(
+        contract.WORKFLOW, work, id=f"{task_queue}-long", task_queue=task_queue
+    )
+    await handle.result()
+
+    assert activities((await handle.fetch_history()).to_json_dict()) == ["deliver"]
+    assert row(db, one.notification_id)["notification_status"] == "SENT"

@@ -1,0 +1,271 @@
+"""What the database refuses, whoever writes: here always its superuser."""
+
+from itertools import product
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.errors import CheckViolation, NotNullViolation, UniqueViolation
+
+from tests.support.rows import Db, a_notification, a_template, a_workflow, row, written
+from xnovu_poller.lifecycle import LAWFUL_MOVES, Status
+
+MOVES = [
+    (start, end)
+    for start, end in product(Status, repeat=2)
+    # An update that leaves a state as it is makes no move, but for a claim anew.
+    if start is not end or (start, end) in LAWFUL_MOVES
+]
+
+ARRIVALS: dict[Status, dict[str, Any]] = {
+    Status.PENDING: {"next_attempt_at": None},
+    Status.PROCESSING: {"lease_expires_at": "2100-01-01", "temporal_workflow_id": "w"},
+    Status.SENT: {},
+    Status.FAILED: {"next_attempt_at": "2020-01-01"},
+    Status.DEAD: {},
+    Status.RETRACTED: {"retracted_at": "2020-01-01"},
+}
+"""What a row of each state has to hold, so that only the move itself can be refused."""
+
+MACHINES: dict[str, Any] = {
+    "notification_status": "SENT",
+    "transaction_id": "mine",
+    "attempt": 1,
+    "failure_count": 1,
+    "refusals": 1,
+    "unknown_outcomes": 1,
+    "lapses": 1,
+    "lease_expires_at": "2100-01-01",
+    "send_until": "2100-01-01",
+    "next_attempt_at": "2020-01-01",
+    "retract_requested_at": "2020-01-01",
+    "processed_at": "2020-01-01",
+    "retracted_at": "2020-01-01",
+    "temporal_workflow_id": "w",
+    "error_details": {},
+    "retraction_reason": "mine",
+    "created_at": "2020-01-01",
+    "updated_at": "2020-01-01",
+}
+
+FROZEN: dict[str, Any] = {
+    "enterprise_id": "globex",
+    "notification_workflow_id": None,
+    "recipients": ["someone-else"],
+    "payload": {"a": 2},
+    "channels": ["SMS"],
+    "overrides": {"a": 2},
+}
+
+FREE: dict[str, Any] = {
+    "name": "another",
+    "tags": ["a"],
+    "priority": 9,
+    "dedup_key": "d",
+    "publish_status": "DRAFT",
+    "deactivated": True,
+    "scheduled_for": "2100-01-01",
+    "expires_at": "2100-01-01",
+}
+
+
+@pytest.mark.parametrize(("start", "end"), MOVES, ids=lambda state: state.value)
+def test_the_lawful_moves_are_those_of_the_lifecycle(db: Db, start: Status, end: Status) -> None:
+    """Every pair of states is tried; the table in lifecycle.py says which may pass."""
+    made = a_notification(db, status=start)
+    attempt = row(db, made)["attempt"] + (end is Status.PROCESSING)
+    lease = None if start is Status.PROCESSING else row(db, made)["lease_expires_at"]
+    arrival: dict[str, Any] = {
+        "notification_status": end.value,
+        "attempt": attempt,
+        "lease_expires_at": lease,
+        "retracted_at": None,
+    }
+
+    refusal = ""
+    try:
+        written(db, made, **(arrival | ARRIVALS[end]))
+    except CheckViolation as error:
+        refusal = str(error)
+
+    lawful = (start, end) in LAWFUL_MOVES
+    assert ("is not a lawful transition" in refusal) is not lawful
+    assert row(db, made)["notification_status"] == (end if lawful else start)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_state_may_stay(db: Db, status: Status) -> None:
+    """An update of a free column is no move, in any state; and it is dated."""
+    made = a_notification(db, status=status)
+    before = row(db, made)
+
+    written(db, made, **FREE)
+
+    after = row(db, made)
+    assert after["notification_status"] == status
+    assert after["updated_at"] > before["updated_at"]
+
+
+@pytest.mark.parametrize("step", [-1, 2])
+@pytest.mark.parametrize("status", Status)
+def test_the_attempt_counts_one_by_one_and_never_falls(db: Db, status: Status, step: int) -> None:
+    """It is the right to write: nobody may have it twice."""
+    made = a_notification(db, status=status)
+    changed: dict[str, Any] = {"attempt": row(db, made)["attempt"] + step}
+    if (status, Status.PROCESSING) in LAWFUL_MOVES:
+        changed |= {"notification_status": "PROCESSING"} | ARRIVALS[Status.PROCESSING]
+
+    with pytest.raises(CheckViolation, match="attempt"):
+        written(db, made, **changed)
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.PROCESSING])
+def test_the_attempt_rises_with_a_claim_alone(db: Db, status: Status) -> None:
+    """Not by itself, and no claim goes without it."""
+    made = a_notification(db, status=status)
+
+    with pytest.raises(CheckViolation, match="attempt"):
+        written(db, made, attempt=row(db, made)["attempt"] + 1)
+    if (status, Status.PROCESSING) in LAWFUL_MOVES:
+        with pytest.raises(CheckViolation, match="attempt"):
+            written(db, made, notification_status="PROCESSING", **ARRIVALS[Status.PROCESSING])
+
+
+@pytest.mark.parametrize("column", MACHINES)
+def test_an_insert_sets_no_column_of_the_machine(db: Db, column: str) -> None:
+    """Each of them, alone."""
+    with pytest.raises(CheckViolation, match="that the machine alone writes"):
+        a_notification(db, **{column: MACHINES[column]})
+
+
+def test_every_column_is_known_here(db: Db) -> None:
+    """A new column has to be sorted into one of the three."""
+    found = set(row(db, a_notification(db)))
+
+    assert found == {"id", "notification_rule_id", *MACHINES, *FROZEN, *FREE}
+
+
+@pytest.mark.parametrize("column", FROZEN)
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.RETRACTED])
+def test_what_is_sent_is_frozen_by_the_first_claim(db: Db, status: Status, column: str) -> None:
+    """Novu drops a repeat by its transaction id: it must not say something else."""
+    made = a_notification(
+        db,
+        status=status,
+        workflow=a_workflow(db),
+        payload={"a": 1},
+        channels=["EMAIL"],
+        overrides={"a": 1},
+    )
+
+    if status is Status.PENDING:
+        written(db, made, **{column: FROZEN[column]})
+        assert row(db, made)["attempt"] == 0
+    else:
+        with pytest.raises(CheckViolation, match="does not change once it has been claimed"):
+            written(db, made, **{column: FROZEN[column]})
+
+
+@pytest.mark.parametrize("status", Status)
+def test_what_a_row_is_never_changes(db: Db, status: Status) -> None:
+    """When it was made, and under which transaction id Novu knows it."""
+    made = a_notification(db, status=status)
+
+    for column in ("created_at", "transaction_id"):
+        with pytest.raises(CheckViolation):
+            written(db, made, **{column: MACHINES[column]})
+
+
+def test_only_a_revival_from_retracted_takes_a_new_transaction_id(db: Db) -> None:
+    """Novu would drop the old one; DEAD keeps its own, for it may have been accepted."""
+    retracted, dead = (a_notification(db, status=status) for status in (Status.RETRACTED, Status.DEAD))
+
+    written(db, retracted, notification_status="PENDING", retracted_at=None, transaction_id="xn-new")
+    with pytest.raises(CheckViolation):
+        written(db, dead, notification_status="PENDING", transaction_id="xn-new")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rule"),
+    [
+        ("recipients", [], "recipients"),
+        ("recipients", ["a", None], "recipients"),
+        ("recipients", ["a", ""], "recipients"),
+        ("priority", -1, "priority"),
+        ("priority", 10, "priority"),
+        ("payload", psycopg.types.json.Jsonb([1]), "payload"),
+        ("payload", psycopg.types.json.Jsonb("text"), "payload"),
+        ("payload", psycopg.types.json.Jsonb(None), "payload"),
+        ("enterprise_id", "", "enterprise"),
+        ("channels", [], "channels"),
+        ("channels", ["EMAIL", None], "channels"),
+    ],
+)
+def test_nonsense_is_refused(db: Db, column: str, value: object, rule: str) -> None:
+    """By the database itself, with the rule's name."""
+    with pytest.raises(CheckViolation, match=f"ent_notification_{rule}_check"):
+        a_notification(db, **dict[str, Any]({column: value}))
+
+
+@pytest.mark.parametrize(
+    "column", ["enterprise_id", "name", "payload", "recipients", "priority", "publish_status"]
+)
+def test_what_is_needed_is_needed(db: Db, column: str) -> None:
+    """NULL is no value of these."""
+    with pytest.raises(NotNullViolation):
+        a_notification(db, **dict[str, Any]({column: None}))
+
+
+@pytest.mark.parametrize(
+    ("status", "column", "value", "rule"),
+    [
+        (Status.PROCESSING, "lease_expires_at", None, "lease"),
+        (Status.PROCESSING, "temporal_workflow_id", None, "holder"),
+        (Status.SENT, "lease_expires_at", "2100-01-01", "lease"),
+        (Status.PENDING, "send_until", "2100-01-01", "send"),
+        (Status.PENDING, "next_attempt_at", "2020-01-01", "fresh"),
+        (Status.FAILED, "next_attempt_at", None, "retry"),
+        (Status.RETRACTED, "retracted_at", None, "retracted"),
+        (Status.SENT, "retracted_at", "2020-01-01", "retracted"),
+        (Status.PENDING, "failure_count", -1, "counters"),
+    ],
+)
+def test_no_state_contradicts_itself(db: Db, status: Status, column: str, value: Any, rule: str) -> None:  # noqa: ANN401 - any column's
+    """A lease without its holder, a send nobody makes: no writer can leave such a row."""
+    made = a_notification(db, status=status)
+
+    with pytest.raises(CheckViolation, match=f"ent_notification_{rule}_check"):
+        written(db, made, **{column: value})
+
+
+def test_a_key_is_unique_for_an_enterprise_and_among_the_global(db: Db) -> None:
+    """For workflows by key; for templates by key and channel."""
+    for enterprise in (None, "acme"):
+        a_workflow(db, enterprise=enterprise)
+        a_template(db, enterprise=enterprise)
+        a_template(db, enterprise=enterprise, channel_type="SMS")
+        with pytest.raises(UniqueViolation):
+            a_workflow(db, enterprise=enterprise)
+        with pytest.raises(UniqueViolation):
+            a_template(db, enterprise=enterprise)
+
+
+def test_there_is_one_deployment(db: Db) -> None:
+    """Two would be two answers to whose a workflow is."""
+    for singleton in (True, False):
+        with pytest.raises((UniqueViolation, CheckViolation)):
+            db.execute(
+                "INSERT INTO notify.deployment (singleton, database) VALUES (%s, 'other')", [singleton]
+            )
+
+
+@pytest.mark.parametrize("table", ["ent_notification_workflow", "ent_notification_template"])
+def test_a_change_dates_itself(db: Db, table: str) -> None:
+    """Whoever keeps a copy compares `updated_at`."""
+    (a_workflow if table.endswith("workflow") else a_template)(db)
+    statement = sql.SQL(
+        "UPDATE notify.{} SET name = 'new', updated_at = '2000-01-01' RETURNING updated_at > created_at AS dated"
+    )
+
+    assert db.execute(statement.format(sql.Identifier(table))).fetchone() == {"dated": True}

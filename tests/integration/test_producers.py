@@ -1,0 +1,321 @@
+"""The SQL for producers: enqueue, retract, and who is woken by it."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
+from psycopg.types.json import Jsonb
+
+from tests.support.rows import Db, a_notification, a_workflow, notifications, open_db, row, written
+from tests.support.waiting import until_blocked
+from xnovu_poller.lifecycle import Status
+
+
+def enqueue(db: Db, *arguments: object, **named: object) -> int:
+    """Call the function as a producer does."""
+    places = [*["%s"] * len(arguments), *(f"{name} => %s" for name in named)]
+    statement = f"SELECT notify.enqueue({', '.join(places)}) AS id"
+    made = db.execute(statement.encode(), [*arguments, *named.values()]).fetchone()
+    assert made is not None
+    return int(made["id"])
+
+
+def retract(db: Db, notification_id: int, *reason: str) -> str | None:
+    """Call the function as a producer does."""
+    statement = f"SELECT notify.retract(%s{', %s' * len(reason)}) AS status"
+    found = db.execute(statement.encode(), [notification_id, *reason]).fetchone()
+    assert found is not None
+    status: str | None = found["status"]
+    return status
+
+
+def a_delivery(db: Db, notification_id: int, outcome: str | None) -> None:
+    """Write that a chunk ended so."""
+    db.execute(
+        "INSERT INTO notify.ent_notification_delivery (notification_id, chunk, enterprise_id, recipients,"
+        " transaction_id, outcome) VALUES (%s, 1, 'acme', '{s}', 'xn-1', %s)",
+        [notification_id, outcome],
+    )
+
+
+def test_enqueue_needs_three_words(db: Db) -> None:
+    """Who, what, to whom; the rest has its defaults."""
+    workflow = a_workflow(db)
+
+    made = enqueue(db, "acme", "order-shipped", ["subscriber-1", "topic:staff"])
+
+    kept = row(db, made)
+    assert (kept["enterprise_id"], kept["notification_workflow_id"]) == ("acme", workflow)
+    assert (kept["name"], kept["recipients"]) == ("order-shipped", ["subscriber-1", "topic:staff"])
+    assert (kept["payload"], kept["priority"], kept["publish_status"]) == ({}, 0, "PUBLISH")
+    assert [kept[name] for name in ("channels", "overrides", "tags", "dedup_key", "scheduled_for")] == [
+        None
+    ] * 5
+    assert kept["notification_status"] == "PENDING"
+
+
+def test_enqueue_takes_every_option_by_name(db: Db) -> None:
+    """Each lands in its column."""
+    a_workflow(db)
+    later, never = datetime(2100, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
+
+    made = enqueue(
+        db,
+        enterprise_id="acme",
+        workflow_key="order-shipped",
+        recipients=["a"],
+        payload=Jsonb({"order": 5}),
+        name="Order 5",
+        channels=["EMAIL", "PUSH"],
+        overrides=Jsonb({"email": {}}),
+        tags=["orders"],
+        priority=9,
+        dedup_key="order-5",
+        scheduled_for=later,
+        expires_at=never,
+    )
+
+    kept = row(db, made)
+    assert (kept["payload"], kept["name"], kept["channels"]) == ({"order": 5}, "Order 5", "{EMAIL,PUSH}")
+    assert (kept["overrides"], kept["tags"], kept["priority"]) == ({"email": {}}, ["orders"], 9)
+    assert (kept["dedup_key"], kept["scheduled_for"], kept["expires_at"]) == ("order-5", later, never)
+
+
+def test_an_enterprises_own_workflow_wins(db: Db) -> None:
+    """Over the global one, for it alone; another's is none."""
+    everyones, own = a_workflow(db), a_workflow(db, enterprise="acme")
+    a_workflow(db, enterprise="globex", key="private")
+
+    made = [enqueue(db, name, "order-shipped", ["a"]) for name in ("acme", "globex")]
+
+    assert [row(db, one)["notification_workflow_id"] for one in made] == [own, everyones]
+    with pytest.raises(ForeignKeyViolation, match='enterprise "acme" has none of this key'):
+        enqueue(db, "acme", "private", ["a"])
+
+
+def test_an_unpublished_workflow_is_no_error_here(db: Db) -> None:
+    """The notification ends DEAD and says so."""
+    a_workflow(db, publish_status="DRAFT")
+
+    assert enqueue(db, "acme", "order-shipped", ["a"])
+
+
+def test_an_error_takes_nothing_in(db: Db) -> None:
+    """The rules of the table hold here too."""
+    a_workflow(db)
+    faults: tuple[dict[str, Any], ...] = ({"priority": 10}, {"recipients": []}, {"payload": Jsonb([])})
+    for wrong in faults:
+        with pytest.raises(CheckViolation):
+            enqueue(
+                db,
+                **({"enterprise_id": "acme", "workflow_key": "order-shipped", "recipients": ["a"]} | wrong),
+            )
+
+    assert db.execute("SELECT FROM notify.ent_notification").rowcount == 0
+
+
+def test_the_same_key_is_refused_for_the_same_enterprise(db: Db) -> None:
+    """For as long as the row is there, whatever became of it; another enterprise's key is another."""
+    a_workflow(db)
+    first = enqueue(db, "acme", "order-shipped", ["a"], dedup_key="order-5")
+    retract(db, first)
+
+    with pytest.raises(UniqueViolation, match="ent_notification_dedup"):
+        enqueue(db, "acme", "order-shipped", ["a"], dedup_key="order-5")
+    assert enqueue(db, "globex", "order-shipped", ["a"], dedup_key="order-5")
+    assert enqueue(db, "acme", "order-shipped", ["a"]) != enqueue(db, "acme", "order-shipped", ["a"])
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.PROCESSING])
+def test_what_was_not_sent_is_retracted_at_once(db: Db, status: Status) -> None:
+    """No live send, no unknown outcome: nothing was accepted."""
+    made = a_notification(db, status=status)
+
+    assert retract(db, made, "order cancelled") == "RETRACTED"
+
+    kept = row(db, made)
+    assert (kept["retraction_reason"], kept["error_details"]) == ("order cancelled", None)
+    assert kept["retracted_at"] is not None
+    assert kept["lease_expires_at"] is None
+
+
+@pytest.mark.parametrize("until", ["2100-01-01", "2020-01-01"])
+def test_a_send_decides(db: Db, until: str) -> None:
+    """Live or lapsed: it may be accepted, so the wish is written down and the holder keeps its right."""
+    made = a_notification(db, status=Status.PROCESSING)
+    written(db, made, send_until=until)
+    before = row(db, made)
+
+    assert retract(db, made) == "PROCESSING"
+
+    kept = row(db, made)
+    assert kept["retract_requested_at"] is not None
+    assert (kept["retraction_reason"], kept["retracted_at"]) == ("retracted", None)
+    for name in ("attempt", "send_until", "lease_expires_at"):
+        assert kept[name] == before[name]
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.PROCESSING])
+def test_a_doubt_is_left_to_the_executor(db: Db, status: Status) -> None:
+    """Novu's cancel has to be called first; a failed row becomes due for it now."""
+    made = a_notification(db, status=status)
+    written(db, made, unknown_outcomes=1)
+    if status is Status.FAILED:
+        written(db, made, next_attempt_at="2100-01-01")
+
+    assert retract(db, made) == status
+
+    kept = row(db, made)
+    assert kept["retract_requested_at"] is not None
+    if status is Status.FAILED:
+        assert kept["next_attempt_at"] < datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [("accepted", "FAILED"), ("unknown", "FAILED"), ("refused", "RETRACTED"), (None, "RETRACTED")],
+)
+def test_a_chunk_that_went_out_is_a_doubt(db: Db, outcome: str | None, status: str) -> None:
+    """A part of the recipients may have it already."""
+    made = a_notification(db, status=Status.FAILED)
+    a_delivery(db, made, outcome)
+
+    assert retract(db, made) == status
+
+
+@pytest.mark.parametrize("status", [Status.SENT, Status.DEAD, Status.RETRACTED])
+def test_it_may_be_too_late(db: Db, status: Status) -> None:
+    """The answer is the state that stands; nothing changes."""
+    made = a_notification(db, status=status)
+    before = row(db, made)
+
+    assert retract(db, made) == status
+    assert row(db, made) == before
+
+
+def test_the_first_reason_stays(db: Db) -> None:
+    """A repeat of the call is harmless."""
+    made = a_notification(db, status=Status.PROCESSING)
+    written(db, made, send_until="2100-01-01")
+    retract(db, made, "first")
+    asked_at = row(db, made)["retract_requested_at"]
+
+    retract(db, made, "second")
+
+    kept = row(db, made)
+    assert (kept["retraction_reason"], kept["retract_requested_at"]) == ("first", asked_at)
+
+
+def test_what_is_not_there_is_null(db: Db) -> None:
+    """No error: another may have cleared it away."""
+    assert retract(db, 4711) is None
+
+
+async def test_a_retraction_that_waited_sees_what_was_accepted_meanwhile(db: Db, database: str) -> None:
+    """The executor had one chunk accepted and gave the rest back, while the producer waited for the row."""
+    made = a_notification(db, status=Status.PROCESSING)
+    with ThreadPoolExecutor(1) as producer, psycopg.connect(database) as executor:
+        executor.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [made])
+        waiting = producer.submit(_retract_as, f"{database}?application_name=producer", made)
+        await until_blocked(database, "producer")
+        executor.execute(
+            "INSERT INTO notify.ent_notification_delivery VALUES (%s, 1, 'acme', '{s}', 'xn', 0, 'accepted')",
+            [made],
+        )
+        executor.execute(
+            "UPDATE notify.ent_notification SET notification_status = 'PENDING', lease_expires_at = NULL WHERE id = %s",
+            [made],
+        )
+        executor.commit()
+        told = await asyncio.to_thread(waiting.result, 10)
+
+    assert told == "PENDING"
+    assert row(db, made)["retract_requested_at"] is not None
+
+
+def _retract_as(url: str, made: int) -> str | None:
+    with open_db(url) as producer:
+        return retract(producer, made)
+
+
+@pytest.fixture
+def ear(database: str) -> Iterator[Db]:
+    """Listen as the worker does."""
+    with open_db(database) as connection:
+        connection.execute("LISTEN xnovu_due")
+        yield connection
+
+
+def heard(ear: Db, db: Db) -> int:
+    """Count what was notified so far; a word of our own marks the end."""
+    db.execute("NOTIFY xnovu_due, 'end'")
+    for count, told in enumerate(ear.notifies(timeout=10)):
+        if told.payload == "end":
+            return count
+    raise AssertionError("not even our own word arrived")
+
+
+def test_a_due_insert_wakes(db: Db, ear: Db) -> None:
+    """One word a statement, whatever it inserts."""
+    a_notification(db)
+    a_notification(db, scheduled_for="2020-01-01")
+    notifications(db, 50)
+
+    assert heard(ear, db) == 3
+
+
+@pytest.mark.parametrize(
+    "columns", [{"scheduled_for": "2100-01-01"}, {"publish_status": "DRAFT"}, {"deactivated": True}]
+)
+def test_an_insert_that_is_not_due_wakes_nobody(db: Db, ear: Db, columns: dict[str, Any]) -> None:
+    """There is nothing to claim."""
+    a_notification(db, **columns)
+
+    assert heard(ear, db) == 0
+
+
+def test_a_statement_with_one_due_row_wakes(db: Db, ear: Db) -> None:
+    """Wherever in it the row stands."""
+    db.execute(
+        "INSERT INTO notify.ent_notification (enterprise_id, name, recipients, scheduled_for)"
+        " VALUES ('acme', 'a', '{s}', '2100-01-01'), ('acme', 'b', '{s}', NULL), ('acme', 'c', '{s}', '2100-01-01')"
+    )
+
+    assert heard(ear, db) == 1
+
+
+def test_a_rollback_wakes_nobody(db: Db, ear: Db, database: str) -> None:
+    """A word is part of its transaction."""
+    with psycopg.connect(database) as producer:
+        producer.execute(
+            "INSERT INTO notify.ent_notification (enterprise_id, name, recipients) VALUES ('acme', 'a', '{s}')"
+        )
+        producer.rollback()
+
+    assert heard(ear, db) == 0
+
+
+@pytest.mark.parametrize(
+    "columns", [{"scheduled_for": None}, {"publish_status": "PUBLISH"}, {"deactivated": False}]
+)
+def test_what_becomes_due_by_an_update_wakes(db: Db, ear: Db, columns: dict[str, Any]) -> None:
+    """Published, activated, or not to be waited for any more."""
+    made = a_notification(db, scheduled_for="2100-01-01", publish_status="DRAFT", deactivated=True)
+
+    written(db, made, **columns)
+
+    assert heard(ear, db) == 1
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.PENDING])
+def test_no_change_of_a_state_wakes(db: Db, ear: Db, status: Status) -> None:
+    """Our own claims would wake us; the insert's own word is all."""
+    made = a_notification(db, status=status)
+    written(db, made, deactivated=True)
+
+    assert heard(ear, db) == 1

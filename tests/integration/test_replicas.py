@@ -1,0 +1,59 @@
+"""Many replicas on one database: each notification is one workflow and one delivery, and all replicas help."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_workflow
+from tests.support.waiting import eventually
+from tests.support.worker import running_worker
+
+REPLICAS = 3
+ROWS = 2000
+
+INSERT = """
+INSERT INTO notify.ent_notification (enterprise_id, name, notification_workflow_id, recipients, payload)
+SELECT 'enterprise-' || i %% 7, 'n' || i, %s, ARRAY['subscriber-' || i], jsonb_build_object('number', i)
+FROM generate_series(1, %s) AS i"""
+LEFT = "SELECT FROM notify.ent_notification WHERE notification_status <> 'SENT'"
+WORKFLOWS = "SELECT count(DISTINCT temporal_workflow_id) AS count, max(attempt) AS attempt FROM notify.ent_notification"
+
+
+@pytest.mark.timeout(240)
+async def test_three_replicas_share_two_thousand_rows(
+    db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """Nothing is claimed twice, nothing is left, and each replica claims and sends its part."""
+    # Small claims, a small pool in flight: so no replica takes everything before the others look.
+    shared = {"POLL_BATCH_SIZE": "20", "MAX_IN_FLIGHT": "120"}
+    with ExitStack() as stack:
+        replicas = [
+            stack.enter_context(running_worker(tmp_path, f"replica-{n}", **worker_environment, **shared))
+            for n in range(REPLICAS)
+        ]
+        for replica in replicas:
+            replica.until_logged("worker started")
+        db.execute(INSERT, [a_workflow(db), ROWS])
+
+        await eventually(lambda: db.execute(LEFT).rowcount == 0, within=180)
+
+        claimed = [replica.metric("xnovu_notifications_claimed_total") for replica in replicas]
+        sent = [replica.metric("xnovu_notifications_sent_total") for replica in replicas]
+        assert [replica.stop() for replica in replicas] == [0] * REPLICAS
+    assert sum(claimed) == sum(sent) == ROWS
+    assert min(claimed) > 0
+    assert min(sent) > 0
+    assert db.execute(WORKFLOWS).fetchone() == {"count": ROWS, "attempt": 1}
+    deliveries = novu_standin.deliveries()
+    assert (len(deliveries), set(deliveries.values())) == (ROWS, {1})
+    temporal = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
+    query = f"TaskQueue = '{worker_environment['TEMPORAL_TASK_QUEUE']}'"
+
+    async def counted() -> bool:
+        return (await temporal.count_workflows(query)).count == ROWS
+
+    await eventually(counted)

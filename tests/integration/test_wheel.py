@@ -1,0 +1,64 @@
+"""The wheel carries all that an installation needs."""
+
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import ROOT
+from tests.support.rows import a_notification, open_db, sqlalchemy_url
+from xnovu_poller.store import schema
+
+UPGRADE = (
+    "import sys; from xnovu_poller.store import schema; print(schema.__file__); schema.upgrade(sys.argv[1])"
+)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel and unpack it, as an installation does."""
+    built, installed = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("installed")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", built], cwd=ROOT, check=True, env={}
+    )
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    return installed
+
+
+def test_a_wheel_migrates_by_itself(installed: Path, empty_database: str) -> None:
+    """Far from any checkout."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", UPGRADE, sqlalchemy_url(empty_database)],
+        cwd=installed.parent,
+        env={
+            "PYTHONPATH": f"{installed}:{sysconfig.get_path('purelib')}",
+            "PYTHONSAFEPATH": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith(str(installed))
+    with open_db(empty_database) as db:
+        a_notification(db)
+        found = db.execute("SELECT version_num FROM notify.alembic_version").fetchone()
+    assert found == {"version_num": schema.wanted()}
+
+
+def test_a_wheel_holds_the_package_and_nothing_else(installed: Path) -> None:
+    """No test, no byte code, no file of this machine."""
+    names = {path.relative_to(installed).parts[0] for path in installed.iterdir()}
+    modules = {path.relative_to(ROOT) for path in (ROOT / "xnovu_poller").rglob("*") if path.suffix == ".py"}
+
+    assert {name.partition("-")[0] for name in names} == {"xnovu_poller"}
+    assert list(installed.rglob("*.pyc")) == []
+    assert {path for path in modules if not (installed / path).exists()} == set()
+    assert (installed / "xnovu_poller" / "py.typed").exists()

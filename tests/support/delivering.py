@@ -1,0 +1,80 @@
+"""A delivery on real tools: PostgreSQL, and the Novu stand-in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_notification, a_workflow, written
+from xnovu_poller.delivery.deliver import Delivery
+from xnovu_poller.delivery.trigger import Ending
+from xnovu_poller.gate import Gate
+from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.novu import Novu
+from xnovu_poller.store.engine import Engine
+
+SECRET = "secret-novu-key-marker"
+PERSON = "person-marker"
+VALUE = "value-marker"
+MARKERS = (SECRET, PERSON, VALUE)
+"""What must never be read anywhere but in the rows and at Novu."""
+
+SHORT = timedelta(milliseconds=400)
+"""A call that is meant to run out of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """A delivery, and what a test wants to see of it."""
+
+    delivery: Delivery
+    gate: Gate
+
+    async def deliver(self, *works: Work, last: bool = False, budget: float = 60) -> list[Ending]:
+        """Deliver, as an activity would."""
+        return await self.delivery.deliver(works, last=last, budget=timedelta(seconds=budget))
+
+
+@asynccontextmanager
+async def delivering(
+    engine: Engine,
+    standin: NovuStandIn,
+    *,
+    call: timedelta = timedelta(seconds=5),
+    max_failures: int = 8,
+) -> AsyncIterator[Delivering]:
+    """Make a delivery; its connections are closed afterwards."""
+    gate = Gate()
+    novu = Novu(standin.url, SECRET, call, gate)
+    delivery = Delivery(
+        engine, novu, gate, timeout=call, lease=timedelta(minutes=5), max_failures=max_failures
+    )
+    try:
+        yield Delivering(delivery, gate)
+    finally:
+        await novu.aclose()
+
+
+def a_claimed(db: Db, *, workflow: int | None = None, **columns: object) -> Work:
+    """Insert a claimed notification, of a plain workflow unless one is named."""
+    chosen: dict[str, Any] = {"recipients": [PERSON], "payload": {"note": VALUE}} | columns
+    made = a_notification(
+        db,
+        status=Status.PROCESSING,
+        workflow=a_workflow(db, key=f"plain-{_count(db)}") if workflow is None else workflow,
+        **chosen,
+    )
+    return Work(made, 1)
+
+
+def lapsed(db: Db, one: Work, lapses: int = 0) -> None:
+    """Let the sender of a notification have died just now, after so many before."""
+    written(db, one.notification_id, lapses=lapses, send_until="2020-01-01T00:00Z")
+
+
+def _count(db: Db) -> int:
+    found = db.execute("SELECT count(*) AS n FROM notify.ent_notification_workflow").fetchone()
+    assert found is not None
+    return int(found["n"])

@@ -1,0 +1,92 @@
+"""An executor on real tools: Temporal, PostgreSQL, and the Novu stand-in."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from temporalio.client import Client, WorkflowHandle
+
+from tests.support.delivering import Delivering, delivering
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, row
+from tests.support.waiting import eventually
+from xnovu_poller.lifecycle import Claim, Work
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.temporal.activities import Executor
+from xnovu_poller.temporal.handoff import Handoff
+from xnovu_poller.temporal.worker import Limits, executor
+
+DEPLOYMENT = UUID("12345678-9abc-4def-8123-456789abcdef")
+LIMITS = Limits(activities=10, workflow_tasks=10, cached_workflows=10, grace=timedelta(seconds=5))
+CALL = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Executing:
+    """A running executor, and the handoff to it."""
+
+    client: Client
+    handoff: Handoff
+    delivering: Delivering
+
+    async def begin(self, *claims: Claim) -> WorkflowHandle[object, None]:
+        """Start the workflow of some claims."""
+        await self.handoff.start(claims)
+        return self.client.get_workflow_handle(claims[0].temporal_workflow_id)
+
+    async def finish(self, *claims: Claim) -> dict[str, object]:
+        """Run the workflow of some claims to its end; give its history."""
+        handle = await self.begin(*claims)
+        await handle.result()
+        return (await handle.fetch_history()).to_json_dict()
+
+
+def handoff_of(client: Client, task_queue: str, *, searchable: bool = True) -> Handoff:
+    """Make a handoff of the deployment."""
+    return Handoff(client, task_queue=task_queue, deployment=DEPLOYMENT, call=CALL, searchable=searchable)
+
+
+@asynccontextmanager
+async def executing(
+    client: Client,
+    task_queue: str,
+    engine: Engine,
+    standin: NovuStandIn,
+    *,
+    call: timedelta = CALL,
+    limits: Limits = LIMITS,
+    deployment: UUID = DEPLOYMENT,
+) -> AsyncIterator[Executing]:
+    """Run an executor."""
+    async with delivering(engine, standin, call=call) as made:
+        activities = Executor(made.delivery, str(deployment))
+        async with executor(client, task_queue=task_queue, activities=activities, limits=limits):
+            yield Executing(client, handoff_of(client, task_queue), made)
+
+
+def claims_of(db: Db, works: Sequence[Work], *, group: str | None = None) -> list[Claim]:
+    """Give the claims of claimed rows; those of a group share a workflow."""
+    found = [row(db, work.notification_id) for work in works]
+    return [
+        Claim(
+            one["id"],
+            one["attempt"],
+            one["enterprise_id"],
+            "plain",
+            group or f"{db.info.dbname}-notification-{one['id']}-{one['attempt']}",
+            one["priority"],
+        )
+        for one in found
+    ]
+
+
+def strange(claim: Claim, workflow_id: str) -> Claim:
+    """Give a claim another workflow."""
+    return replace(claim, temporal_workflow_id=workflow_id)
+
+
+async def until_status(db: Db, work: Work, status: str) -> None:
+    """Wait for a row to reach a state."""
+    await eventually(lambda: row(db, work.notification_id)["notification_status"] == status, within=30)

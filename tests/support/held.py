@@ -1,0 +1,53 @@
+"""Held notifications and their workflows, without a database."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from xnovu_poller.lifecycle import Channel, Hold, PublishStatus, WorkflowType
+from xnovu_poller.store.reads import Workflow
+from xnovu_poller.store.transitions.holding import Held
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+HELD = Held(
+    hold=Hold(1, 1, NOW),
+    enterprise_id="acme",
+    workflow_id=7,
+    workflow_version=NOW,
+    transaction_id="xn-1",
+    payload={},
+    recipients=["subscriber-1"],
+    channels=None,
+    overrides=None,
+    refusals=0,
+    unknown_outcomes=0,
+    lapses=0,
+    failure_count=0,
+    withdrawn=False,
+    expired=False,
+    due_at=NOW,
+)
+
+WORKFLOW = Workflow(
+    id=7,
+    version=NOW,
+    enterprise_id=None,
+    type=WorkflowType.STATIC,
+    key="order-shipped",
+    channels=[Channel.EMAIL],
+    schema=None,
+    templates={},
+    publish_status=PublishStatus.PUBLISH,
+    deactivated=False,
+)
+
+
+def held(**columns: Any) -> Held:  # noqa: ANN401 - whatever a test wants otherwise
+    """Make a held notification."""
+    return replace(HELD, **columns)
+
+
+def workflow(**columns: Any) -> Workflow:  # noqa: ANN401 - whatever a test wants otherwise
+    """Make a workflow."""
+    return replace(WORKFLOW, **columns)

@@ -1,0 +1,145 @@
+"""The worker as an operator runs it: a process of its own, seen through its log and its window."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.novu import NovuStandIn
+from tests.support.programs import ENVIRONMENT
+from tests.support.waiting import wait_until
+
+COMMAND = (sys.executable, "-W", "error", "-m", "xnovu_poller")
+
+QUICK: Mapping[str, str] = {
+    "NOVU_SECRET_KEY": "key-1",
+    "NOVU_TIMEOUT_MS": "5000",
+    "POLL_INTERVAL_MS": "500",
+    "SCHEDULED_POLL_INTERVAL_MS": "500",
+    "FAILED_POLL_INTERVAL_MS": "500",
+    "LEASE_MS": "10000",
+    "WORKER_HEALTH_HOST": "127.0.0.1",
+    "WORKER_HEALTH_PORT": "0",
+}
+"""Settings of a worker that a test waits for."""
+
+
+def xnovu(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env={**ENVIRONMENT, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProgram:
+    """A running `xnovu worker start`."""
+
+    child: subprocess.Popen[bytes]
+    log: Path
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """Give the lines of the log that tell of an event."""
+        whole = self.log.read_bytes().rpartition(b"\n")[0].decode()
+        told = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+        return [line for line in told if line["event"] == event]
+
+    def until_logged(self, event: str, *, within: float = 20) -> dict[str, Any]:
+        """Wait for an event in the log; give its last line."""
+        wait_until(lambda: self.child.poll() is not None or self.lines(event), within=within)
+        found = self.lines(event)
+        if not found:
+            pytest.fail(f"no {event!r} in the log:\n{self.log.read_text()}", pytrace=False)
+        return found[-1]
+
+    @property
+    def url(self) -> str:
+        """Where its window is."""
+        return f"http://127.0.0.1:{self.until_logged('health served')['port']}"
+
+    def get(self, page: str) -> httpx.Response:
+        """Look through the window."""
+        return httpx.get(f"{self.url}/{page}", timeout=10, trust_env=False)
+
+    def get_status(self) -> dict[str, Any]:
+        """Give what /status says."""
+        told: dict[str, Any] = self.get("status").json()
+        return told
+
+    def component(self, name: str) -> dict[str, str]:
+        """Give what /health says of one component."""
+        told: dict[str, str] = self.get("health").json()["components"][name]
+        return told
+
+    def metric(self, name: str) -> float:
+        """Sum a metric over its labels."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(self.get("metrics").text)
+            for sample in family.samples
+            if sample.name == name
+        )
+
+    def ask(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal."""
+        self.child.send_signal(number)
+
+    def ended(self, *, within: float = 30) -> int:
+        """Wait for its end; give its exit code."""
+        try:
+            return self.child.wait(within)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"still runs:\n{self.log.read_text()}", pytrace=False)
+
+    def stop(self) -> int:
+        """Ask it to stop; give its exit code."""
+        self.ask()
+        return self.ended()
+
+
+@contextmanager
+def running_worker(folder: Path, name: str = "worker", **environment: str) -> Iterator[WorkerProgram]:
+    """Run a worker, its log in the folder; SIGKILL ends it, if nothing did before."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [*COMMAND, "worker", "start"],
+            env={**ENVIRONMENT, **QUICK, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    with child:
+        try:
+            yield WorkerProgram(child, log)
+        finally:
+            child.kill()
+
+
+@pytest.fixture
+def worker_environment(
+    database: str, temporal_address: str, task_queue: str, novu_standin: NovuStandIn
+) -> dict[str, str]:
+    """Give what a worker of this test's servers has to be told."""
+    return {
+        "DATABASE_URL": database,
+        "TEMPORAL_ADDRESS": temporal_address,
+        "TEMPORAL_TASK_QUEUE": task_queue,
+        "NOVU_API_URL": novu_standin.url,
+    }

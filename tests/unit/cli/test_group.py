@@ -1,0 +1,78 @@
+"""`xnovu`: every command explains itself, and every error of ours is a sentence with an exit code."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from xnovu_poller import __version__
+from xnovu_poller.cli.group import xnovu
+from xnovu_poller.errors import ConfigError, SchemaBehind, StoreUnavailable, XnovuError
+
+
+def paths(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
+    """Give each command and group by its words."""
+    for name, command in group.commands.items():
+        yield (*before, name)
+        if isinstance(command, click.Group):
+            yield from paths(command, *before, name)
+
+
+def run(*words: str) -> tuple[int, str]:
+    """Run a command within this process; give its exit code and all that it prints."""
+    ended = CliRunner().invoke(xnovu, words)
+    return ended.exit_code, ended.output
+
+
+@pytest.mark.parametrize("words", [(), *paths(xnovu)], ids=" ".join)
+def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
+    """A sentence at least, and a word to each option of its own."""
+    command: click.Command = xnovu
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+
+    code, text = run(*words, "--help")
+
+    assert code == 0
+    assert run(*words, "-h") == (code, text)
+    assert len((command.help or "").split()) >= 6
+    assert all(option.help for option in command.params if isinstance(option, click.Option))
+
+
+def test_it_tells_its_version() -> None:
+    """The package's."""
+    assert run("--version") == (0, f"xnovu, version {__version__}\n")
+
+
+def test_what_is_for_itself_alone_is_not_listed() -> None:
+    """`worker execute` is started by `worker start`."""
+    assert "execute" not in run("worker", "--help")[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (
+            ConfigError(["A: is not set", "B: must be odd"]),
+            2,
+            "xnovu: settings:\n  A: is not set\n  B: must be odd\n",
+        ),
+        (SchemaBehind("0001", "0004"), 3, f"xnovu: {SchemaBehind('0001', '0004')}\n"),
+        (StoreUnavailable("gone"), 1, "xnovu: database: does not answer (gone)\n"),
+    ],
+    ids=["settings", "schema", "other"],
+)
+def test_an_error_is_a_sentence_and_an_exit_code(
+    error: XnovuError, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No traceback of what a person can mend."""
+
+    @click.command
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setitem(xnovu.commands, "fail", fail)
+
+    assert run("fail") == (code, said)

@@ -1,0 +1,66 @@
+"""What an outcome of Novu comes to, and how recipients are cut into chunks."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.held import held
+from xnovu_poller import metrics
+from xnovu_poller.delivery import trigger
+from xnovu_poller.delivery.trigger import Ending, slices
+from xnovu_poller.errors import (
+    NovuRejected,
+    NovuThrottled,
+    NovuUnanswered,
+    NovuUnauthorized,
+    NovuUnavailable,
+)
+from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Unknown
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ending", "refused", "unknown", "word", "label"),
+    [
+        (Accepted(), "SENT", False, False, "accepted", "accepted"),
+        (Refused(NovuRejected(422, "x")), "DEAD", True, False, "refused", "rejected"),
+        (Refused(NovuThrottled(SECOND)), "RELEASED", True, False, None, "unavailable"),
+        (Refused(NovuUnavailable("503")), "RELEASED", True, False, None, "unavailable"),
+        (
+            Refused(NovuUnavailable("ConnectError", answered=False)),
+            "RELEASED",
+            False,
+            False,
+            None,
+            "unavailable",
+        ),
+        (Refused(NovuUnauthorized(401)), "RELEASED", True, False, None, "stop"),
+        (Unknown(NovuUnanswered("ReadTimeout")), "UNKNOWN", False, True, "unknown", "unknown"),
+        (Unknown(NovuUnanswered("500", answered=True)), "UNKNOWN", True, True, "unknown", "unknown"),
+    ],
+    ids=str,
+)
+def test_each_outcome_has_its_verdict(
+    outcome: Outcome, ending: str, word: str | None, label: str, *, refused: bool, unknown: bool
+) -> None:
+    """Ending, whether the idempotency key changes, whether it may have been accepted; and its names."""
+    verdict = trigger._verdict(held(), outcome)
+
+    assert verdict.ending is Ending[ending]
+    assert (verdict.refused, verdict.unknown) == (refused, unknown)
+    assert (verdict.fault is None) == (ending == "SENT")
+    assert trigger._word(verdict.ending) == word
+    assert trigger._class(outcome) == label
+    assert label in metrics.CALL_OUTCOMES
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(101, [100, 1]), (200, [100, 100]), (250, [100, 100, 50])])
+def test_recipients_are_cut_in_order(count: int, sizes: list[int]) -> None:
+    """All of them, none twice."""
+    people = tuple(f"s{i}" for i in range(count))
+
+    cut = slices(people)
+
+    assert [len(part) for part in cut] == sizes
+    assert tuple(one for part in cut for one in part) == people

@@ -1,0 +1,233 @@
+"""A payload fits its schema or it is said where not; and no tenant's schema stops the others."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.held import NOW, held, workflow
+from xnovu_poller.delivery.validate import CACHED_SCHEMAS, MOST_SUBSCHEMAS, Schemas, usable
+from xnovu_poller.errors import Poison, ValidationError, WorkflowNotFound
+from xnovu_poller.lifecycle import MAX_LAPSES, PublishStatus
+from xnovu_poller.store.engine import Unreadable
+
+VALUE = "value-marker"
+
+
+def fault(schema: dict[str, Any], payload: dict[str, Any]) -> str:
+    """Check a payload that is not to fit; give what is said."""
+    with pytest.raises(ValidationError) as caught:
+        Schemas().check(workflow(schema=schema), payload)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    return str(caught.value)
+
+
+def doubling(steps: int, leaf: dict[str, Any]) -> dict[str, Any]:
+    """Write a schema in which each part refers to the next one twice."""
+    parts: dict[str, Any] = {"p0": leaf}
+    for i in range(1, steps):
+        next_one = {"$ref": f"#/$defs/p{i - 1}"}
+        parts[f"p{i}"] = {"allOf": [next_one, next_one]}
+    return {"$defs": parts, "$ref": f"#/$defs/p{steps - 1}"}
+
+
+def test_without_a_schema_everything_fits() -> None:
+    """A workflow need not have one."""
+    Schemas().check(workflow(), {"any": "thing"})
+
+
+@pytest.mark.parametrize(
+    ("schema", "payload", "where", "rule"),
+    [
+        ({"properties": {"a": {"type": "integer"}}}, {"a": VALUE}, "$.a", "type"),
+        ({"properties": {"a": {"enum": [1, 2]}}}, {"a": VALUE}, "$.a", "enum"),
+        ({"properties": {"a": {"const": 1}}}, {"a": VALUE}, "$.a", "const"),
+        ({"properties": {"a": {"pattern": "^x"}}}, {"a": VALUE}, "$.a", "pattern"),
+        ({"properties": {"a": {"items": {"maxLength": 1}}}}, {"a": ["b", VALUE]}, "$.a[1]", "maxLength"),
+        ({"required": ["name"]}, {"a": VALUE}, "$.name", "required"),
+        ({"properties": {"a": {"required": ["b"]}}}, {"a": {"c": VALUE}}, "$.a.b", "required"),
+        ({"additionalProperties": False}, {VALUE: 1}, "$", "additionalProperties"),
+        ({"additionalProperties": {"type": "string"}}, {VALUE: 1}, "$.*", "type"),
+        ({"propertyNames": {"maxLength": 3}}, {VALUE: 1}, "$", "maxLength"),
+        ({"anyOf": [{"required": ["x"]}, {"required": ["y"]}]}, {"a": VALUE}, "$", "anyOf"),
+        (
+            {"properties": {"a": {"$ref": "#/$defs/m"}}, "$defs": {"m": {"type": "array"}}},
+            {"a": VALUE},
+            "$.a",
+            "type",
+        ),
+    ],
+)
+def test_a_fault_is_told_by_path_and_rule_and_never_by_value(
+    schema: dict[str, Any], payload: dict[str, Any], where: str, rule: str
+) -> None:
+    """A name that only the payload has is a value too."""
+    said = fault(schema, payload)
+
+    assert VALUE not in said
+    assert said.startswith(f"payload: {where} breaks the rule")
+    if where != "$" or rule != "maxLength":
+        assert f"{rule!r}" in said
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "nonsense"},
+        {"properties": {"a": {"pattern": "("}}},
+        {"properties": {"a": {"pattern": "(?=a)"}}},
+        {"properties": {"a": {"pattern": "((a{1000}){1000}){1000}"}}},
+        {"$ref": "#/nowhere"},
+        {"$schema": "http://127.0.0.1:9/unknown"},
+        {"$schema": 5},
+        {"$id": "::::"},
+    ],
+    ids=json.dumps,
+)
+def test_what_is_no_schema_is_a_fault_of_the_workflow(schema: dict[str, Any]) -> None:
+    """Nothing passes a schema that cannot be used, and nothing else breaks."""
+    assert "payload_schema is not a JSON Schema" in fault(schema, {"a": VALUE})
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/x", "file:///etc/hostname", "urn:x"])
+def test_a_remote_reference_is_never_fetched(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither over the network nor from the disk."""
+    assert "payload_schema is not a JSON Schema" in fault({"$ref": address}, {})
+
+
+def test_a_catastrophic_pattern_costs_nothing() -> None:
+    """The pattern's engine is linear; a backtracking one would not come back from this."""
+    schema = {"properties": {"a": {"pattern": "^(a+)+$"}}}
+
+    assert "$.a" in fault(schema, {"a": "a" * 100_000 + "!"})
+
+
+@pytest.mark.parametrize("leaf", [{"type": "object"}, {"type": "string"}], ids=["fits", "does not fit"])
+def test_references_that_double_with_each_step_are_refused(leaf: dict[str, Any]) -> None:
+    """Sixty lines would stand for more checks than there is time."""
+    assert "payload_schema is too large" in fault(doubling(60, leaf), {})
+
+
+def test_a_few_references_are_in_order() -> None:
+    """What people write stays far below the limit."""
+    Schemas().check(workflow(schema=doubling(6, {"type": "object"})), {})
+    assert MOST_SUBSCHEMAS > 1000
+
+
+DEEP: dict[str, Any] = {}
+for _ in range(200):
+    DEEP = {"a": DEEP}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}},
+        {"properties": {"a": {"oneOf": [{"$ref": "#"}, {"$ref": "#"}]}}},
+        {"properties": {"a": {"$dynamicRef": "#"}}},
+        {
+            "$schema": "https://json-schema.org/draft/2019-09/schema",
+            "properties": {"a": {"$recursiveRef": "#"}},
+        },
+        {"properties": {"a": {"$ref": "#part"}}, "$defs": {"p": {"$anchor": "part"}}},
+        {"properties": {"a": {"$id": "urn:part", "$ref": "#"}}},
+        {
+            "$schema": "http://json-schema.org/draft-04/schema#",
+            "properties": {"a": {"id": "urn:part", "items": {"$ref": "#"}}},
+        },
+    ],
+    ids=json.dumps,
+)
+def test_a_schema_that_refers_to_itself_is_refused(schema: dict[str, Any]) -> None:
+    """A payload of 200 steps would take 2 to the 200th check."""
+    assert "payload_schema refers to itself" in fault(schema, DEEP)
+
+
+def test_names_of_properties_may_be_words_of_json_schema() -> None:
+    """`id` and `$ref` are keywords only where they hold text."""
+    schema = {"properties": {"id": {"type": "integer"}, "$ref": {"type": "integer"}}}
+    Schemas().check(workflow(schema=schema), {"id": 1, "$ref": 2})
+
+
+def test_a_payload_nested_too_deep_is_a_fault_of_its_own() -> None:
+    """It may fit or not, but it breaks nobody."""
+    schema: dict[str, Any] = {"const": {"b": 1}}
+    payload: dict[str, Any] = {}
+    for _ in range(900):
+        payload = {"a": payload}
+
+    assert fault(schema, payload)
+
+
+def test_a_schema_that_python_cannot_read_lets_nothing_pass() -> None:
+    """It is not the same as none."""
+    assert "payload_schema" in fault(Unreadable(), {})
+
+
+def test_a_changed_schema_counts_at_once() -> None:
+    """What is compiled is kept by version."""
+    schemas = Schemas()
+    schemas.check(workflow(schema={"required": []}), {})
+
+    with pytest.raises(ValidationError):
+        schemas.check(workflow(schema={"required": ["a"]}, version=NOW + timedelta(microseconds=1)), {})
+
+
+def test_compiled_schemas_are_bounded() -> None:
+    """However many tenants there are."""
+    schemas = Schemas()
+    for id_ in range(CACHED_SCHEMAS + 10):
+        schemas.check(workflow(id=id_, schema={}), {})
+
+    assert schemas._compiled.cache_info().currsize == CACHED_SCHEMAS
+
+
+@pytest.mark.parametrize("enterprise", [None, "acme"])
+def test_a_published_workflow_of_ones_own_or_of_all_is_usable(enterprise: str | None) -> None:
+    """The enterprise's own, or a global one."""
+    own = workflow(enterprise_id=enterprise)
+    assert usable(held(), own) is own
+
+
+@pytest.mark.parametrize("status", [status for status in PublishStatus if status != "PUBLISH"])
+def test_only_published_workflows_are_used(status: PublishStatus) -> None:
+    """Every other state says so."""
+    with pytest.raises(WorkflowNotFound, match=f"is {status}"):
+        usable(held(), workflow(publish_status=status))
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (None, "no such workflow"),
+        (workflow(enterprise_id="globex"), "no such workflow"),
+        (workflow(deactivated=True), "deactivated"),
+    ],
+    ids=["none", "another enterprise's", "deactivated"],
+)
+def test_other_workflows_are_not_found(found: Any, said: str) -> None:  # noqa: ANN401 - a workflow or none
+    """A foreign one is told as if there were none."""
+    with pytest.raises(WorkflowNotFound, match=said):
+        usable(held(), found)
+
+
+def test_a_foreign_workflow_is_not_named() -> None:
+    """Its key is the other tenant's."""
+    with pytest.raises(WorkflowNotFound) as caught:
+        usable(held(), workflow(enterprise_id="globex", key="globex-secret"))
+    assert "globex" not in str(caught.value)
+
+
+def test_poison_comes_after_the_third_lapse() -> None:
+    """Three may be bad luck."""
+    usable(held(lapses=MAX_LAPSES), workflow())
+    with pytest.raises(Poison):
+        usable(held(lapses=MAX_LAPSES + 1), workflow())
+
+
+@pytest.mark.parametrize("column", ["payload", "overrides"])
+def test_what_python_cannot_read_is_not_sent(column: str) -> None:
+    """Half a notification is none."""
+    with pytest.raises(ValidationError):
+        usable(held(**{column: Unreadable()}), workflow())

@@ -1,0 +1,118 @@
+"""A loop's turns: one at a time, until there is nothing to do, and none after a stop."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from tests.support.waiting import eventually
+from xnovu_poller.errors import StoreUnavailable
+from xnovu_poller.loops.loop import Drain
+
+INTERVAL = timedelta(hours=2)
+AT_ONCE = timedelta(0)
+
+
+class Turns:
+    """Turns as scripted: each gives the next rest, or raises; after the script there is nothing to do."""
+
+    name = "scripted"
+    interval = INTERVAL
+
+    def __init__(self, script: Sequence[timedelta | Exception] = ()) -> None:
+        self.script = list(script)
+        self.begun = 0
+        self.under_way = 0
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def turn(self) -> timedelta:
+        """Turn once, for as long as `go_on` is not set."""
+        self.begun += 1
+        self.under_way += 1
+        assert self.under_way == 1
+        await self.go_on.wait()
+        self.under_way -= 1
+        match self.script.pop(0) if self.script else self.interval:
+            case Exception() as error:
+                raise error
+            case rest:
+                return rest
+
+    def stop(self) -> None:
+        """Nothing is handed off here."""
+
+
+async def test_it_drains_until_a_turn_finds_nothing() -> None:
+    """The rest of zero is a turn at once; the interval ends the drain."""
+    turns = Turns([AT_ONCE, AT_ONCE])
+
+    await Drain(turns).drain()
+
+    assert turns.begun == 3
+
+
+async def test_a_call_while_it_turns_is_one_more_turn_and_never_a_second_at_once() -> None:
+    """What came due during a turn is not left to the next interval; many calls are one."""
+    turns = Turns()
+    turns.go_on.clear()
+    drain = Drain(turns)
+    first = asyncio.create_task(drain.drain())
+    await eventually(lambda: turns.begun)
+
+    await asyncio.gather(drain.drain(), drain.drain())
+    assert (turns.begun, drain.status()["turning"]) == (1, True)
+    turns.go_on.set()
+    await first
+
+    assert (turns.begun, drain.status()["turning"]) == (2, False)
+
+
+async def test_a_stop_lets_the_turn_end_and_begins_no_other() -> None:
+    """Also where there is more to do."""
+    turns = Turns([AT_ONCE, AT_ONCE])
+    turns.go_on.clear()
+    drain = Drain(turns)
+    draining = asyncio.create_task(drain.drain())
+    await eventually(lambda: turns.begun)
+
+    stopping = asyncio.create_task(drain.stop())
+    assert not stopping.done()
+    turns.go_on.set()
+    await asyncio.gather(stopping, draining)
+    await drain.drain()
+
+    assert turns.begun == 1
+
+
+async def test_a_stop_ends_a_rest() -> None:
+    """A closed gate may rest for minutes."""
+    turns = Turns([timedelta(hours=1)])
+    drain = Drain(turns)
+    draining = asyncio.create_task(drain.drain())
+    await eventually(lambda: drain.status()["turns"])
+
+    await drain.stop()
+    await draining
+
+    assert turns.begun == 1
+
+
+async def test_an_error_is_told_and_the_next_call_turns_again() -> None:
+    """A server that is away for a moment stops no loop."""
+    turns = Turns([StoreUnavailable("hung up")])
+    drain = Drain(turns)
+
+    await drain.drain()
+    assert drain.status() == {"turns": 0, "turning": False, "last_error": "store_unavailable"}
+
+    await drain.drain()
+    assert drain.status() == {"turns": 1, "turning": False, "last_error": None}
+
+
+async def test_a_bug_in_a_turn_stays_in_its_loop() -> None:
+    """Whoever woke the loop goes on, and /status names the bug."""
+    drain = Drain(Turns([ZeroDivisionError("secret")]))
+
+    await drain.drain()
+
+    assert drain.status()["last_error"] == "ZeroDivisionError"

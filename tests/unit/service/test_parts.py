@@ -1,0 +1,93 @@
+"""The start waits for what is not there yet, and a stop ends every wait."""
+
+import asyncio
+
+import pytest
+
+from tests.support.waiting import eventually
+from xnovu_poller.errors import SchemaBehind, StoreUnavailable
+from xnovu_poller.service import parts
+from xnovu_poller.service.parts import Waiting, unless
+
+
+async def found() -> int:
+    """Answer."""
+    return 7
+
+
+async def never() -> int:
+    """Give no answer."""
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+async def test_an_answer_is_given() -> None:
+    """Nobody asked for a stop."""
+    assert await unless(asyncio.Event(), found()) == 7
+
+
+async def test_a_stop_ends_the_wait_for_an_answer() -> None:
+    """A server that accepts a connection and says nothing does not hold up the stop."""
+    stop = asyncio.Event()
+    waiting = asyncio.create_task(Waiting().until(never, stop))
+    await asyncio.sleep(0)
+
+    stop.set()
+
+    assert await waiting is None
+
+
+async def test_nothing_is_asked_after_a_stop() -> None:
+    """Not even once."""
+    stop = asyncio.Event()
+    stop.set()
+
+    assert await Waiting().until(found, stop) is None
+
+
+async def test_it_asks_until_there_is_an_answer_and_says_for_what_it_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sentence of the last error is the reason that /health tells."""
+    monkeypatch.setattr(parts, "_FIRST_WAIT", parts._FIRST_WAIT / 100)
+    answers = [StoreUnavailable("Connection refused"), StoreUnavailable("starting up")]
+    waiting = Waiting()
+    reasons = []
+
+    async def ask() -> int:
+        reasons.append(waiting.reason)
+        if answers:
+            raise answers.pop(0)
+        return 7
+
+    assert await waiting.until(ask, asyncio.Event()) == 7
+    assert reasons == [
+        "starting",
+        "database: does not answer (Connection refused)",
+        "database: does not answer (starting up)",
+    ]
+
+
+async def test_a_stop_ends_the_rest_between_two_questions() -> None:
+    """The rests grow to half a minute."""
+    stop = asyncio.Event()
+    waiting = Waiting()
+
+    async def ask() -> int:
+        raise StoreUnavailable("Connection refused")
+
+    asked = asyncio.create_task(waiting.until(ask, stop))
+    await eventually(lambda: waiting.reason != "starting")
+    stop.set()
+
+    assert await asked is None
+
+
+async def test_what_no_waiting_helps_is_raised() -> None:
+    """A person has to migrate."""
+
+    async def ask() -> int:
+        raise SchemaBehind(None, "0004")
+
+    with pytest.raises(SchemaBehind):
+        await Waiting().until(ask, asyncio.Event())

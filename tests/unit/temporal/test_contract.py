@@ -1,0 +1,82 @@
+"""What travels through Temporal, and the times that follow from the longest call."""
+
+from dataclasses import fields
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from temporalio.converter import DataConverter
+
+from xnovu_poller.lifecycle import Work
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.contract import LONGEST_TASK, Deliver
+
+CALLS = [timedelta(milliseconds=100), timedelta(seconds=10), timedelta(seconds=110)]
+LONG = timedelta(seconds=300)
+
+
+def of(*works: Work, call: timedelta = timedelta(seconds=10)) -> Deliver:
+    """Make an input."""
+    return Deliver("d", contract.works(works), None, call.total_seconds())
+
+
+async def test_the_input_comes_out_as_it_went_in() -> None:
+    """Temporal keeps it as JSON."""
+    work = Deliver("d", contract.works([Work(1, 2), Work(2**53 - 1, 3)]), "acme", 0.4, searchable=True)
+    payloads = await DataConverter.default.encode([work])
+
+    assert await DataConverter.default.decode(payloads, [Deliver]) == [work]
+    assert work.pairs() == [Work(1, 2), Work(2**53 - 1, 3)]
+
+
+async def test_an_input_of_an_older_version_can_be_read() -> None:
+    """Workflows that are open survive an upgrade."""
+    old = {"deployment": "d", "works": [[1, 1]], "enterprise_id": None, "call_seconds": 1.0}
+    payloads = await DataConverter.default.encode([old])
+
+    assert await DataConverter.default.decode(payloads, [Deliver]) == [
+        of(Work(1, 1), call=timedelta(seconds=1))
+    ]
+
+
+def test_nothing_but_these_fields_travels() -> None:
+    """No payload, no recipient, no secret: whoever adds a field has to look at this."""
+    names = {field.name for field in fields(Deliver)}
+    assert names == {"deployment", "works", "enterprise_id", "call_seconds", "searchable"}
+
+
+def test_the_deployment_has_a_short_name() -> None:
+    """Two deployments on one Temporal do not meet."""
+    assert contract.prefix(UUID("12345678-9abc-4def-8123-456789abcdef")) == "12345678"
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_a_local_activity_has_time_for_a_call_and_ends_before_its_task(call: timedelta) -> None:
+    """Otherwise the task would be given to another worker while it runs."""
+    assert of(Work(1, 1), call=call).begins_locally
+    assert call < contract.local_timeout(call) < contract.task_timeout(call) <= LONGEST_TASK
+
+
+def test_a_call_that_fits_into_no_task_is_not_tried_locally() -> None:
+    """It would be cut off in the middle of each send, and end as poison."""
+    long = of(Work(1, 1), call=LONG)
+
+    assert not long.begins_locally
+    assert long.regular_tries == 3
+    assert contract.task_timeout(LONG) == LONGEST_TASK
+
+
+@pytest.mark.parametrize("call", [*CALLS, LONG], ids=str)
+def test_a_regular_activity_has_time_for_its_budget_and_one_more_call(call: timedelta) -> None:
+    """The budget of the activity is this timeout less two calls."""
+    assert contract.regular_timeout(call) - 2 * call > call or call == LONG
+    assert contract.heartbeat_timeout(call) >= timedelta(seconds=10)
+    assert 3 * contract.regular_timeout(call) < contract.EXECUTION_TIMEOUT
+
+
+def test_an_attempt_has_three_tries() -> None:
+    """One local and two regular; a group has none that is local."""
+    single, group = of(Work(1, 1)), of(Work(1, 1), Work(2, 1))
+
+    assert (single.begins_locally, single.regular_tries) == (True, 2)
+    assert (group.begins_locally, group.regular_tries) == (False, 3)
