@@ -171,7 +171,7 @@ def _rewritten(db: Db, column: str) -> int:
 
 @pytest.mark.parametrize("table", ["ent_notification_workflow", "ent_notification_template"])
 def test_what_is_for_all_is_written_by_none(owner: Db, tenant: Db, table: str) -> None:
-    """Read, yes; not changed, not deleted, not made, and no own row becomes one."""
+    """Read, yes; not changed, not made, and no own row becomes one."""
     speak_for(tenant, "acme")
     name = sql.Identifier(table)
 
@@ -184,11 +184,16 @@ def test_what_is_for_all_is_written_by_none(owner: Db, tenant: Db, table: str) -
         (a_workflow if table.endswith("workflow") else a_template)(tenant, key="new")
     with pytest.raises(InsufficientPrivilege, match="row-level security"):
         tenant.execute(sql.SQL("UPDATE notify.{} SET enterprise_id = NULL").format(name))
-    owner.execute("DELETE FROM notify.ent_notification_delivery")
-    owner.execute("DELETE FROM notify.ent_notification")
-    owner.execute("DELETE FROM notify.ent_notification_rule")
-    assert tenant.execute(sql.SQL("DELETE FROM notify.{}").format(name)).rowcount == 1
-    assert seen(owner, table) == ["globex", None]
+
+
+def test_a_tenant_deletes_its_own_templates_and_no_workflow(owner: Db, tenant: Db) -> None:
+    """A workflow is unpublished instead: to delete one scans all notifications for it."""
+    speak_for(tenant, "acme")
+
+    assert tenant.execute("DELETE FROM notify.ent_notification_template").rowcount == 1
+    assert seen(owner, "ent_notification_template") == ["globex", None]
+    with pytest.raises(InsufficientPrivilege, match="permission denied"):
+        tenant.execute("DELETE FROM notify.ent_notification_workflow")
 
 
 @pytest.mark.parametrize(
