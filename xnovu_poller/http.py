@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,7 +22,7 @@ from typing_extensions import override
 
 from xnovu_poller import __version__
 from xnovu_poller.errors import ConfigError, XnovuError
-from xnovu_poller.metrics import REGISTRY
+from xnovu_poller.metrics import REGISTRY, Counts
 
 PROBE_SECONDS = 2.0
 """A probe that takes longer counts as unhealthy."""
@@ -90,7 +89,7 @@ class HealthServer:
         port: int,
         probes: Sequence[Probe],
         status: Callable[[], Mapping[str, Any]],
-        counted: Collector = REGISTRY,
+        counted: Counts = REGISTRY,
     ) -> None:
         """Prepare; nothing listens before `start`.
 
@@ -139,7 +138,7 @@ class HealthServer:
 
 
 def application(
-    doctor: Doctor, status: Callable[[], Mapping[str, Any]], counted: Collector = REGISTRY
+    doctor: Doctor, status: Callable[[], Mapping[str, Any]], counted: Counts = REGISTRY
 ) -> Starlette:
     """Build the three pages."""
 

@@ -87,8 +87,9 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
 
 
 def trace(error: BaseException) -> str:
-    """Tell where a bug is, in our own code's words: the message of a foreign error may quote a payload."""
-    return "".join(traceback.format_tb(error.__traceback__))
+    """Tell by which of our lines a bug came, and not its message: a foreign one may quote a payload."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames if _OURS in frame.filename)
 
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:

@@ -105,7 +105,11 @@ FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """A process that starts with this variable keeps its counts in files of that folder, for `Whole`."""
 
 
-class Whole(Collector):
+Counts = Collector
+"""What /metrics can show."""
+
+
+class Whole(Counts):
     """What this process and its children have counted together; gauges are this process's alone.
 
     Args:

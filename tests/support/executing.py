@@ -1,9 +1,13 @@
 """An executor on real tools: Temporal, PostgreSQL, and the Novu stand-in."""
 
+import json
+import re
+from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from temporalio.client import Client, WorkflowHandle
@@ -11,7 +15,6 @@ from temporalio.client import Client, WorkflowHandle
 from tests.support.delivering import Delivering, delivering
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, row
-from tests.support.waiting import eventually
 from xnovu_poller.lifecycle import Claim, Work
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal.activities import Executor
@@ -57,11 +60,10 @@ async def executing(
     *,
     call: timedelta = CALL,
     limits: Limits = LIMITS,
-    deployment: UUID = DEPLOYMENT,
 ) -> AsyncIterator[Executing]:
     """Run an executor."""
     async with delivering(engine, standin, call=call) as made:
-        activities = Executor(made.delivery, str(deployment))
+        activities = Executor(made.delivery, str(DEPLOYMENT))
         async with executor(client, task_queue=task_queue, activities=activities, limits=limits):
             yield Executing(client, handoff_of(client, task_queue), made)
 
@@ -82,11 +84,8 @@ def claims_of(db: Db, works: Sequence[Work], *, group: str | None = None) -> lis
     ]
 
 
-def strange(claim: Claim, workflow_id: str) -> Claim:
-    """Give a claim another workflow."""
-    return replace(claim, temporal_workflow_id=workflow_id)
-
-
-async def until_status(db: Db, work: Work, status: str) -> None:
-    """Wait for a row to reach a state."""
-    await eventually(lambda: row(db, work.notification_id)["notification_status"] == status, within=30)
+def readable(history: Any) -> str:  # noqa: ANN401 - JSON
+    """Write a history as text, what it holds in base64 included."""
+    text = json.dumps(history)
+    held = re.findall(r'"(?:data|encoding)": "([A-Za-z0-9+/=]+)"', text)
+    return "\n".join([text, *(b64decode(one).decode(errors="replace") for one in held)])

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.novu import NovuStandIn
 from tests.support.programs import ENVIRONMENT
+from tests.support.rows import Db
 from tests.support.waiting import wait_until
 
 COMMAND = (sys.executable, "-W", "error", "-m", "xnovu_poller")
@@ -119,7 +120,7 @@ def running_worker(folder: Path, name: str = "worker", **environment: str) -> It
     with log.open("wb") as output:
         child = subprocess.Popen(
             [*COMMAND, "worker", "start"],
-            env={**ENVIRONMENT, **QUICK, **environment},
+            env={**ENVIRONMENT, **QUICK, "TMPDIR": str(folder), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -143,3 +144,10 @@ def worker_environment(
         "TEMPORAL_TASK_QUEUE": task_queue,
         "NOVU_API_URL": novu_standin.url,
     }
+
+
+def deliveries(db: Db, standin: NovuStandIn) -> list[int]:
+    """Count how often each delivery of this database's notifications was made."""
+    # A call that a test before left hanging may end in the ledger of this one.
+    ours = {row["transaction_id"] for row in db.execute("SELECT transaction_id FROM notify.ent_notification")}
+    return [times for (transaction_id, _), times in standin.deliveries().items() if transaction_id in ours]

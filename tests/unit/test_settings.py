@@ -204,6 +204,7 @@ def test_all_faults_are_told_at_once(environment: Environment, tmp_path: Path) -
     [
         {"DATABASE_URL": "mysql://hush"},
         {"DATABASE_URL": "postgresql://worker:p@db:hush/app"},
+        {"DATABASE_URL": "postgresql://worker:hu@sh:hush@db:5432/app"},
         {"NOVU_SECRET_KEY": "hush hush"},
         {"TEMPORAL_API_KEY": "hush\nhush"},
         {"POLL_BATCH_SIZE": "hush"},

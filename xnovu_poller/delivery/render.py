@@ -34,15 +34,10 @@ class Valid:
         """
         dynamic = self.workflow.type is WorkflowType.DYNAMIC
         return {
-            channel: (self.held.enterprise_id, self._key(channel), channel)
+            channel: (self.held.enterprise_id, self.workflow.templates.get(channel, ""), channel)
             for channel in self.channels
             if dynamic or channel in self.workflow.templates
         }
-
-    def _key(self, channel: Channel) -> str:
-        """Name a channel's template; a name that is no text is none."""
-        key: object = self.workflow.templates.get(channel)
-        return key if isinstance(key, str) else ""
 
 
 async def templates(engine: Engine, group: Sequence[Valid]) -> dict[Wish, Template]:

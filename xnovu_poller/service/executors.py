@@ -10,8 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from prometheus_client.registry import Collector
-
 from xnovu_poller import log, metrics
 from xnovu_poller.lifecycle import seconds
 from xnovu_poller.service.parts import unless
@@ -44,7 +42,7 @@ class Executors:
         self._environment: dict[str, str] = {}
 
     @contextmanager
-    def counting(self) -> Iterator[Collector]:
+    def counting(self) -> Iterator[metrics.Counts]:
         """Give our metrics, with those of the children added."""
         if not self._children:
             yield metrics.REGISTRY

@@ -114,7 +114,12 @@ async def test_a_template_name_that_is_no_text_ends_alone(
 ) -> None:
     """A tenant's odd workflow takes no other tenant's notification along."""
     odd = a_workflow(
-        db, enterprise="acme", key="odd", default_channels="{EMAIL}", template_overrides={"EMAIL": {"a": 1}}
+        db,
+        enterprise="acme",
+        key="odd",
+        workflow_type="DYNAMIC",
+        default_channels="{EMAIL}",
+        template_overrides={"EMAIL": {"a": 1}},
     )
 
     endings = await executor.deliver(a_claimed(db, workflow=odd), a_claimed(db, enterprise="globex"))

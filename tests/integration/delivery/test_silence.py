@@ -94,6 +94,6 @@ async def test_a_bug_tells_its_name_and_its_place_alone(
 
     printed = lines.getvalue()
     assert '"bug": "KeyError"' in printed
-    assert "in stumble" in printed
+    assert "_watched:" in printed
     assert_silent(printed + told(db))
     assert "KeyError" in told(db)

@@ -4,17 +4,15 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.common import WorkflowIDReusePolicy
 
-import pytest
-
-from tests.support.delivering import PERSON, SHORT, a_claimed
-from tests.support.executing import CALL, DEPLOYMENT, Executing, claims_of, executing
+from tests.support.delivering import a_claimed
+from tests.support.executing import CALL, DEPLOYMENT, Executing, claims_of
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, a_workflow, row, written
+from tests.support.rows import Db, a_workflow, row
 from tests.support.waiting import eventually
-from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import Deliver
 
@@ -134,13 +132,15 @@ async def test_lost_contact_is_recorded_after_the_tries(
     """Until every try has failed a table is away; the workflow records what was heard no more of."""
     one = a_claimed(db)
     db.execute("ALTER TABLE notify.ent_notification_template RENAME TO away")
-    db.execute("UPDATE notify.ent_notification_workflow SET template_overrides = '{\"EMAIL\": \"k\"}'")
+    db.execute('UPDATE notify.ent_notification_workflow SET template_overrides = \'{"EMAIL": "k"}\'')
     db.execute("UPDATE notify.ent_notification_workflow SET default_channels = '{EMAIL}'")
     claims = claims_of(db, [one])
     handle = await executor.begin(*claims)
 
     async def held() -> bool:
-        db.execute("UPDATE notify.ent_notification SET send_until = '2020-01-01T00:00Z' WHERE send_until > now()")
+        db.execute(
+            "UPDATE notify.ent_notification SET send_until = '2020-01-01T00:00Z' WHERE send_until > now()"
+        )
         return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
 
     await eventually(held, within=30)
@@ -154,7 +154,9 @@ async def test_lost_contact_is_recorded_after_the_tries(
     await eventually(lambda: found(executor.client, "XnovuOutcome = 'LOST'", ids))
 
 
-async def test_a_workflow_fails_and_does_not_hang(client: Client, executor: Executing, task_queue: str) -> None:
+async def test_a_workflow_fails_and_does_not_hang(
+    client: Client, executor: Executing, task_queue: str
+) -> None:
     """An input that nobody can read closes it, and the rescue comes to its rows."""
     handle = await client.start_workflow(
         contract.WORKFLOW,

@@ -86,13 +86,3 @@ def test_what_we_add_wins_over_the_producers() -> None:
     sent = rendered(valid, {})
 
     assert (sent["enterprise_id"], sent["rendered"], sent["channels"]) == ("acme", {}, ["email"])
-
-
-@pytest.mark.parametrize("name", [{"a": 1}, ["k"], 5, None])
-def test_a_template_name_that_is_no_text_is_missing(name: object) -> None:
-    """Tenants write these columns."""
-    valid = Valid(held(), workflow(templates={"EMAIL": name}))
-
-    assert valid.wishes == {EMAIL: ("acme", "", EMAIL)}
-    with pytest.raises(TemplateMissing):
-        rendered(valid, {})
