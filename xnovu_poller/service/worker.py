@@ -39,6 +39,7 @@ class Worker:
         self._settings = settings
         self._waiting = Waiting()
         self._parts: Parts | None = None
+        self._backlog: dict[str, int] | None = None
         self._drains: list[Drain] = []
         self._wakeup: Wakeup | None = None
         self._executors = Executors(settings.worker_processes - 1, patience=grace(settings) + _LAST_PATIENCE)
@@ -156,7 +157,7 @@ class Worker:
     async def _probe_database(self) -> ProbeAnswer:
         if self._parts is None:
             return self._not_yet()
-        await reads.answers(self._parts.engine)
+        self._backlog = await reads.backlog(self._parts.engine)
         return ProbeAnswer("healthy")
 
     async def _probe_temporal(self) -> ProbeAnswer:
@@ -193,6 +194,7 @@ class Worker:
                 "task_queue": self._settings.temporal_task_queue,
                 "search_attributes": parts is not None and parts.searchable,
             },
+            "backlog": self._backlog,
             "loops": {drain.name: drain.status() for drain in self._drains},
             "executors": self._executors.status(),
             "gate": None if parts is None else parts.gate.status(),

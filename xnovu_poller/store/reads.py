@@ -136,16 +136,6 @@ async def backlog(engine: Engine) -> dict[str, int]:
         return dict((await connection.execute(_BACKLOG)).mappings().one())
 
 
-async def answers(engine: Engine) -> None:
-    """Ask whether PostgreSQL answers; lending a connection asks already.
-
-    Raises:
-        StoreUnavailable: it does not.
-    """
-    async with reach(engine):
-        return
-
-
 async def full(engine: Engine, max_in_flight: int) -> bool:
     """Tell whether as many notifications are PROCESSING as may be.
 

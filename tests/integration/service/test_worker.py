@@ -175,6 +175,7 @@ def test_groups_share_a_workflow_from_end_to_end(
         "search_attributes": True,
     }
     assert set(told["loops"]) == {"new", "scheduled", "failed", "rescue"}
+    assert set(told["backlog"]) == {"in_flight", "new", "scheduled", "failed"}
     assert {loop["last_error"] for loop in told["loops"].values()} == {None}
     assert told["executors"] == {"wanted": 0, "pids": [], "restarts": 0}
     assert told["gate"]["closed"] is False
