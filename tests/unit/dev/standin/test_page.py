@@ -34,7 +34,10 @@ def test_nothing_that_a_tenant_wrote_becomes_markup() -> None:
 def test_an_email_is_shown_in_a_frame_that_can_do_nothing() -> None:
     """Its markup is escaped into the attribute; text of other channels is shown as text."""
     html = page(arrived(event_of("acme", email={"body": "<b>hi</b>"}, sms={"body": "yo"})).triggers(), {})
-    assert '<iframe sandbox class="email" title="email" loading="lazy" srcdoc="&lt;b&gt;hi&lt;/b&gt;"></iframe>' in html
+    assert (
+        '<iframe sandbox class="email" title="email" loading="lazy" srcdoc="&lt;b&gt;hi&lt;/b&gt;"></iframe>'
+        in html
+    )
     assert "<pre>yo</pre>" in html
 
 
