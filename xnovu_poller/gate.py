@@ -9,7 +9,8 @@ from xnovu_poller.errors import NovuRejected, NovuThrottled, NovuUnauthorized, N
 from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Unknown, seconds
 
 OUTAGE_WITNESSES = 5
-"""So many different transactions without an answer, none served between, are Novu's fault and not theirs."""
+"""So many different transactions without an answer, none served between, are Novu's fault and not theirs;
+fewer where the window lets out fewer."""
 
 OUTAGE_PAUSE = (timedelta(seconds=1), timedelta(minutes=1))
 """The first pause of an outage and the longest; each is twice the one before."""
@@ -141,9 +142,11 @@ class Gate:
     def _miss(self, transaction_id: str) -> None:
         if len(self._unanswered) < OUTAGE_WITNESSES:
             self._unanswered.add(transaction_id)
-        if len(self._unanswered) == OUTAGE_WITNESSES:
+        # A window lets out no more than these: whoever waited for five would hold the outage against each.
+        needed = min(OUTAGE_WITNESSES, self._window or OUTAGE_WITNESSES)
+        if len(self._unanswered) >= needed:
             self.outage = True
-            reason = f"Novu: {OUTAGE_WITNESSES} notifications in a row got no answer to be trusted"
+            reason = f"Novu: {len(self._unanswered)} notifications in a row got no answer to be trusted"
             self._back_off(OUTAGE_PAUSE, reason)
 
     def _back_off(

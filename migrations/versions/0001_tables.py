@@ -42,7 +42,8 @@ CREATE TABLE notify.ent_notification_workflow (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT ent_notification_workflow_pkey PRIMARY KEY (id),
-    CONSTRAINT ent_notification_workflow_key_check CHECK (workflow_key <> ''),
+    CONSTRAINT ent_notification_workflow_key_check CHECK (octet_length(workflow_key) BETWEEN 1 AND 255),
+    CONSTRAINT ent_notification_workflow_channels_check CHECK (array_position(default_channels, NULL) IS NULL),
     CONSTRAINT ent_notification_workflow_schema_check CHECK (payload_schema IS NULL OR jsonb_typeof(payload_schema) = 'object'),
     CONSTRAINT ent_notification_workflow_overrides_check CHECK (jsonb_typeof(template_overrides) = 'object')
 );
@@ -130,8 +131,9 @@ CREATE TABLE notify.ent_notification (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT ent_notification_pkey PRIMARY KEY (id),
-    CONSTRAINT ent_notification_enterprise_check CHECK (enterprise_id <> ''),
+    CONSTRAINT ent_notification_enterprise_check CHECK (octet_length(enterprise_id) BETWEEN 1 AND 255),
     CONSTRAINT ent_notification_payload_check CHECK (jsonb_typeof(payload) = 'object'),
+    CONSTRAINT ent_notification_overrides_check CHECK (overrides IS NULL OR jsonb_typeof(overrides) = 'object'),
     CONSTRAINT ent_notification_recipients_check CHECK (cardinality(recipients) > 0 AND array_position(recipients, NULL) IS NULL AND '' <> ALL (recipients)),
     CONSTRAINT ent_notification_channels_check CHECK (channels IS NULL OR (cardinality(channels) > 0 AND array_position(channels, NULL) IS NULL)),
     CONSTRAINT ent_notification_priority_check CHECK (priority BETWEEN 0 AND 9),

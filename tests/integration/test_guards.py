@@ -197,7 +197,11 @@ def test_only_a_revival_from_retracted_takes_a_new_transaction_id(db: Db) -> Non
         ("payload", psycopg.types.json.Jsonb([1]), "payload"),
         ("payload", psycopg.types.json.Jsonb("text"), "payload"),
         ("payload", psycopg.types.json.Jsonb(None), "payload"),
+        ("overrides", psycopg.types.json.Jsonb([1]), "overrides"),
+        ("overrides", psycopg.types.json.Jsonb("text"), "overrides"),
+        ("overrides", psycopg.types.json.Jsonb(None), "overrides"),
         ("enterprise_id", "", "enterprise"),
+        ("enterprise_id", "é" * 128, "enterprise"),
         ("channels", [], "channels"),
         ("channels", ["EMAIL", None], "channels"),
     ],
@@ -206,6 +210,22 @@ def test_nonsense_is_refused(db: Db, column: str, value: object, rule: str) -> N
     """By the database itself, with the rule's name."""
     with pytest.raises(CheckViolation, match=f"ent_notification_{rule}_check"):
         a_notification(db, **dict[str, Any]({column: value}))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rule"),
+    [
+        ("workflow_key", "", "key"),
+        ("workflow_key", "é" * 128, "key"),
+        ("default_channels", ["EMAIL", None], "channels"),
+    ],
+)
+def test_a_workflow_that_nobody_could_hand_off_is_refused(
+    db: Db, column: str, value: object, rule: str
+) -> None:
+    """Its notifications would be claimed and given back for ever."""
+    with pytest.raises(CheckViolation, match=f"ent_notification_workflow_{rule}_check"):
+        a_workflow(db, **dict[str, Any]({column: value}))
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,19 @@ def test_one_notification_alone_makes_no_outage(gate: Gate) -> None:
     assert (gate.outage, gate.closed) == (False, False)
 
 
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_a_narrow_window_is_witness_enough(gate: Gate, clock: Clock, window: int) -> None:
+    """It lets out fewer than five, so that many without an answer are an outage, and count against nobody."""
+    pauses(gate, clock, UNAVAILABLE, 1)
+    while gate.allowance(10) < window:
+        gate.spend(1)
+        gate.observe("xn-well", ACCEPTED)
+    for number in range(window):
+        assert not gate.outage
+        gate.observe(f"xn-{number}", UNKNOWN)
+    assert (gate.outage, gate.closed) == (True, True)
+
+
 def test_an_acceptance_between_unknown_outcomes_disproves_an_outage(gate: Gate) -> None:
     """Only outcomes with nothing served between them count together."""
     for number in range(3 * OUTAGE_WITNESSES):

@@ -15,7 +15,9 @@ class Workflow(Base):
 
     __tablename__ = "ent_notification_workflow"
     __table_args__ = (
-        CheckConstraint("workflow_key <> ''", "key"),
+        # As long as an enterprise's name may be, for the same reason.
+        CheckConstraint("octet_length(workflow_key) BETWEEN 1 AND 255", "key"),
+        CheckConstraint("array_position(default_channels, NULL) IS NULL", "channels"),
         CheckConstraint("payload_schema IS NULL OR jsonb_typeof(payload_schema) = 'object'", "schema"),
         CheckConstraint("jsonb_typeof(template_overrides) = 'object'", "overrides"),
         # NULLS NOT DISTINCT is PostgreSQL 15's; 14 needs one index for the owned and one for the global.
