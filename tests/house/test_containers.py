@@ -230,7 +230,7 @@ def test_the_compose_file_follows_its_specification() -> None:
 @pytest.mark.parametrize(
     ("line", "instead"),
     [
-        ("stop_grace_period: 30s", "stop_grace_periode: 30s"),
+        ("stop_grace_period: 40s", "stop_grace_periode: 40s"),
         ("condition: service_completed_successfully", "condition: completed"),
         ("profiles: [dev]", "profiles: dev"),
         ("services:", "service:"),
@@ -280,7 +280,7 @@ def test_the_compose_file_is_the_whole_stack() -> None:
             "postgres: port ${POSTGRES_PORT:-5432}:5432 is open",
         ),
         ("127.0.0.1::3001", "127.0.0.1:3001:3001", "worker: port 127.0.0.1:3001:3001 is taken by"),
-        ("stop_grace_period: 30s", "container_name: worker", "worker: its name is taken by the first"),
+        ("stop_grace_period: 40s", "container_name: worker", "worker: its name is taken by the first"),
         ("LEASE_MS: $", "LEASE: $", "worker: LEASE is no setting"),
         ("${LEASE_MS:", "${LEASE:", "worker: LEASE_MS is read from LEASE"),
         ("LEASE_MS:-300000", "LEASE_MS:-1", "worker: LEASE_MS has another default in the program: 300000"),

@@ -16,7 +16,7 @@ from xnovu_poller.delivery.validate import Schemas, usable
 from xnovu_poller.delivery.withdraw import withdraw
 from xnovu_poller.errors import LostContact, StoreError, Unfinished, XnovuError
 from xnovu_poller.gate import Gate
-from xnovu_poller.lifecycle import Fault, Work, seconds
+from xnovu_poller.lifecycle import MAX_LAPSES, Fault, Work, seconds
 from xnovu_poller.novu import Novu
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
@@ -26,6 +26,8 @@ from xnovu_poller.store.transitions.holding import Held, hold
 from xnovu_poller.templates.render import Renderer
 
 _log = log.get(__name__)
+
+CACHED_WORKFLOWS = 10_000
 
 Subject = TypeVar("Subject")
 Stage = TypeVar("Stage")
@@ -126,17 +128,27 @@ class Delivery:
             raise Unfinished(left, max(walk.patience for walk in walks))
         return [ending for walk in walks for ending in walk.endings]
 
-    async def lose(self, works: Sequence[Work]) -> None:
+    async def lose(self, works: Sequence[Work], *, counted: bool = True) -> None:
         """Record as failed what the workflow has heard no more of.
+
+        Args:
+            works: what the workflow was to deliver.
+            counted: whether that brings them nearer to DEAD; an outage of the database does not.
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer; the rescue will find the rows.
         """
         fault = Fault.of(LostContact())
         lost = await by_executors.lose(
-            self._engine, works, fault=fault, wait=backoff.wait(1), max_failures=self._max_failures
+            self._engine,
+            works,
+            fault=fault,
+            wait=backoff.wait(1),
+            max_failures=self._max_failures,
+            counted=counted,
         )
-        metrics.FAILED.labels(fault.code).inc(len(lost))
+        if counted:
+            metrics.FAILED.labels(fault.code).inc(len(lost))
         _log.warning("contact lost", failed=len(lost))
 
     async def _walk(self, works: Sequence[Work], *, last: bool, leaves: float, alone: bool = False) -> Walk:
@@ -159,7 +171,8 @@ class Delivery:
 
     async def _validate(self, wanted: Sequence[Held]) -> list[Valid | Verdict]:
         """Sort out poison, and what is unfit for its workflow."""
-        workflows = await self._known(wanted)
+        # Poison may lie in the workflow's row itself: that is not read again.
+        workflows = await self._known([one for one in wanted if one.lapses <= MAX_LAPSES])
 
         def fit(held: Held) -> Valid:
             workflow = usable(held, workflows.get(held.workflow_id or 0))
@@ -180,14 +193,14 @@ class Delivery:
     async def _known(self, held: Sequence[Held]) -> dict[int, Workflow]:
         """Give the workflows of a group; those that changed since they were last read are read again."""
         wanted = {one.workflow_id: one.workflow_version for one in held if one.workflow_id is not None}
-        changed = [
-            id_
-            for id_, version in wanted.items()
-            if id_ not in self._workflows or self._workflows[id_].version != version
-        ]
-        if changed:
-            self._workflows |= await reads.workflows(self._engine, changed)
-        return self._workflows
+        known = {id_: self._workflows[id_] for id_ in wanted if id_ in self._workflows}
+        known = {id_: workflow for id_, workflow in known.items() if workflow.version == wanted[id_]}
+        if missing := wanted.keys() - known.keys():
+            known |= await reads.workflows(self._engine, missing)
+            if len(self._workflows) > CACHED_WORKFLOWS:
+                self._workflows.clear()
+            self._workflows |= known
+        return known
 
 
 def _sort(judged: Sequence[Stage | Verdict], verdicts: list[Verdict]) -> list[Stage]:

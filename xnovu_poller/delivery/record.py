@@ -114,8 +114,9 @@ class Recorder:
             id_, code = failure.hold.notification_id, failure.fault.code
             if id_ not in moved:
                 continue
-            metrics.FAILED.labels(code).inc()
-            _log.warning("attempt failed", notification=id_, error=code)
+            _log.warning("attempt failed", notification=id_, error=code, counted=counted)
+            if counted:
+                metrics.FAILED.labels(code).inc()
             if counted and verdict.held.failure_count + 1 >= self._max_failures:
                 metrics.DEAD.labels(code).inc()
                 _log.warning("notification dead", notification=id_, error=code)

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import Any, Literal
 
 from xnovu_poller import metrics
-from xnovu_poller.errors import NovuRejected, NovuUnauthorized
+from xnovu_poller.errors import NovuRejected, NovuUnauthorized, Unfinished
 from xnovu_poller.lifecycle import (
     RECIPIENTS_PER_CHUNK,
     Accepted,
@@ -88,6 +88,10 @@ class Trigger:
         Raises:
             StoreUnavailable: an answer to a chunk could not be written; the send lapses.
         """
+        if time.monotonic() >= ends:
+            # Giving it back would make it due at once, and it would take as long again, for ever.
+            fault = Fault(Unfinished.code, "delivery: to validate and render took as long as a call may last")
+            return Verdict(Ending.FAILED, held, fault)
         recipients = list(dict.fromkeys(held.recipients))
         event = Event(
             workflow_key, tuple(recipients), payload, held.overrides, held.transaction_id, held.refusals

@@ -1,5 +1,6 @@
 """Whether a notification may be sent: its workflow is published, and its payload fits the schema."""
 
+import json
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -14,8 +15,11 @@ from xnovu_poller.store.transitions.holding import Held
 
 CACHED_SCHEMAS = 1024
 
-MOST_SUBSCHEMAS = 10_000
+MOST_PARTS = 10_000
 """A schema that has more, its references followed, is refused: twenty lines can stand for billions."""
+
+MOST_CHECKS = 20_000_000
+"""Parts of the schema times bytes of the payload: above this one check could take seconds, and all wait for it."""
 
 # Where these lead depends on the way on which they are reached.
 _WANDERING = frozenset({"$dynamicRef", "$recursiveRef"})
@@ -45,12 +49,15 @@ class Schemas:
         compiled = self._compiled(workflow.id, workflow.version)
         if isinstance(compiled, str):
             raise ValidationError("$", compiled)
-        fault = _fault(compiled, workflow.schema, payload)
+        validator, parts = compiled
+        if parts * len(json.dumps(payload)) > MOST_CHECKS:
+            raise ValidationError("$", "too large for its payload_schema")
+        fault = _fault(validator, workflow.schema, payload)
         if fault is not None:
             raise fault
 
-    def _compile(self, _id: int, _version: object) -> jsonschema_rs.Validator | str:
-        """Compile a schema, or say why it cannot be used."""
+    def _compile(self, _id: int, _version: object) -> tuple[jsonschema_rs.Validator, int] | str:
+        """Compile a schema and count its parts, or say why it cannot be used."""
         try:
             compiled = jsonschema_rs.validator_for(
                 self._source, pattern_options=jsonschema_rs.RegexOptions(), offline=True
@@ -58,16 +65,16 @@ class Schemas:
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
             return "payload_schema is not a JSON Schema"
         try:
-            weight = _Weighing(self._source).weigh(self._source)
+            parts = _Weighing(self._source).weigh(self._source)
         except (LookupError, TypeError, ValueError, RecursionError):
             return "payload_schema refers to itself, or otherwise than by #/"
-        if isinstance(self._source, Unreadable) or weight > MOST_SUBSCHEMAS:
+        if isinstance(self._source, Unreadable) or parts > MOST_PARTS:
             return "payload_schema is too large"
-        return compiled
+        return compiled, parts
 
 
 class _Weighing:
-    """Counts the subschemas of a schema, each as often as references lead to it.
+    """Counts the parts of a schema, constants too, each as often as references lead to it.
 
     Args:
         root: a schema, as JSON.
@@ -87,9 +94,9 @@ class _Weighing:
             LookupError: a reference leads back to where it stands, or cannot be followed here.
         """
         if isinstance(node, list):
-            return sum(map(self.weigh, node))
+            return 1 + sum(map(self.weigh, node))
         if not isinstance(node, dict):
-            return 0
+            return 1
         named = any(isinstance(node.get(name), str) for name in self._ids)
         if _WANDERING & node.keys() or (named and node is not self._root):
             raise LookupError

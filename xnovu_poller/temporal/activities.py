@@ -55,14 +55,18 @@ class Executor:
         return endings[0].name if work.single and endings else None
 
     @activity.defn(name=contract.LOSE)
-    async def lose(self, work: Deliver) -> None:
+    async def lose(self, work: Deliver, counted: bool = True) -> None:  # noqa: FBT001, FBT002 - Temporal passes by position
         """Record as failed what is still PROCESSING at this attempt, unless somebody is sending it.
+
+        Args:
+            work: the group.
+            counted: whether that brings its rows nearer to DEAD.
 
         Raises:
             ApplicationError: to be tried again, or the group is another deployment's.
         """
         async with self._edge(work):
-            await self._delivery.lose(work.pairs())
+            await self._delivery.lose(work.pairs(), counted=counted)
 
     @asynccontextmanager
     async def _edge(self, work: Deliver) -> AsyncIterator[None]:

@@ -1,16 +1,19 @@
 """The executor of a process: its connection to Temporal, and the worker that runs there."""
 
 import asyncio
+import logging
 import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, TLSConfig
 from temporalio.worker import Worker
 
@@ -72,6 +75,14 @@ class Limits:
     grace: timedelta
 
 
+@cache
+def _runtime() -> Runtime:
+    """Make the SDK's core speak through our log, from warning up, and not to the terminal in its own form."""
+    levels = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=levels, forwarding=forwarding)))
+
+
 async def connect(address: Address) -> Client:
     """Connect to Temporal and see that the namespace is there.
 
@@ -91,6 +102,7 @@ async def connect(address: Address) -> Client:
                 namespace=address.namespace,
                 tls=tls if address.secure else False,
                 api_key=address.api_key,
+                runtime=_runtime(),
                 identity=f"xnovu@{socket.gethostname()}:{os.getpid()}",
             )
         await probe(client)

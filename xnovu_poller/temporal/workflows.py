@@ -7,6 +7,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from xnovu_poller.errors import StoreUnavailable
     from xnovu_poller.temporal import contract
     from xnovu_poller.temporal.activities import STRANGER, Executor
     from xnovu_poller.temporal.contract import Deliver
@@ -43,10 +44,12 @@ class NotificationProcessingWorkflow:
             )
             _tell(work, outcome)
         except FailureError as error:
-            _fault(error)
+            fault = _fault(error)
+            # That the database was away is no fault of the notifications.
+            counted = not (isinstance(fault, ApplicationError) and fault.type == StoreUnavailable.code)
             await workflow.execute_activity_method(
                 Executor.lose,
-                work,
+                args=[work, counted],
                 start_to_close_timeout=timedelta(seconds=30),
                 retry_policy=RetryPolicy(initial_interval=_FIRST_WAIT, maximum_interval=timedelta(minutes=1)),
             )

@@ -299,6 +299,21 @@ async def test_losing_contact_is_a_failed_attempt(executor: Delivering, db: Db) 
     assert row(db, live.notification_id)["notification_status"] == "PROCESSING"
 
 
+async def test_a_notification_that_takes_all_the_time_before_its_call_has_failed(
+    engine: Engine, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Given back it would be due at once, and take as long again, for ever."""
+    one = a_claimed(db)
+
+    async with delivering(engine, novu_standin, call=timedelta(microseconds=1)) as executor:
+        assert await executor.deliver(one) == [Ending.FAILED]
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
+    assert (kept["error_details"]["code"], kept["unknown_outcomes"]) == ("unfinished", 0)
+    assert novu_standin.stats()["triggers"] == 0
+
+
 async def test_an_unknown_outcome_of_the_last_try_is_a_failed_attempt(
     engine: Engine, db: Db, novu_standin: NovuStandIn
 ) -> None:

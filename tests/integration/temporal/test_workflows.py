@@ -9,10 +9,12 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.common import WorkflowIDReusePolicy
 
 from tests.support.delivering import a_claimed
-from tests.support.executing import CALL, DEPLOYMENT, Executing, claims_of
+from tests.support.executing import CALL, DEPLOYMENT, Executing, claims_of, executing
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, a_workflow, row
+from tests.support.proxy import proxied
+from tests.support.rows import Db, a_workflow, row, sqlalchemy_url
 from tests.support.waiting import eventually
+from xnovu_poller.store.engine import connect
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import Deliver
 
@@ -235,3 +237,28 @@ async def test_a_call_that_fits_into_no_task_is_a_regular_activity(
 
     assert activities((await handle.fetch_history()).to_json_dict()) == ["deliver"]
     assert row(db, one.notification_id)["notification_status"] == "SENT"
+
+
+async def test_an_outage_of_the_database_is_not_held_against_a_notification(
+    client: Client, db: Db, database: str, task_queue: str, novu_standin: NovuStandIn
+) -> None:
+    """All three tries fail for it; once it is back the row is FAILED, nothing counted, and due again."""
+    one = a_claimed(db)
+    async with proxied(database) as proxy:
+        engine = connect(sqlalchemy_url(proxy.through(database)), part="test")
+        async with executing(client, task_queue, engine, novu_standin) as executor:
+            proxy.cut()
+            handle = await executor.begin(*claims_of(db, [one]))
+
+            async def given_up() -> bool:
+                return "lose" in activities((await handle.fetch_history()).to_json_dict())
+
+            await eventually(given_up, within=60)
+            proxy.mend()
+            await handle.result()
+        await engine.dispose()
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["failure_count"], kept["lapses"]) == ("FAILED", 0, 0)
+    assert kept["next_attempt_at"] is not None
+    assert novu_standin.stats()["triggers"] == 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.held import NOW, held, workflow
-from xnovu_poller.delivery.validate import CACHED_SCHEMAS, MOST_SUBSCHEMAS, Schemas, usable
+from xnovu_poller.delivery.validate import CACHED_SCHEMAS, MOST_PARTS, Schemas, usable
 from xnovu_poller.errors import Poison, ValidationError, WorkflowNotFound
 from xnovu_poller.lifecycle import MAX_LAPSES, PublishStatus
 from xnovu_poller.store.engine import Unreadable
@@ -112,7 +112,24 @@ def test_references_that_double_with_each_step_are_refused(leaf: dict[str, Any])
 def test_a_few_references_are_in_order() -> None:
     """What people write stays far below the limit."""
     Schemas().check(workflow(schema=doubling(6, {"type": "object"})), {})
-    assert MOST_SUBSCHEMAS > 1000
+    assert MOST_PARTS > 1000
+
+
+@pytest.mark.parametrize(
+    ("schema", "payload"),
+    [
+        ({"properties": {"a": {"items": {"allOf": [{"minLength": 0}] * 4000}}}}, {"a": ["x"] * 1000}),
+        ({"properties": {"a": {"enum": [{"n": n} for n in range(3000)]}}}, {"a": "x" * 10_000}),
+    ],
+    ids=["many parts", "many constants"],
+)
+def test_a_check_that_would_take_seconds_is_not_begun(
+    schema: dict[str, Any], payload: dict[str, Any]
+) -> None:
+    """All other enterprises of the process would wait for it."""
+    assert fault(schema, payload).endswith(
+        "$ breaks the rule 'too large for its payload_schema' of the workflow's schema"
+    )
 
 
 DEEP: dict[str, Any] = {}

@@ -180,7 +180,7 @@ async def call_of(request: Request) -> Call:
     content = await request.body()
     try:
         body = json.loads(content) if content else None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refusal(400, "The body is not JSON") from None
     return Call(
         method=request.method,

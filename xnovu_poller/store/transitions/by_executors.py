@@ -124,7 +124,7 @@ async def retracted(engine: Engine, holds: Sequence[Hold], *, reason: str, certa
 
 
 async def lose(
-    engine: Engine, works: Sequence[Work], *, fault: Fault, wait: timedelta, max_failures: int
+    engine: Engine, works: Sequence[Work], *, fault: Fault, wait: timedelta, max_failures: int, counted: bool
 ) -> set[int]:
     """PROCESSING → FAILED or DEAD: the workflow never heard from its activity again.
 
@@ -136,6 +136,7 @@ async def lose(
         fault: what the row is to tell.
         wait: how long until the next attempt.
         max_failures: as many counted failures are the last.
+        counted: whether this is one.
 
     Returns:
         The ids that moved.
@@ -147,6 +148,7 @@ async def lose(
         "details": json.dumps(fault.details()),
         "wait": seconds(wait),
         "max_failures": max_failures,
+        "counted": int(counted),
     }
     return await move(engine, _LOSE, values)
 
@@ -196,12 +198,13 @@ _RETRACTED = arrow(
     right=_HOLDS,
     more="untils",
 )
+_LOST_FOR_GOOD = ":counted > 0 AND n.failure_count + :counted >= :max_failures"
 _LOSE = arrow(
-    f"""notification_status = CASE WHEN n.failure_count + 1 >= :max_failures
+    f"""notification_status = CASE WHEN {_LOST_FOR_GOOD}
             THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
-        processed_at = CASE WHEN n.failure_count + 1 >= :max_failures THEN clock_timestamp() END,
+        processed_at = CASE WHEN {_LOST_FOR_GOOD} THEN clock_timestamp() END,
         next_attempt_at = clock_timestamp() + make_interval(secs => :wait),
-        failure_count = n.failure_count + 1, error_details = CAST(:details AS jsonb),
+        failure_count = n.failure_count + :counted, error_details = CAST(:details AS jsonb),
         lapses = n.lapses + (n.send_until IS NOT NULL)::int,
         unknown_outcomes = n.unknown_outcomes + (n.send_until IS NOT NULL)::int, {LET_GO}""",
     right="(n.send_until IS NULL OR n.send_until < clock_timestamp())",

@@ -235,7 +235,9 @@ async def test_lose_fails_what_was_not_begun(engine: Engine, db: Db) -> None:
     """The workflow heard no more; nothing was sent, so nothing has lapsed."""
     made = a_notification(db, status=Status.PROCESSING)
 
-    moved = await by_executors.lose(engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=8)
+    moved = await by_executors.lose(
+        engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=8, counted=True
+    )
 
     kept = row(db, made)
     assert moved == {made}
@@ -249,7 +251,7 @@ async def test_lose_counts_a_lapse(engine: Engine, db: Db) -> None:
     back_dated(db, right.notification_id, HOUR, "send_until")
 
     await by_executors.lose(
-        engine, [work(db, right.notification_id)], fault=FAULT, wait=MINUTE, max_failures=8
+        engine, [work(db, right.notification_id)], fault=FAULT, wait=MINUTE, max_failures=8, counted=True
     )
 
     kept = row(db, right.notification_id)
@@ -261,15 +263,28 @@ async def test_lose_leaves_a_live_send_alone(engine: Engine, db: Db) -> None:
     right = await a_held(engine, db)
     asked = [work(db, right.notification_id), Work(right.notification_id, 9)]
 
-    assert await by_executors.lose(engine, asked, fault=FAULT, wait=MINUTE, max_failures=8) == set()
+    assert (
+        await by_executors.lose(engine, asked, fault=FAULT, wait=MINUTE, max_failures=8, counted=True)
+        == set()
+    )
     assert await by_executors.sent(engine, [right]) == {right.notification_id}
+
+
+async def test_lose_does_not_hold_an_outage_against_the_row(engine: Engine, db: Db) -> None:
+    """Not counted, it is never the last failure either."""
+    made = a_notification(db, status=Status.PROCESSING)
+
+    await by_executors.lose(engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=1, counted=False)
+
+    kept = row(db, made)
+    assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 0)
 
 
 async def test_lose_may_be_the_last_failure(engine: Engine, db: Db) -> None:
     """It counts like any other."""
     made = a_notification(db, status=Status.PROCESSING)
 
-    await by_executors.lose(engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=1)
+    await by_executors.lose(engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=1, counted=True)
 
     assert row(db, made)["notification_status"] == "DEAD"
     assert row(db, made)["processed_at"] is not None
