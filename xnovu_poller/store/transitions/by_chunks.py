@@ -118,7 +118,8 @@ _CHUNKS = text("""
 _ANSWERED = text("""
     WITH mine AS (
         UPDATE notify.ent_notification SET send_until = clock_timestamp() + make_interval(secs => :send),
-            lease_expires_at = greatest(lease_expires_at, clock_timestamp() + make_interval(secs => :send))
+            -- The clock goes on within the statement: the lease is not to end before the send.
+            lease_expires_at = greatest(lease_expires_at, clock_timestamp() + make_interval(secs => :send + 1))
         WHERE id = :id AND attempt = :attempt AND notification_status = 'PROCESSING' AND send_until = :until
         RETURNING id, send_until
     ), told AS (
