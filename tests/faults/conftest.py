@@ -1,0 +1,44 @@
+"""Servers of a disaster's own: what is struck here is used by no other test."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import migrated_copy, quick_server
+from tests.support.rows import Db, open_db
+from tests.support.temporal import SEARCH_ATTRIBUTES
+from xnovu_poller.dev.postgres import Postgres
+from xnovu_poller.dev.temporal import Temporal
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[Postgres]:
+    """Run a PostgreSQL that may be struck."""
+    with quick_server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_database(own_postgres: Postgres) -> Iterator[str]:
+    """Give the superuser's URL of a migrated, empty database on it."""
+    with migrated_copy(own_postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def own_db(own_database: str) -> Iterator[Db]:
+    """Give the superuser's connection to it; it breaks with the server."""
+    with open_db(own_database) as connection:
+        yield connection
+
+
+@pytest.fixture
+def own_temporal() -> Iterator[Temporal]:
+    """Run a Temporal that may be struck; its workflows outlive a restart on the same port."""
+    with (
+        tempfile.TemporaryDirectory(prefix="xnovu-temporal-") as folder,
+        Temporal(Path(folder), keep=True, search_attributes=SEARCH_ATTRIBUTES) as server,
+    ):
+        yield server
