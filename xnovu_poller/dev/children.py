@@ -33,6 +33,30 @@ class ServerFailed(XnovuError):
         super().__init__(f"{name}: {reason}" + (f"; its last words:\n{log}" if log else ""))
 
 
+class ServerEnded(ServerFailed):
+    """A server ended before it answered."""
+
+
+def start_again(start: Callable[[], None], times: int = 3) -> None:
+    """Start a server, and start it again if it ends before it answers.
+
+    A port that was free when we looked may be taken when the server binds it. Temporal's server picks
+    further ports in the same way, and dies of a panic when it loses one.
+
+    Args:
+        start: looks for ports anew at each call.
+        times: so many starts in all.
+
+    Raises:
+        ServerFailed: the last start failed, or one left the server mute.
+    """
+    for _ in range(times - 1):
+        with suppress(ServerEnded):
+            start()
+            return
+    start()
+
+
 @contextmanager
 def kept_out(folder: Path, name: str, patience_seconds: float = 10) -> Iterator[None]:
     """Hold the lock of a child's name in a folder, so that none runs there meanwhile.
@@ -128,14 +152,16 @@ class Child:
         """Wait until the server answers; if it ends or stays mute, stop it.
 
         Raises:
-            ServerFailed: with the end of the server's log.
+            ServerFailed: with the end of the server's log; `ServerEnded` if it did not even live.
         """
         deadline = time.monotonic() + within.total_seconds()
         while not ready():
-            mute = time.monotonic() > deadline
-            if mute or not self.is_running:
+            if not self.is_running:
                 self.stop()
-                raise ServerFailed(self.name, "does not answer" if mute else "ended", self.last_words())
+                raise ServerEnded(self.name, "ended", self.last_words())
+            if time.monotonic() > deadline:
+                self.stop()
+                raise ServerFailed(self.name, "does not answer", self.last_words())
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -149,9 +175,11 @@ class Child:
         self._guardian, self.pid = None, 0
 
     def last_words(self, lines: int = 12) -> str:
-        """Give the end of the log."""
+        """Give the end of the log; after a panic its beginning, for there the reason stands."""
         with suppress(FileNotFoundError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+            said = self.log.read_text(errors="replace").splitlines()
+            panics = [place for place, line in enumerate(said) if line.startswith("panic:")]
+            return "\n".join(said[panics[-1] :][:lines] if panics else said[-lines:])
         return ""
 
 

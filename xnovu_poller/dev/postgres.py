@@ -18,7 +18,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from xnovu_poller.dev.children import CLEAN_ENVIRONMENT, Child, ServerFailed, kept_out
+from xnovu_poller.dev.children import CLEAN_ENVIRONMENT, Child, ServerFailed, kept_out, start_again
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 from xnovu_poller.dev.unprivileged import User, can_reach, make_private_folder, unprivileged
 
@@ -79,17 +79,7 @@ class Postgres:
         binaries = self._reachable_binaries(home)
         if not (home / "data").exists():
             self._initialise(home, binaries)
-        self.port = free_port(self.port)
-        server = Child(
-            NAME,
-            [binaries / "postgres", "-D", home / "data", *self._options()],
-            folder=self.folder,
-            run_as=self._user,
-            stop_signal=signal.SIGINT,  # PostgreSQL's "fast shutdown": do not wait for clients
-        )
-        self.server = server
-        server.start()
-        server.wait_until(self._answers)
+        start_again(lambda: self._start(home, binaries))
 
     def stop(self) -> None:
         """Stop the server and wait until it is gone; its rows stay."""
@@ -140,6 +130,19 @@ class Postgres:
     def __exit__(self, *_: object) -> None:
         """Stop the server."""
         self.stop()
+
+    def _start(self, home: Path, binaries: Path) -> None:
+        self.port = free_port(self.port)
+        server = Child(
+            NAME,
+            [binaries / "postgres", "-D", home / "data", *self._options()],
+            folder=self.folder,
+            run_as=self._user,
+            stop_signal=signal.SIGINT,  # PostgreSQL's "fast shutdown": do not wait for clients
+        )
+        self.server = server
+        server.start()
+        server.wait_until(self._answers)
 
     def _make_home(self) -> Path:
         """Give the folder of the cluster, where its user reaches it."""

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from xnovu_poller.dev.children import Child, ServerFailed, kept_out
+from xnovu_poller.dev.children import Child, ServerFailed, kept_out, start_again
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.dev.temporal import Temporal
@@ -98,7 +98,7 @@ class Stack:
             self._temporal.start()
             report("Starting the Novu stand-in")
             undo.callback(self._stop_standin)
-            self._start_standin()
+            start_again(self._start_standin)
             self._remember_ports()
             self._undo = undo.pop_all()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from xnovu_poller.dev.children import Child, ServerFailed, kept_out
+from xnovu_poller.dev.children import Child, ServerFailed, kept_out, start_again
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 
 NAME = "temporal"
@@ -69,17 +69,7 @@ class Temporal:
             ServerFailed: with the server's own words; nothing is left running.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, self._http_port = free_port(self.port), free_port()
-        server = Child(
-            NAME,
-            [_wheel_binary(), "server", "start-dev", *self._options()],
-            folder=self.folder,
-            # A home of its own: the settings of the user's own Temporal tools are not meant for it.
-            environment={"HOME": str(self.folder)},
-        )
-        self.server = server
-        server.start()
-        server.wait_until(self._answers)
+        start_again(self._start)
 
     def stop(self) -> None:
         """Stop the server and wait until it is gone."""
@@ -106,6 +96,19 @@ class Temporal:
     def __exit__(self, *_: object) -> None:
         """Stop the server."""
         self.stop()
+
+    def _start(self) -> None:
+        self.port, self._http_port = free_port(self.port), free_port()
+        server = Child(
+            NAME,
+            [_wheel_binary(), "server", "start-dev", *self._options()],
+            folder=self.folder,
+            # A home of its own: the settings of the user's own Temporal tools are not meant for it.
+            environment={"HOME": str(self.folder)},
+        )
+        self.server = server
+        server.start()
+        server.wait_until(self._answers)
 
     def _options(self) -> list[str]:
         options = ["--ip", LOOPBACK, "--log-level", "warn", "--port", str(self.port)]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.programs import first_line, is_alive, kill, running
 from tests.support.waiting import wait_until
-from xnovu_poller.dev.children import Child, ServerFailed
+from xnovu_poller.dev.children import Child, ServerEnded, ServerFailed, start_again
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 TALKATIVE = "import os, time; print(sorted(os.environ), flush=True); time.sleep(600)"
@@ -135,3 +135,35 @@ def test_a_signal_to_the_group_does_not_end_the_guardian(sleeper: Child) -> None
     pid = sleeper.pid
     sleeper.stop()
     assert not is_alive(pid)
+
+
+def test_a_server_that_loses_its_port_is_started_again(tmp_path: Path) -> None:
+    """The first start finds its port taken and ends; the second one stays."""
+    unlucky = "[ -e taken ] && exec /bin/sleep 600; touch taken; exit 1"
+    child = Child("unlucky", ["/bin/sh", "-c", f"cd {tmp_path}; {unlucky}"], folder=tmp_path)
+    starts: list[int] = []
+
+    def start() -> None:
+        child.start()
+        starts.append(child.pid)
+        child.wait_until(lambda: len(starts) == 2)
+
+    start_again(start)
+    assert child.is_running
+    child.stop()
+
+
+def test_a_server_that_always_ends_is_given_up(tmp_path: Path) -> None:
+    """The last start's words are the error; what it said first in a panic is what counts."""
+    panic = "echo before; echo 'panic: no port'; for i in $(seq 30); do echo trace; done; exit 2"
+    child = Child("doomed", ["/bin/sh", "-c", panic], folder=tmp_path)
+    starts: list[int] = []
+
+    def start() -> None:
+        child.start()
+        starts.append(child.pid)
+        child.wait_until(lambda: False)
+
+    with pytest.raises(ServerEnded, match="ended; its last words:\npanic: no port\n"):
+        start_again(start)
+    assert len(starts) == 3
