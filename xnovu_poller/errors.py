@@ -11,6 +11,7 @@ XnovuError                    .code: its name in metrics, logs, Temporal     .re
 │   └── HandoffRefused        Temporal will not have it (namespace, size)
 ├── Unfinished                an attempt is not through; the next try goes on              retryable
 ├── LostContact               the workflow heard no more of its activity
+├── WorkflowTripped           Novu gives no answer for this workflow alone                retryable
 ├── Poison                    sending it has killed its process too often
 ├── ValidationError           the payload is not what the workflow's schema says
 ├── WorkflowNotFound          none published under this key for this enterprise
@@ -125,6 +126,16 @@ class LostContact(XnovuError):
 
     def __init__(self) -> None:
         super().__init__("delivery: the workflow heard no more of its activity; the outcome may be unknown")
+
+
+class WorkflowTripped(XnovuError):
+    """Novu gives no answer for one workflow of an enterprise, and serves others."""
+
+    code = "workflow_tripped"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("Novu: gives no answer for this workflow; one notification at a time probes it")
 
 
 class Poison(XnovuError):

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from xnovu_poller.breaker import Breaker
 from xnovu_poller.errors import NovuRejected, NovuThrottled, NovuUnauthorized, NovuUnavailable
-from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Unknown, seconds
+from xnovu_poller.lifecycle import Accepted, Line, Outcome, Refused, Source, Unknown, seconds
 
 OUTAGE_WITNESSES = 5
-"""So many different transactions without an answer, none served between, are Novu's fault and not theirs;
-fewer where the window lets out fewer."""
+"""So many different notifications without an answer, none served between, are Novu's fault and not theirs;
+fewer where the window lets out fewer. If all are of one workflow, and Novu serves others, it is that workflow's."""
 
 OUTAGE_PAUSE = (timedelta(seconds=1), timedelta(minutes=1))
 """The first pause of an outage and the longest; each is twice the one before."""
@@ -40,6 +41,7 @@ class Gate:
     Attributes:
         stopped: the key or the address was found wrong, and nothing was served since.
         outage: unknown outcomes are Novu's fault now, and not the notifications'.
+        breaker: hears what the gate hears, and turns away what belongs to a workflow that fails by itself.
     """
 
     def __init__(
@@ -47,11 +49,12 @@ class Gate:
     ) -> None:
         self.stopped = False
         self.outage = False
+        self.breaker = Breaker(clock, jitter)
         self._clock = clock
         self._jitter = jitter
         self._closed_until = clock()
         self._closures = 0  # in a row, nothing served between
-        self._unanswered: set[str] = set()
+        self._unanswered: dict[str, Line] = {}
         self._reason: str | None = None
         self._window: int | None = None  # None: wide open
         self._spent = 0
@@ -82,6 +85,7 @@ class Gate:
             "reason": self.reason,
             "pause_seconds": round(seconds(self.pause), 3),
             "window": self._window,
+            "workflows_tripped": self.breaker.tripped,
         }
 
     def allowance(self, limit: int) -> int:
@@ -98,13 +102,14 @@ class Gate:
         """Count notifications as let out."""
         self._spent += count
 
-    def observe(self, transaction_id: str, outcome: Outcome) -> None:
+    def observe(self, source: Source, outcome: Outcome) -> None:
         """Learn from how a call to Novu ended.
 
         Args:
-            transaction_id: who asked; the same one again is no further witness of an outage.
+            source: who asked; the same notification again is no further witness of an outage.
             outcome: what Novu answered. A call that was never begun is not to be told here.
         """
+        self.breaker.observe(source, outcome)
         match outcome:
             case Accepted() | Refused(error=NovuRejected()):
                 self._serve()
@@ -117,7 +122,7 @@ class Gate:
                 asked = error.pause if isinstance(error, NovuUnavailable) else None
                 self._back_off(OUTAGE_PAUSE, str(error), asked)
             case Unknown():
-                self._miss(transaction_id)
+                self._miss(source)
 
     def limits(self, remaining: int | None, reset: timedelta | None) -> None:
         """Learn Novu's rate limit: with no call remaining, the gate is closed until the reset."""
@@ -139,12 +144,16 @@ class Gate:
         if self._served >= self._spent:
             self._open(self._window * 2)
 
-    def _miss(self, transaction_id: str) -> None:
+    def _miss(self, source: Source) -> None:
+        others = self.breaker.others_served(source)
+        if others and self.breaker.is_tripped(source):
+            return
         if len(self._unanswered) < OUTAGE_WITNESSES:
-            self._unanswered.add(transaction_id)
+            self._unanswered[source.transaction_id] = source.line
         # A window lets out no more than these: whoever waited for five would hold the outage against each.
         needed = min(OUTAGE_WITNESSES, self._window or OUTAGE_WITNESSES)
-        if len(self._unanswered) >= needed:
+        one_line = len(set(self._unanswered.values())) == 1
+        if len(self._unanswered) >= needed and not (others and one_line):
             self.outage = True
             reason = f"Novu: {len(self._unanswered)} notifications in a row got no answer to be trusted"
             self._back_off(OUTAGE_PAUSE, reason)

@@ -97,6 +97,26 @@ class Work(NamedTuple):
     attempt: int
 
 
+Line = tuple[str, str]
+"""An enterprise and one of its workflows: what may fail while all else is served."""
+
+
+class Source(NamedTuple):
+    """Who asks for a call to Novu: whose failures are told apart.
+
+    The transaction id is the notification's, for all of its chunks.
+    """
+
+    enterprise_id: str
+    workflow_key: str
+    transaction_id: str
+
+    @property
+    def line(self) -> Line:
+        """The enterprise's workflow."""
+        return self.enterprise_id, self.workflow_key
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A notification taken by a loop: the right to hand it off.

@@ -54,6 +54,11 @@ DEAD: Final = Counter(
 RELEASED: Final = Counter(
     "xnovu_notifications_released", "Notifications given back unharmed; not a failure.", registry=REGISTRY
 )
+TURNED_AWAY: Final = Counter(
+    "xnovu_notifications_turned_away",
+    "Notifications put off because their enterprise's workflow gets no answer; not a failure.",
+    registry=REGISTRY,
+)
 RETRACTED: Final = Counter("xnovu_notifications_retracted", "Notifications withdrawn.", registry=REGISTRY)
 EXPIRED: Final = Counter(
     "xnovu_notifications_expired", "Notifications whose time ran out before a send.", registry=REGISTRY

@@ -29,6 +29,7 @@ def test_every_metric_has_its_name() -> None:
         ("xnovu_notifications_failed", "counter"),
         ("xnovu_notifications_dead", "counter"),
         ("xnovu_notifications_released", "counter"),
+        ("xnovu_notifications_turned_away", "counter"),
         ("xnovu_notifications_retracted", "counter"),
         ("xnovu_notifications_expired", "counter"),
         ("xnovu_notifications_rescued", "counter"),

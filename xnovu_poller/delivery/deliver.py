@@ -83,7 +83,7 @@ class Delivery:
         self._timeout = timeout
         self._lease = lease
         self._max_failures = max_failures
-        self._trigger = Trigger(engine, novu, timeout)
+        self._trigger = Trigger(engine, novu, gate.breaker, timeout)
         self._recorder = Recorder(engine, gate, max_failures)
         self._renderer = Renderer()
         self._schemas = Schemas()

@@ -97,26 +97,28 @@ class Recorder:
         """An outage is Novu's fault: the notifications wait it out and nothing counts against them."""
         if not verdicts:
             return
-        counted = not self._gate.outage
-        failures = [
-            Failure(
-                v.held.hold,
-                v.fault or _NO_FAULT,
-                backoff.wait(v.held.failure_count + 1) if counted else self._gate.pause,
-                counted=counted,
-                unknown=v.unknown,
-                refused=v.refused,
-            )
-            for v in verdicts
-        ]
+        failures = [self._failure(verdict) for verdict in verdicts]
         moved = await by_executors.failed(self._engine, failures, max_failures=self._max_failures)
         for verdict, failure in zip(verdicts, failures, strict=True):
             id_, code = failure.hold.notification_id, failure.fault.code
             if id_ not in moved:
                 continue
-            _log.warning("attempt failed", notification=id_, error=code, counted=counted)
-            if counted:
+            _log.warning("attempt failed", notification=id_, error=code, counted=failure.counted)
+            metrics.TURNED_AWAY.inc(verdict.turned_away is not None)
+            if failure.counted:
                 metrics.FAILED.labels(code).inc()
-            if counted and verdict.held.failure_count + 1 >= self._max_failures:
+            if failure.counted and verdict.held.failure_count + 1 >= self._max_failures:
                 metrics.DEAD.labels(code).inc()
                 _log.warning("notification dead", notification=id_, error=code)
+
+    def _failure(self, verdict: Verdict) -> Failure:
+        counted = verdict.turned_away is None and not self._gate.outage
+        wait = verdict.turned_away or self._gate.pause
+        return Failure(
+            verdict.held.hold,
+            verdict.fault or _NO_FAULT,
+            backoff.wait(verdict.held.failure_count + 1) if counted else wait,
+            counted=counted,
+            unknown=verdict.unknown,
+            refused=verdict.refused,
+        )

@@ -7,13 +7,15 @@ from enum import Enum, auto
 from typing import Any, Literal
 
 from xnovu_poller import metrics
-from xnovu_poller.errors import NovuRejected, NovuUnauthorized, Unfinished
+from xnovu_poller.breaker import Breaker
+from xnovu_poller.errors import NovuRejected, NovuUnauthorized, Unfinished, WorkflowTripped
 from xnovu_poller.lifecycle import (
     RECIPIENTS_PER_CHUNK,
     Accepted,
     Fault,
     Outcome,
     Refused,
+    Source,
     Unknown,
     seconds,
 )
@@ -53,6 +55,7 @@ class Verdict:
         fault: what the row is to tell, where something went wrong.
         refused: Novu answered, so that the next attempt bears another idempotency key.
         unknown: it may have been accepted.
+        turned_away: for how long; nothing was sent, and the attempt does not count.
     """
 
     ending: Ending
@@ -60,6 +63,7 @@ class Verdict:
     fault: Fault | None = None
     refused: bool = False
     unknown: bool = False
+    turned_away: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Trigger:
 
     engine: Engine
     novu: Novu
+    breaker: Breaker
     timeout: timedelta
 
     async def send(
@@ -92,9 +97,18 @@ class Trigger:
             # Giving it back would make it due at once, and it would take as long again, for ever.
             fault = Fault(Unfinished.code, "delivery: to validate and render took as long as a call may last")
             return Verdict(Ending.FAILED, held, fault)
+        source = Source(held.enterprise_id, workflow_key, held.transaction_id)
+        if wait := self.breaker.wait(source):
+            return Verdict(Ending.FAILED, held, Fault.of(WorkflowTripped()), turned_away=wait)
         recipients = list(dict.fromkeys(held.recipients))
         event = Event(
-            workflow_key, tuple(recipients), payload, held.overrides, held.transaction_id, held.refusals
+            workflow_key,
+            tuple(recipients),
+            payload,
+            held.overrides,
+            held.transaction_id,
+            held.refusals,
+            source,
         )
         if len(recipients) > RECIPIENTS_PER_CHUNK:
             return await self._chunks(held, event, ends, leaves)

@@ -162,7 +162,7 @@ class Novu:
 
     def _tell(self, event: Event, outcome: Outcome) -> Outcome:
         if not (isinstance(outcome, Refused) and isinstance(outcome.error, _Unsent)):
-            self._gate.observe(event.transaction_id, outcome)
+            self._gate.observe(event.source, outcome)
         return outcome
 
     def _ends(self, deadline: timedelta | None) -> float:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from xnovu_poller.errors import NovuRejected
+from xnovu_poller.lifecycle import Source
 
 EVENT_BYTES = 524_288
 """The largest event Novu takes, attachments not counted. Source: Novu, "Trigger event"."""
@@ -24,6 +25,7 @@ class Event:
         overrides: Novu's overrides; None for none.
         transaction_id: by which Novu drops a repeat; the same at every attempt.
         refusals: the definite refusals so far: Novu replays a stored error to the same key.
+        source: who asks; not sent.
     """
 
     workflow_key: str
@@ -32,6 +34,7 @@ class Event:
     overrides: Mapping[str, Any] | None
     transaction_id: str
     refusals: int
+    source: Source
 
     def body(self) -> bytes:
         """Write the request's body, byte-identical each time.

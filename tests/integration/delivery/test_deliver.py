@@ -11,7 +11,7 @@ from tests.support.rows import Db, a_template, a_workflow, row, written
 from tests.support.waiting import eventually
 from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import NovuThrottled, Unfinished
-from xnovu_poller.lifecycle import Refused, Work
+from xnovu_poller.lifecycle import Refused, Source, Work
 from xnovu_poller.store.engine import Engine
 
 PAUSE = Refused(NovuThrottled(timedelta(minutes=1)))
@@ -245,7 +245,7 @@ async def test_a_closed_gate_gives_everything_back_without_a_hold(
 ) -> None:
     """PROCESSING → PENDING; nothing is counted, nothing asked of Novu."""
     works = [a_claimed(db) for _ in range(3)]
-    executor.gate.observe("another", PAUSE)
+    executor.gate.observe(Source("acme", "another", "another"), PAUSE)
 
     assert await executor.deliver(*works) == [Ending.RELEASED] * 3
 
@@ -260,7 +260,7 @@ async def test_a_closed_gate_leaves_what_a_twin_is_sending(executor: Delivering,
     """A release is not allowed on what may be on its way."""
     one = a_claimed(db)
     written(db, one.notification_id, send_until="2100-01-01T00:00Z")
-    executor.gate.observe("another", PAUSE)
+    executor.gate.observe(Source("acme", "another", "another"), PAUSE)
 
     assert await executor.deliver(one) == []
     assert row(db, one.notification_id)["notification_status"] == "PROCESSING"

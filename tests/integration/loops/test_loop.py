@@ -11,7 +11,7 @@ from tests.support.rows import Db, a_notification, notifications, row, work
 from tests.support.waiting import eventually
 from xnovu_poller.errors import HandoffRefused, NovuThrottled, TemporalUnavailable
 from xnovu_poller.gate import Gate
-from xnovu_poller.lifecycle import Accepted, Refused, Status
+from xnovu_poller.lifecycle import Accepted, Refused, Source, Status
 from xnovu_poller.loops.loop import BUSY_REST, STARTS_AT_ONCE, Drain, PollLoop
 from xnovu_poller.store.due import NEW
 from xnovu_poller.store.engine import Engine
@@ -86,7 +86,7 @@ async def test_each_turn_expires_what_is_over(engine: Engine, db: Db, starts: St
     """Also while the gate is closed: nobody may send it any more."""
     made = a_notification(db, expires_at="2020-01-01T00:00Z")
     gate = Gate()
-    gate.observe("xn-1", Refused(NovuThrottled(SECOND)))
+    gate.observe(Source("acme", "another", "xn-1"), Refused(NovuThrottled(SECOND)))
 
     await a_loop(engine, starts, terms, gate).turn()
 
@@ -145,7 +145,7 @@ async def test_while_the_gate_is_closed_nothing_is_claimed_and_the_rest_is_the_p
     """Novu asked for it."""
     notifications(db, 1)
     gate = Gate(clock=Clock(), jitter=lambda: 0.0)
-    gate.observe("xn-1", Refused(NovuThrottled(timedelta(seconds=7))))
+    gate.observe(Source("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
 
     assert await a_loop(engine, starts, terms, gate).turn() == timedelta(seconds=7)
 
@@ -159,13 +159,13 @@ async def test_after_a_pause_one_notification_goes_ahead_and_more_when_it_is_ser
     notifications(db, 10)
     clock = Clock()
     gate = Gate(clock=clock, jitter=lambda: 0.0)
-    gate.observe("xn-1", Refused(NovuThrottled(timedelta(seconds=7))))
+    gate.observe(Source("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
     clock.now = 7.0
     loop = a_loop(engine, starts, terms, gate)
 
     assert [await loop.turn(), await loop.turn()] == [AT_ONCE, BUSY_REST]
     assert len(starts.groups) == 1
-    gate.observe("xn-1", Accepted())
+    gate.observe(Source("acme", "another", "xn-1"), Accepted())
 
     assert [await loop.turn(), await loop.turn()] == [AT_ONCE, BUSY_REST]
     assert len(starts.groups) == 3

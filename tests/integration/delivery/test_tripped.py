@@ -1,0 +1,74 @@
+"""A workflow that fails alone: its notifications are turned away, and the others are served."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from tests.support.delivering import Delivering, a_claimed, delivering
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_workflow, row
+from tests.support.waiting import eventually
+from xnovu_poller.breaker import TRIPS_AT
+from xnovu_poller.delivery.trigger import Ending
+from xnovu_poller.errors import Unfinished
+from xnovu_poller.lifecycle import Source, Work
+from xnovu_poller.store.engine import Engine
+
+
+@pytest.fixture
+async def executor(engine: Engine, novu_standin: NovuStandIn) -> AsyncIterator[Delivering]:
+    """A delivery on real tools."""
+    async with delivering(engine, novu_standin) as made:
+        yield made
+
+
+@pytest.fixture
+async def broken(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> int:
+    """Give a workflow that Novu never answers for, tripped; Novu has just served another."""
+    workflow = a_workflow(db, key="broken")
+    novu_standin.fault("status", status=500, match={"workflow": "broken"}, times=TRIPS_AT)
+    assert await executor.deliver(a_claimed(db)) == [Ending.SENT]
+    for _ in range(TRIPS_AT):
+        with suppress(Unfinished):
+            await executor.deliver(a_claimed(db, workflow=workflow))
+    return workflow
+
+
+async def test_a_notification_of_a_tripped_workflow_is_turned_away(
+    executor: Delivering, broken: int, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """FAILED until the pause is over, nothing sent, nothing counted."""
+    calls = novu_standin.stats()["calls"]
+    one = a_claimed(db, workflow=broken)
+
+    assert await executor.deliver(one) == [Ending.FAILED]
+
+    kept = row(db, one.notification_id)
+    assert kept["notification_status"] == "FAILED"
+    assert (kept["failure_count"], kept["unknown_outcomes"]) == (0, 0)
+    assert kept["error_details"]["code"] == "workflow_tripped"
+    assert kept["next_attempt_at"] - kept["updated_at"] < timedelta(seconds=2)
+    assert novu_standin.stats()["calls"] == calls
+
+
+async def test_others_are_served_meanwhile(executor: Delivering, broken: int, db: Db) -> None:
+    """The gate stays open, and a group is divided."""
+    failing, well = a_claimed(db, workflow=broken), a_claimed(db)
+
+    assert sorted(ending.name for ending in await executor.deliver(failing, well)) == ["FAILED", "SENT"]
+    assert not executor.gate.closed
+
+
+async def test_a_tripped_workflow_is_mended_by_one_that_is_served(
+    executor: Delivering, broken: int, db: Db
+) -> None:
+    """After the pause one probes; the next ones follow it."""
+    probe = a_claimed(db, workflow=broken)
+    source = Source("acme", "broken", row(db, probe.notification_id)["transaction_id"])
+    await eventually(lambda: executor.gate.breaker.wait(source) is None)
+
+    assert await executor.deliver(probe) == [Ending.SENT]
+    following: list[Work] = [a_claimed(db, workflow=broken) for _ in range(3)]
+    assert await executor.deliver(*following) == [Ending.SENT] * 3
