@@ -9,6 +9,7 @@ from xnovu_poller import __version__
 from xnovu_poller.cli.db import db
 from xnovu_poller.cli.demo import demo
 from xnovu_poller.cli.dev import dev
+from xnovu_poller.cli.notification import notification
 from xnovu_poller.cli.novu_standin import novu_standin
 from xnovu_poller.cli.worker import worker
 from xnovu_poller.errors import ConfigError, SchemaBehind, XnovuError
@@ -47,5 +48,5 @@ def xnovu() -> None:
     """
 
 
-for _command in (worker, db, demo, dev, novu_standin):
+for _command in (worker, db, notification, demo, dev, novu_standin):
     xnovu.add_command(_command)

@@ -1,0 +1,43 @@
+"""`xnovu notification`: what a person sees who takes notifications up again."""
+
+from tests.support.rows import Db, a_notification, back_dated, row, written
+from tests.support.worker import xnovu
+from xnovu_poller.lifecycle import Status
+from xnovu_poller.store.transitions.by_operators import NOVU_REMEMBERS
+
+
+def test_each_notification_is_told_of(db: Db, database: str) -> None:
+    """What was left alone makes exit code 1, and the reason is said."""
+    dead, sent, doubtful = (
+        a_notification(db, status=status) for status in (Status.DEAD, Status.SENT, Status.DEAD)
+    )
+    written(db, doubtful, unknown_outcomes=1)
+    back_dated(db, doubtful, 2 * NOVU_REMEMBERS, "processed_at")
+
+    ended = xnovu("notification", "revive", *map(str, (dead, sent, doubtful)), DATABASE_URL=database)
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert [line.partition(":")[0] for line in ended.stdout.splitlines()] == [
+        str(dead),
+        str(sent),
+        str(doubtful),
+    ]
+    assert "PENDING again" in ended.stdout
+    assert "--force" in ended.stdout
+    assert [row(db, id_)["notification_status"] for id_ in (dead, sent, doubtful)] == [
+        "PENDING",
+        "SENT",
+        "DEAD",
+    ]
+
+    forced = xnovu("notification", "revive", "--force", str(doubtful), DATABASE_URL=database)
+    assert (forced.returncode, forced.stdout) == (0, f"{doubtful}: PENDING again\n")
+
+
+def test_a_database_without_the_schema_is_told_in_a_sentence(empty_database: str) -> None:
+    """As `worker start` does: exit code 3."""
+    ended = xnovu("notification", "revive", "1", DATABASE_URL=empty_database)
+
+    assert ended.returncode == 3
+    assert "xnovu db upgrade" in ended.stderr
+    assert "Traceback" not in ended.stderr
