@@ -189,10 +189,12 @@ class Fault:
     Attributes:
         code: the error's name.
         message: the error's sentence; no value of the payload, no recipient, no secret.
+        chunks: the chunks that Novu rejected, where others of the notification were accepted or are left.
     """
 
     code: str
     message: str
+    chunks: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, error: XnovuError) -> "Fault":
@@ -201,7 +203,8 @@ class Fault:
 
     def details(self) -> dict[str, Any]:
         """Give the JSON form for `error_details`."""
-        return {"code": self.code, "message": self.message}
+        details: dict[str, Any] = {"code": self.code, "message": self.message}
+        return details | {"chunks": list(self.chunks)} if self.chunks else details
 
 
 def seconds(span: timedelta) -> float:

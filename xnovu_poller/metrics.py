@@ -30,6 +30,9 @@ HANDOFF_RESULTS: Final = ("started", "refused", "unavailable")
 CALL_OUTCOMES: Final = ("accepted", "unavailable", "unknown", "rejected", "stop")
 """Values of the label `outcome`: the classes of Novu's answers."""
 
+CANCEL_ANSWERS: Final = ("cancelled", "nothing_left", "refused")
+"""Values of the label `answer`: what Novu says when a SENT notification is withdrawn."""
+
 # Another series for each counter, which says when it was born: nobody reads it.
 disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus-client leaves it untyped
 
@@ -71,6 +74,9 @@ LATE: Final = Counter(
 )
 
 HANDOFFS: Final = Counter("xnovu_handoffs", "Workflows asked for, by result.", ["result"], registry=REGISTRY)
+CANCELS: Final = Counter(
+    "xnovu_cancels", "SENT notifications that Novu was asked to cancel.", ["answer"], registry=REGISTRY
+)
 NOVU_CALLS: Final = Counter(
     "xnovu_novu_calls", "HTTP calls to Novu, by outcome.", ["outcome"], registry=REGISTRY
 )
@@ -105,6 +111,8 @@ for _result in HANDOFF_RESULTS:
     HANDOFFS.labels(_result)
 for _outcome in CALL_OUTCOMES:
     NOVU_CALLS.labels(_outcome)
+for _answer in CANCEL_ANSWERS:
+    CANCELS.labels(_answer)
 
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """A process that starts with this variable keeps its counts in files of that folder, for `Whole`."""

@@ -75,14 +75,15 @@ BEGIN
         retracted_at = CASE WHEN settled.at_once THEN clock_timestamp() END,
         lease_expires_at = CASE WHEN NOT settled.at_once THEN n.lease_expires_at END,
         send_until = CASE WHEN NOT settled.at_once THEN n.send_until END,
+        -- What is SENT stays so, and the worker asks Novu to cancel what it still delays or digests.
         -- After an unknown outcome Novu's cancel has to be called: let the failed loop come for it now.
         next_attempt_at = CASE WHEN n.notification_status = 'FAILED' THEN clock_timestamp() ELSE n.next_attempt_at END
     FROM (
-        SELECT m.id, m.send_until IS NULL AND m.unknown_outcomes = 0 AND NOT EXISTS (
+        SELECT m.id, m.notification_status <> 'SENT' AND m.send_until IS NULL AND m.unknown_outcomes = 0 AND NOT EXISTS (
             SELECT FROM notify.ent_notification_delivery d
             WHERE d.notification_id = m.id AND d.outcome IN ('accepted', 'unknown')) AS at_once
         FROM notify.ent_notification m
-        WHERE m.id = retract.id AND m.notification_status IN ('PENDING', 'FAILED', 'PROCESSING')
+        WHERE m.id = retract.id AND m.notification_status IN ('PENDING', 'FAILED', 'PROCESSING', 'SENT')
             AND (pg_has_role(caller, 'xnovu_worker', 'USAGE')
                 OR m.enterprise_id = NULLIF(current_setting('app.current_enterprise_id', true), ''))
         FOR UPDATE
@@ -100,8 +101,8 @@ END $$;
 REVOKE ALL ON FUNCTION notify.retract FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION notify.retract TO xnovu_tenant, xnovu_worker;
 COMMENT ON FUNCTION notify.retract IS
-    'Withdraw a notification; returns its state afterwards (RETRACTED; PROCESSING or FAILED if a send decides; the '
-    'final state if it was too late; null if there is none).';
+    'Withdraw a notification; returns its state afterwards (RETRACTED; PROCESSING or FAILED if a send decides; SENT if '
+    'it was sent: Novu is then asked to cancel what it still delays; DEAD; null if there is none).';
 """
 
 

@@ -188,7 +188,22 @@ def test_a_chunk_that_went_out_is_a_doubt(db: Db, outcome: str | None, status: s
     assert retract(db, made) == status
 
 
-@pytest.mark.parametrize("status", [Status.SENT, Status.DEAD, Status.RETRACTED])
+def test_what_was_sent_is_left_to_novus_cancel(db: Db) -> None:
+    """The state stays true; a worker finds the request."""
+    made = a_notification(db, status=Status.SENT)
+
+    assert retract(db, made, "order cancelled") == "SENT"
+
+    kept = row(db, made)
+    assert kept["retract_requested_at"] is not None
+    assert (kept["retraction_reason"], kept["retracted_at"], kept["error_details"]) == (
+        "order cancelled",
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize("status", [Status.DEAD, Status.RETRACTED])
 def test_it_may_be_too_late(db: Db, status: Status) -> None:
     """The answer is the state that stands; nothing changes."""
     made = a_notification(db, status=status)

@@ -35,6 +35,7 @@ def test_every_metric_has_its_name() -> None:
         ("xnovu_notifications_rescued", "counter"),
         ("xnovu_notifications_late", "counter"),
         ("xnovu_handoffs", "counter"),
+        ("xnovu_cancels", "counter"),
         ("xnovu_novu_calls", "counter"),
         ("xnovu_novu_call_seconds", "histogram"),
         ("xnovu_turn_seconds", "histogram"),

@@ -130,8 +130,9 @@ class Trigger:
             elif verdict.ending is not Ending.SENT:
                 return verdict
         if refused:
-            numbers = ", ".join(map(str, sorted(refused)))
-            return Verdict(Ending.DEAD, held, Fault(NovuRejected.code, f"Novu: rejects the chunks {numbers}"))
+            numbers = tuple(sorted(refused))
+            told = f"Novu: rejects the chunks {', '.join(map(str, numbers))}"
+            return Verdict(Ending.DEAD, held, Fault(NovuRejected.code, told, numbers))
         return Verdict(Ending.SENT, held)
 
     async def _chunk(self, held: Held, event: Event, chunk: Chunk, ends: float) -> tuple[Verdict, float]:

@@ -16,6 +16,8 @@ _FAILED = f"notification_status = 'FAILED' AND {_MEANT}"
 _PROCESSING = "notification_status = 'PROCESSING'"
 _EXPIRING = "notification_status IN ('PENDING', 'FAILED') AND expires_at IS NOT NULL"
 
+_WITHDRAWN = "notification_status = 'SENT' AND retract_requested_at IS NOT NULL AND error_details IS NULL"
+
 
 def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     return Index(name, *(text(c) for c in columns), postgresql_where=text(where), unique=unique)
@@ -68,6 +70,8 @@ class Notification(Base):
         _index("ent_notification_in_flight", "enterprise_id", where=_PROCESSING),
         _index("ent_notification_lease", "lease_expires_at", "id", where=_PROCESSING),
         _index("ent_notification_expiring", "expires_at", "id", where=_EXPIRING),
+        # Withdrawn after it was sent, and Novu has not answered yet.
+        _index("ent_notification_withdrawn", "retract_requested_at", "id", where=_WITHDRAWN),
         _index(
             "ent_notification_dedup",
             "enterprise_id",

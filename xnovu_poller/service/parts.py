@@ -36,6 +36,7 @@ class Parts:
     engine: Engine
     client: worker.Connection
     gate: Gate
+    novu: Novu
     deployment: UUID
     searchable: bool
     executor: worker.Executing
@@ -144,6 +145,7 @@ async def assemble(
         engine=engine,
         client=client,
         gate=gate,
+        novu=novu,
         deployment=deployment,
         searchable=await worker.register_search_attributes(client),
         executor=worker.executor(

@@ -8,6 +8,7 @@ from typing import Any
 
 from xnovu_poller import log
 from xnovu_poller.http import HealthServer, Probe, ProbeAnswer
+from xnovu_poller.loops.cancel import Cancel
 from xnovu_poller.loops.failed import Rescue, failed_loop
 from xnovu_poller.loops.loop import Drain, Turning
 from xnovu_poller.loops.new import new_loop
@@ -29,7 +30,7 @@ _LAST_PATIENCE = timedelta(seconds=10)
 
 
 class Worker:
-    """One replica: three loops, the rescue, and the executors of their workflows.
+    """One replica: three loops, the rescue, the cancels, and the executors of the workflows.
 
     Args:
         settings: everything that the environment says.
@@ -141,6 +142,7 @@ class Worker:
                 lease=settings.lease,
                 interval=settings.failed_poll_interval,
             ),
+            Cancel(engine, gate, parts.novu, interval=settings.poll_interval),
         ]
 
     async def _listen(self) -> None:

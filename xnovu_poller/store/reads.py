@@ -126,6 +126,32 @@ async def lapsed(engine: Engine, limit: int) -> Sequence[Lapsed]:
         return [Lapsed(Work(row.id, row.attempt), row.temporal_workflow_id, row.sending) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A SENT notification whose producer has withdrawn it since.
+
+    Attributes:
+        notification_id: the row.
+        transaction_ids: what Novu accepted of it: one, or one for each chunk.
+        old: it was withdrawn more than an hour ago, and Novu has given no answer yet.
+    """
+
+    notification_id: int
+    transaction_ids: list[str]
+    old: bool
+
+
+async def withdrawn(engine: Engine, limit: int) -> list[Withdrawn]:
+    """Read the SENT notifications that are withdrawn and not yet cancelled at Novu, the longest first.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with reach(engine) as connection:
+        rows = await connection.execute(_WITHDRAWN, {"limit": limit})
+        return [Withdrawn(row.id, row.transaction_ids, row.old) for row in rows]
+
+
 async def backlog(engine: Engine) -> dict[str, int]:
     """Count what is in flight and what each loop has due, each at most `COUNTED_AT_MOST`.
 
@@ -171,6 +197,14 @@ _LAPSED = text("""
     WHERE notification_status = 'PROCESSING' AND lease_expires_at < now()
         AND (send_until IS NULL OR send_until < now())
     ORDER BY lease_expires_at, id LIMIT :limit""")
+
+_WITHDRAWN = text("""
+    SELECT n.id, n.retract_requested_at < clock_timestamp() - interval '1 hour' AS old,
+        coalesce((SELECT array_agg(d.transaction_id ORDER BY d.chunk) FROM notify.ent_notification_delivery d
+            WHERE d.notification_id = n.id), ARRAY[n.transaction_id]) AS transaction_ids
+    FROM notify.ent_notification n
+    WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
+    ORDER BY n.retract_requested_at, n.id LIMIT :limit""")
 
 _FULL = text("""
     SELECT count(*) >= :max_in_flight FROM notify.ent_notification WHERE notification_status = 'PROCESSING'""")

@@ -1,4 +1,4 @@
-"""No claim, no arrow of the loops ever scans the table, whatever it holds and whatever was bound."""
+"""No claim, no arrow ever scans the table, whatever it holds and whatever was bound."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.store import reads
 from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Due, claim_sql
 from xnovu_poller.store.engine import worker_options
-from xnovu_poller.store.transitions import by_chunks, by_executors, by_loops, holding
+from xnovu_poller.store.transitions import by_chunks, by_executors, by_loops, by_operators, holding
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -32,6 +32,8 @@ STATEMENTS: dict[str, TextClause] = {
     "release": by_loops._RELEASE,
     "extend": by_loops._EXTEND,
     "renew": by_loops._RENEW,
+    "cancelled": by_loops._CANCELLED,
+    "revive": by_operators._REVIVE,
     "hold": holding._HOLD,
     "sent": by_executors._SENT,
     "failed": by_executors._FAILED,
@@ -39,6 +41,7 @@ STATEMENTS: dict[str, TextClause] = {
     "answered": by_chunks._ANSWERED,
     "cut": by_chunks._CUT,
     "lapsed": reads._LAPSED,
+    "withdrawn": reads._WITHDRAWN,
     "backlog": reads._BACKLOG,
 }
 

@@ -1,6 +1,6 @@
 """The arrows of the loops: their right is a claim on which no send has begun."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -129,6 +129,19 @@ async def expire(engine: Engine) -> int:
     return len(await move(engine, _EXPIRE, {}))
 
 
+async def cancelled(engine: Engine, answers: Mapping[int, str]) -> set[int]:
+    """SENT → SENT: what Novu said when it was asked to cancel, beside the state, which stays true.
+
+    Args:
+        engine: where the rows are.
+        answers: the word that the row is to tell, by notification id; the first one stands.
+
+    Raises:
+        StoreUnavailable: nothing may have been written; Novu is asked again.
+    """
+    return await move(engine, _CANCELLED, {"ids": list(answers), "answers": list(answers.values())})
+
+
 _RELEASE = arrow(f"notification_status = {BACK}, {LET_GO}", right="n.send_until IS NULL")
 _EXTEND = arrow(
     "lease_expires_at = greatest(n.lease_expires_at, clock_timestamp() + make_interval(secs => :lease))",
@@ -155,3 +168,14 @@ _EXPIRE = text(f"""
         retracted_at = clock_timestamp()
     FROM gone WHERE n.id = gone.id
     RETURNING n.id""")  # noqa: S608 - built of this module's constants
+_CANCELLED = text("""
+    WITH mine AS MATERIALIZED (
+        SELECT n.id, told.answer FROM notify.ent_notification n
+        JOIN unnest(CAST(:ids AS bigint[]), CAST(:answers AS text[])) AS told (id, answer) USING (id)
+        WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET error_details = jsonb_build_object('cancel', mine.answer)
+    FROM mine WHERE n.id = mine.id
+    RETURNING n.id""")

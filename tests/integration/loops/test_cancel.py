@@ -1,0 +1,133 @@
+"""What was withdrawn after it was sent: Novu is asked to cancel it, and its answer stands beside the state."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_notification, back_dated, row
+from xnovu_poller.errors import NovuThrottled
+from xnovu_poller.gate import Gate
+from xnovu_poller.lifecycle import Refused, Source, Status
+from xnovu_poller.loops.cancel import CANCELLED_AT_ONCE, Cancel
+from xnovu_poller.novu import Event, Novu
+from xnovu_poller.store.engine import Engine
+
+INTERVAL = timedelta(seconds=10)
+CALL = timedelta(seconds=5)
+CHUNK = """
+INSERT INTO notify.ent_notification_delivery (notification_id, chunk, enterprise_id, recipients, transaction_id, outcome)
+SELECT id, %s, enterprise_id, '{s}', transaction_id || '-' || %s::int, 'accepted' FROM notify.ent_notification
+WHERE id = %s"""
+
+
+@pytest.fixture
+def gate() -> Gate:
+    """An open gate."""
+    return Gate()
+
+
+@pytest.fixture
+async def novu(novu_standin: NovuStandIn, gate: Gate) -> AsyncIterator[Novu]:
+    """A client of the stand-in, which holds back what `delayed` is triggered for."""
+    novu_standin.workflow("delayed", delayed=True)
+    client = Novu(novu_standin.url, "key-1", CALL, gate)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def cancel(engine: Engine, gate: Gate, novu: Novu) -> Cancel:
+    """The loop under test."""
+    return Cancel(engine, gate, novu, interval=INTERVAL)
+
+
+def withdrawn(db: Db) -> int:
+    """Make a notification that was sent and then withdrawn."""
+    made = a_notification(db, status=Status.SENT)
+    db.execute("SELECT notify.retract(%s)", [made])
+    return made
+
+
+async def accepted(novu: Novu, transaction_id: str) -> None:
+    """Let Novu have a trigger whose steps are still delayed."""
+    source = Source("acme", "delayed", transaction_id)
+    await novu.trigger(Event("delayed", ("s",), {}, None, transaction_id, 0, source))
+
+
+async def test_what_novu_still_delays_is_cancelled(
+    cancel: Cancel, novu: Novu, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """It is never delivered; the row stays SENT, for it was."""
+    made = withdrawn(db)
+    await accepted(novu, row(db, made)["transaction_id"])
+
+    assert await cancel.turn() == INTERVAL
+
+    kept = row(db, made)
+    assert (kept["notification_status"], kept["error_details"]) == ("SENT", {"cancel": "cancelled"})
+    assert novu_standin.deliver() == 0
+
+
+async def test_what_was_delivered_cannot_be_recalled(
+    cancel: Cancel, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Novu says so, and is not asked again."""
+    made = withdrawn(db)
+
+    for _ in range(2):
+        await cancel.turn()
+
+    assert row(db, made)["error_details"] == {"cancel": "nothing_left"}
+    assert novu_standin.stats()["calls"] == 1
+
+
+async def test_each_chunk_is_cancelled(cancel: Cancel, novu: Novu, db: Db, novu_standin: NovuStandIn) -> None:
+    """One answer for the whole: something could still be stopped."""
+    made = withdrawn(db)
+    for number in (1, 2):
+        db.execute(CHUNK, [number, number, made])
+    await accepted(novu, f"{row(db, made)['transaction_id']}-2")
+
+    await cancel.turn()
+
+    assert row(db, made)["error_details"] == {"cancel": "cancelled"}
+    assert novu_standin.deliver() == 0
+
+
+async def test_while_novu_cannot_be_asked_it_is_asked_again(
+    cancel: Cancel, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """But not for ever: after an hour the row tells why there is no answer."""
+    made = withdrawn(db)
+    novu_standin.fault("status", status=503, times=2, match="all")
+
+    assert await cancel.turn() == INTERVAL
+    assert row(db, made)["error_details"] is None
+
+    back_dated(db, made, timedelta(hours=2), "retract_requested_at")
+    await cancel.turn()
+    assert row(db, made)["error_details"] == {"cancel": "novu_unavailable"}
+
+
+async def test_a_closed_gate_holds_it_back(
+    cancel: Cancel, gate: Gate, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The pause that Novu asked for is meant for every call."""
+    withdrawn(db)
+    gate.observe(Source("acme", "delayed", "xn-1"), Refused(NovuThrottled(timedelta(seconds=9))))
+
+    assert await cancel.turn() == INTERVAL
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_a_full_batch_is_followed_by_the_next(cancel: Cancel, db: Db) -> None:
+    """Without a rest between."""
+    for _ in range(CANCELLED_AT_ONCE + 1):
+        withdrawn(db)
+
+    assert await cancel.turn() == timedelta(0)
+    assert await cancel.turn() == INTERVAL
+    left = db.execute("SELECT FROM notify.ent_notification WHERE error_details IS NULL")
+    assert left.rowcount == 0
