@@ -18,6 +18,16 @@ def lines(lock: str) -> list[str]:
     return [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
 
 
+def pins(lock: str) -> set[tuple[str, str, frozenset[str]]]:
+    """Give name, version and hashes of each requirement, whatever systems it is for."""
+    found = [(line, _PIN.fullmatch(line)) for line in lines(lock)]
+    return {
+        (pin["name"], pin["version"], frozenset(re.findall(r"--hash=(\S+)", line)))
+        for line, pin in found
+        if pin
+    }
+
+
 def loose(lock: str) -> list[str]:
     """Give the lines that pin no version, or carry no hash, or are an option of pip."""
     return [line for line in lines(lock) if not _PIN.fullmatch(line)]

@@ -52,8 +52,8 @@ def test_a_lock_holds_what_the_project_asks_for(asked: list[str], lock: str) -> 
 
 def test_both_locks_agree() -> None:
     """What is tested is what is shipped: the development lock is the runtime lock and more."""
-    assert locks.versions(RUNTIME_LOCK).items() <= locks.versions(DEVELOPMENT_LOCK).items()
-    assert set(locks.lines(RUNTIME_LOCK)) <= set(locks.lines(DEVELOPMENT_LOCK))
+    assert locks.pins(RUNTIME_LOCK) <= locks.pins(DEVELOPMENT_LOCK)
+    assert len(locks.pins(RUNTIME_LOCK)) == len(locks.lines(RUNTIME_LOCK))
 
 
 @pytest.mark.parametrize(
