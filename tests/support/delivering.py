@@ -32,9 +32,13 @@ class Delivering:
     delivery: Delivery
     gate: Gate
 
-    async def deliver(self, *works: Work, last: bool = False, budget: float = 60) -> list[Ending]:
-        """Deliver, as an activity would."""
-        return await self.delivery.deliver(works, last=last, budget=timedelta(seconds=budget))
+    async def deliver(
+        self, *works: Work, last: bool = False, budget: float = 60, limit: float = 0
+    ) -> list[Ending]:
+        """Deliver, as an activity would; a database that is away is not waited for unless a limit is given."""
+        return await self.delivery.deliver(
+            works, last=last, budget=timedelta(seconds=budget), limit=timedelta(seconds=limit)
+        )
 
 
 @asynccontextmanager

@@ -84,13 +84,14 @@ class Delivery:
         self._lease = lease
         self._max_failures = max_failures
         self._trigger = Trigger(engine, novu, gate.breaker, timeout)
-        self._recorder = Recorder(engine, gate, max_failures)
         self._renderer = Renderer()
         self._schemas = Schemas()
         self._workflows: dict[int, Workflow] = {}
         self._lone = asyncio.Lock()
 
-    async def deliver(self, works: Sequence[Work], *, last: bool, budget: timedelta) -> list[Ending]:
+    async def deliver(
+        self, works: Sequence[Work], *, last: bool, budget: timedelta, limit: timedelta
+    ) -> list[Ending]:
         """Deliver a group; each row tells its own outcome.
 
         If the process dies here, the holds lapse: the next try, or the rescue, goes on under the same
@@ -100,6 +101,7 @@ class Delivery:
             works: the notifications, each at the attempt that was claimed.
             last: no try of this attempt follows, so an unknown outcome is a failed attempt.
             budget: no chunk of a large notification, and none that runs alone, is begun after so long.
+            limit: after so long the rest is not recorded any more if the database is away.
 
         Returns:
             How each was recorded, in no order; without those that were late.
@@ -112,16 +114,17 @@ class Delivery:
             released = await by_loops.release(self._engine, works)
             metrics.RELEASED.inc(len(released))
             return [Ending.RELEASED] * len(released)
-        leaves = time.monotonic() + seconds(budget)
-        walks = [await self._walk(works, last=last, leaves=leaves)]
+        begun = time.monotonic()
+        leaves = begun + seconds(budget)
+        recorder = Recorder(self._engine, self._gate, self._max_failures, begun + seconds(limit))
+        walks = [await self._walk(works, recorder, last=last, leaves=leaves)]
         for work in walks[0].alone:
             # One at a time: should it kill the process, it takes no other with it.
             async with self._lone:
                 # Begun too late it would be cut off, and that would count as one more death.
-                begun = time.monotonic() < leaves
                 walks.append(
-                    await self._walk([work], last=last, leaves=leaves, alone=True)
-                    if begun
+                    await self._walk([work], recorder, last=last, leaves=leaves, alone=True)
+                    if time.monotonic() < leaves
                     else Walk([Ending.UNFINISHED])
                 )
         if left := sum(walk.left for walk in walks):
@@ -151,7 +154,9 @@ class Delivery:
             metrics.FAILED.labels(fault.code).inc(len(lost))
         _log.warning("contact lost", failed=len(lost))
 
-    async def _walk(self, works: Sequence[Work], *, last: bool, leaves: float, alone: bool = False) -> Walk:
+    async def _walk(
+        self, works: Sequence[Work], recorder: Recorder, *, last: bool, leaves: float, alone: bool = False
+    ) -> Walk:
         """Walk the stages once; a fault of one notification is its own verdict."""
         ends = time.monotonic() + seconds(self._timeout)
         found = await hold(self._engine, works, deadline=self._timeout, lease=self._lease, alone=alone)
@@ -166,7 +171,7 @@ class Delivery:
             sending = self._trigger.send(one.held, one.workflow.key, payload, ends=ends, leaves=leaves)
             doing.append(_watched(one.held, sending, sends=True))
         verdicts += await asyncio.gather(*doing)
-        endings = await self._recorder.record(verdicts, last=last)
+        endings = await recorder.record(verdicts, last=last)
         return Walk(endings, found.alone, len(found.live), found.patience)
 
     async def _validate(self, wanted: Sequence[Held]) -> list[Valid | Verdict]:

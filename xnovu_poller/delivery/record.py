@@ -1,10 +1,14 @@
 """The last stage: verdicts become arrows, each kind in one statement."""
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from xnovu_poller import backoff, log, metrics
 from xnovu_poller.delivery.trigger import Ending, Verdict
+from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Fault, seconds
 from xnovu_poller.store.engine import Engine
@@ -14,6 +18,9 @@ from xnovu_poller.store.transitions.by_executors import Failure
 _log = log.get(__name__)
 _NO_FAULT = Fault("none", "")
 
+_FIRST_REST, _LONGEST_REST = 0.1, 5.0
+"""Seconds between two tries to reach a database that is away."""
+
 _ON_THE_LAST_TRY = {Ending.UNKNOWN: Ending.FAILED, Ending.UNFINISHED: Ending.RELEASED}
 """What waits for the next try must not wait for one that does not come."""
 
@@ -21,16 +28,21 @@ _ON_THE_LAST_TRY = {Ending.UNKNOWN: Ending.FAILED, Ending.UNFINISHED: Ending.REL
 class Recorder:
     """Writes down how notifications ended.
 
+    A database that is away is waited for: Novu's answers are known here alone, and a row whose hold
+    nobody ends looks as if its sender had died.
+
     Args:
         engine: where the rows are.
         gate: says whether an unknown outcome is an outage, which does not count.
         max_failures: counted failures before DEAD.
+        until: the database is waited for no longer, by `time.monotonic`.
     """
 
-    def __init__(self, engine: Engine, gate: Gate, max_failures: int) -> None:
+    def __init__(self, engine: Engine, gate: Gate, max_failures: int, until: float) -> None:
         self._engine = engine
         self._gate = gate
         self._max_failures = max_failures
+        self._until = until
 
     async def record(self, verdicts: Sequence[Verdict], *, last: bool) -> list[Ending]:
         """Write down the verdicts of a group.
@@ -58,16 +70,19 @@ class Recorder:
         await self._released(kinds[Ending.RELEASED])
         await self._failed(kinds[Ending.FAILED])
         if unknown := kinds[Ending.UNKNOWN]:
-            await by_executors.unknown(self._engine, [(v.held.hold, v.fault or _NO_FAULT) for v in unknown])
+            faults = [(v.held.hold, v.fault or _NO_FAULT) for v in unknown]
+            await self._insist(lambda: by_executors.unknown(self._engine, faults))
         if unfinished := kinds[Ending.UNFINISHED]:
-            await by_executors.let_go(self._engine, [v.held.hold for v in unfinished])
+            holds = [v.held.hold for v in unfinished]
+            await self._insist(lambda: by_executors.let_go(self._engine, holds))
         metrics.LATE.inc(len(kinds[Ending.LATE]))
         return [ending for ending, found in kinds.items() for _ in found]
 
     async def _sent(self, verdicts: Sequence[Verdict]) -> None:
         if not verdicts:
             return
-        moved = await by_executors.sent(self._engine, [v.held.hold for v in verdicts])
+        holds = [v.held.hold for v in verdicts]
+        moved = await self._insist(lambda: by_executors.sent(self._engine, holds))
         now = datetime.now(UTC)
         for verdict in verdicts:
             if verdict.held.hold.notification_id in moved:
@@ -79,7 +94,9 @@ class Recorder:
     async def _dead(self, verdicts: Sequence[Verdict]) -> None:
         for refused in (False, True):
             faults = [(v.held.hold, v.fault or _NO_FAULT) for v in verdicts if v.refused is refused]
-            moved = await by_executors.dead(self._engine, faults, refused=refused) if faults else set()
+            if not faults:
+                continue
+            moved = await self._insist(partial(by_executors.dead, self._engine, faults, refused=refused))
             for hold, fault in faults:
                 if hold.notification_id in moved:
                     metrics.DEAD.labels(fault.code).inc()
@@ -89,7 +106,9 @@ class Recorder:
         for refused in (False, True):
             holds = [v.held.hold for v in verdicts if v.refused is refused]
             if holds:
-                moved = await by_executors.release_held(self._engine, holds, refused=refused)
+                moved = await self._insist(
+                    partial(by_executors.release_held, self._engine, holds, refused=refused)
+                )
                 metrics.RELEASED.inc(len(moved))
                 _log.info("notifications released", released=len(moved), reason=self._gate.reason)
 
@@ -98,7 +117,9 @@ class Recorder:
         if not verdicts:
             return
         failures = [self._failure(verdict) for verdict in verdicts]
-        moved = await by_executors.failed(self._engine, failures, max_failures=self._max_failures)
+        moved = await self._insist(
+            lambda: by_executors.failed(self._engine, failures, max_failures=self._max_failures)
+        )
         for verdict, failure in zip(verdicts, failures, strict=True):
             id_, code = failure.hold.notification_id, failure.fault.code
             if id_ not in moved:
@@ -122,3 +143,15 @@ class Recorder:
             unknown=verdict.unknown,
             refused=verdict.refused,
         )
+
+    async def _insist(self, arrow: Callable[[], Awaitable[set[int]]]) -> set[int]:
+        """Carry out an arrow, again if the database is away; what was written unheard finds itself late."""
+        rest = _FIRST_REST
+        while True:
+            try:
+                return await arrow()
+            except StoreUnavailable:
+                if time.monotonic() + rest > self._until:
+                    raise
+            await asyncio.sleep(rest)
+            rest = min(2 * rest, _LONGEST_REST)

@@ -23,6 +23,9 @@ STRANGER = "stranger"
 
 _LOCAL_BUDGET = timedelta(seconds=1)
 
+_LAST_WRITE = timedelta(seconds=2)
+"""So long before its timeout an activity begins no further write."""
+
 
 class Executor:
     """Carries out activities with the tools of its process.
@@ -49,9 +52,12 @@ class Executor:
         async with self._edge(work):
             info = activity.info()
             local = info.is_local
-            budget = _LOCAL_BUDGET if local else contract.regular_timeout(work.call) - 2 * work.call
+            limit = contract.local_timeout(work.call) if local else contract.regular_timeout(work.call)
+            budget = _LOCAL_BUDGET if local else limit - 2 * work.call
             last = not local and info.attempt >= work.regular_tries
-            endings = await self._delivery.deliver(work.pairs(), last=last, budget=budget)
+            endings = await self._delivery.deliver(
+                work.pairs(), last=last, budget=budget, limit=limit - _LAST_WRITE
+            )
         return endings[0].name if work.single and endings else None
 
     @activity.defn(name=contract.LOSE)

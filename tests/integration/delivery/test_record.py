@@ -134,3 +134,21 @@ async def test_in_an_outage_no_failure_is_counted(
         kept = row(db, one.notification_id)
         assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 0)
         assert kept["unknown_outcomes"] == 1
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answer lost", "question lost"])
+async def test_a_database_that_comes_back_in_time_is_waited_for(
+    executor: Delivering, proxy: Proxy, db: Db, novu_standin: NovuStandIn, *, answered: bool
+) -> None:
+    """The outcome is written after all: nothing lapses, and nothing is sent again."""
+    one = a_claimed(db)
+    proxy.cut_at(SENT, answered=answered)
+
+    delivering = asyncio.create_task(executor.deliver(one, limit=60))
+    await asyncio.wait_for(proxy.seen_cut.wait(), 10)
+    proxy.mend()
+
+    assert await delivering == [Ending.SENT]
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["lapses"], kept["unknown_outcomes"]) == ("SENT", 0, 0)
+    assert novu_standin.stats()["triggers"] == 1
