@@ -12,8 +12,8 @@ from xnovu_poller.lifecycle import Accepted, Line, Outcome, Refused, Source, Unk
 TRIPS_AT = 5
 """So many different notifications of one workflow without an answer, none answered between."""
 
-PAUSE = (timedelta(seconds=1), timedelta(minutes=1))
-"""The first pause and the longest; each is twice the one before."""
+PAUSE = (timedelta(seconds=1), timedelta(minutes=5))
+"""The first pause and the longest; each is twice the one before, so nobody waits longer than it has failed."""
 
 MOST_DOUBLINGS = 10
 
@@ -36,6 +36,7 @@ class _Trouble:
 
     unanswered: set[str] = field(default_factory=set)
     closures: int = 0
+    pause: float = 0.0
     until: float = 0.0
     probe: str | None = None
     probe_rests_at: float = 0.0
@@ -84,7 +85,8 @@ class Breaker:
             others = now < trouble.probe_rests_at
             trouble.turned_away = True
         if now < trouble.until or others:
-            rest = max(trouble.until - now, seconds(PAUSE[0]))
+            # Who comes while another probes waits a whole pause: a long backlog is not to go round and round.
+            rest = trouble.until - now if now < trouble.until else trouble.pause
             return timedelta(seconds=rest * (1 + self._jitter() / 4))
         trouble.probe, trouble.turned_away = source.transaction_id, False
         trouble.probe_rests_at = now + seconds(PROBE_REST)
@@ -121,9 +123,9 @@ class Breaker:
         if len(trouble.unanswered) < TRIPS_AT or now < trouble.until:
             return
         first, longest = PAUSE
-        pause = min(first * 2 ** min(trouble.closures, MOST_DOUBLINGS), longest)
+        trouble.pause = seconds(min(first * 2 ** min(trouble.closures, MOST_DOUBLINGS), longest))
         trouble.closures += 1
-        trouble.until = now + seconds(pause) * (1 + self._jitter() / 4)
+        trouble.until = now + trouble.pause * (1 + self._jitter() / 4)
         trouble.probe_rests_at = now
 
     def _remember_served(self, line: Line) -> None:

@@ -101,12 +101,12 @@ def test_each_unanswered_probe_doubles_the_pause_up_to_the_longest(breaker: Brea
     trip(breaker)
     breaker.observe(xn(6), UNKNOWN)
     waits = []
-    for number in range(20, 30):
+    for number in range(20, 32):
         waits.append(breaker.wait(xn(99)))
         clock.advance(waits[-1] or timedelta(0))
         assert breaker.wait(xn(number)) is None
         breaker.observe(xn(number), UNKNOWN)
-    assert waits == [min(PAUSE[0] * 2**step, PAUSE[1]) for step in range(10)]
+    assert waits == [min(PAUSE[0] * 2**step, PAUSE[1]) for step in range(12)]
 
 
 def test_each_probe_is_another_notification(breaker: Breaker, clock: Clock) -> None:
@@ -131,6 +131,17 @@ def test_a_lone_notification_probes_again(breaker: Breaker, clock: Clock) -> Non
     breaker.observe(xn(10), UNKNOWN)
     clock.advance(PAUSE[1] + PROBE_REST)
     assert probes(breaker, range(10, 11)) == [10]
+
+
+def test_who_comes_while_another_probes_waits_a_whole_pause(breaker: Breaker, clock: Clock) -> None:
+    """A long backlog is not to go round and round while one call hangs."""
+    trip(breaker)
+    clock.advance(PAUSE[0])
+    assert probes(breaker, range(10, 11)) == [10]
+    breaker.observe(xn(10), UNKNOWN)
+    clock.advance(2 * PAUSE[0])
+    assert probes(breaker, range(11, 12)) == [11]
+    assert breaker.wait(xn(12)) == 2 * PAUSE[0]
 
 
 def test_a_probe_that_is_not_heard_of_gives_its_place_to_another(breaker: Breaker, clock: Clock) -> None:
