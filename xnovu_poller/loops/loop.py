@@ -161,6 +161,8 @@ class PollLoop:
         expired = await by_loops.expire(self._engine)
         metrics.EXPIRED.inc(expired)
         metrics.GATE_OPEN.set(not self._gate.closed)
+        if self._handing.stopped:
+            return self.interval
         places = self._gate.allowance(self._terms.batch)
         if places == 0:
             return max(self._gate.pause, BUSY_REST)

@@ -1,5 +1,7 @@
 """The timetable: when each loop turns, whatever wakes it besides."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -8,12 +10,20 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from xnovu_poller.lifecycle import seconds
 
+WATCH_SECONDS = 1.0
+"""A clock that is set is noticed within so long, if by more than this."""
+
 
 class Timetable:
-    """Calls what is entered at its interval, the first time at once."""
+    """Calls what is entered at its interval, the first time at once.
+
+    APScheduler goes by the clock of the day. Where that is set back, all would wait until it has caught
+    up: so it is watched beside the one that only counts on, and when it is set, everything is called.
+    """
 
     def __init__(self) -> None:
         self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._watching: asyncio.Task[None] | None = None
 
     def enter(self, name: str, turn: Callable[[], Awaitable[None]], interval: timedelta) -> None:
         """Enter a loop. It turns a little before or after its time, so that replicas spread out."""
@@ -31,7 +41,19 @@ class Timetable:
     def start(self) -> None:
         """Begin."""
         self._scheduler.start()
+        self._watching = asyncio.create_task(self._watch(), name="timetable-watch")
 
     def stop(self) -> None:
         """Begin no further turn. One that is under way would be cut off: let it end before."""
         self._scheduler.shutdown(wait=False)
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _watch(self) -> None:
+        offset = time.time() - time.monotonic()
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            before, offset = offset, time.time() - time.monotonic()
+            if abs(offset - before) > WATCH_SECONDS:
+                for job in self._scheduler.get_jobs():
+                    job.modify(next_run_time=datetime.now(UTC))

@@ -185,6 +185,18 @@ async def test_a_full_deployment_rests_briefly_and_goes_on(
     assert states(db) == ["SENT", "PROCESSING", "PROCESSING"]
 
 
+async def test_a_stopped_loop_claims_nothing_more(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """Also in a turn that had begun before the stop."""
+    [made] = notifications(db, 1)
+    loop = a_loop(engine, starts, terms)
+    loop.stop()
+
+    assert await loop.turn() == INTERVAL
+    assert row(db, made)["attempt"] == 0
+
+
 async def test_a_stop_starts_nothing_more_and_releases_what_was_not_handed_off(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:

@@ -1,0 +1,92 @@
+"""A notification kills each process that sends it, as a dependency that segfaults would."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.deaths import HASTY, given_up
+from tests.support.novu import NovuStandIn
+from tests.support.programs import ENVIRONMENT
+from tests.support.promise import assert_kept, unsettled, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.waiting import wait_until
+from tests.support.worker import QUICK, WorkerProgram
+
+FRAGILE = """
+import os, signal, sys
+
+import httpx
+
+from xnovu_poller.__main__ import main
+
+send = httpx.AsyncHTTPTransport.handle_async_request
+
+
+async def die_of_poison(self, request):
+    if b"poison" in request.content:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return await send(self, request)
+
+
+httpx.AsyncHTTPTransport.handle_async_request = die_of_poison
+sys.argv = ["xnovu", "worker", "start"]
+main()
+"""
+"""The worker, with an HTTP library that one payload kills."""
+
+DEATHS = 4
+"""Three lapses may have other causes; the fourth is the last."""
+
+
+@contextmanager
+def fragile_worker(folder: Path, name: str, **environment: str) -> Iterator[WorkerProgram]:
+    """Run such a worker."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", FRAGILE],
+            env={**ENVIRONMENT, **QUICK, "TMPDIR": str(folder), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    with child:
+        try:
+            yield WorkerProgram(child, log)
+        finally:
+            child.kill()
+
+
+async def test_it_ends_dead_and_takes_nobody_along(
+    db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """The replica, started again after each death, stays up; the others of the group are sent, each alone.
+
+    Certain, for the process dies in the very call, and the timeouts that follow are not waited for.
+    """
+    workflow = a_workflow(db)
+    with db.transaction():
+        mates = [a_notification(db, workflow=workflow) for _ in range(2)]
+        poison = a_notification(db, workflow=workflow, payload={"note": "poison"})
+        mates += [a_notification(db, workflow=workflow) for _ in range(2)]
+    told = {**worker_environment, **HASTY, "HANDOFF_GROUP_SIZE": "5"}
+    for death in range(DEATHS):
+        with fragile_worker(tmp_path, f"life-{death}", **told) as worker:
+            assert worker.ended() == -signal.SIGKILL
+        await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
+    with fragile_worker(tmp_path, "last-life", **told) as worker:
+        until_settled(db)
+        later = a_notification(db, workflow=workflow)
+        wait_until(lambda: not unsettled(db))
+        assert worker.stop() == 0
+
+    ended = row(db, poison)
+    assert (ended["notification_status"], ended["lapses"]) == ("DEAD", DEATHS)
+    assert ended["error_details"]["code"] == "poison"
+    assert {row(db, one)["notification_status"] for one in [*mates, later]} == {"SENT"}
+    assert {row(db, one)["lapses"] for one in mates} == {1}
+    assert_kept(db, novu_standin)

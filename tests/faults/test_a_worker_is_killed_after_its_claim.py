@@ -1,0 +1,49 @@
+"""A worker is killed between its claim and the start of the workflow."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.support.deaths import HASTY, killed
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.proxy import LOOPBACK, proxied
+from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.waiting import eventually
+from tests.support.worker import running_worker
+
+
+async def test_another_replica_claims_it_anew(
+    db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """Its lease lapses, Temporal knows no such workflow, and nothing is held against the row.
+
+    Certain, for what the worker says to Temporal is held back from before the insert until it is dead.
+    """
+    temporal = worker_environment["TEMPORAL_ADDRESS"]
+    told = {**worker_environment, **HASTY}
+    async with proxied(f"tcp://{temporal}") as proxy:
+        through = {**told, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
+        with running_worker(tmp_path, "killed", **through) as worker:
+            await asyncio.to_thread(worker.until_logged, "worker started")
+            proxy.hang()
+            made = a_notification(db, workflow=a_workflow(db))
+            await eventually(lambda: row(db, made)["notification_status"] == "PROCESSING")
+            await asyncio.to_thread(killed, worker)
+    first = row(db, made)
+
+    with running_worker(tmp_path, "second", **told):
+        await asyncio.to_thread(until_settled, db)
+
+    last = row(db, made)
+    assert (last["notification_status"], last["attempt"]) == ("SENT", first["attempt"] + 1)
+    assert (last["lapses"], last["failure_count"], last["unknown_outcomes"]) == (0, 0, 0)
+    client = await Client.connect(temporal)
+    with pytest.raises(RPCError) as caught:
+        await client.get_workflow_handle(first["temporal_workflow_id"]).describe()
+    assert caught.value.status is RPCStatusCode.NOT_FOUND
+    assert_kept(db, novu_standin)

@@ -1,0 +1,54 @@
+"""A worker that was asked to stop is killed before it is through."""
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.deaths import HASTY, given_up
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.waiting import wait_until
+from tests.support.worker import running_worker
+
+
+@pytest.mark.parametrize(
+    ("last_word", "code"),
+    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 1)],
+    ids=["after the grace", "by a second signal"],
+)
+async def test_another_replica_ends_what_was_under_way(
+    db: Db,
+    worker_environment: Mapping[str, str],
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
+    last_word: signal.Signals,
+    code: int,
+) -> None:
+    """What it was sending is sent again under the same transaction id; what came meanwhile is sent once.
+
+    Certain, for a call to Novu is under way, and goes on until the worker is dead.
+    """
+    novu_standin.fault("accept_then_hang", times=None)
+    workflow = a_workflow(db)
+    patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
+    with running_worker(tmp_path, "killed", **{**worker_environment, **HASTY, **patient}) as worker:
+        begun = [a_notification(db, workflow=workflow) for _ in range(3)]
+        wait_until(lambda: novu_standin.stats()["accepted"] == 3, within=20)
+        worker.ask()
+        worker.until_logged("worker stopping")
+        a_notification(db, workflow=workflow)
+        worker.ask(last_word)
+        assert worker.ended(within=5) == code
+    assert {row(db, one)["notification_status"] for one in begun} == {"PROCESSING"}
+    novu_standin.clear_faults()
+    await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
+
+    with running_worker(tmp_path, "second", **worker_environment, **HASTY):
+        until_settled(db)
+
+    assert {(row(db, one)["attempt"], row(db, one)["lapses"]) for one in begun} == {(2, 1)}
+    assert novu_standin.stats()["triggers"] == 7
+    assert_kept(db, novu_standin)

@@ -1,0 +1,85 @@
+"""A worker stands still in the middle of its sends, for so long that another takes them over."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.support.deaths import HASTY
+from tests.support.mute import MuteProxy, mutable
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.proxy import LOOPBACK, proxied
+from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.waiting import eventually
+from tests.support.worker import running_worker
+
+Told = Mapping[str, str]
+
+BRIEF = {"NOVU_TIMEOUT_MS": "2000", "LEASE_MS": "4000", "HANDOFF_GROUP_SIZE": "2"}
+PATIENT = {"NOVU_TIMEOUT_MS": "20000", "LEASE_MS": "40000"}
+
+RECORD = b"processed_at = clock_timestamp(), error_details = NULL"
+SENDING = "SELECT id FROM notify.ent_notification WHERE send_until > clock_timestamp()"
+LONGEST_MS = "SELECT max(extract(epoch FROM send_until) * 1000) AS until FROM notify.ent_notification"
+
+
+@asynccontextmanager
+async def stalled(db: Db, told: Told, standin: NovuStandIn, tmp_path: Path) -> AsyncIterator[MuteProxy]:
+    """Run a worker that stands still while the records of its three sends are on their way, and goes on at the end.
+
+    Certain, for the records are held back before PostgreSQL.
+    """
+    workflow = a_workflow(db)
+    async with (
+        mutable(told["DATABASE_URL"]) as postgres,
+        proxied(f"tcp://{told['TEMPORAL_ADDRESS']}") as temporal,
+    ):
+        through = {
+            "DATABASE_URL": postgres.through(told["DATABASE_URL"]),
+            "TEMPORAL_ADDRESS": f"{LOOPBACK}:{temporal.port}",
+        }
+        with running_worker(tmp_path, "stalled", **{**told, **HASTY, **BRIEF, **through}) as worker:
+            await asyncio.to_thread(worker.until_logged, "worker started")
+            postgres.hold_at(RECORD)
+            with db.transaction():
+                made = [a_notification(db, workflow=workflow) for _ in range(3)]
+            # Two share a workflow, whose activity is a regular one; the third has a local one.
+            await eventually(lambda: postgres.held == 2)
+            assert len({row(db, one)["temporal_workflow_id"] for one in made}) == 2
+            assert standin.stats()["accepted"] == 3
+            worker.ask(signal.SIGSTOP)
+            # Else Temporal would hand the next try to the one that waits for work and stands still.
+            temporal.cut()
+            yield postgres
+            temporal.mend()
+            worker.ask(signal.SIGCONT)
+            assert await asyncio.to_thread(worker.stop) == 0
+
+
+async def test_its_twin_waits_for_its_hold_and_it_comes_too_late(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """A local activity is carried out again, a regular one after its heartbeat has timed out: one send at a time.
+
+    Certain, for the twin's call goes on until the other's records have come to PostgreSQL.
+    """
+    async with stalled(db, worker_environment, novu_standin, tmp_path) as postgres:
+        [held] = db.execute(LONGEST_MS).fetchall()
+        novu_standin.fault("slow", seconds=60, times=None)
+        with running_worker(tmp_path, "twin", **{**worker_environment, **HASTY, **PATIENT}):
+            await eventually(lambda: novu_standin.stats()["calls"] == 4, within=60)
+            [taken] = [one["id"] for one in db.execute(SENDING)]
+            before = row(db, taken)
+            postgres.release()
+            await eventually(lambda: postgres.answered == 2)
+            assert row(db, taken) == before
+            novu_standin.clear_faults()
+            await asyncio.to_thread(until_settled, db)
+
+    assert (before["attempt"], before["lapses"], before["unknown_outcomes"]) == (1, 1, 1)
+    assert novu_standin.ledger()["triggers"][3]["arrived_ms"] > held["until"]
+    attempts = db.execute("SELECT DISTINCT attempt FROM notify.ent_notification").fetchall()
+    assert attempts == [{"attempt": 1}]
+    assert_kept(db, novu_standin)

@@ -1,0 +1,48 @@
+"""Somebody terminates a workflow in Temporal before anything of it was carried out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from tests.support.deaths import HASTY
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
+from tests.support.waiting import wait_until
+from tests.support.worker import running_worker
+
+BUSY = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
+"""Two workflows keep such a worker busy: further ones wait in Temporal."""
+
+
+async def test_its_row_is_claimed_anew(
+    db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """Once its lease has lapsed, and with nothing held against it; its neighbours never notice.
+
+    Certain, for the worker is busy with two others until the workflow is closed and its lease is over.
+    """
+    client = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
+    novu_standin.fault("slow", seconds=60, times=None)
+    workflow = a_workflow(db)
+    with running_worker(tmp_path, **{**worker_environment, **HASTY, **BUSY}) as worker:
+        neighbours = [a_notification(db, workflow=workflow) for _ in range(2)]
+        wait_until(lambda: novu_standin.stats()["calls"] == 1, within=60)
+        wait_until(lambda: worker.metric("xnovu_handoffs_total") == 2)
+        made = a_notification(db, workflow=workflow)
+        wait_until(lambda: worker.metric("xnovu_handoffs_total") == 3)
+        handle = client.get_workflow_handle(row(db, made)["temporal_workflow_id"])
+        await handle.terminate("by hand")
+        back_dated(db, made)
+        wait_until(lambda: row(db, made)["attempt"] == 2)
+        novu_standin.clear_faults()
+        until_settled(db)
+        assert worker.stop() == 0
+
+    assert (await handle.describe()).status is WorkflowExecutionStatus.TERMINATED
+    last = row(db, made)
+    assert (last["notification_status"], last["lapses"], last["failure_count"]) == ("SENT", 0, 0)
+    assert [row(db, one)["attempt"] for one in neighbours] == [1, 1]
+    assert novu_standin.stats()["calls"] == 3
+    assert_kept(db, novu_standin)

@@ -1,0 +1,89 @@
+"""A workflow is terminated in Temporal while its activity sends."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from temporalio.client import Client
+
+from tests.support.deaths import HASTY, given_up
+from tests.support.mute import mutable
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
+from tests.support.waiting import eventually, wait_until
+from tests.support.worker import WorkerProgram, running_worker
+
+Told = Mapping[str, str]
+
+PATIENT = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
+RECORD = b"processed_at = clock_timestamp(), error_details = NULL"
+
+
+def rescued(worker: WorkerProgram) -> None:
+    """Wait until the rescue has turned, from beginning to end, after this."""
+
+    def turns() -> int:
+        return int(worker.get_status()["loops"]["rescue"]["turns"])
+
+    before = turns()
+    wait_until(lambda: turns() > before + 1)
+
+
+async def test_the_send_that_lives_on_is_recorded_and_no_other_is_begun(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """The lease has lapsed and the workflow is gone, but a live send is nobody else's.
+
+    Certain, for the call goes on until the rescue has looked.
+    """
+    client = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
+    novu_standin.fault("slow", seconds=60)
+    with running_worker(tmp_path, **{**worker_environment, **HASTY, **PATIENT}) as worker:
+        made = a_notification(db, workflow=a_workflow(db))
+        wait_until(lambda: novu_standin.stats()["calls"] == 1, within=20)
+        await client.get_workflow_handle(row(db, made)["temporal_workflow_id"]).terminate("by hand")
+        back_dated(db, made)
+        rescued(worker)
+        assert row(db, made)["attempt"] == 1
+        novu_standin.clear_faults()
+        until_settled(db)
+        assert worker.stop() == 0
+
+    last = row(db, made)
+    assert (last["notification_status"], last["attempt"], last["lapses"]) == ("SENT", 1, 0)
+    assert novu_standin.stats()["calls"] == 1
+    assert_kept(db, novu_standin)
+
+
+async def test_a_record_that_comes_late_changes_nothing_of_the_next_attempt(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """The hold had lapsed and the row was claimed anew: what is written then is written to an attempt that is over.
+
+    Certain, for the record is held back before PostgreSQL until the next attempt's call is under way, which
+    goes on until the record has come.
+    """
+    database = worker_environment["DATABASE_URL"]
+    async with mutable(database) as proxy:
+        through = {**worker_environment, "DATABASE_URL": proxy.through(database)}
+        with running_worker(tmp_path, **{**through, **HASTY, **PATIENT}) as worker:
+            await asyncio.to_thread(worker.until_logged, "worker started")
+            proxy.hold_at(RECORD)
+            made = a_notification(db, workflow=a_workflow(db))
+            await eventually(lambda: proxy.held == 1)
+            novu_standin.fault("slow", seconds=60)
+            await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
+            await eventually(lambda: novu_standin.stats()["calls"] == 2)
+            before = row(db, made)
+            proxy.release()
+            late = await asyncio.to_thread(worker.until_logged, "notifications sent")
+            assert (late["sent"], late["late"]) == (0, 1)
+            assert row(db, made) == before
+            novu_standin.clear_faults()
+            await asyncio.to_thread(until_settled, db)
+            assert await asyncio.to_thread(worker.stop) == 0
+
+    assert (before["attempt"], before["lapses"]) == (2, 1)
+    assert novu_standin.stats()["triggers"] == 2
+    assert_kept(db, novu_standin)

@@ -1,0 +1,49 @@
+"""One of two executor processes of a worker is killed in the middle of a send."""
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.deaths import HASTY, given_up
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.waiting import wait_until
+from tests.support.worker import running_worker
+
+ONE_AT_A_TIME = {"WORKER_PROCESSES": "2", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
+"""Two slots for tasks of workflows leave one for the deliveries within them."""
+
+SENDING = "SELECT FROM notify.ent_notification WHERE send_until > clock_timestamp()"
+SENT = "SELECT FROM notify.ent_notification WHERE notification_status = 'SENT'"
+
+
+async def test_its_row_goes_on_and_the_worker_starts_another(
+    db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """The other process sends what it was sending; the lost send is made again by whoever lives.
+
+    Certain, for each process makes one send at a time, and two are under way.
+    """
+    novu_standin.fault("slow", seconds=60, times=None)
+    patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
+    with running_worker(tmp_path, **{**worker_environment, **HASTY, **ONE_AT_A_TIME, **patient}) as worker:
+        worker.until_logged("executor started")
+        workflow = a_workflow(db)
+        made = [a_notification(db, workflow=workflow) for _ in range(4)]
+        wait_until(lambda: db.execute(SENDING).rowcount == 2, within=20)
+        [child] = worker.get_status()["executors"]["pids"]
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda: worker.get_status()["executors"]["restarts"] == 1)
+        novu_standin.clear_faults()
+        # The dead one's row alone is left, until Temporal and its hold lapse.
+        wait_until(lambda: db.execute(SENT).rowcount == len(made) - 1)
+        await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
+        until_settled(db)
+        wait_until(lambda: len(worker.lines("executor started")) == 2)
+        assert worker.stop() == 0
+
+    lapses = [row(db, one)["lapses"] for one in made]
+    assert sorted(lapses) == [0, 0, 0, 1]
+    assert_kept(db, novu_standin)

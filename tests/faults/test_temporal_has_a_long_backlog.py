@@ -1,0 +1,65 @@
+"""All workers die, and what they have started waits in Temporal for longer than the lease."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from temporalio.client import Client
+
+from tests.support.deaths import HASTY, given_up, killed
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
+from tests.support.waiting import eventually, wait_until
+from tests.support.worker import running_worker
+
+Told = Mapping[str, str]
+
+BUSY = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
+"""Two workflows keep such a worker busy: further ones wait in Temporal."""
+
+
+async def a_backlog(db: Db, told: Told, standin: NovuStandIn, tmp_path: Path) -> list[int]:
+    """Leave notifications claimed and handed off that no worker has begun, all workers dead, all leases lapsed."""
+    workflow = a_workflow(db)
+    standin.fault("slow", seconds=60, times=None)
+    with running_worker(tmp_path, "killed", **{**told, **HASTY, **BUSY}) as worker:
+        busy = [a_notification(db, workflow=workflow) for _ in range(2)]
+        wait_until(lambda: standin.stats()["calls"] == 1, within=60)
+        wait_until(lambda: worker.metric("xnovu_handoffs_total") == 2)
+        made = [a_notification(db, workflow=workflow) for _ in range(5)]
+        wait_until(lambda: worker.metric("xnovu_handoffs_total") == 7)
+        killed(worker)
+    standin.clear_faults()
+    await given_up(db, told["TEMPORAL_ADDRESS"], *busy)
+    for one in made:
+        back_dated(db, one)
+    return made
+
+
+async def test_it_is_carried_out_and_no_second_workflow_is_started(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """Leases are extended for as long as the workflows are open, and no attempt is counted.
+
+    Certain, for a replica that serves another queue rescues alone, before one that serves theirs comes back.
+    """
+    made = await a_backlog(db, worker_environment, novu_standin, tmp_path)
+    ids = [row(db, one)["temporal_workflow_id"] for one in made]
+    elsewhere = {"TEMPORAL_TASK_QUEUE": f"{worker_environment['TEMPORAL_TASK_QUEUE']}-elsewhere"}
+    with running_worker(tmp_path, "elsewhere", **{**worker_environment, **HASTY, **elsewhere}) as rescuer:
+        wait_until(lambda: sum(one["kept"] for one in rescuer.lines("leases lapsed")) >= len(made), within=20)
+        assert {row(db, one)["notification_status"] for one in made} == {"PROCESSING"}
+        with running_worker(tmp_path, "second", **worker_environment, **HASTY):
+            until_settled(db)
+
+    ended = [row(db, one) for one in made]
+    assert {(one["notification_status"], one["attempt"], one["lapses"]) for one in ended} == {("SENT", 1, 0)}
+    assert [one["temporal_workflow_id"] for one in ended] == ids
+    client = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
+    named = ", ".join(f"'{one}'" for one in ids)
+
+    async def counted() -> bool:
+        return (await client.count_workflows(f"WorkflowId IN ({named})")).count == len(made)
+
+    await eventually(counted)
+    assert_kept(db, novu_standin)

@@ -1,0 +1,96 @@
+"""The clock of a worker is set an hour forward or back; that of the database goes on."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from tests.support.deaths import HASTY
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
+from tests.support.waiting import wait_until
+from tests.support.worker import WorkerProgram, running_worker
+from xnovu_poller.lifecycle import Status
+
+Told = Mapping[str, str]
+
+HALF_AN_HOUR = "interval '30 min'"
+PENDING, SENT, RETRACTED = "PENDING", "SENT", "RETRACTED"
+LIBRARY = str(files("libfaketime") / "vendor/libfaketime/src/libfaketime.so.1")
+FALSE: Told = {"LD_PRELOAD": LIBRARY, "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+"""A false clock of the day; the clock that only counts on goes on, as it does when a real one is set."""
+
+
+def moment(db: Db, sign: str) -> str:
+    """Give the time half an hour before or after the database's own."""
+    found = db.execute(f"SELECT (clock_timestamp() {sign} {HALF_AN_HOUR})::text AS at").fetchone()
+    assert found is not None
+    return str(found["at"])
+
+
+def one_of_each(db: Db) -> dict[int, str]:
+    """Insert rows that are due or over by either clock; give the state that is right by the database's."""
+    workflow = a_workflow(db)
+    past, ahead = moment(db, "-"), moment(db, "+")
+    failed = a_notification(db, workflow=workflow, status=Status.FAILED)
+    return {
+        a_notification(db, workflow=workflow): SENT,
+        a_notification(db, workflow=workflow, expires_at=ahead): SENT,
+        a_notification(db, workflow=workflow, expires_at=past): RETRACTED,
+        a_notification(db, workflow=workflow, scheduled_for=past): SENT,
+        a_notification(db, workflow=workflow, scheduled_for=ahead): PENDING,
+        failed: SENT,
+    }
+
+
+def states(db: Db, made: Mapping[int, str]) -> dict[int, str]:
+    """Give the state of each row."""
+    return {one: row(db, one)["notification_status"] for one in made}
+
+
+def hours_off(worker: WorkerProgram) -> int:
+    """Ask the worker for the time, and say by how much it is off."""
+    told = datetime.fromisoformat(worker.get("health").json()["timestamp"])
+    return round((told - datetime.now(UTC)) / timedelta(hours=1))
+
+
+def turned(worker: WorkerProgram) -> None:
+    """Wait until each loop has turned, from beginning to end, after this."""
+    before = {name: loop["turns"] for name, loop in worker.get_status()["loops"].items()}
+
+    def so() -> bool:
+        loops = worker.get_status()["loops"]
+        return all(loops[name]["turns"] > turns + 1 for name, turns in before.items())
+
+    wait_until(so)
+
+
+@pytest.mark.parametrize("hours", [1, -1], ids=["forward", "back"])
+def test_only_the_clock_of_the_database_counts(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path, hours: int
+) -> None:
+    """For what is due, what is over, and what has lapsed; and every loop polls on, without a wake-up."""
+    rate = tmp_path / "clock"
+    rate.write_text("+0\n")
+    clock = {**FALSE, "FAKETIME_TIMESTAMP_FILE": str(rate), "POLL_WAKEUP": "off"}
+    with running_worker(tmp_path, **worker_environment, **HASTY, **clock) as worker:
+        worker.until_logged("worker started")
+        assert hours_off(worker) == 0
+        step = tmp_path / "step"
+        step.write_text(f"{hours:+d}h\n")
+        step.replace(rate)
+        wait_until(lambda: hours_off(worker) == hours)
+        # Claimed by another replica, for five minutes.
+        held = a_notification(db, workflow=a_workflow(db, key="held"), status=Status.PROCESSING)
+        wanted = one_of_each(db)
+        wait_until(lambda: states(db, wanted) == wanted, within=30)
+        turned(worker)
+        assert row(db, held)["attempt"] == 1
+        back_dated(db, held)
+        until_settled(db)
+        assert states(db, wanted) == wanted
+        assert worker.stop() == 0
+    assert_kept(db, novu_standin)

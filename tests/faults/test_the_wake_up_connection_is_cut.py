@@ -1,0 +1,44 @@
+"""PostgreSQL cuts the connection on which a worker listens."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.deaths import HASTY
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow
+from tests.support.waiting import wait_until
+from tests.support.worker import WorkerProgram, running_worker
+
+CUT_OFF = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE application_name = 'xnovu:wakeup' AND datname = current_database()"""
+
+
+def listens(worker: WorkerProgram) -> bool:
+    """Say whether a wake-up would be heard."""
+    return bool(worker.get_status()["wakeup"]["listening"])
+
+
+def test_the_poll_finds_the_rows_until_it_listens_again(
+    db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """Polling is the truth; nobody has to start the worker anew.
+
+    Certain, for the worker rests for five seconds before it listens again, and polls five times a second.
+    """
+    workflow = a_workflow(db)
+    with running_worker(tmp_path, **worker_environment, **HASTY) as worker:
+        wait_until(lambda: listens(worker), within=20)
+        assert db.execute(CUT_OFF).rowcount == 1
+        worker.until_logged("wake-up connection lost")
+        a_notification(db, workflow=workflow)
+        until_settled(db)
+        assert not listens(worker)
+
+        wait_until(lambda: listens(worker), within=20)
+        a_notification(db, workflow=workflow)
+        until_settled(db)
+        assert worker.stop() == 0
+    assert len(worker.lines("wake-up connection lost")) == 1
+    assert_kept(db, novu_standin)

@@ -1,0 +1,180 @@
+"""Failures that workers of this kind are known for, each with the tests that would have caught it here."""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.house import sources
+
+CAUGHT: Mapping[str, Sequence[str]] = {
+    "a fast workflow's SENT is overwritten by its poller": (
+        "tests/integration/store/transitions/test_by_executors.py::test_sent_is_the_end",
+        "tests/integration/test_guards.py::test_the_lawful_moves_are_those_of_the_lifecycle",
+        "tests/integration/loops/test_loop.py::test_a_start_that_arrives_after_its_release_finds_itself_late",
+    ),
+    "a row whose sender died stays PROCESSING for ever, for no loop looks there": (
+        "tests/integration/store/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
+        "tests/faults/test_a_worker_is_killed_after_its_claim.py::test_another_replica_claims_it_anew",
+        "tests/faults/test_an_executor_is_killed_in_mid_send.py::test_its_row_goes_on_and_the_worker_starts_another",
+    ),
+    "a row whose workflow is gone stays PROCESSING for ever": (
+        "tests/faults/test_a_workflow_is_terminated_by_hand.py::test_its_row_is_claimed_anew",
+        "tests/integration/loops/test_failed.py::test_a_workflow_that_was_terminated_by_hand_is_noticed",
+    ),
+    "a draft is consumed in silence, and not sent when it is published later": (
+        "tests/integration/store/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
+        "tests/integration/test_producers.py::test_what_becomes_due_by_an_update_wakes",
+    ),
+    "rows are passed over for good, for the place in the table moved on though no workflow was started": (
+        "tests/integration/loops/test_loop.py::test_a_start_that_fails_releases_its_claims_and_no_others",
+        "tests/integration/service/test_worker.py::test_a_temporal_that_comes_later_is_waited_for",
+    ),
+    "rows that waited long before a start, or were committed late, are never seen": (
+        "tests/integration/store/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
+        "tests/integration/loops/test_wakeup.py::test_a_due_row_wakes_at_once_and_again_for_commits_that_were_late",
+    ),
+    "two loops take the same due row": (
+        "tests/integration/store/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
+        "tests/integration/store/transitions/test_by_loops.py::test_each_loop_claims_its_own",
+    ),
+    "a slow turn is overtaken by the next of its own loop": (
+        "tests/unit/loops/test_loop.py::test_a_call_while_it_turns_is_one_more_turn_and_never_a_second_at_once",
+    ),
+    "several workers take the same row": (
+        "tests/integration/store/transitions/test_by_loops.py::test_eight_claimers_never_take_the_same_row",
+        "tests/integration/test_replicas.py::test_three_replicas_share_two_thousand_rows",
+    ),
+    "the id of a closed workflow is used again, and all is sent once more": (
+        "tests/integration/temporal/test_handoff.py::test_a_start_after_the_end_starts_nothing",
+        "tests/faults/test_temporal_has_a_long_backlog.py::test_it_is_carried_out_and_no_second_workflow_is_started",
+    ),
+    "what was sent or withdrawn is sent again, for the sender does not look at the state": (
+        "tests/integration/store/transitions/test_holding.py::test_only_what_is_processing_can_be_held",
+        "tests/integration/delivery/test_deliver.py::test_late_work_sends_nothing_and_changes_nothing",
+        "tests/integration/delivery/test_withdraw.py::test_a_withdrawn_notification_is_not_sent",
+    ),
+    "the retry of a partial failure reaches everybody again": (
+        "tests/integration/delivery/test_trigger.py::test_after_a_fault_only_the_other_chunks_are_sent",
+    ),
+    "a crash between the send and its record delivers twice": (
+        "tests/faults/test_a_worker_is_killed_after_novu_has_accepted.py::test_the_repeat_is_dropped",
+        "tests/faults/test_a_worker_is_killed_during_its_record.py::test_a_record_that_dies_with_it_is_made_by_the_next_attempt",
+    ),
+    "a row that can never be sent is tried for ever, at every poll": (
+        "tests/integration/loops/test_failed.py::test_it_takes_what_has_come_to_its_next_attempt",
+        "tests/integration/store/transitions/test_by_executors.py::test_the_last_failure_is_death",
+        "tests/faults/test_a_notification_kills_its_senders.py::test_it_ends_dead_and_takes_nobody_along",
+    ),
+    "more bad rows than fit into a claim keep the fresh ones back": (
+        "tests/integration/store/transitions/test_by_loops.py::test_each_loop_claims_its_own",
+        "tests/integration/store/test_due.py::test_one_row_is_served_beside_thousands",
+    ),
+    "a payload schema is kept and never looked at": (
+        "tests/integration/delivery/test_dead.py::test_a_broken_schema_rule",
+    ),
+    "whoever knows a public key reads and writes every tenant's rows": (
+        "tests/integration/test_tenants.py::test_a_stranger_reaches_nothing",
+        "tests/integration/test_tenants.py::test_who_speaks_for_nobody_sees_nothing",
+        "tests/integration/test_tenants.py::test_a_tenant_sees_its_own_rows",
+    ),
+    "anybody who reaches the worker's port makes it send": (
+        "tests/integration/test_http.py::test_refusals_are_json",
+    ),
+    "a notification uses the workflow or the template of another tenant": (
+        "tests/unit/delivery/test_validate.py::test_other_workflows_are_not_found",
+        "tests/integration/store/test_reads.py::test_an_enterprises_own_template_wins",
+    ),
+    "two tenants cannot use the same key": (
+        "tests/integration/test_guards.py::test_a_key_is_unique_for_an_enterprise_and_among_the_global",
+    ),
+    "a tenant's template reads the server's files": (
+        "tests/unit/templates/test_verify.py::test_each_hostile_template_is_refused_where_it_offends_and_runs_nothing",
+        "tests/unit/templates/test_render.py::test_no_hostile_template_is_rendered",
+    ),
+    "a template writes without end": (
+        "tests/unit/templates/test_render.py::test_many_copies_of_a_long_value_stop_at_the_limit",
+        "tests/unit/templates/test_verify.py::test_no_text_makes_the_lexer_slow",
+    ),
+    "a template that cannot be filled reaches people as it was written": (
+        "tests/integration/delivery/test_dead.py::test_a_template_that_cannot_be_filled",
+        "tests/unit/templates/test_render.py::test_what_cannot_be_filled_fails_and_never_shows_a_python_object",
+    ),
+    "a value becomes markup, or a second header line of a mail": (
+        "tests/unit/templates/test_render.py::test_values_are_escaped_where_html_is_shown_and_the_authors_words_are_not",
+        "tests/unit/templates/test_render.py::test_subjects_are_plain_on_one_line_even_in_mail",
+    ),
+    "a stack trace is kept with the row": (
+        "tests/integration/delivery/test_silence.py::test_a_bug_tells_its_name_and_its_place_alone",
+        "tests/integration/delivery/test_silence.py::test_no_fault_tells_a_value",
+    ),
+    "a secret stands on the command line of a child": (
+        "tests/unit/test_settings.py::test_a_child_gets_our_environment_with_changes",
+    ),
+    "the address of Novu that was set is not the one that is called": (
+        "tests/unit/novu/test_client.py::test_the_address_may_have_a_path_and_a_slash",
+    ),
+    "whether to speak TLS is guessed in several places": (
+        "tests/unit/test_settings.py::test_what_is_set_is_read",
+    ),
+    "each recipient is a call of its own, all of them at once": (
+        "tests/integration/delivery/test_trigger.py::test_a_hundred_recipients_with_repeats_are_one_call",
+        "tests/unit/novu/test_client.py::test_calls_beyond_the_connections_wait_and_are_refused_unsent",
+    ),
+    "a limit that Novu sets is run against": (
+        "tests/integration/delivery/test_trigger.py::test_a_throttled_notification_waits_as_long_as_novu_asks",
+        "tests/unit/test_gate.py::test_a_used_up_rate_limit_closes_until_its_reset",
+    ),
+    "a worker says that it is well while the database or Novu is away": (
+        "tests/integration/test_http.py::test_one_unhealthy_component_makes_503",
+        "tests/integration/service/test_worker.py::test_a_database_that_comes_later_is_waited_for",
+        "tests/integration/service/test_worker.py::test_a_wrong_key_stops_the_claims_and_fails_nobody",
+    ),
+    "a stop cuts off what is under way": (
+        "tests/integration/cli/test_worker.py::test_a_stop_ends_what_is_under_way_and_gives_back_the_rest",
+        "tests/faults/test_a_worker_is_killed_while_draining.py::test_another_replica_ends_what_was_under_way",
+    ),
+    "the clock of a worker decides what is due": (
+        "tests/faults/test_the_clock_of_a_worker_is_set.py::test_only_the_clock_of_the_database_counts",
+    ),
+}
+"""A failure in a sentence, and the tests that fail if it comes to this house."""
+
+
+def faults(caught: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Name the failures without a test, and the tests that are not there."""
+    for failure, tests in caught.items():
+        if not failure.strip() or not tests:
+            yield f"{failure!r} is caught by nothing"
+        for test in tests:
+            path, _, name = test.partition("::")
+            if name not in functions(Path(path)):
+                yield f"{failure!r} is caught by no {test}"
+
+
+def functions(path: Path) -> set[str]:
+    """Give the tests of a file; none if it is not there."""
+    if path not in sources.files():
+        return set()
+    found = ast.walk(ast.parse(sources.text(path)))
+    return {node.name for node in found if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_each_failure_has_its_tests() -> None:
+    """A test that was renamed has to be renamed here, and one that was dropped needs a successor."""
+    assert list(faults(CAUGHT)) == []
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        (),
+        ("tests/house/test_known_defects.py::test_of_nothing",),
+        ("tests/house/test_nowhere.py::test_each_failure_has_its_tests",),
+        ("tests/house/test_known_defects.py",),
+    ],
+)
+def test_a_gap_would_be_seen(tests: Sequence[str]) -> None:
+    """No test at all, no such function, no such file, a file alone."""
+    assert len(list(faults({"it fails": tests}))) == 1
