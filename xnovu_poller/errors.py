@@ -5,7 +5,8 @@ XnovuError                    .code: its name in metrics, logs, Temporal     .re
 ├── ConfigError               the environment cannot be read; every fault at once; exit code 2
 ├── StoreError
 │   ├── StoreUnavailable      PostgreSQL does not answer                              retryable
-│   └── SchemaBehind          the database is not at our migration; exit code 3
+│   ├── SchemaBehind          the database is not at our migration; exit code 3
+│   └── DeploymentDisputed    the database is a copy: whose are its notifications?
 ├── HandoffError
 │   ├── TemporalUnavailable   Temporal does not answer                                retryable
 │   └── HandoffRefused        Temporal will not have it (namespace, size)
@@ -34,6 +35,7 @@ holds a secret, a recipient or a part of a payload, for sentences reach logs and
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
+from uuid import UUID
 
 
 class XnovuError(Exception):
@@ -81,6 +83,19 @@ class SchemaBehind(StoreError):
         )
         self.found = found
         self.wanted = wanted
+
+
+class DeploymentDisputed(StoreError):
+    """The database is a copy, and says that it is the original; a person has to decide."""
+
+    code = "deployment_disputed"
+
+    def __init__(self, deployment: UUID, sign: str) -> None:
+        super().__init__(
+            f"database: it is a copy of that of deployment {deployment.hex[:8]} ({sign});"
+            " run `xnovu db new-deployment` if the original lives on beside it,"
+            " `xnovu db keep-deployment` if this one has replaced it"
+        )
 
 
 class HandoffError(XnovuError):

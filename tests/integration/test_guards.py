@@ -70,28 +70,56 @@ FREE: dict[str, Any] = {
 }
 
 
+def move(db: Db, made: int, end: Status) -> str:
+    """Move a row to a state with all that it needs there, and give the refusal, if it is refused."""
+    before = row(db, made)
+    arrival: dict[str, Any] = {
+        "notification_status": end.value,
+        "attempt": before["attempt"] + (end is Status.PROCESSING),
+        "lease_expires_at": None,
+        "retracted_at": None,
+    }
+    try:
+        written(db, made, **(arrival | ARRIVALS[end]))
+    except CheckViolation as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize(("start", "end"), MOVES, ids=lambda state: state.value)
 def test_the_lawful_moves_are_those_of_the_lifecycle(db: Db, start: Status, end: Status) -> None:
     """Every pair of states is tried; the table in lifecycle.py says which may pass."""
     made = a_notification(db, status=start)
-    attempt = row(db, made)["attempt"] + (end is Status.PROCESSING)
-    lease = None if start is Status.PROCESSING else row(db, made)["lease_expires_at"]
-    arrival: dict[str, Any] = {
-        "notification_status": end.value,
-        "attempt": attempt,
-        "lease_expires_at": lease,
-        "retracted_at": None,
-    }
 
-    refusal = ""
-    try:
-        written(db, made, **(arrival | ARRIVALS[end]))
-    except CheckViolation as error:
-        refusal = str(error)
+    refusal = move(db, made, end)
 
     lawful = (start, end) in LAWFUL_MOVES
     assert ("is not a lawful transition" in refusal) is not lawful
     assert row(db, made)["notification_status"] == (end if lawful else start)
+
+
+def test_the_worker_is_not_above_the_guards(db: Db) -> None:
+    """It may write every column, and moves no row but lawfully: each pair is tried under its role."""
+    made = {pair: a_notification(db, status=pair[0]) for pair in MOVES}
+    db.execute("SET ROLE xnovu_worker")
+
+    refused = {pair for pair, one in made.items() if "is not a lawful transition" in move(db, one, pair[1])}
+
+    assert refused == set(MOVES) - LAWFUL_MOVES
+
+
+def test_an_insert_that_becomes_an_update_is_guarded_too(db: Db) -> None:
+    """Otherwise `ON CONFLICT` would lead past the trigger of either."""
+    made = a_notification(db, dedup_key="once", status=Status.SENT)
+
+    with pytest.raises(CheckViolation, match="is not a lawful transition"):
+        db.execute(
+            "INSERT INTO notify.ent_notification (enterprise_id, name, recipients, dedup_key)"
+            " VALUES ('acme', 'again', '{subscriber-1}', 'once')"
+            " ON CONFLICT (enterprise_id, dedup_key) WHERE dedup_key IS NOT NULL"
+            " DO UPDATE SET notification_status = 'PENDING'"
+        )
+    assert row(db, made)["notification_status"] == "SENT"
 
 
 @pytest.mark.parametrize("status", Status)

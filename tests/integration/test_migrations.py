@@ -101,7 +101,7 @@ def test_each_revision_can_be_undone_alone(any_empty_database: str) -> None:
     with open_db(any_empty_database) as db:
         a_notification(db, workflow=a_workflow(db))
 
-    for revision in ("0003", "0002", "0001"):
+    for revision in ("0004", "0003", "0002", "0001"):
         downgrade(any_empty_database, revision)
         upgrade(any_empty_database)
         downgrade(any_empty_database, revision)

@@ -16,7 +16,7 @@ from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.loops.new import new_loop
 from xnovu_poller.novu import Novu
-from xnovu_poller.store import reads, schema
+from xnovu_poller.store import identity, reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.transitions.by_loops import Terms
 from xnovu_poller.temporal import contract, worker
@@ -30,7 +30,7 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     db: Db, engine: Engine, temporal_address: str, task_queue: str, novu_standin: NovuStandIn
 ) -> None:
     """Each step is seen from outside before the next is taken."""
-    deployment = await schema.deployment(engine)
+    deployment = (await identity.deployment(engine)).id
     client = await worker.connect(worker.Address(target=temporal_address, namespace="default"))
     handoff = Handoff(client, task_queue=task_queue, deployment=deployment, call=CALL, searchable=True)
 

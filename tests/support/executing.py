@@ -22,6 +22,9 @@ from xnovu_poller.temporal.handoff import Handoff
 from xnovu_poller.temporal.worker import Limits, executor
 
 DEPLOYMENT = UUID("12345678-9abc-4def-8123-456789abcdef")
+STRANGER = UUID("fedcba98-7654-4321-8765-4321fedcba98")
+"""Another deployment, whose executors share the task queue by mistake."""
+
 LIMITS = Limits(activities=10, workflow_tasks=10, cached_workflows=10, grace=timedelta(seconds=5))
 CALL = timedelta(seconds=2)
 
@@ -52,7 +55,7 @@ def handoff_of(client: Client, task_queue: str, *, searchable: bool = True) -> H
 
 
 @asynccontextmanager
-async def executing(
+async def executing(  # noqa: PLR0913 - what an executor is made of, each named
     client: Client,
     task_queue: str,
     engine: Engine,
@@ -60,12 +63,21 @@ async def executing(
     *,
     call: timedelta = CALL,
     limits: Limits = LIMITS,
+    deployment: UUID = DEPLOYMENT,
 ) -> AsyncIterator[Executing]:
     """Run an executor."""
     async with delivering(engine, standin, call=call) as made:
-        activities = Executor(made.delivery, str(DEPLOYMENT))
+        activities = Executor(made.delivery, str(deployment))
         async with executor(client, task_queue=task_queue, activities=activities, limits=limits):
             yield Executing(client, handoff_of(client, task_queue), made)
+
+
+@asynccontextmanager
+async def executing_for(deployment: UUID, like: Executing, task_queue: str) -> AsyncIterator[None]:
+    """Run an executor of a deployment at another queue, with the tools of one that runs."""
+    activities = Executor(like.delivering.delivery, str(deployment))
+    async with executor(like.client, task_queue=task_queue, activities=activities, limits=LIMITS):
+        yield
 
 
 def claims_of(db: Db, works: Sequence[Work], *, group: str | None = None) -> list[Claim]:

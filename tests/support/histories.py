@@ -9,15 +9,25 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tests.support.delivering import a_claimed
-from tests.support.executing import Executing, claims_of, executing
+from tests.support.executing import (
+    DEPLOYMENT,
+    STRANGER,
+    Executing,
+    claims_of,
+    executing,
+    executing_for,
+    handoff_of,
+)
 from tests.support.novu import NovuStandIn, running_standin
 from tests.support.postgres import migrated_copy, quick_server
 from tests.support.rows import Db, open_db, sqlalchemy_url
 from tests.support.temporal import SEARCH_ATTRIBUTES
+from tests.support.waiting import eventually
 from xnovu_poller.dev.temporal import Temporal
 from xnovu_poller.store.engine import connect as connect_store
 from xnovu_poller.temporal.worker import Address, connect
@@ -65,7 +75,23 @@ async def lost_contact(executor: Executing, db: Db, _: NovuStandIn) -> dict[str,
     return (await handle.fetch_history()).to_json_dict()
 
 
-STORIES: tuple[Story, ...] = (success, dead, retry, group, lost_contact)
+async def stranger(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
+    """A single notification that falls into the hands of another deployment first."""
+    claims = claims_of(db, [a_claimed(db)])
+    shared = "histories-shared"
+    async with executing_for(STRANGER, executor, shared):
+        handle = await replace(executor, handoff=handoff_of(executor.client, shared)).begin(*claims)
+
+        async def refused() -> bool:
+            return "ACTIVITY_TASK_FAILED" in str((await handle.fetch_history()).to_json_dict())
+
+        await eventually(refused)
+    async with executing_for(DEPLOYMENT, executor, shared):
+        await handle.result()
+    return (await handle.fetch_history()).to_json_dict()
+
+
+STORIES: tuple[Story, ...] = (success, dead, retry, group, lost_contact, stranger)
 
 
 @asynccontextmanager

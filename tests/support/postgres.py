@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.support.versions import UNPACKED, installed_binaries
@@ -25,6 +26,10 @@ QUICK: Mapping[str, str] = {
     "max_connections": "200",
 }
 """Settings of a server whose rows nobody wants back."""
+
+_OWN_IDENTITY = """
+UPDATE notify.deployment SET id = gen_random_uuid(), database = system_identifier || '/' || oid
+FROM pg_control_system(), pg_database WHERE datname = current_database()"""
 
 
 @contextmanager
@@ -68,6 +73,9 @@ def migrated_copy(server: Postgres) -> Iterator[str]:
         server.create_database(TEMPLATE, template="half")
     name = f"test_{uuid.uuid4().hex[:12]}"
     url = server.create_database(name, template=TEMPLATE)
+    # While it is empty: a copy that holds notifications is asked whose they are.
+    with psycopg.connect(url, autocommit=True) as copy:
+        copy.execute(_OWN_IDENTITY)
     try:
         yield url
     finally:

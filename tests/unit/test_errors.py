@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from uuid import UUID
 
 from xnovu_poller import errors
 from xnovu_poller.errors import XnovuError
@@ -54,4 +55,13 @@ def test_a_database_without_schema_is_told_what_to_do() -> None:
     """The sentence names the command."""
     assert str(errors.SchemaBehind(None, "0001")) == (
         "database: its schema is at no migration, this version needs 0001; run `xnovu db upgrade`"
+    )
+
+
+def test_a_copy_is_told_both_ways_out() -> None:
+    """A person has to decide; nothing of the sentence may have to be looked up."""
+    assert str(errors.DeploymentDisputed(UUID("12345678-9abc-4def-8123-456789abcdef"), "a sign")) == (
+        "database: it is a copy of that of deployment 12345678 (a sign);"
+        " run `xnovu db new-deployment` if the original lives on beside it,"
+        " `xnovu db keep-deployment` if this one has replaced it"
     )

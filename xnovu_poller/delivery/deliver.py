@@ -136,12 +136,14 @@ class Delivery:
 
         Args:
             works: what the workflow was to deliver.
-            counted: whether that brings them nearer to DEAD; an outage of the database does not.
+            counted: whether that brings them nearer to DEAD; an outage of the database does not, and of a
+                group nobody knows whose fault it was: each runs alone from now on.
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer; the rescue will find the rows.
         """
         fault = Fault.of(LostContact())
+        counted = counted and len(works) == 1
         lost = await by_executors.lose(
             self._engine,
             works,

@@ -5,14 +5,14 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Text, Uuid, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from xnovu_poller.models.base import Base, CreatedAt
+from xnovu_poller.models.base import Base, CreatedAt, MaybeMoment
 
 
 class Deployment(Base):
     """One row; its id prefixes every workflow and schedule id and travels in their input.
 
-    `database` says which database the id was minted in: a restored copy mints a new one at its
-    first start, and so never answers to the original's workflows.
+    `database` says where the deployment lives: a copy that holds notifications does not start elsewhere
+    until a person has decided whose they are. `known_since` is when that was.
     """
 
     __tablename__ = "deployment"
@@ -21,4 +21,5 @@ class Deployment(Base):
     singleton: Mapped[bool] = mapped_column(primary_key=True, server_default=true())
     id: Mapped[UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"))
     database: Mapped[str] = mapped_column(Text)
+    known_since: Mapped[MaybeMoment]
     created_at: Mapped[CreatedAt]

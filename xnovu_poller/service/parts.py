@@ -15,9 +15,10 @@ from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import seconds
 from xnovu_poller.novu import Novu
 from xnovu_poller.settings import Settings
-from xnovu_poller.store import schema
+from xnovu_poller.store import identity, schema
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.temporal import worker
+from xnovu_poller.store.identity import Deployment
+from xnovu_poller.temporal import traces, worker
 from xnovu_poller.temporal.activities import Executor
 
 _log = log.get(__name__)
@@ -61,6 +62,7 @@ class Waiting:
 
         Raises:
             SchemaBehind: no waiting helps.
+            DeploymentDisputed: the same.
         """
         rest = _FIRST_WAIT
         while not stop.is_set():
@@ -93,9 +95,10 @@ async def execute(settings: Settings, stop: asyncio.Event) -> None:
 
     Raises:
         SchemaBehind: the database is not at our migration.
+        DeploymentDisputed: the database is a copy.
     """
     async with AsyncExitStack() as stack:
-        parts = await assemble(settings, stack, Waiting(), stop)
+        parts = await assemble(settings, stack, Waiting(), stop, proven=True)
         if parts is None:
             return
         _log.info("executor started")
@@ -107,26 +110,33 @@ async def execute(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def assemble(
-    settings: Settings, stack: AsyncExitStack, waiting: Waiting, stop: asyncio.Event
+    settings: Settings, stack: AsyncExitStack, waiting: Waiting, stop: asyncio.Event, *, proven: bool = False
 ) -> Parts | None:
     """Connect to everything and build the executor; what was opened is closed with the stack.
+
+    Args:
+        settings: everything that the environment says.
+        stack: closes what was opened.
+        waiting: says for what the start waits.
+        stop: ends the wait.
+        proven: the worker whose child we are has found the database to be no copy.
 
     Returns:
         The parts, or None when the worker was asked to stop first.
 
     Raises:
         SchemaBehind: the database is not at our migration.
+        DeploymentDisputed: the database is a copy.
     """
-    engine = connect(settings.sqlalchemy_url, part="worker")
+    engine = connect(settings.sqlalchemy_url, part=identity.WORKER)
     stack.push_async_callback(engine.dispose)
-
-    async def ask_database() -> UUID:
-        await schema.check(engine)
-        return await schema.deployment(engine)
-
-    deployment = await waiting.until(ask_database, stop)
-    client = await waiting.until(lambda: worker.connect(_address(settings)), stop)
-    if deployment is None or client is None:
+    whose = await waiting.until(lambda: _ask_database(engine), stop)
+    if whose is None:
+        return None
+    client = await waiting.until(
+        lambda: _ask_temporal(_address(settings), engine, None if proven else whose), stop
+    )
+    if client is None:
         return None
     gate = Gate()
     novu = Novu(
@@ -146,12 +156,12 @@ async def assemble(
         client=client,
         gate=gate,
         novu=novu,
-        deployment=deployment,
+        deployment=whose.id,
         searchable=await worker.register_search_attributes(client),
         executor=worker.executor(
             client,
             task_queue=settings.temporal_task_queue,
-            activities=Executor(delivery, str(deployment)),
+            activities=Executor(delivery, str(whose.id)),
             limits=worker.Limits(
                 activities=settings.temporal_max_concurrent_activities,
                 workflow_tasks=settings.temporal_max_concurrent_workflows,
@@ -160,6 +170,23 @@ async def assemble(
             ),
         ),
     )
+
+
+async def _ask_database(engine: Engine) -> Deployment:
+    await schema.check(engine)
+    return await identity.deployment(engine)
+
+
+async def _ask_temporal(
+    address: worker.Address, engine: Engine, whose: Deployment | None
+) -> worker.Connection:
+    """Connect; and see that no other database has left traces under our deployment's name."""
+    client = await worker.connect(address)
+    if whose is not None:
+        # Only then our rows: a claim is committed before its workflow is started, also a replica's.
+        known = await traces.newest(client, whose.id, whose.known_since)
+        await identity.prove(engine, whose, known)
+    return client
 
 
 def _address(settings: Settings) -> worker.Address:

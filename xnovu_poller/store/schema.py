@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from uuid import UUID
 
 from alembic import command
 from alembic.config import Config
@@ -111,30 +110,7 @@ async def _has_role(engine: Engine) -> bool:
     return found is not None
 
 
-async def deployment(engine: Engine) -> UUID:
-    """Tell the id of this deployment; a database that is a copy of another mints its own first.
-
-    Returns:
-        The id that prefixes workflow ids and travels in their input.
-
-    Raises:
-        StoreUnavailable: PostgreSQL does not answer.
-    """
-    async with reach(engine) as connection:
-        await connection.execute(_MINT)
-        return UUID(str(await connection.scalar(text("SELECT id FROM notify.deployment"))))
-
-
 _MEMBER = text("""
 SELECT quote_ident(current_user) AS login, pg_has_role(current_user, oid, 'MEMBER') AS member
 FROM pg_roles WHERE rolname = :role
-""")
-
-_MINT = text("""
-UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database
-FROM (
-    SELECT system_identifier || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS database
-    FROM pg_control_system()
-) AS here
-WHERE deployment.database <> here.database
 """)

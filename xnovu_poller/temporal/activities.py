@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import NoReturn
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from xnovu_poller import log
 from xnovu_poller.delivery.deliver import Delivery
@@ -19,7 +20,10 @@ from xnovu_poller.temporal.failures import to_temporal
 _log = log.get(__name__)
 
 STRANGER = "stranger"
-"""The type of the error by which an executor refuses another deployment's input."""
+"""The type of the error by which an executor refuses another deployment's input.
+
+Its detail says how many tries came before it: the refusal is none.
+"""
 
 _LOCAL_BUDGET = timedelta(seconds=1)
 
@@ -38,6 +42,7 @@ class Executor:
     def __init__(self, delivery: Delivery, deployment: str) -> None:
         self._delivery = delivery
         self._deployment = deployment
+        self._strangers: set[str] = set()
 
     @activity.defn(name=contract.DELIVER)
     async def deliver(self, work: Deliver) -> str | None:
@@ -54,7 +59,7 @@ class Executor:
             local = info.is_local
             limit = contract.local_timeout(work.call) if local else contract.regular_timeout(work.call)
             budget = _LOCAL_BUDGET if local else limit - 2 * work.call
-            last = not local and info.attempt >= work.regular_tries
+            last = not local and info.attempt >= _tries(info, work)
             endings = await self._delivery.deliver(
                 work.pairs(), last=last, budget=budget, limit=limit - _LAST_WRITE
             )
@@ -78,7 +83,7 @@ class Executor:
     async def _edge(self, work: Deliver) -> AsyncIterator[None]:
         """Heartbeat within, and let nothing but our own sentences out: whatever leaves stands in history."""
         if work.deployment != self._deployment:
-            raise ApplicationError("another deployment's", type=STRANGER, non_retryable=True)
+            self._refuse(work.deployment)
         beats = None if activity.info().is_local else asyncio.create_task(_beat(work.call))
         try:
             yield
@@ -91,6 +96,24 @@ class Executor:
         finally:
             if beats is not None:
                 beats.cancel()
+
+    def _refuse(self, deployment: str) -> NoReturn:
+        """Leave another deployment's input to its own executors; the log names each deployment once."""
+        if deployment not in self._strangers:
+            self._strangers.add(deployment)
+            _log.warning("another deployment shares our task queue", theirs=deployment[:8])
+        raise ApplicationError(
+            "another deployment's",
+            activity.info().attempt - 1,
+            type=STRANGER,
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
+        )
+
+
+def _tries(info: activity.Info, work: Deliver) -> int:
+    """Say how many tries the regular activity has; fewer, if a stranger's refusal came after some."""
+    return (info.retry_policy and info.retry_policy.maximum_attempts) or work.regular_tries
 
 
 async def _beat(call: timedelta) -> None:

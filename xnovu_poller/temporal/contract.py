@@ -32,7 +32,8 @@ LONGEST_TASK = timedelta(seconds=120)
 _TASK_MARGIN = timedelta(seconds=10)
 _LOCAL_MARGIN = timedelta(seconds=8)
 
-_TRIES = 3
+TRIES = 3
+"""Of an attempt, local and regular ones together."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Deliver:
     @property
     def regular_tries(self) -> int:
         """How many tries of an attempt are regular activities."""
-        return _TRIES - self.begins_locally
+        return TRIES - self.begins_locally
 
 
 def prefix(deployment: UUID) -> str:

@@ -5,7 +5,10 @@ from datetime import timedelta
 from enum import Enum, auto
 from uuid import UUID
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.client import Client
 from temporalio.common import (
     Priority,
     SearchAttributePair,
@@ -16,15 +19,21 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from xnovu_poller import metrics
+from xnovu_poller import log, metrics
 from xnovu_poller.errors import HandoffRefused
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import Deliver
 from xnovu_poller.temporal.failures import from_temporal
 
+_log = log.get(__name__)
 _PATIENCE = timedelta(seconds=10)
 _FAIRNESS_BYTES = 64
+
+_OPEN = {
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
+}
 
 
 class Fate(Enum):
@@ -92,25 +101,33 @@ class Handoff:
         except WorkflowAlreadyStartedError:
             pass  # it ran and is closed: whatever is left of it is the rescue's
         except RPCError as error:
+            if self._searchable and error.status is RPCStatusCode.INVALID_ARGUMENT:
+                # The namespace may have been made anew, without them: rather unsearchable than not sent.
+                self._searchable = False
+                _log.warning("search attributes given up", until="the next start of this worker")
             failure = from_temporal(error, self._client.namespace)
             metrics.HANDOFFS.labels("refused" if isinstance(failure, HandoffRefused) else "unavailable").inc()
             raise failure from error
         metrics.HANDOFFS.labels("started").inc()
 
     async def ask(self, workflow_id: str) -> Fate:
-        """Ask Temporal what became of a workflow.
+        """Ask Temporal what became of a workflow; once, for the rescue will ask again.
 
         Raises:
             TemporalUnavailable: no answer.
             HandoffRefused: an answer that says nothing about the workflow, such as a missing namespace.
         """
+        asked = DescribeWorkflowExecutionRequest(
+            namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+        )
         try:
-            found = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=_PATIENCE)
+            # Not by the handle: it has no word for a workflow that somebody has paused.
+            found = await self._client.workflow_service.describe_workflow_execution(asked, timeout=_PATIENCE)
         except RPCError as error:
             if _names_the_workflow(error):
                 return Fate.GONE
             raise from_temporal(error, self._client.namespace) from error
-        return Fate.OPEN if found.status is WorkflowExecutionStatus.RUNNING else Fate.GONE
+        return Fate.OPEN if found.workflow_execution_info.status in _OPEN else Fate.GONE
 
     def _attributes(self, claims: Sequence[Claim]) -> TypedSearchAttributes:
         """Give what the whole group has in common."""

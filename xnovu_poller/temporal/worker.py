@@ -163,6 +163,8 @@ def executor(client: Client, *, task_queue: str, activities: Executor, limits: L
         # would be free to end a workflow.
         max_concurrent_local_activities=max(1, limits.workflow_tasks * 4 // 5),
         max_cached_workflows=limits.cached_workflows,
+        # A stranger would get again and again what it has refused: what its workflow tasks schedule.
+        disable_eager_activity_execution=True,
         graceful_shutdown_timeout=limits.grace,
         workflow_failure_exception_types=[Exception],
     )

@@ -1,6 +1,8 @@
 """The workflow of a claim: the order of its tries and nothing else."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -13,6 +15,10 @@ with workflow.unsafe.imports_passed_through():
     from xnovu_poller.temporal.contract import Deliver
 
 _FIRST_WAIT = timedelta(seconds=1)
+_LONGEST_WAIT_FOR_OUR_OWN = timedelta(seconds=30)
+"""In steps of a second: doubled, a few refusals by chance among as many strangers as our own would take minutes."""
+
+Answer = TypeVar("Answer")
 
 
 @workflow.defn(name=contract.WORKFLOW)
@@ -22,15 +28,23 @@ class NotificationProcessingWorkflow:
     A single notification is tried once as a local activity, within the first workflow task; what
     follows, and groups, are regular activities. If no try could record the end of an attempt, that
     is recorded; if the workflow itself dies, the rescue finds its rows.
+
+    Executors of another deployment, which share our task queue by mistake, refuse what is ours: that is
+    no try, and it is asked again until one of our own takes it or the execution timeout ends it.
     """
 
     @workflow.run
     async def run(self, work: Deliver) -> None:
         """Try up to three times, then record what was heard no more of."""
-        if work.begins_locally and await _delivered_at_once(work):
-            return
-        try:
-            outcome = await workflow.execute_activity_method(
+        tries = contract.TRIES
+        if work.begins_locally:
+            made = await _tried_at_once(work)
+            if made is None:
+                return
+            tries -= made
+
+        def deliver(before: int) -> Awaitable[str | None]:
+            return workflow.execute_activity_method(
                 Executor.deliver,
                 work,
                 start_to_close_timeout=contract.regular_timeout(work.call),
@@ -39,25 +53,22 @@ class NotificationProcessingWorkflow:
                     initial_interval=_FIRST_WAIT,
                     backoff_coefficient=2,
                     maximum_interval=timedelta(minutes=5),
-                    maximum_attempts=work.regular_tries,
+                    maximum_attempts=tries - before,
                 ),
             )
-            _tell(work, outcome)
+
+        try:
+            _tell(work, await _by_our_own(deliver))
         except FailureError as error:
-            fault = _fault(error)
-            # That the database was away is no fault of the notifications.
-            counted = not (isinstance(fault, ApplicationError) and fault.type == StoreUnavailable.code)
-            await workflow.execute_activity_method(
-                Executor.lose,
-                args=[work, counted],
-                start_to_close_timeout=timedelta(seconds=30),
-                retry_policy=RetryPolicy(initial_interval=_FIRST_WAIT, maximum_interval=timedelta(minutes=1)),
-            )
-            _tell(work, contract.LOST if work.single else None)
+            await _lose(work, _fault(error))
 
 
-async def _delivered_at_once(work: Deliver) -> bool:
-    """Try within this workflow task; waits as long as the next try is to wait, if it did not succeed."""
+async def _tried_at_once(work: Deliver) -> int | None:
+    """Try within this workflow task; waits as long as the next try is to wait, if it did not succeed.
+
+    Returns:
+        None if it did; else how many tries that was: none, if it fell into the hands of a stranger.
+    """
     try:
         outcome = await workflow.execute_local_activity_method(
             Executor.deliver,
@@ -69,9 +80,52 @@ async def _delivered_at_once(work: Deliver) -> bool:
         fault = _fault(error)
         pause = fault.next_retry_delay if isinstance(fault, ApplicationError) else None
         await workflow.sleep(max(_FIRST_WAIT, pause or _FIRST_WAIT))
-        return False
+        return 1 if _tries_before(fault) is None else 0
     _tell(work, outcome)
-    return True
+    return None
+
+
+async def _lose(work: Deliver, fault: BaseException | None) -> None:
+    """Record that no try could record the end."""
+    # That the database was away is no fault of the notifications.
+    counted = not (isinstance(fault, ApplicationError) and fault.type == StoreUnavailable.code)
+
+    def lose(_: int) -> Awaitable[None]:
+        return workflow.execute_activity_method(
+            Executor.lose,
+            args=[work, counted],
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=RetryPolicy(initial_interval=_FIRST_WAIT, maximum_interval=timedelta(minutes=1)),
+        )
+
+    await _by_our_own(lose)
+    _tell(work, contract.LOST if work.single else None)
+
+
+async def _by_our_own(ask: Callable[[int], Awaitable[Answer]]) -> Answer:
+    """Ask until an executor of our own deployment takes it; the pauses grow.
+
+    Args:
+        ask: schedules the activity; it is told how many tries our own executors have made.
+    """
+    made, pause = 0, _FIRST_WAIT
+    while True:
+        try:
+            return await ask(made)
+        except ActivityError as error:
+            before = _tries_before(error.cause)
+            if before is None:
+                raise
+            made += before
+        await workflow.sleep(pause)
+        pause = min(pause + _FIRST_WAIT, _LONGEST_WAIT_FOR_OUR_OWN)
+
+
+def _tries_before(fault: BaseException | None) -> int | None:
+    """Say how many tries came before a stranger's refusal; None if it is none."""
+    if isinstance(fault, ApplicationError) and fault.type == STRANGER:
+        return int(fault.details[0]) if fault.details else 0
+    return None
 
 
 def _tell(work: Deliver, outcome: str | None) -> None:
@@ -84,10 +138,8 @@ def _fault(error: FailureError) -> BaseException | None:
     """Say why a try failed; the failure of a local activity comes as it is, that of a regular one wrapped.
 
     Raises:
-        FailureError: no further try may be made: the workflow was cancelled, or fell into the hands of
-            another deployment. The rescue finds its rows.
+        FailureError: no further try may be made: the workflow was cancelled. The rescue finds its rows.
     """
-    fault = error.cause if isinstance(error, ActivityError) else error
-    if is_cancelled_exception(error) or (isinstance(fault, ApplicationError) and fault.type == STRANGER):
+    if is_cancelled_exception(error):
         raise error
-    return fault
+    return error.cause if isinstance(error, ActivityError) else error

@@ -1,8 +1,12 @@
-"""`xnovu db`: to the newest schema and back, and what it says when it cannot."""
+"""`xnovu db`: to the newest schema and back, whose it is, and what it says when it cannot."""
 
-from tests.support.rows import open_db
+import psycopg
+
+from tests.support.logins import a_login, without_login
+from tests.support.rows import Db, a_notification, open_db, row
 from tests.support.worker import xnovu
 from xnovu_poller.dev.ports import LOOPBACK, free_port
+from xnovu_poller.lifecycle import Status
 
 SCHEMAS = "SELECT FROM pg_namespace WHERE nspname = 'notify'"
 
@@ -60,3 +64,60 @@ def test_without_an_address_it_asks_for_one() -> None:
     ended = xnovu("db", "upgrade")
 
     assert (ended.returncode, ended.stderr) == (2, "xnovu: settings:\n  DATABASE_URL: is not set\n")
+
+
+def short_id(db: Db) -> str:
+    """Give the deployment's short name."""
+    found = db.execute("SELECT left(id::text, 8) AS name FROM notify.deployment").fetchone()
+    assert found is not None
+    return str(found["name"])
+
+
+def test_a_copy_becomes_a_deployment_of_its_own(database: str, db: Db) -> None:
+    """The worker's login may do it, and is told what was done."""
+    made, former = a_notification(db), short_id(db)
+    a_notification(db, status=Status.PROCESSING)
+    a_notification(db, status=Status.SENT)
+    before = row(db, made)["transaction_id"]
+    login = a_login(database, "xnovu_worker")
+
+    ended = xnovu("db", "new-deployment", DATABASE_URL=login)
+    without_login(database, login)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == (
+        f"This database is deployment {short_id(db)} now; {former} is the original's.\n"
+        "2 notifications that are not sent got new transaction ids,\n"
+        "of which 1 were in the original's hands and are due here again.\n"
+    )
+    assert row(db, made)["transaction_id"] != before
+
+
+def test_while_workers_are_connected_a_copy_becomes_nothing(database: str, db: Db) -> None:
+    """They would go on under the id that went."""
+    former = short_id(db)
+    with psycopg.connect(database, application_name="xnovu:worker"):
+        ended = xnovu("db", "new-deployment", DATABASE_URL=database)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == ("xnovu: database: workers are at work in it (1 connections); stop them first\n")
+    assert short_id(db) == former
+
+
+def test_a_copy_keeps_the_deployment(database: str, db: Db) -> None:
+    """And all of its rows as they are."""
+    before, former = row(db, a_notification(db)), short_id(db)
+
+    ended = xnovu("db", "keep-deployment", DATABASE_URL=database)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"Deployment {former} lives in this database now.\n"
+    assert row(db, before["id"]) == before
+
+
+def test_without_our_schema_there_is_nothing_to_decide(empty_database: str) -> None:
+    """The same exit code as the worker's."""
+    for command in ("new-deployment", "keep-deployment"):
+        ended = xnovu("db", command, DATABASE_URL=empty_database)
+        assert ended.returncode == 3
+        assert "run `xnovu db upgrade`" in ended.stderr

@@ -291,12 +291,23 @@ async def test_losing_contact_is_a_failed_attempt(executor: Delivering, db: Db) 
     lost, live = a_claimed(db), a_claimed(db)
     written(db, live.notification_id, send_until="2100-01-01T00:00Z")
 
-    await executor.delivery.lose([lost, live])
+    for one in (lost, live):
+        await executor.delivery.lose([one])
 
     kept = row(db, lost.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
     assert kept["error_details"]["code"] == "lost_contact"
     assert row(db, live.notification_id)["notification_status"] == "PROCESSING"
+
+
+async def test_losing_contact_with_a_group_counts_against_none(executor: Delivering, db: Db) -> None:
+    """One of them may have killed the process, and nobody knows which."""
+    group = [a_claimed(db), a_claimed(db)]
+
+    await executor.delivery.lose(group)
+
+    kept = [row(db, one.notification_id) for one in group]
+    assert [(one["notification_status"], one["failure_count"]) for one in kept] == [("FAILED", 0)] * 2
 
 
 async def test_a_notification_that_takes_all_the_time_before_its_call_has_failed(

@@ -1,4 +1,4 @@
-"""The migrations from within: where a database stands, and whose it is."""
+"""The migrations from within: where a database stands."""
 
 import asyncio
 import uuid
@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
-from tests.support.postgres import TEMPLATE, migrated_copy, quick_server
-from tests.support.rows import Db, open_db, sqlalchemy_url
+from tests.support.postgres import quick_server
+from tests.support.rows import Db, sqlalchemy_url
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.errors import SchemaBehind, StoreError, StoreUnavailable
 from xnovu_poller.store import schema
@@ -61,7 +61,7 @@ async def test_a_new_server_is_behind(bare_server: Postgres) -> None:
             await schema.check(engine)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0003"])
+@pytest.mark.parametrize("revision", ["0001", "0003", "0004"])
 async def test_a_half_migrated_database_is_behind(empty_database: str, revision: str) -> None:
     """Each revision but the last is another version's."""
     await asyncio.to_thread(schema.upgrade, sqlalchemy_url(empty_database), revision)
@@ -103,55 +103,3 @@ def test_an_unknown_revision_is_a_sentence(empty_database: str) -> None:
     """Not Alembic's error."""
     with pytest.raises(StoreError, match="9999"):
         schema.upgrade(sqlalchemy_url(empty_database), "9999")
-
-
-async def test_the_deployment_stays_what_it_is(engine: Engine) -> None:
-    """Every start reads the same id."""
-    assert await schema.deployment(engine) == await schema.deployment(engine)
-
-
-async def test_a_restored_copy_mints_its_own_id_and_keeps_it(postgres_server: Postgres) -> None:
-    """Two that start at once on the copy agree; the original keeps its own."""
-    name = f"copy_{uuid.uuid4().hex[:8]}"
-    with migrated_copy(postgres_server) as original:
-        async with reached(original) as engine:
-            first = await schema.deployment(engine)
-        copy = postgres_server.create_database(name, template=original.rpartition("/")[2])
-        try:
-            async with reached(copy) as one, reached(copy) as other:
-                minted = await asyncio.gather(schema.deployment(one), schema.deployment(other))
-                again = await schema.deployment(one)
-        finally:
-            postgres_server.drop_database(name)
-        async with reached(original) as engine:
-            kept = await schema.deployment(engine)
-
-    assert first == kept
-    assert len({*minted, again}) == 1
-    assert again != first
-
-
-async def test_a_plain_login_learns_the_deployment_too(database: str, db: Db) -> None:
-    """The worker's login needs the role and nothing else."""
-    login = f"worker_{uuid.uuid4().hex[:8]}"
-    url = plain(database, login)
-    db.execute(f"GRANT xnovu_worker TO {login}".encode())
-    db.execute("UPDATE notify.deployment SET database = 'another'")
-    before = db.execute("SELECT id FROM notify.deployment").fetchone()
-
-    async with reached(url) as engine:
-        await schema.check(engine)
-        minted = await schema.deployment(engine)
-        again = await schema.deployment(engine)
-    db.execute(f"DROP ROLE {login}".encode())
-
-    assert before is not None
-    assert before["id"] != minted == again
-
-
-def test_the_template_is_nobodys_deployment(postgres_server: Postgres, database: str) -> None:
-    """Each test's database is a copy, and knows it only once somebody asks."""
-    with open_db(database) as copy, open_db(postgres_server.url(TEMPLATE)) as original:
-        told = [one.execute("SELECT id FROM notify.deployment").fetchone() for one in (copy, original)]
-
-    assert told[0] == told[1]

@@ -6,7 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest, RegisterNamespaceRequest
 from temporalio.client import Client
+from typing_extensions import override
 
 from tests.support.delivering import a_claimed
 from tests.support.executing import Executing, claims_of, handoff_of
@@ -117,6 +120,29 @@ async def test_an_open_workflow_is_told_from_one_that_is_gone(
     assert await handoff.ask(claim.temporal_workflow_id) is Fate.GONE
 
 
+class Pausing(Temporal):
+    """A Temporal where workflows may be paused."""
+
+    @override
+    def _options(self) -> list[str]:
+        return [*super()._options(), "--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"]
+
+
+async def test_a_paused_workflow_is_open(task_queue: str, claim: Claim) -> None:
+    """It may go on at any time."""
+    with TemporaryDirectory(prefix="xnovu-temporal-") as folder, Pausing(Path(folder)) as server:
+        client = await connect(Address(target=server.address, namespace="default"))
+        handoff = handoff_of(client, task_queue, searchable=False)
+        await handoff.start([claim])
+        await client.workflow_service.pause_workflow_execution(
+            PauseWorkflowExecutionRequest(
+                namespace="default", workflow_id=claim.temporal_workflow_id, identity="test", reason="test"
+            )
+        )
+
+        assert await handoff.ask(claim.temporal_workflow_id) is Fate.OPEN
+
+
 async def test_a_missing_namespace_says_nothing_about_a_workflow(
     temporal_address: str, task_queue: str, claim: Claim
 ) -> None:
@@ -135,6 +161,25 @@ async def test_a_start_that_temporal_will_not_have_is_refused(
     """An id that is too long, say; its own words stay out."""
     with pytest.raises(HandoffRefused, match="does not accept"):
         await handoff.start([replace(claim, temporal_workflow_id="x" * 2000)])
+
+
+async def test_a_namespace_that_has_lost_its_attributes_is_served_without(
+    temporal_address: str, task_queue: str, claim: Claim
+) -> None:
+    """It was made anew, say: the first start is refused, the next one goes without them."""
+    bare = await Client.connect(temporal_address, namespace=f"{task_queue}-bare")
+    await bare.workflow_service.register_namespace(
+        RegisterNamespaceRequest(
+            namespace=bare.namespace, workflow_execution_retention_period=Duration(seconds=86_400)
+        )
+    )
+    handoff = handoff_of(bare, task_queue)
+
+    with pytest.raises(HandoffRefused, match="are the search attributes registered"):
+        await handoff.start([claim])
+    await handoff.start([claim])
+
+    assert await handoff.ask(claim.temporal_workflow_id) is Fate.OPEN
 
 
 async def test_a_server_that_is_down_is_unavailable(task_queue: str, claim: Claim) -> None:

@@ -173,26 +173,6 @@ async def test_a_workflow_fails_and_does_not_hang(
     assert (await handle.describe()).status is WorkflowExecutionStatus.FAILED
 
 
-async def test_another_deployments_workflow_is_refused(
-    client: Client, executor: Executing, task_queue: str, db: Db, novu_standin: NovuStandIn
-) -> None:
-    """Neither tried again nor recorded as lost: it touches no row."""
-    one = a_claimed(db)
-    before = row(db, one.notification_id)
-    strangers = Deliver(str(DEPLOYMENT).replace("1", "2"), contract.works([one]), None, CALL.total_seconds())
-
-    handle = await client.start_workflow(
-        contract.WORKFLOW, strangers, id=f"{task_queue}-stranger", task_queue=task_queue
-    )
-    with pytest.raises(WorkflowFailureError):
-        await handle.result()
-
-    history = (await handle.fetch_history()).to_json_dict()
-    assert activities(history) == []
-    assert row(db, one.notification_id) == before
-    assert novu_standin.stats()["calls"] == 0
-
-
 async def test_without_registered_attributes_none_is_set(
     client: Client, executor: Executing, task_queue: str, db: Db, novu_standin: NovuStandIn
 ) -> None:

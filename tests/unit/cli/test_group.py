@@ -1,6 +1,7 @@
 """`xnovu`: every command explains itself, and every error of ours is a sentence with an exit code."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import click
 import pytest
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 
 from xnovu_poller import __version__
 from xnovu_poller.cli.group import xnovu
-from xnovu_poller.errors import ConfigError, SchemaBehind, StoreUnavailable, XnovuError
+from xnovu_poller.errors import ConfigError, DeploymentDisputed, SchemaBehind, StoreUnavailable, XnovuError
 
 
 def paths(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
@@ -60,9 +61,14 @@ def test_what_is_for_itself_alone_is_not_listed() -> None:
             "xnovu: settings:\n  A: is not set\n  B: must be odd\n",
         ),
         (SchemaBehind("0001", "0004"), 3, f"xnovu: {SchemaBehind('0001', '0004')}\n"),
+        (
+            DeploymentDisputed(UUID(int=1), "a sign"),
+            1,
+            f"xnovu: {DeploymentDisputed(UUID(int=1), 'a sign')}\n",
+        ),
         (StoreUnavailable("gone"), 1, "xnovu: database: does not answer (gone)\n"),
     ],
-    ids=["settings", "schema", "other"],
+    ids=["settings", "schema", "copy", "other"],
 )
 def test_an_error_is_a_sentence_and_an_exit_code(
     error: XnovuError, code: int, said: str, monkeypatch: pytest.MonkeyPatch

@@ -1,11 +1,12 @@
 """The start waits for what is not there yet, and a stop ends every wait."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
 from tests.support.waiting import eventually
-from xnovu_poller.errors import SchemaBehind, StoreUnavailable
+from xnovu_poller.errors import DeploymentDisputed, SchemaBehind, StoreError, StoreUnavailable
 from xnovu_poller.service import parts
 from xnovu_poller.service.parts import Waiting, unless
 
@@ -83,11 +84,14 @@ async def test_a_stop_ends_the_rest_between_two_questions() -> None:
     assert await asked is None
 
 
-async def test_what_no_waiting_helps_is_raised() -> None:
-    """A person has to migrate."""
+@pytest.mark.parametrize(
+    "error", [SchemaBehind(None, "0004"), DeploymentDisputed(UUID(int=1), "a sign")], ids=["schema", "copy"]
+)
+async def test_what_no_waiting_helps_is_raised(error: StoreError) -> None:
+    """A person has to migrate, or to decide whose a copy is."""
 
     async def ask() -> int:
-        raise SchemaBehind(None, "0004")
+        raise error
 
-    with pytest.raises(SchemaBehind):
+    with pytest.raises(type(error)):
         await Waiting().until(ask, asyncio.Event())

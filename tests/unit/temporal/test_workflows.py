@@ -31,8 +31,9 @@ async def replay(recorded: dict[str, Any]) -> None:
 
 
 def test_every_way_is_recorded() -> None:
-    """The straight one, a death, a retry, a group, and lost contact."""
-    assert [path.stem for path in RECORDED] == ["dead", "group", "lost_contact", "retry", "success"]
+    """The straight one, a death, a retry, a group, lost contact, and a stranger's refusals."""
+    recorded = [path.stem for path in RECORDED]
+    assert recorded == ["dead", "group", "lost_contact", "retry", "stranger", "success"]
 
 
 @pytest.mark.parametrize("name", [path.stem for path in RECORDED])
@@ -41,7 +42,9 @@ async def test_a_recorded_history_is_gone_through_again(name: str) -> None:
     await replay(history(name))
 
 
-@pytest.mark.parametrize(("name", "word"), [("retry", "deliver"), ("lost_contact", "lose")])
+@pytest.mark.parametrize(
+    ("name", "word"), [("retry", "deliver"), ("lost_contact", "lose"), ("stranger", "deliver")]
+)
 async def test_a_history_that_went_another_way_is_seen(name: str, word: str) -> None:
     """The tests above can fail: the same history, had another activity been scheduled."""
     told = json.dumps(history(name))

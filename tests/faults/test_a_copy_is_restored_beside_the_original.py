@@ -1,0 +1,116 @@
+"""A copy of the database is restored, and a worker is started in it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from tests.support.copies import copied, copied_by_files
+from tests.support.novu import NovuStandIn
+from tests.support.postgres import migrated_copy
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import a_notification, a_workflow, open_db
+from tests.support.waiting import eventually
+from tests.support.worker import deliveries, running_worker, xnovu
+from xnovu_poller.dev.postgres import Postgres
+
+Told = Mapping[str, str]
+
+QUICK = {"NOVU_TIMEOUT_MS": "1000", "LEASE_MS": "2000", "FAILED_POLL_INTERVAL_MS": "200"}
+
+
+@pytest.fixture
+def original(postgres_server: Postgres) -> Iterator[str]:
+    """Give the URL of a database with two due notifications, to which nobody is connected."""
+    with migrated_copy(postgres_server) as url:
+        with open_db(url) as db:
+            workflow = a_workflow(db)
+            for _ in range(2):
+                a_notification(db, workflow=workflow)
+        yield url
+
+
+def send_all(url: str, environment: Told, folder: Path, name: str, *, more: int = 0) -> None:
+    """Let a worker of this database send all that is due, and more that comes meanwhile."""
+    with open_db(url) as db:
+        for _ in range(more):
+            a_notification(db, workflow=1)
+        with running_worker(folder, name, **{**environment, **QUICK, "DATABASE_URL": url}) as worker:
+            until_settled(db)
+            assert worker.stop() == 0
+
+
+def refused(url: str, environment: Told, folder: Path) -> str:
+    """Let a worker be started, which stops; give what it says."""
+    with running_worker(folder, "refused", **{**environment, "DATABASE_URL": url}) as worker:
+        assert worker.ended() == 1
+        return worker.log.read_text()
+
+
+async def until_seen(address: str, count: int, url: str) -> None:
+    """Wait until Temporal shows so many workflows of this database's deployment: visibility lags."""
+    with open_db(url) as db:
+        found = db.execute("SELECT left(id::text, 8) AS name FROM notify.deployment").fetchone()
+    assert found is not None
+    client = await Client.connect(address)
+
+    async def all_seen() -> bool:
+        query = f"WorkflowId STARTS_WITH '{found['name']}'"
+        return (await client.count_workflows(query)).count >= count
+
+    await eventually(all_seen)
+
+
+async def test_the_original_lives_on_beside_it(
+    postgres_server: Postgres,
+    original: str,
+    worker_environment: Told,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
+) -> None:
+    """Even a copy of the very files learns it, from what the original has done since; then each sends its own."""
+    with copied_by_files(postgres_server, original) as copy:
+        send_all(original, worker_environment, tmp_path, "original", more=1)
+        await until_seen(worker_environment["TEMPORAL_ADDRESS"], 3, original)
+        with open_db(copy) as db:
+            before = db.execute("SELECT * FROM notify.ent_notification").fetchall()
+            said = refused(copy, worker_environment, tmp_path)
+            assert db.execute("SELECT * FROM notify.ent_notification").fetchall() == before
+        assert "(Temporal knows attempt 1 of notification " in said
+        assert "run `xnovu db new-deployment` if the original lives on beside it" in said
+        assert "Traceback" not in said
+
+        assert xnovu("db", "new-deployment", DATABASE_URL=copy).returncode == 0
+        send_all(copy, worker_environment, tmp_path, "copy")
+
+        for url, count in ((original, 3), (copy, 2)):
+            with open_db(url) as db:
+                assert_kept(db, novu_standin)
+                assert deliveries(db, novu_standin) == [1] * count
+    assert novu_standin.stats()["deliveries"] == 5
+
+
+async def test_it_has_replaced_the_original(
+    postgres_server: Postgres,
+    original: str,
+    worker_environment: Told,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
+) -> None:
+    """The deployment goes on in it, and what the original had sent since is sent to nobody again."""
+    with copied(postgres_server, original) as copy:
+        send_all(original, worker_environment, tmp_path, "original")
+        await until_seen(worker_environment["TEMPORAL_ADDRESS"], 2, original)
+        said = refused(copy, worker_environment, tmp_path)
+        assert "(its rows came from another database or server)" in said
+        assert "`xnovu db keep-deployment` if this one has replaced it" in said
+
+        assert xnovu("db", "keep-deployment", DATABASE_URL=copy).returncode == 0
+        send_all(copy, worker_environment, tmp_path, "copy", more=1)
+
+        with open_db(copy) as db:
+            assert_kept(db, novu_standin)
+            assert deliveries(db, novu_standin) == [1] * 3
+    assert novu_standin.stats()["deliveries"] == 3
+    assert novu_standin.stats()["dropped"] == 2

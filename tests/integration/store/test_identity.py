@@ -1,0 +1,312 @@
+"""Whose database this is, the signs that it is a copy, and the copy's two ways to go on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.copies import copied, copied_by_files
+from tests.support.logins import a_login, without_login
+from tests.support.postgres import migrated_copy
+from tests.support.rows import Db, a_notification, back_dated, open_db, row, sqlalchemy_url, work, written
+from tests.support.waiting import until_blocked
+from xnovu_poller.dev.postgres import Postgres
+from xnovu_poller.errors import DeploymentDisputed, StoreError
+from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.store import identity
+from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.transitions import by_loops
+from xnovu_poller.store.transitions.by_loops import Terms
+
+TERMS = Terms(prefix="abc", batch=10, group_size=1, max_in_flight=10, lease=timedelta(seconds=30))
+
+
+@asynccontextmanager
+async def reached(url: str) -> AsyncIterator[Engine]:
+    """Lend the worker's pool on a database."""
+    engine = connect(sqlalchemy_url(url), part="test")
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@pytest.fixture
+def filled(postgres_server: Postgres) -> Any:  # noqa: ANN401 - a generator
+    """Give the URL of a database that holds a notification, and to which nobody is connected."""
+    with migrated_copy(postgres_server) as url:
+        with open_db(url) as db:
+            a_notification(db)
+        yield url
+
+
+async def test_the_deployment_stays_what_it_is(engine: Engine, db: Db) -> None:
+    """Every start reads the same, whatever was written meanwhile."""
+    first = await identity.deployment(engine)
+    a_notification(db)
+
+    assert await identity.deployment(engine) == first
+    assert first.known_since is None
+
+
+async def test_an_empty_copy_mints_its_own_id_and_keeps_it(postgres_server: Postgres) -> None:
+    """As of a template; two that start at once on it agree, and the original keeps its own."""
+    with migrated_copy(postgres_server) as original:
+        async with reached(original) as engine:
+            first = await identity.deployment(engine)
+        with copied(postgres_server, original) as copy:
+            async with reached(copy) as one, reached(copy) as other:
+                minted = await asyncio.gather(identity.deployment(one), identity.deployment(other))
+                again = await identity.deployment(one)
+        async with reached(original) as engine:
+            assert await identity.deployment(engine) == first
+
+    assert {*minted} == {again}
+    assert again != first
+
+
+async def test_a_copy_with_notifications_is_disputed(postgres_server: Postgres, filled: str) -> None:
+    """Also at the next start; the sentence names both ways, and nothing was written."""
+    async with reached(filled) as engine:
+        original = await identity.deployment(engine)
+    with copied(postgres_server, filled) as copy:
+        async with reached(copy) as engine:
+            with pytest.raises(DeploymentDisputed, match="rows came from another"):
+                await identity.deployment(engine)
+            with pytest.raises(DeploymentDisputed, match="rows came from another") as raised:
+                await identity.deployment(engine)
+        with open_db(copy) as db:
+            assert db.execute("SELECT id FROM notify.deployment").fetchone() == {"id": original.id}
+
+    assert f"deployment {original.id.hex[:8]} " in str(raised.value)
+    assert "xnovu db new-deployment" in str(raised.value)
+    assert "xnovu db keep-deployment" in str(raised.value)
+    assert not raised.value.retryable
+
+
+async def test_a_copy_of_the_files_does_not_know_itself(postgres_server: Postgres, filled: str) -> None:
+    """Which is why Temporal is asked as well."""
+    with copied_by_files(postgres_server, filled) as copy:
+        async with reached(copy) as engine:
+            whose = await identity.deployment(engine)
+            with pytest.raises(DeploymentDisputed, match="attempt 1 of notification 2,"):
+                await identity.prove(engine, whose, [Work(1, 0), Work(2, 1)])
+
+
+async def test_a_plain_login_learns_the_deployment_too(database: str, db: Db) -> None:
+    """The worker's login needs the role and nothing else, also to mint one and to ask what has ever been."""
+    login = a_login(database, "xnovu_worker")
+    db.execute("UPDATE notify.deployment SET database = 'another'")
+    before = db.execute("SELECT id FROM notify.deployment").fetchone()
+
+    async with reached(login) as engine:
+        minted = await identity.deployment(engine)
+        await identity.prove(engine, minted, [])
+    without_login(database, login)
+
+    assert before is not None
+    assert minted.id != before["id"]
+
+
+def deleted(db: Db, one: int) -> None:
+    """Delete it, as retention does."""
+    db.execute("DELETE FROM notify.ent_notification WHERE id = %s", [one])
+
+
+def revived(db: Db, one: int) -> None:
+    """Let it die, and be revived."""
+    written(db, one, notification_status="DEAD", lease_expires_at=None)
+    written(db, one, notification_status="PENDING")
+
+
+@pytest.mark.parametrize("meanwhile", [lambda *_: None, deleted, revived], ids=["open", "deleted", "revived"])
+async def test_its_own_workflows_prove_nothing_against_a_database(
+    engine: Engine, db: Db, meanwhile: Callable[[Db, int], None]
+) -> None:
+    """Whatever became of their rows."""
+    made = a_notification(db, status=Status.PROCESSING)
+    a_notification(db, status=Status.PROCESSING)
+    last = a_notification(db, status=Status.PROCESSING)
+    whose = await identity.deployment(engine)
+    for one in (made, last):
+        meanwhile(db, one)
+
+    await identity.prove(engine, whose, [Work(last, 1), Work(made, 1)])
+
+
+async def test_a_claim_that_was_given_back_or_rescued_proves_nothing(engine: Engine, db: Db) -> None:
+    """Its start may have come through all the same: the attempt never falls."""
+    released, rescued = (a_notification(db, status=Status.PROCESSING) for _ in range(2))
+    back_dated(db, rescued)
+    back_dated(db, rescued, timedelta(hours=1), "send_until")
+    await by_loops.release(engine, [work(db, released)])
+    [claim] = await by_loops.renew(engine, [work(db, rescued)], TERMS)
+    whose = await identity.deployment(engine)
+
+    assert claim.attempt == 2
+    await identity.prove(engine, whose, [Work(released, 1), Work(rescued, 1), claim.work])
+
+
+async def test_an_insert_that_was_rolled_back_is_no_gap(engine: Engine, db: Db) -> None:
+    """The sequence does not fall, so the next notification is known to come from here."""
+    with db.transaction(force_rollback=True):
+        gone = a_notification(db)
+    whose = await identity.deployment(engine)
+
+    await identity.prove(engine, whose, [Work(gone, 1)])
+
+
+async def test_what_a_database_has_not_made_was_made_by_another(engine: Engine, db: Db) -> None:
+    """A notification beyond the last, or an attempt beyond the last; also where there has never been one."""
+    whose = await identity.deployment(engine)
+    with pytest.raises(DeploymentDisputed, match="attempt 1 of notification 1,"):
+        await identity.prove(engine, whose, [Work(1, 1)])
+    made = a_notification(db, status=Status.PROCESSING)
+
+    for unknown in (Work(made, 2), Work(made + 1, 1)):
+        with pytest.raises(DeploymentDisputed, match=f"attempt {unknown.attempt} of .* {unknown[0]},"):
+            await identity.prove(engine, whose, [Work(made, 1), unknown])
+
+
+async def test_a_deployment_that_is_kept_starts_again(postgres_server: Postgres, filled: str) -> None:
+    """Under its id, and with its transaction ids; what is older says nothing any more."""
+    async with reached(filled) as engine:
+        original = await identity.deployment(engine)
+    with copied(postgres_server, filled) as copy:
+        with open_db(copy) as db:
+            before = row(db, 1)
+        async with reached(copy) as engine:
+            kept = await identity.keep_deployment(engine)
+            assert await identity.deployment(engine) == kept
+        with open_db(copy) as db:
+            assert row(db, 1) == before
+
+    assert kept.id == original.id
+    assert kept.known_since is not None
+
+
+async def test_a_new_deployment_is_known_from_now_on(postgres_server: Postgres, filled: str) -> None:
+    """And the original is not touched."""
+    async with reached(filled) as engine:
+        original = await identity.deployment(engine)
+    with copied(postgres_server, filled) as copy:
+        async with reached(copy) as engine:
+            made = await identity.new_deployment(engine)
+            now = await identity.deployment(engine)
+    async with reached(filled) as engine:
+        assert await identity.deployment(engine) == original
+
+    assert (made.former, made.id, made.renamed, made.taken_back) == (original.id, now.id, 1, 0)
+    assert made.id != original.id
+    assert now.known_since is not None
+
+
+@pytest.mark.parametrize("status", Status)
+async def test_what_is_not_sent_gets_another_transaction_id(engine: Engine, db: Db, status: Status) -> None:
+    """What may still be sent forgets what Novu knows of the old one; the dead keep what they tell."""
+    made = a_notification(db, status=status)
+    written(db, made, refusals=2, unknown_outcomes=1, lapses=3)
+    before = row(db, made)
+
+    told = await identity.new_deployment(engine)
+
+    after = row(db, made)
+    waits = status in {Status.PENDING, Status.FAILED, Status.PROCESSING}
+    assert (after["transaction_id"] != before["transaction_id"]) is (status is not Status.SENT)
+    assert (told.renamed, told.taken_back) == (status is not Status.SENT, status is Status.PROCESSING)
+    assert after["notification_status"] == (Status.PENDING if status is Status.PROCESSING else status)
+    assert (after["refusals"], after["unknown_outcomes"], after["lapses"]) == (
+        (0, 0, 0) if waits else (2, 1, 3)
+    )
+    assert (after["attempt"], after["failure_count"]) == (before["attempt"], before["failure_count"])
+    assert (after["lease_expires_at"], after["send_until"]) == (None, None)
+
+
+async def test_what_the_original_is_sending_goes_back_where_it_came_from(engine: Engine, db: Db) -> None:
+    """FAILED, if it was claimed from there; a live send is the original's."""
+    made = a_notification(db, status=Status.PROCESSING)
+    written(db, made, next_attempt_at="2020-01-01T00:00Z", send_until="2999-01-01T00:00Z")
+
+    await identity.new_deployment(engine)
+
+    assert row(db, made)["notification_status"] == "FAILED"
+
+
+async def test_chunks_that_were_not_accepted_go_by_the_new_id(engine: Engine, db: Db) -> None:
+    """An accepted one has reached its people, a refused one stays refused, an unknown one is sent again."""
+    made = a_notification(db, status=Status.FAILED)
+    for chunk, outcome in enumerate(("accepted", "refused", "unknown", None), 1):
+        db.execute(
+            "INSERT INTO notify.ent_notification_delivery (notification_id, chunk, enterprise_id, recipients,"
+            " transaction_id, refusals, outcome, answered_at) VALUES (%s, %s, 'acme', '{s}', %s, 2, %s, now())",
+            [made, chunk, f"old-{chunk}", outcome],
+        )
+
+    await identity.new_deployment(engine)
+
+    new = row(db, made)["transaction_id"]
+    found = db.execute(
+        "SELECT transaction_id, refusals, outcome, answered_at IS NULL AS open"
+        " FROM notify.ent_notification_delivery ORDER BY chunk"
+    ).fetchall()
+    assert [tuple(one.values()) for one in found] == [
+        ("old-1", 2, "accepted", False),
+        (f"{new}-2", 0, "refused", False),
+        (f"{new}-3", 0, None, True),
+        (f"{new}-4", 0, None, False),
+    ]
+
+
+async def test_while_workers_are_connected_nothing_changes(engine: Engine, db: Db) -> None:
+    """They hold claims under the id that would go; one that is only starting counts, for it may have read it."""
+    made = a_notification(db)
+    before = row(db, made), await identity.deployment(engine)
+    worker = connect(engine.url.render_as_string(hide_password=False), part=identity.WORKER)
+    await identity.deployment(worker)
+    with pytest.raises(StoreError, match="stop them first"):
+        await identity.new_deployment(engine)
+    assert (row(db, made), await identity.deployment(engine)) == before
+
+    await worker.dispose()
+    await identity.new_deployment(engine)
+    assert row(db, made) != before[0]
+
+
+async def test_whoever_reads_the_deployment_meanwhile_is_waited_for(
+    engine: Engine, db: Db, database: str
+) -> None:
+    """Between the look for workers and the change none can start."""
+    a_notification(db)
+    with open_db(database) as reader:
+        with reader.transaction():
+            reader.execute("SELECT id FROM notify.deployment")
+            renewing = asyncio.create_task(identity.new_deployment(engine))
+            await until_blocked(database, "xnovu:test")
+        assert (await renewing).renamed == 1
+
+
+async def test_it_is_the_same_on_every_version(other_database: str) -> None:
+    """The guard reads who wrote a row, in PostgreSQL's own words."""
+    with open_db(other_database) as db:
+        made = [a_notification(db, status=status) for status in Status]
+        before = [row(db, one)["transaction_id"] for one in made]
+        async with reached(other_database) as engine:
+            whose = await identity.deployment(engine)
+            await identity.prove(engine, whose, [Work(made[1], 1)])
+            renewal = await identity.new_deployment(engine)
+            kept = await identity.keep_deployment(engine)
+        after = [row(db, one)["transaction_id"] for one in made]
+
+    assert (renewal.former, renewal.id, renewal.renamed) == (whose.id, kept.id, 5)
+    assert len({*before, *after}) == 11
+
+
+def test_each_test_has_a_deployment_of_its_own(database: str, postgres_server: Postgres) -> None:
+    """Though all are copies of one template."""
+    with migrated_copy(postgres_server) as other, open_db(other) as one, open_db(database) as two:
+        told = [db.execute("SELECT id FROM notify.deployment").fetchone() for db in (one, two)]
+
+    assert told[0] != told[1]
