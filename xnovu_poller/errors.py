@@ -233,15 +233,22 @@ class NovuError(XnovuError):
 
 
 class NovuUnavailable(NovuError):
-    """Novu says that it cannot serve now; nothing was accepted."""
+    """Novu cannot serve now.
+
+    Attributes:
+        unsure: a gateway says so, and may have passed the call on; otherwise nothing was accepted.
+    """
 
     code = "novu_unavailable"
     retryable = True
 
-    def __init__(self, reason: str, pause: timedelta | None = None, *, answered: bool = True) -> None:
+    def __init__(
+        self, reason: str, pause: timedelta | None = None, *, answered: bool = True, unsure: bool = False
+    ) -> None:
         super().__init__(f"Novu: cannot serve now ({reason})")
         self.pause = pause
         self.answered = answered
+        self.unsure = unsure
 
 
 class NovuThrottled(NovuError):

@@ -99,8 +99,15 @@ class Gate:
         return min(limit, max(0, self._window - self._spent))
 
     def spend(self, count: int) -> None:
-        """Count notifications as let out."""
-        self._spent += count
+        """Count notifications as let out; if the gate has closed since they were claimed, they come back."""
+        if not self.closed:
+            self._spent += count
+
+    def spare(self, count: int) -> None:
+        """Let others go in the place of so many that came to their end without a call to Novu."""
+        self._spent = max(0, self._spent - count)
+        if self._served:
+            self._widen()
 
     def observe(self, source: Source, outcome: Outcome) -> None:
         """Learn from how a call to Novu ended.
@@ -114,7 +121,7 @@ class Gate:
             case Accepted() | Refused(error=NovuRejected()):
                 self._serve()
             case Refused(error=NovuThrottled() as error):
-                self._close(error.pause, str(error))
+                self.throttle(error)
             case Refused(error=NovuUnauthorized() as error):
                 self.stopped = True
                 self._back_off(STOPPED_PAUSE, str(error))
@@ -123,6 +130,10 @@ class Gate:
                 self._back_off(OUTAGE_PAUSE, str(error), asked)
             case Unknown():
                 self._miss(source)
+
+    def throttle(self, error: NovuThrottled) -> None:
+        """Close for the pause that Novu asks for, whatever it was asked."""
+        self._close(error.pause, str(error))
 
     def limits(self, remaining: int | None, reset: timedelta | None) -> None:
         """Learn Novu's rate limit: with no call remaining, the gate is closed until the reset."""
@@ -141,7 +152,11 @@ class Gate:
         if self._window is None or self.closed:
             return
         self._served += 1
-        if self._served >= self._spent:
+        self._widen()
+
+    def _widen(self) -> None:
+        """Begin a window twice as large once all that were let out are served."""
+        if self._window is not None and self._served >= self._spent:
             self._open(self._window * 2)
 
     def _miss(self, source: Source) -> None:

@@ -55,6 +55,7 @@ class Doctor:
     def __init__(self, probes: Sequence[Probe]) -> None:
         self._probes = tuple(probes)
         self._asking = asyncio.Lock()
+        self._asked: dict[str, asyncio.Task[ProbeAnswer]] = {}
         self._answers: dict[str, ProbeAnswer] = {}
         self._fresh_until = 0.0
         self._born = time.monotonic()
@@ -63,7 +64,7 @@ class Doctor:
         """Give the health of the whole and of each component."""
         async with self._asking:
             if time.monotonic() >= self._fresh_until:
-                answers = await asyncio.gather(*(_ask(probe) for probe in self._probes))
+                answers = await asyncio.gather(*(self._ask(probe) for probe in self._probes))
                 self._answers = {
                     probe.name: answer for probe, answer in zip(self._probes, answers, strict=True)
                 }
@@ -78,6 +79,18 @@ class Doctor:
                 for name, answer in self._answers.items()
             },
         }
+
+    async def _ask(self, probe: Probe) -> ProbeAnswer:
+        """Wait for an answer as long as it is worth; a question that is left standing is not asked twice."""
+        asked = self._asked.get(probe.name)
+        if asked is None or asked.done():
+            asked = self._asked[probe.name] = asyncio.create_task(_answer(probe))
+        await asyncio.wait([asked], timeout=PROBE_SECONDS)
+        if asked.done() and not asked.cancelled():
+            return asked.result()
+        # Its end is not waited for: a mute server is asked to give the question up, and is mute to that.
+        asked.cancel()
+        return ProbeAnswer("unhealthy", f"no answer within {PROBE_SECONDS:g} s")
 
 
 class HealthServer:
@@ -166,12 +179,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _ask(probe: Probe) -> ProbeAnswer:
+async def _answer(probe: Probe) -> ProbeAnswer:
     try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            return await probe.ask()
-    except TimeoutError:
-        return ProbeAnswer("unhealthy", f"no answer within {PROBE_SECONDS:g} s")
+        return await probe.ask()
     except XnovuError as error:
         return ProbeAnswer("unhealthy", f"{error.code}: {error}")
     except Exception as error:  # noqa: BLE001 - a page of health answers whatever is broken

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -116,6 +116,29 @@ async def test_a_probe_without_an_answer_is_unhealthy(monkeypatch: pytest.Monkey
 
     assert told["components"]["slow"] == {"status": "unhealthy", "detail": "no answer within 0.05 s"}
     assert told["components"]["quick"]["status"] == "healthy"
+
+
+async def test_a_probe_that_cannot_be_given_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mute database does not hear that its answer is no longer wanted; it is asked again when it speaks."""
+    monkeypatch.setattr(http, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(http, "FRESH_SECONDS", 0.0)
+    speaks = asyncio.Event()
+    asked: list[int] = []
+
+    async def ask() -> ProbeAnswer:
+        asked.append(1)
+        while not speaks.is_set():
+            with suppress(asyncio.CancelledError):
+                await speaks.wait()
+        return ProbeAnswer("healthy")
+
+    async with served(Probe("mute", ask)) as client:
+        for _ in range(2):
+            told = (await client.get("/health")).json()
+            assert told["components"]["mute"]["detail"] == "no answer within 0.05 s"
+        assert len(asked) == 1
+        speaks.set()
+        assert (await client.get("/health")).status_code == 200
 
 
 async def test_probes_are_asked_side_by_side() -> None:

@@ -14,7 +14,7 @@ from xnovu_poller.delivery.render import Valid
 from xnovu_poller.delivery.trigger import Ending, Trigger, Verdict
 from xnovu_poller.delivery.validate import Schemas, usable
 from xnovu_poller.delivery.withdraw import withdraw
-from xnovu_poller.errors import LostContact, StoreError, Unfinished, XnovuError
+from xnovu_poller.errors import LostContact, StoreError, StoreUnavailable, Unfinished, XnovuError
 from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import MAX_LAPSES, Fault, Work, seconds
 from xnovu_poller.novu import Novu
@@ -136,14 +136,14 @@ class Delivery:
 
         Args:
             works: what the workflow was to deliver.
-            counted: whether that brings them nearer to DEAD; an outage of the database does not, and of a
-                group nobody knows whose fault it was: each runs alone from now on.
+            counted: the sender may have died. That brings them nearer to DEAD, unless it is a group:
+                nobody knows whose fault it was, and each runs alone from now on.
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer; the rescue will find the rows.
         """
         fault = Fault.of(LostContact())
-        counted = counted and len(works) == 1
+        died, counted = counted, counted and len(works) == 1
         lost = await by_executors.lose(
             self._engine,
             works,
@@ -151,6 +151,7 @@ class Delivery:
             wait=backoff.wait(1),
             max_failures=self._max_failures,
             counted=counted,
+            died=died,
         )
         if counted:
             metrics.FAILED.labels(fault.code).inc(len(lost))
@@ -166,15 +167,28 @@ class Delivery:
         over = [one for one in found.held if one.withdrawn or one.expired]
         wanted = [one for one in found.held if not (one.withdrawn or one.expired)]
         doing = [_watched(one, withdraw(self._engine, self._novu, one), sends=False) for one in over]
-        verdicts: list[Verdict] = []
-        for one, payload in _sort(
-            await self._render(_sort(await self._validate(wanted), verdicts)), verdicts
-        ):
+        ready, verdicts = await self._prepare(wanted)
+        for one, payload in ready:
             sending = self._trigger.send(one.held, one.workflow.key, payload, ends=ends, leaves=leaves)
             doing.append(_watched(one.held, sending, sends=True))
-        verdicts += await asyncio.gather(*doing)
+        self._gate.spare(len(over) + len(verdicts))
+        tried = await asyncio.gather(*doing)
+        self._gate.spare(sum(verdict.turned_away is not None for verdict in tried))
+        verdicts += tried
         endings = await recorder.record(verdicts, last=last)
         return Walk(endings, found.alone, len(found.live), found.patience)
+
+    async def _prepare(
+        self, wanted: Sequence[Held]
+    ) -> tuple[list[tuple[Valid, dict[str, Any]]], list[Verdict]]:
+        """Take notifications through the stages in which nothing is sent; give those to be sent, and the rest."""
+        verdicts: list[Verdict] = []
+        try:
+            valid = _sort(await self._validate(wanted), verdicts)
+            return _sort(await self._render(valid), verdicts), verdicts
+        except StoreUnavailable as error:
+            # Unless somebody says that nothing was sent, it will look as if the sender had died.
+            return [], [Verdict(Ending.UNFINISHED, one, Fault.of(error)) for one in wanted]
 
     async def _validate(self, wanted: Sequence[Held]) -> list[Valid | Verdict]:
         """Sort out poison, and what is unfit for its workflow."""

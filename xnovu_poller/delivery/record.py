@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 
 from xnovu_poller import backoff, log, metrics
 from xnovu_poller.delivery.trigger import Ending, Verdict
@@ -103,11 +104,11 @@ class Recorder:
                     _log.warning("notification dead", notification=hold.notification_id, error=fault.code)
 
     async def _released(self, verdicts: Sequence[Verdict]) -> None:
-        for refused in (False, True):
-            holds = [v.held.hold for v in verdicts if v.refused is refused]
+        for refused, unknown in product((False, True), repeat=2):
+            holds = [v.held.hold for v in verdicts if (v.refused, v.unknown) == (refused, unknown)]
             if holds:
                 moved = await self._insist(
-                    partial(by_executors.release_held, self._engine, holds, refused=refused)
+                    partial(by_executors.release_held, self._engine, holds, refused=refused, unknown=unknown)
                 )
                 metrics.RELEASED.inc(len(moved))
                 _log.info("notifications released", released=len(moved), reason=self._gate.reason)
@@ -142,6 +143,7 @@ class Recorder:
             counted=counted,
             unknown=verdict.unknown,
             refused=verdict.refused,
+            withdrawn=verdict.held.withdrawn,
         )
 
     async def _insist(self, arrow: Callable[[], Awaitable[set[int]]]) -> set[int]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from xnovu_poller import metrics
 from xnovu_poller.breaker import Breaker
-from xnovu_poller.errors import NovuRejected, NovuUnauthorized, Unfinished, WorkflowTripped
+from xnovu_poller.errors import NovuRejected, NovuUnauthorized, NovuUnavailable, Unfinished, WorkflowTripped
 from xnovu_poller.lifecycle import (
     RECIPIENTS_PER_CHUNK,
     Accepted,
@@ -157,7 +157,7 @@ class Trigger:
             self.engine,
             held.hold,
             chunk,
-            outcome=_word(verdict.ending),
+            outcome=_word(verdict),
             fault=verdict.fault,
             refused=verdict.refused,
             deadline=self.timeout,
@@ -188,21 +188,20 @@ def _verdict(held: Held, outcome: Outcome) -> Verdict:
         case Refused(error=NovuRejected() as error):
             return Verdict(Ending.DEAD, held, Fault.of(error), refused=True)
         case Refused(error=error):
-            return Verdict(Ending.RELEASED, held, Fault.of(error), refused=error.answered)
+            unsure = isinstance(error, NovuUnavailable) and error.unsure
+            return Verdict(Ending.RELEASED, held, Fault.of(error), refused=error.answered, unknown=unsure)
         case Unknown(error=error):
             return Verdict(Ending.UNKNOWN, held, Fault.of(error), refused=error.answered, unknown=True)
 
 
-def _word(ending: Ending) -> Literal["accepted", "refused", "unknown"] | None:
-    match ending:
+def _word(verdict: Verdict) -> Literal["accepted", "refused", "unknown"] | None:
+    match verdict.ending:
         case Ending.SENT:
             return "accepted"
         case Ending.DEAD:
             return "refused"
-        case Ending.UNKNOWN:
-            return "unknown"
         case _:
-            return None
+            return "unknown" if verdict.unknown else None
 
 
 def _class(outcome: Outcome) -> str:

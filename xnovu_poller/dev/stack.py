@@ -28,14 +28,18 @@ class Stack:
     Rows, workflows, deliveries and ports are kept in the folder and found again by the next start.
 
     Guarantee: whatever interrupts a start or ends us, no server stays behind.
+
+    Attributes:
+        postgres: the database's server; a soak stops and starts it by itself.
+        temporal: Temporal's server, likewise.
     """
 
     def __init__(self, folder: Path) -> None:
         """Describe the stack, which keeps everything in the folder; nothing runs yet."""
         self.folder = folder.absolute()
         ports = self._remembered_ports()
-        self._postgres = Postgres(self.folder / "postgres", port=ports.get("postgres", 0))
-        self._temporal = Temporal(
+        self.postgres = Postgres(self.folder / "postgres", port=ports.get("postgres", 0))
+        self.temporal = Temporal(
             self.folder / "temporal",
             keep=True,
             port=ports.get("temporal", 0),
@@ -49,8 +53,8 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """What a worker's environment must hold."""
         return {
-            "DATABASE_URL": self._postgres.url(DATABASE),
-            "TEMPORAL_ADDRESS": self._temporal.address,
+            "DATABASE_URL": self.postgres.url(DATABASE),
+            "TEMPORAL_ADDRESS": self.temporal.address,
             "NOVU_API_URL": self.standin_url,
             "NOVU_SECRET_KEY": STANDIN_KEY,
         }
@@ -58,7 +62,7 @@ class Stack:
     @property
     def temporal_ui_url(self) -> str:
         """Where workflows can be looked at."""
-        return self._temporal.ui_url
+        return self.temporal.ui_url
 
     @property
     def standin_url(self) -> str:
@@ -68,7 +72,7 @@ class Stack:
     @property
     def servers(self) -> list[Child]:
         """The servers that were started, in that order."""
-        started = (self._postgres.server, self._temporal.server, self._standin)
+        started = (self.postgres.server, self.temporal.server, self._standin)
         return [server for server in started if server is not None]
 
     def start(self, *, fresh: bool = False, report: Callable[[str], None] = lambda _: None) -> None:
@@ -89,13 +93,13 @@ class Stack:
                 report("Forgetting all rows, workflows and deliveries")
                 self.erase()
             report("Starting PostgreSQL")
-            undo.callback(self._postgres.stop)
-            self._postgres.start()
+            undo.callback(self.postgres.stop)
+            self.postgres.start()
             report("Bringing the database to this version")
             self._migrate()
             report("Starting Temporal")
-            undo.callback(self._temporal.stop)
-            self._temporal.start()
+            undo.callback(self.temporal.stop)
+            self.temporal.start()
             report("Starting the Novu stand-in")
             undo.callback(self._stop_standin)
             start_again(self._start_standin)
@@ -140,15 +144,15 @@ class Stack:
 
     def erase(self) -> None:
         """Forget all rows, workflows and deliveries; the stack must be stopped."""
-        self._postgres.erase()
-        self._temporal.erase()
+        self.postgres.erase()
+        self.temporal.erase()
         with kept_out(self.folder, STANDIN):
             self._ledger.unlink(missing_ok=True)
 
     def _migrate(self) -> None:
-        if not self._postgres.has_database(DATABASE):
-            self._postgres.create_database(DATABASE)
-        schema.upgrade(self._postgres.url(DATABASE).replace("postgresql:", "postgresql+psycopg:", 1))
+        if not self.postgres.has_database(DATABASE):
+            self.postgres.create_database(DATABASE)
+        schema.upgrade(self.postgres.url(DATABASE).replace("postgresql:", "postgresql+psycopg:", 1))
 
     def _start_standin(self) -> None:
         self._standin_port = free_port(self._standin_port)
@@ -180,9 +184,9 @@ class Stack:
 
     def _remember_ports(self) -> None:
         ports = {
-            "postgres": self._postgres.port,
-            "temporal": self._temporal.port,
-            "temporal-ui": self._temporal.ui_port,
+            "postgres": self.postgres.port,
+            "temporal": self.temporal.port,
+            "temporal-ui": self.temporal.ui_port,
             STANDIN: self._standin_port,
         }
         (self.folder / "ports.json").write_text(json.dumps(ports, indent=2) + "\n")

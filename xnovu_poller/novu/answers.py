@@ -23,8 +23,10 @@ from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Unknown
 SHORTEST_PAUSE, USUAL_PAUSE, LONGEST_PAUSE = (timedelta(seconds=s) for s in (1, 5, 300))
 """What Novu may ask for, and what is taken where it asks for a pause without saying how long."""
 
-# 425 is said before the request is looked at; the others come from what stands before Novu.
+# 425 and 503 are said before the request is looked at.
 UNAVAILABLE = frozenset({425, 502, 503, 504})
+# A gateway says so of an answer that broke off or did not come: Novu may have the request.
+UNSURE = frozenset({502, 504})
 # 408 may come from a proxy that had passed the request on; 409 says that the same call is still running.
 UNANSWERED = frozenset({408, 409})
 REJECTED = frozenset({400, 413, 415, 422})
@@ -48,7 +50,7 @@ def content(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON
         asked = pause(answer, "Retry-After") or pause(answer, "RateLimit-Reset")
         raise NovuThrottled(asked or USUAL_PAUSE)
     if status in UNAVAILABLE:
-        raise NovuUnavailable(str(status), pause(answer, "Retry-After"))
+        raise NovuUnavailable(str(status), pause(answer, "Retry-After"), unsure=status in UNSURE)
     if status in UNANSWERED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Novu keeps its 500 for a day under the key; whatever else lies here may come from a proxy.
         raise NovuUnanswered(str(status), answered=status == HTTPStatus.INTERNAL_SERVER_ERROR)

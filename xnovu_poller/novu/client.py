@@ -13,6 +13,7 @@ from xnovu_poller import __version__
 from xnovu_poller.errors import (
     NovuError,
     NovuRejected,
+    NovuThrottled,
     NovuUnanswered,
     NovuUnauthorized,
     NovuUnavailable,
@@ -114,7 +115,11 @@ class Novu:
             NovuError: the kind says why; after `NovuUnanswered` it may have been cancelled.
         """
         path = f"{TRIGGER}/{quote(transaction_id, safe='')}"
-        cancelled = await self._ask("DELETE", path, self._ends(None))
+        try:
+            cancelled = await self._ask("DELETE", path, self._ends(None))
+        except NovuThrottled as error:
+            self._gate.throttle(error)
+            raise
         if not isinstance(cancelled, bool):
             raise NovuUnanswered("malformed answer")
         return cancelled

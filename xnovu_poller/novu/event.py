@@ -46,7 +46,7 @@ class Event:
             body = weighed = self._encode(self.payload)
             if len(body) > EVENT_BYTES and "attachments" in self.payload:
                 weighed = self._encode({k: v for k, v in self.payload.items() if k != "attachments"})
-        except ValueError:  # its message would quote the value
+        except (ValueError, RecursionError):  # its message would quote the value
             raise NovuRejected(HTTPStatus.BAD_REQUEST, "not_json") from None
         if len(weighed) > EVENT_BYTES:
             raise NovuRejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")

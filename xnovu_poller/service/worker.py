@@ -160,6 +160,8 @@ class Worker:
         if self._parts is None:
             return self._not_yet()
         self._backlog = await reads.backlog(self._parts.engine)
+        if await reads.only_reads(self._parts.engine):
+            return ProbeAnswer("unhealthy", "database: only reads; is it a standby, or its disk full?")
         return ProbeAnswer("healthy")
 
     async def _probe_temporal(self) -> ProbeAnswer:

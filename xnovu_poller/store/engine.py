@@ -1,5 +1,6 @@
 """The pool of connections to PostgreSQL, and its errors in our words."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -32,6 +33,9 @@ class Unreadable(dict[str, Any]):
 # An age bound lets a worker leave a writer that a failover made read-only.
 _MAX_AGE_SECONDS = 1800
 _STATEMENT_TIMEOUT_MS = 60_000
+_SILENCE_SECONDS = _STATEMENT_TIMEOUT_MS / 1000 + 5
+"""A server that has not even ended a statement by then is mute, though its machine may acknowledge what we send."""
+
 _PROVED = "proved"
 
 # Row-level security keeps the planner from the statistics of a state (`enum_eq` is not leakproof): it takes
@@ -92,12 +96,14 @@ async def reach(engine: Engine) -> AsyncIterator[AsyncConnection]:
         StoreUnavailable: PostgreSQL does not answer, is in recovery, or the pool is exhausted.
     """
     try:
-        async with engine.connect() as connection:
+        async with asyncio.timeout(_SILENCE_SECONDS), engine.connect() as connection:
             yield connection
     except (exc.OperationalError, exc.InterfaceError, exc.InternalError) as error:
         raise StoreUnavailable(reason(error.orig)) from error
     except exc.TimeoutError as error:
         raise StoreUnavailable("no connection of the pool is free") from error
+    except TimeoutError as error:
+        raise StoreUnavailable("it is mute") from error
 
 
 def reason(error: BaseException | None) -> str:

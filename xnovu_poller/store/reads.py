@@ -172,6 +172,16 @@ async def full(engine: Engine, max_in_flight: int) -> bool:
         return bool(await connection.scalar(_FULL, {"max_in_flight": max_in_flight}))
 
 
+async def only_reads(engine: Engine) -> bool:
+    """Tell whether PostgreSQL refuses to write: a standby, or one that was told so.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with reach(engine) as connection:
+        return bool(await connection.scalar(_ONLY_READS))
+
+
 _WORKFLOWS = text("""
     SELECT id, updated_at, enterprise_id, workflow_type::text AS workflow_type, workflow_key,
         default_channels::text[] AS channels, payload_schema, template_overrides,
@@ -208,6 +218,8 @@ _WITHDRAWN = text("""
 
 _FULL = text("""
     SELECT count(*) >= :max_in_flight FROM notify.ent_notification WHERE notification_status = 'PROCESSING'""")
+
+_ONLY_READS = text("SELECT current_setting('transaction_read_only')::bool")
 
 _COUNTS = ", ".join(
     f"(SELECT count(*) FROM (SELECT FROM notify.ent_notification n WHERE {due.owned} AND n.{due.ripe}"  # noqa: S608 - built of the loops' constants

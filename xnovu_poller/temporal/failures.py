@@ -27,7 +27,7 @@ def to_temporal(error: XnovuError) -> ApplicationError:
         next_retry_delay=pause,
         # The SDK logs other failures with a traceback; a next try is our usual way.
         category=ApplicationErrorCategory.BENIGN
-        if isinstance(error, Unfinished)
+        if error.retryable
         else ApplicationErrorCategory.UNSPECIFIED,
     )
 

@@ -284,7 +284,9 @@ async def _fail(engine: Engine, db: Db, ids: list[int]) -> None:
     await claim(engine, NEW, replace(TERMS, batch=500), Place())
     works = [work(db, made) for made in ids]
     fault = Fault("novu_rejected", "Novu: rejects it")
-    await by_executors.lose(engine, works, fault=fault, wait=timedelta(0), max_failures=8, counted=True)
+    await by_executors.lose(
+        engine, works, fault=fault, wait=timedelta(0), max_failures=8, counted=True, died=True
+    )
 
 
 async def test_slices_of_a_claim_share_a_workflow(engine: Engine, db: Db) -> None:

@@ -10,9 +10,11 @@ from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from tests.support.postgres import quick_server
+from tests.support.proxy import proxied
 from tests.support.rows import Db, a_notification, open_db, row, sqlalchemy_url
 from tests.support.waiting import eventually
 from xnovu_poller.errors import StoreUnavailable
+from xnovu_poller.store import engine as engine_module
 from xnovu_poller.store.engine import ROLE, Engine, connect, reach, worker_options
 
 _SLEEPS = "SELECT FROM pg_stat_activity WHERE application_name = 'xnovu:single' AND wait_event = 'PgSleep'"
@@ -156,6 +158,22 @@ async def test_a_statement_that_runs_too_long_is_unavailable(database: str) -> N
         await asked(engine, "SELECT set_config('statement_timeout', '20ms', false)")
         with pytest.raises(StoreUnavailable):
             await asked(engine, "SELECT pg_sleep(30)")
+
+
+async def test_a_server_that_is_mute_is_unavailable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot end a statement that runs too long, so we do; and the connection is not lent again."""
+    monkeypatch.setattr(engine_module, "_SILENCE_SECONDS", 0.2)
+    async with proxied(database) as proxy, pool_of_one(proxy.through(database)) as engine:
+        await asked(engine, "SELECT 1")
+        proxy.hang()
+        waiting = asyncio.create_task(asked(engine, "SELECT 1"))
+        # It is asked to end the statement, on a connection of its own, and is mute to that as well.
+        await eventually(lambda: len(proxy._writers) == 4)
+        proxy.cut()
+        with pytest.raises(StoreUnavailable, match="mute"):
+            await waiting
+        proxy.mend()
+        assert await asked(engine, "SELECT 1") == 1
 
 
 async def test_a_caller_that_is_cancelled_leaks_no_connection(database: str, db: Db) -> None:

@@ -158,3 +158,13 @@ async def test_what_a_tenant_miswrites_is_its_own_affair(engine: Engine, db: Db)
 
     assert (await reads.workflows(engine, [made]))[made].templates == {"PUSH": "short"}
     assert len(await reads.templates(engine, [("acme", "parcel", Channel.EMAIL)])) == 1
+
+
+async def test_a_server_that_only_reads_is_known(engine: Engine, db: Db) -> None:
+    """It answers every question, and no notification goes on."""
+    assert not await reads.only_reads(engine)
+
+    db.execute(f"ALTER DATABASE {db.info.dbname} SET default_transaction_read_only = on".encode())
+    await engine.dispose()
+
+    assert await reads.only_reads(engine)

@@ -50,7 +50,7 @@ def test_each_outcome_has_its_verdict(
     assert verdict.ending is Ending[ending]
     assert (verdict.refused, verdict.unknown) == (refused, unknown)
     assert (verdict.fault is None) == (ending == "SENT")
-    assert trigger._word(verdict.ending) == word
+    assert trigger._word(verdict) == word
     assert trigger._class(outcome) == label
     assert label in metrics.CALL_OUTCOMES
 

@@ -26,6 +26,7 @@ _KINDS = {
     "counts": "int",
     "unknowns": "int",
     "refused": "int",
+    "withdrawn": "int",
 }
 
 

@@ -25,6 +25,8 @@ class Failure:
         counted: whether it brings the notification nearer to DEAD; an outage does not.
         unknown: the last try may have been accepted.
         refused: Novu answered, so that the next attempt bears another idempotency key.
+        withdrawn: its retraction was known when it was held. One that was asked for since is not given up:
+            the next attempt comes at once, and asks Novu to cancel.
     """
 
     hold: Hold
@@ -33,20 +35,25 @@ class Failure:
     counted: bool = True
     unknown: bool = False
     refused: bool = False
+    withdrawn: bool = False
 
 
-async def release_held(engine: Engine, holds: Sequence[Hold], *, refused: bool) -> set[int]:
-    """PROCESSING → PENDING, or FAILED where it came from: Novu could not serve; nothing was accepted.
+async def release_held(
+    engine: Engine, holds: Sequence[Hold], *, refused: bool, unknown: bool = False
+) -> set[int]:
+    """PROCESSING → PENDING, or FAILED where it came from: Novu could not serve.
 
     Args:
         engine: where the rows are.
         holds: the rights to write.
         refused: Novu gave a definite answer, so the next call must bear another idempotency key.
+        unknown: a gateway gave it, which may have passed the call on: it may have been accepted.
 
     Raises:
         StoreUnavailable: nothing may have been written; the sends lapse.
     """
-    return await move(engine, _RELEASE_HELD, bind_holds(holds) | {"refused": int(refused)})
+    values = bind_holds(holds) | {"refused": int(refused), "unknown": int(unknown)}
+    return await move(engine, _RELEASE_HELD, values)
 
 
 async def sent(engine: Engine, holds: Sequence[Hold]) -> set[int]:
@@ -71,13 +78,15 @@ async def failed(engine: Engine, failures: Sequence[Failure], *, max_failures: i
         "counts": [int(failure.counted) for failure in failures],
         "unknowns": [int(failure.unknown) for failure in failures],
         "refused": [int(failure.refused) for failure in failures],
+        "withdrawn": [int(failure.withdrawn) for failure in failures],
         "max_failures": max_failures,
     }
     return await move(engine, _FAILED, values)
 
 
 async def dead(engine: Engine, faults: Sequence[tuple[Hold, Fault]], *, refused: bool = False) -> set[int]:
-    """PROCESSING → DEAD: no further attempt can succeed; `error_details` says why.
+    """PROCESSING → DEAD: no further attempt can succeed; `error_details` says why. RETRACTED instead, where
+    that was asked for meanwhile and nothing was accepted.
 
     Args:
         engine: where the rows are.
@@ -123,8 +132,15 @@ async def retracted(engine: Engine, holds: Sequence[Hold], *, reason: str, certa
     return await move(engine, _RETRACTED, bind_holds(holds) | {"reason": reason, "certain": certain})
 
 
-async def lose(
-    engine: Engine, works: Sequence[Work], *, fault: Fault, wait: timedelta, max_failures: int, counted: bool
+async def lose(  # noqa: PLR0913 - what is to be told, each named
+    engine: Engine,
+    works: Sequence[Work],
+    *,
+    fault: Fault,
+    wait: timedelta,
+    max_failures: int,
+    counted: bool,
+    died: bool,
 ) -> set[int]:
     """PROCESSING → FAILED or DEAD: the workflow never heard from its activity again.
 
@@ -137,6 +153,8 @@ async def lose(
         wait: how long until the next attempt.
         max_failures: as many counted failures are the last.
         counted: whether this is one.
+        died: the sender may have died: a send that nobody ended is a lapse. It did not if only its
+            database was away.
 
     Returns:
         The ids that moved.
@@ -149,6 +167,7 @@ async def lose(
         "wait": seconds(wait),
         "max_failures": max_failures,
         "counted": int(counted),
+        "died": died,
     }
     return await move(engine, _LOSE, values)
 
@@ -160,10 +179,17 @@ def _faults(faults: Sequence[tuple[Hold, Fault]]) -> dict[str, Any]:
 
 
 _HOLDS = "n.send_until = asked.untils"
-_LAST = "n.failure_count + mine.counts >= :max_failures AND mine.counts > 0"
+_ASKED_SINCE = "(n.retract_requested_at IS NOT NULL AND mine.withdrawn = 0)"
+_LAST = f"n.failure_count + mine.counts >= :max_failures AND mine.counts > 0 AND NOT {_ASKED_SINCE}"
+_NOTHING_SENT = """(n.retract_requested_at IS NOT NULL AND n.unknown_outcomes = 0 AND NOT EXISTS (
+            SELECT FROM notify.ent_notification_delivery d
+            WHERE d.notification_id = n.id AND d.outcome IN ('accepted', 'unknown')))"""
 
 _RELEASE_HELD = arrow(
-    f"notification_status = {BACK}, {LET_GO}, refusals = n.refusals + :refused", right=_HOLDS, more="untils"
+    f"""notification_status = {BACK}, {LET_GO}, refusals = n.refusals + :refused,
+        unknown_outcomes = n.unknown_outcomes + :unknown""",
+    right=_HOLDS,
+    more="untils",
 )
 _SENT = arrow(
     f"notification_status = 'SENT', processed_at = clock_timestamp(), error_details = NULL, {LET_GO}",
@@ -173,15 +199,18 @@ _SENT = arrow(
 _FAILED = arrow(
     f"""notification_status = CASE WHEN {_LAST} THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
         processed_at = CASE WHEN {_LAST} THEN clock_timestamp() END,
-        next_attempt_at = clock_timestamp() + make_interval(secs => mine.waits),
+        next_attempt_at = clock_timestamp()
+            + make_interval(secs => CASE WHEN NOT {_ASKED_SINCE} THEN mine.waits ELSE 0 END),
         failure_count = n.failure_count + mine.counts, unknown_outcomes = n.unknown_outcomes + mine.unknowns,
         refusals = n.refusals + mine.refused, error_details = mine.details, {LET_GO}""",
     right=_HOLDS,
-    more="untils details waits counts unknowns refused",
+    more="untils details waits counts unknowns refused withdrawn",
 )
 _DEAD = arrow(
-    f"""notification_status = 'DEAD', processed_at = clock_timestamp(), refusals = n.refusals + :refused,
-        error_details = mine.details, {LET_GO}""",
+    f"""notification_status = CASE WHEN {_NOTHING_SENT} THEN 'RETRACTED' ELSE 'DEAD' END::notify.notification_status,
+        retracted_at = CASE WHEN {_NOTHING_SENT} THEN clock_timestamp() END,
+        processed_at = CASE WHEN NOT {_NOTHING_SENT} THEN clock_timestamp() END,
+        error_details = CASE WHEN NOT {_NOTHING_SENT} THEN mine.details END, refusals = n.refusals + :refused, {LET_GO}""",
     right=_HOLDS,
     more="untils details",
 )
@@ -205,7 +234,7 @@ _LOSE = arrow(
         processed_at = CASE WHEN {_LOST_FOR_GOOD} THEN clock_timestamp() END,
         next_attempt_at = clock_timestamp() + make_interval(secs => :wait),
         failure_count = n.failure_count + :counted, error_details = CAST(:details AS jsonb),
-        lapses = n.lapses + (n.send_until IS NOT NULL)::int,
+        lapses = n.lapses + (n.send_until IS NOT NULL AND :died)::int,
         unknown_outcomes = n.unknown_outcomes + (n.send_until IS NOT NULL)::int, {LET_GO}""",
     right="(n.send_until IS NULL OR n.send_until < clock_timestamp())",
 )

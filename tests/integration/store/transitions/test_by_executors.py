@@ -236,7 +236,7 @@ async def test_lose_fails_what_was_not_begun(engine: Engine, db: Db) -> None:
     made = a_notification(db, status=Status.PROCESSING)
 
     moved = await by_executors.lose(
-        engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=8, counted=True
+        engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=8, counted=True, died=True
     )
 
     kept = row(db, made)
@@ -251,7 +251,13 @@ async def test_lose_counts_a_lapse(engine: Engine, db: Db) -> None:
     back_dated(db, right.notification_id, HOUR, "send_until")
 
     await by_executors.lose(
-        engine, [work(db, right.notification_id)], fault=FAULT, wait=MINUTE, max_failures=8, counted=True
+        engine,
+        [work(db, right.notification_id)],
+        fault=FAULT,
+        wait=MINUTE,
+        max_failures=8,
+        counted=True,
+        died=True,
     )
 
     kept = row(db, right.notification_id)
@@ -264,27 +270,38 @@ async def test_lose_leaves_a_live_send_alone(engine: Engine, db: Db) -> None:
     asked = [work(db, right.notification_id), Work(right.notification_id, 9)]
 
     assert (
-        await by_executors.lose(engine, asked, fault=FAULT, wait=MINUTE, max_failures=8, counted=True)
+        await by_executors.lose(
+            engine, asked, fault=FAULT, wait=MINUTE, max_failures=8, counted=True, died=True
+        )
         == set()
     )
     assert await by_executors.sent(engine, [right]) == {right.notification_id}
 
 
 async def test_lose_does_not_hold_an_outage_against_the_row(engine: Engine, db: Db) -> None:
-    """Not counted, it is never the last failure either."""
+    """Not counted, it is never the last failure either; and its sender lived, but it may have been accepted."""
     made = a_notification(db, status=Status.PROCESSING)
+    right = await a_held(engine, db)
+    back_dated(db, right.notification_id, HOUR, "send_until")
+    works = [work(db, made), work(db, right.notification_id)]
 
-    await by_executors.lose(engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=1, counted=False)
+    await by_executors.lose(
+        engine, works, fault=FAULT, wait=MINUTE, max_failures=1, counted=False, died=False
+    )
 
-    kept = row(db, made)
-    assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 0)
+    kept, sent = row(db, made), row(db, right.notification_id)
+    assert {one["notification_status"] for one in (kept, sent)} == {"FAILED"}
+    assert {one["failure_count"] for one in (kept, sent)} == {0}
+    assert (sent["lapses"], sent["unknown_outcomes"]) == (0, 1)
 
 
 async def test_lose_may_be_the_last_failure(engine: Engine, db: Db) -> None:
     """It counts like any other."""
     made = a_notification(db, status=Status.PROCESSING)
 
-    await by_executors.lose(engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=1, counted=True)
+    await by_executors.lose(
+        engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=1, counted=True, died=True
+    )
 
     assert row(db, made)["notification_status"] == "DEAD"
     assert row(db, made)["processed_at"] is not None

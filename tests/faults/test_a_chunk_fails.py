@@ -1,0 +1,103 @@
+"""Of a notification to 250 people the second chunk fails: those of the others have theirs, and get it once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, row, written
+from tests.support.waiting import wait_until
+from tests.support.worker import running_worker, xnovu
+
+Told = Mapping[str, str]
+
+PEOPLE = [f"s{number:03}" for number in range(250)]
+OF_THE_SECOND = {"recipient": "s150"}
+UNANSWERED = {"code": "novu_unanswered", "message": "Novu: outcome unknown (ReadError)"}
+REFUSAL = {"code": "novu_rejected", "message": "Novu: rejects it with 422 (unspecified)"}
+
+
+def a_large_one(db: Db, key: str) -> int:
+    """Insert a notification of three chunks."""
+    return a_notification(db, workflow=a_workflow(db, key=key), recipients=PEOPLE)
+
+
+def chunks(db: Db, notification_id: int) -> list[dict[str, Any]]:
+    """Read what was written down of each chunk."""
+    return db.execute(
+        "SELECT outcome, refusals, error_details FROM notify.ent_notification_delivery"
+        " WHERE notification_id = %s AND answered_at IS NOT NULL ORDER BY chunk",
+        [notification_id],
+    ).fetchall()
+
+
+def fates(db: Db, standin: NovuStandIn, notification_id: int) -> list[list[str]]:
+    """Give what became of each chunk's accepted triggers."""
+    transaction = row(db, notification_id)["transaction_id"]
+    return [
+        [trigger["fate"] for trigger in standin.ledger(transaction_id=f"{transaction}-{chunk}")["triggers"]]
+        for chunk in (1, 2, 3)
+    ]
+
+
+def test_only_what_is_not_yet_accepted_is_sent_again(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """After Novu could not serve, after an unknown outcome, and by the next attempt too."""
+    novu_standin.fault("status", status=503, match={"workflow": "unavailable", **OF_THE_SECOND})
+    novu_standin.fault("accept_then_reset", match={"workflow": "unknown", **OF_THE_SECOND}, times=3)
+    with running_worker(tmp_path, **worker_environment):
+        unavailable = a_large_one(db, "unavailable")
+        until_settled(db)
+        unknown = a_large_one(db, "unknown")
+        wait_until(lambda: row(db, unknown)["notification_status"] == "FAILED", within=20)
+        accepted = {"outcome": "accepted", "refusals": 0, "error_details": None}
+        assert chunks(db, unknown) == [
+            accepted,
+            {"outcome": "unknown", "refusals": 0, "error_details": UNANSWERED},
+        ]
+        # It would rest for five seconds at least.
+        written(db, unknown, next_attempt_at="2020-01-01T00:00Z")
+        until_settled(db)
+
+    assert chunks(db, unavailable) == [accepted, accepted | {"refusals": 1}, accepted]
+    assert chunks(db, unknown) == [accepted] * 3
+    assert fates(db, novu_standin, unavailable) == [["delivered"]] * 3
+    assert fates(db, novu_standin, unknown) == [["delivered"], ["delivered", *["dropped"] * 3], ["delivered"]]
+    assert novu_standin.stats()["calls"] == 4 + 6
+    assert [row(db, one)["notification_status"] for one in (unavailable, unknown)] == ["SENT", "SENT"]
+    assert [row(db, one)["failure_count"] for one in (unavailable, unknown)] == [0, 1]
+    assert_kept(db, novu_standin)
+
+
+def test_what_is_refused_for_good_is_listed_and_alone_revived(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """DEAD with exactly this chunk; once the cause is mended a person revives it, and only that is sent."""
+    novu_standin.fault("status", status=422, match=OF_THE_SECOND, times=None)
+    made = a_large_one(db, "refused")
+    with running_worker(tmp_path, **worker_environment):
+        until_settled(db)
+        accepted = {"outcome": "accepted", "refusals": 0, "error_details": None}
+        refused = {"outcome": "refused", "refusals": 1, "error_details": REFUSAL}
+        assert chunks(db, made) == [accepted, refused, accepted]
+        kept = row(db, made)
+        assert (kept["notification_status"], kept["attempt"]) == ("DEAD", 1)
+        assert kept["error_details"] == {
+            "code": "novu_rejected",
+            "message": "Novu: rejects the chunks 2",
+            "chunks": [2],
+        }
+        assert sum(novu_standin.deliveries().values()) == 150
+        assert_kept(db, novu_standin)
+
+        novu_standin.clear_faults()
+        ran = xnovu("notification", "revive", str(made), **worker_environment, NOVU_SECRET_KEY="key-1")
+        assert ran.returncode == 0, ran.stderr
+        until_settled(db)
+
+    assert row(db, made)["notification_status"] == "SENT"
+    assert fates(db, novu_standin, made) == [["delivered"]] * 3
+    assert novu_standin.stats()["calls"] == 3 + 1
+    assert_kept(db, novu_standin)

@@ -1,0 +1,59 @@
+"""Novu accepts, but what comes back is no answer of Novu's: the same trigger is sent until one is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.worker import running_worker
+
+Told = Mapping[str, str]
+
+NONSENSE = [
+    {"kind": "malformed"},
+    {"kind": "malformed", "body": "<html>Welcome</html>"},
+    {"kind": "malformed", "body": '{"data":{"acknowledged":true,"status":5}}'},
+    {"kind": "malformed", "body": "[" * 100_000},
+]
+"""Cut off, of somebody else, without a word of Novu's, and too deep to be read: with fewer than five no outage is suspected."""
+
+PROXIES = [500, 504]
+"""What a proxy says that had passed the call on."""
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param(NONSENSE, id="201 and nonsense"),
+        pytest.param(
+            [{"kind": "accept_then_status", "status": status, "body": "oh"} for status in PROXIES],
+            id="a proxy's error",
+        ),
+    ],
+)
+def test_what_was_accepted_all_the_same_is_delivered_once(
+    db: Db,
+    worker_environment: Told,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
+    faults: list[dict[str, object]],
+) -> None:
+    """Each is repeated under its transaction id and dropped by Novu; none is failed or dead."""
+    made = []
+    for number, fault in enumerate(faults):
+        key = f"nonsense-{number}"
+        novu_standin.fault(**fault, match={"workflow": key})  # type: ignore[arg-type] # the kind is a text
+        made.append(a_notification(db, workflow=a_workflow(db, key=key)))
+    with running_worker(tmp_path, **worker_environment):
+        until_settled(db)
+
+    for one in made:
+        kept = row(db, one)
+        assert (kept["notification_status"], kept["failure_count"], kept["lapses"]) == ("SENT", 0, 0)
+        fates = [t["fate"] for t in novu_standin.ledger(transaction_id=kept["transaction_id"])["triggers"]]
+        assert fates == ["delivered", "dropped"]
+    assert novu_standin.faults() == []
+    assert_kept(db, novu_standin)

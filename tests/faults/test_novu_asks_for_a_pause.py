@@ -1,0 +1,79 @@
+"""Novu throttles: whatever this process has to send waits for as long as Novu asks, and nothing fails by it."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.waiting import wait_until
+from tests.support.worker import running_worker
+from xnovu_poller.lifecycle import Status
+
+Told = Mapping[str, str]
+
+PAUSE = 2
+
+COUNTERS = """
+SELECT max(failure_count) AS failures, max(unknown_outcomes) AS unknown, max(lapses) AS lapses
+FROM notify.ent_notification WHERE notification_status = 'SENT' AND NOT 'failed before' = ANY (tags)"""
+
+
+def test_no_loop_sends_before_the_pause_is_over(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """429 with `Retry-After`: what becomes due meanwhile waits too, new, scheduled or failed before."""
+    novu_standin.fault("throttle", retry_after=PAUSE)
+    workflow = a_workflow(db)
+    begun_ms = time.time() * 1000
+    a_notification(db, workflow=workflow, tags=[])
+    with running_worker(tmp_path, **worker_environment) as worker:
+        worker.until_logged("worker started")
+        wait_until(lambda: worker.get_status()["gate"]["closed"], within=20)
+        with db.transaction():
+            a_notification(db, workflow=workflow, enterprise="globex", tags=[])
+            a_notification(db, workflow=workflow, scheduled_for="2020-01-01T00:00Z", tags=[])
+            a_notification(db, workflow=workflow, status=Status.FAILED, tags=["failed before"])
+        until_settled(db)
+
+    arrived = [trigger["arrived_ms"] for trigger in novu_standin.ledger()["triggers"]]
+    assert len(arrived) == 4
+    # The 429 came after the test had begun.
+    assert min(arrived) >= begun_ms + PAUSE * 1000
+    assert novu_standin.stats()["calls"] == 5
+    assert db.execute(COUNTERS).fetchone() == {"failures": 0, "unknown": 0, "lapses": 0}
+    assert_kept(db, novu_standin)
+
+
+def test_a_rate_limit_that_is_used_up_is_waited_for(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """`RateLimit-Remaining` and `RateLimit-Reset` of accepted calls: one by one, none ever meets a 429."""
+    # One call a second after the first five.
+    novu_standin.switch(rate_limit="free", limits={"trigger": 1})
+    workflow = a_workflow(db)
+    for number in range(7):
+        a_notification(db, workflow=workflow, enterprise=f"e{number % 2}", tags=[])
+    with running_worker(tmp_path, **worker_environment, MAX_IN_FLIGHT="1"):
+        until_settled(db)
+
+    stats = novu_standin.stats()
+    assert (stats["calls"], stats["throttled"], stats["deliveries"]) == (7, 0, 7)
+    assert_kept(db, novu_standin)
+
+
+def test_a_pause_that_a_cancel_is_told_is_everybodys(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """429 to the withdrawal of what was sent: triggers wait too."""
+    novu_standin.fault("throttle", retry_after=PAUSE, match={"method": "DELETE"})
+    made = a_notification(db, workflow=a_workflow(db), tags=[])
+    with running_worker(tmp_path, **worker_environment) as worker:
+        until_settled(db)
+        db.execute("SELECT notify.retract(%s)", [made])
+        wait_until(lambda: worker.get_status()["gate"]["closed"], within=3)
+        wait_until(lambda: row(db, made)["error_details"])
+
+    assert row(db, made)["error_details"] == {"cancel": "nothing_left"}
+    assert_kept(db, novu_standin)

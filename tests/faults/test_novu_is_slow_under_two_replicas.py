@@ -1,0 +1,42 @@
+"""Novu takes nearly as long as a call may last, and now and then longer: two replicas, and nobody is told twice."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_notification, a_workflow
+from tests.support.worker import running_worker
+
+Told = Mapping[str, str]
+
+# The shortest lease there may be: it ends while calls are still waited for.
+SHORT = {"NOVU_TIMEOUT_MS": "1500", "LEASE_MS": "3000", "FAILED_POLL_INTERVAL_MS": "200"}
+
+SUMS = """
+SELECT notification_status::text AS status, count(*) AS rows, sum(lapses) AS lapses
+FROM notify.ent_notification GROUP BY 1"""
+
+
+def test_each_is_delivered_once(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """Some answers come in time, some too late: an answer that nobody waits for has its trigger repeated."""
+    novu_standin.fault("slow", seconds=2, times=4, match={"workflow": "too-slow"})
+    novu_standin.fault("slow", seconds=0.9, times=None, match={"workflow": "slow"})
+    workflows = [a_workflow(db, key="slow"), a_workflow(db, key="too-slow")]
+    with db.transaction():
+        for number in range(24):
+            # Four of them too slow, so that no outage is suspected.
+            a_notification(db, workflow=workflows[number % 6 == 0], enterprise=f"e{number % 2}")
+    with ExitStack() as replicas:
+        for name in ("one", "two"):
+            environment = {**worker_environment, **SHORT, "POLL_BATCH_SIZE": "4"}
+            replicas.enter_context(running_worker(tmp_path, name, **environment))
+        until_settled(db)
+
+    assert db.execute(SUMS).fetchall() == [{"status": "SENT", "rows": 24, "lapses": 0}]
+    assert novu_standin.stats()["duplicates"] == 0
+    assert novu_standin.faults()[0]["match"]["workflow"] == "slow"
+    assert_kept(db, novu_standin)

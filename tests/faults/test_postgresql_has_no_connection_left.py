@@ -1,0 +1,53 @@
+"""PostgreSQL has no connection left for the worker: it says so, and comes back when there is one."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+
+from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
+from tests.support.logins import a_login, without_login
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_workflow
+from tests.support.worker import running_worker
+from xnovu_poller.store.engine import ROLE
+
+Told = Mapping[str, str]
+
+TERMINATE = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE application_name LIKE 'xnovu:%' AND datname = current_database()"
+)
+
+
+@pytest.fixture
+def login(database: str) -> Iterator[str]:
+    """Give the URL of a login of the worker's own."""
+    made = a_login(database, ROLE)
+    yield made
+    without_login(database, made)
+
+
+def limited_to(count: int, login: str, db: Db) -> None:
+    """Grant a login so many connections; -1: as many as there are."""
+    name = sql.Identifier(login.partition("://")[2].partition(":")[0])
+    db.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}").format(name, sql.Literal(count)))
+
+
+def test_the_worker_waits_for_one(
+    login: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """What Novu accepts meanwhile is recorded when there is a connection again."""
+    told = {**worker_environment, **SOON, "DATABASE_URL": login}
+    with running_worker(tmp_path, **told) as worker:
+        workflow = a_workflow(db)
+        sent(db, due(db, workflow))
+        send_under_way(db, workflow, novu_standin)
+        limited_to(0, login, db)
+        assert db.execute(TERMINATE).rowcount
+        novu_standin.clear_faults()
+        due(db, workflow)
+        said(worker, "database", "too many connections")
+        limited_to(-1, login, db)
+        assert_unharmed(db, novu_standin, worker)

@@ -1,0 +1,68 @@
+"""PostgreSQL is restarted while a send is under way, in order and by a crash: nobody pays for it."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
+from tests.support.novu import NovuStandIn
+from tests.support.programs import is_alive
+from tests.support.rows import a_workflow, open_db
+from tests.support.waiting import wait_until
+from tests.support.worker import running_worker
+from xnovu_poller.dev.postgres import Postgres
+
+Told = Mapping[str, str]
+
+BACKENDS = "SELECT pid FROM pg_stat_activity"
+# The server of the tests promises less than PostgreSQL does: a crash may undo its last commits.
+DURABLE = "ALTER DATABASE {} SET synchronous_commit = on"
+
+
+@pytest.fixture
+def database(own_database: str) -> str:
+    """Let the worker work on the server that is struck."""
+    return own_database
+
+
+def stop_in_order(server: Postgres) -> None:
+    """End every session, write everything down, and be gone."""
+    server.stop()
+
+
+def crash(server: Postgres) -> None:
+    """Kill it whole: no session ends in order, and the next start recovers."""
+    with open_db(server.url()) as db:
+        backends = [found["pid"] for found in db.execute(BACKENDS)]
+        for pid in (server.pid, *backends):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(is_alive, backends)))
+    server.stop()
+
+
+@pytest.mark.parametrize("strike", [stop_in_order, crash])
+def test_what_novu_accepts_meanwhile_is_recorded_afterwards(
+    own_postgres: Postgres,
+    database: str,
+    worker_environment: Told,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
+    strike: Callable[[Postgres], None],
+) -> None:
+    """The worker says that nobody answers, waits, and goes on by itself."""
+    with open_db(database) as db:
+        db.execute(DURABLE.format(db.info.dbname).encode())
+    with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:
+        workflow = a_workflow(db)
+        sent(db, due(db, workflow))
+        send_under_way(db, workflow, novu_standin)
+        strike(own_postgres)
+        novu_standin.clear_faults()
+        said(worker, "database", "does not answer")
+        own_postgres.start()
+        with open_db(database) as again:
+            due(again, workflow)
+            assert_unharmed(again, novu_standin, worker)

@@ -1,0 +1,69 @@
+"""Temporal is away for longer than a lease, stopped or killed: nobody else takes what it may still have."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.disaster import (
+    LAPSED,
+    SOON,
+    assert_nobody_died,
+    assert_unharmed,
+    due,
+    said,
+    send_under_way,
+    sent,
+)
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_workflow
+from tests.support.waiting import wait_until
+from tests.support.worker import running_worker
+from xnovu_poller.dev.temporal import Temporal
+
+Told = Mapping[str, str]
+
+
+@pytest.fixture
+def temporal_address(own_temporal: Temporal) -> str:
+    """Let the worker work with the server that is struck."""
+    return own_temporal.address
+
+
+def stop_in_order(server: Temporal) -> None:
+    """Ask it to end."""
+    server.stop()
+
+
+def kill(server: Temporal) -> None:
+    """End it unheard."""
+    os.kill(server.pid, signal.SIGKILL)
+    server.stop()
+
+
+@pytest.mark.parametrize("strike", [stop_in_order, kill])
+def test_rows_wait_for_it_beyond_their_lease(
+    own_temporal: Temporal,
+    db: Db,
+    worker_environment: Told,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
+    strike: Callable[[Temporal], None],
+) -> None:
+    """A send under way is recorded all the same; what was claimed is released or started, but never twice."""
+    with running_worker(tmp_path, **worker_environment, **SOON) as worker:
+        workflow = a_workflow(db)
+        sent(db, due(db, workflow))
+        begun = send_under_way(db, workflow, novu_standin)
+        strike(own_temporal)
+        novu_standin.clear_faults()
+        sent(db, [begun])
+        meanwhile = due(db, workflow)
+        said(worker, "temporal", "does not answer")
+        wait_until(lambda: db.execute(LAPSED, [meanwhile]).rowcount)
+        own_temporal.start()
+        due(db, workflow)
+        assert_unharmed(db, novu_standin, worker)
+        assert_nobody_died(db)

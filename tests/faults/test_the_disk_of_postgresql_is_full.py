@@ -1,0 +1,90 @@
+"""PostgreSQL's disk is full, and it falls (PANIC): once there is room and it runs again, everything goes on."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support.disaster import SOON, a_server, assert_unharmed, due, said, send_under_way, sent
+from tests.support.novu import NovuStandIn
+from tests.support.postgres import migrated_copy
+from tests.support.rows import a_workflow, open_db
+from tests.support.waiting import wait_until
+from tests.support.worker import running_worker
+from xnovu_poller.dev.postgres import Postgres
+
+Told = Mapping[str, str]
+
+MEGABYTE = bytes(1 << 20)
+NEEDS_A_FILE = "SELECT pg_switch_wal()"
+"""After this the next write needs a new file."""
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """Mount a small disk, where we may."""
+    with tempfile.TemporaryDirectory(prefix="xnovu-disk-") as folder:
+        options = ["-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", folder]
+        mounted = subprocess.run(["/bin/mount", *options], capture_output=True, text=True, check=False)
+        if mounted.returncode != 0:
+            pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+        yield Path(folder)
+        subprocess.run(["/bin/umount", folder], check=True)
+
+
+@pytest.fixture
+def server(disk: Path) -> Iterator[Postgres]:
+    """Run PostgreSQL on it."""
+    with a_server(disk, synchronous_commit="on") as made:
+        yield made
+
+
+@pytest.fixture
+def database(server: Postgres) -> Iterator[str]:
+    """Let the worker work there."""
+    with migrated_copy(server) as url:
+        yield url
+
+
+def fill(file: Path) -> None:
+    """Leave no room."""
+    with suppress(OSError), file.open("wb", buffering=0) as filler:
+        while filler.write(MEGABYTE):
+            pass
+
+
+def runs(server: Postgres) -> bool:
+    """Whether it lives."""
+    return server.server is not None and server.server.is_running
+
+
+def test_everything_goes_on_when_there_is_room(
+    server: Postgres,
+    disk: Path,
+    database: str,
+    worker_environment: Told,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
+) -> None:
+    """Novu accepts while nothing can be written."""
+    with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:
+        workflow = a_workflow(db)
+        sent(db, due(db, workflow))
+        send_under_way(db, workflow, novu_standin)
+        fill(disk / "filler")
+        db.execute(NEEDS_A_FILE)
+        with pytest.raises(psycopg.OperationalError):
+            due(db, workflow)
+        novu_standin.clear_faults()
+        wait_until(lambda: not runs(server))  # it could not even recover
+        said(worker, "database", "does not answer")
+        (disk / "filler").unlink()
+        server.stop()
+        server.start()
+        with open_db(database) as again:
+            due(again, workflow)
+            assert_unharmed(again, novu_standin, worker)

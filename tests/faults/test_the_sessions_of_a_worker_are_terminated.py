@@ -1,0 +1,53 @@
+"""PostgreSQL ends all sessions of a worker while it records: the record is made up for, and nothing is counted."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.disaster import SOON, assert_nobody_died, assert_unharmed, due, send_under_way, sent
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_template, a_workflow, open_db
+from tests.support.waiting import until_blocked
+from tests.support.worker import running_worker
+
+Told = Mapping[str, str]
+
+LOCK = "SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE"
+LOCK_TEMPLATES = "LOCK TABLE notify.ent_notification_template IN ACCESS EXCLUSIVE MODE"
+TERMINATE = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE application_name LIKE 'xnovu:%' AND datname = current_database()"
+)
+
+
+async def test_the_record_is_made_up_for(
+    database: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """It waits for a lock when its session ends, so that it is certainly cut off in its middle."""
+    with running_worker(tmp_path, **worker_environment, **SOON) as worker:
+        workflow = a_workflow(db)
+        sent(db, due(db, workflow))
+        begun = send_under_way(db, workflow, novu_standin)
+        with open_db(database) as rival, rival.transaction():
+            rival.execute(LOCK, [begun])
+            novu_standin.clear_faults()
+            await until_blocked(database, "xnovu:worker")
+            assert db.execute(TERMINATE).rowcount > 1
+        due(db, workflow)
+        assert_unharmed(db, novu_standin, worker)
+        assert_nobody_died(db)
+
+
+async def test_what_was_held_and_not_sent_is_given_back(
+    database: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """The session ends between hold and send: nobody died, and nothing was sent, so nothing is counted."""
+    with running_worker(tmp_path, **worker_environment, **SOON) as worker:
+        a_template(db)
+        workflow = a_workflow(db, default_channels=["EMAIL"], template_overrides={"EMAIL": "parcel"})
+        with open_db(database) as rival, rival.transaction():
+            rival.execute(LOCK_TEMPLATES)
+            due(db, workflow, 1)
+            await until_blocked(database, "xnovu:worker", within=20)
+            assert db.execute(TERMINATE).rowcount > 1
+        assert_unharmed(db, novu_standin, worker)
+        assert_nobody_died(db)

@@ -1,0 +1,333 @@
+"""Producers write whatever a table can hold: each row is refused, sent, or given up for a reason, and nothing hangs."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+from typing_extensions import override
+
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_template, a_workflow
+from tests.support.worker import WorkerProgram, running_worker
+
+Told = Mapping[str, str]
+Row = dict[str, str | None]
+"""What a producer writes, each column as PostgreSQL's text for it."""
+
+EXAMPLES, AT_ONCE = 25, 12
+
+TYPES = {
+    "enterprise_id": "text",
+    "name": "text",
+    "notification_workflow_id": "bigint",
+    "payload": "jsonb",
+    "recipients": "text[]",
+    "channels": "notify.channel_type[]",
+    "overrides": "jsonb",
+    "tags": "text[]",
+    "priority": "smallint",
+    "dedup_key": "text",
+    "publish_status": "notify.publish_status",
+    "deactivated": "boolean",
+    "scheduled_for": "timestamptz",
+    "expires_at": "timestamptz",
+}
+INSERT = sql.SQL("INSERT INTO notify.ent_notification ({}) VALUES ({}) RETURNING id").format(
+    sql.SQL(", ").join(map(sql.Identifier, TYPES)),
+    sql.SQL(", ").join(sql.SQL(f"%s::{kind}") for kind in TYPES.values()),
+)
+
+CLASSES_OF_REFUSAL = {"22", "23", "54", "0A"}
+"""Data, constraint, limit, and arrays of arrays. Source: PostgreSQL, "Error Codes"."""
+
+OF_THE_ROW_ITSELF = {
+    "novu_rejected",
+    "template_failed",
+    "template_missing",
+    "validation_error",
+    "workflow_not_found",
+}
+"""Why such a row may be DEAD: never for a bug, nor for want of an answer."""
+
+PERSON, VALUE = "person-marker", "value-marker"
+"""Every recipient and every text of a payload holds one of these."""
+
+HOSTILE = [
+    "",
+    " ",
+    "${payload} <% import os %> {{ payload }} {% raw %}\n% for x in y:\n## not a comment",
+    "'; DROP TABLE notify.ent_notification; --",
+    "<script>alert(1)</script>&amp;",
+    "\u202egnirts\u202c \u200f\u05d0\u0627 \u200b\ufeff\ufffe",
+    "\x01\x02\x1b[31m\x7f\x85\u2028\r\n\t",
+    "\\ud800 \\u0000 %00 \\x00 \\",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0010ffff",
+    "long " * 20_000,
+]
+texts = st.sampled_from(HOSTILE) | st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30
+)
+NUMBERS = [
+    "-1",
+    "-0",
+    "1e400",
+    "-1.5e400",
+    "1e-400",
+    "1e131071",
+    "0.1e-16000",
+    "123456789012345678901234567890",
+]
+numbers = st.sampled_from(NUMBERS) | st.sampled_from([1, 19, 309, 4300, 4301]).map("9".__mul__)
+KEYS = [
+    "",
+    "payload",
+    "enterprise_id",
+    "rendered",
+    "channels",
+    "attachments",
+    "context",
+    "self",
+    "loop",
+    "__class__",
+]
+MOMENTS = [
+    None,
+    "-infinity",
+    "infinity",
+    "4713-01-01 BC",
+    "1969-12-31",
+    "9999-12-31T23:59:59.999999Z",
+    "294276-12-31",
+    "294277-01-01",
+    "0000-00-00",
+]
+
+
+def quoted(text: str) -> str:
+    """Write a text as JSON."""
+    return json.dumps(VALUE + text)
+
+
+def nested(depth: int) -> str:
+    """Write lists in lists as JSON."""
+    return "[" * depth + "]" * depth
+
+
+def object_of(members: Mapping[str, str]) -> str:
+    """Write an object as JSON, its values being JSON already."""
+    return "{" + ",".join(f"{json.dumps(key)}:{value}" for key, value in members.items()) + "}"
+
+
+def array_of(items: Sequence[str | None]) -> str:
+    """Write an array as PostgreSQL does."""
+    escaped = [None if item is None else item.replace("\\", "\\\\").replace('"', '\\"') for item in items]
+    return "{" + ",".join("NULL" if item is None else f'"{item}"' for item in escaped) + "}"
+
+
+def mostly(usual: str | None, *others: str | None) -> st.SearchStrategy[str | None]:
+    """Draw the usual value nine times in ten."""
+    return st.integers(0, 9).flatmap(lambda drawn: st.sampled_from(others) if drawn == 0 else st.just(usual))
+
+
+scalars = texts.map(quoted) | numbers | st.sampled_from(["null", "true", '"\\u0000"', '"\\ud800"'])
+# Around a thousand Python's recursion ends.
+depths = (st.sampled_from([20, 200, 600, 3000]) | st.integers(900, 1000)).map(nested)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]")
+        | st.dictionaries(texts.map(VALUE.__add__), inner, max_size=3).map(object_of)
+    ),
+    max_leaves=5,
+)
+objects = st.dictionaries(st.sampled_from(KEYS) | texts.map(VALUE.__add__), values | depths, max_size=3).map(
+    object_of
+)
+CROWDS: list[list[str | None]] = [
+    [f"topic:{PERSON}", "topic:"],
+    [f"{PERSON}{number % 150}" for number in range(260)],
+    [PERSON, None],
+    [""],
+    [],
+]
+people = st.lists(texts.map(PERSON.__add__), min_size=1, max_size=4).map(array_of) | st.sampled_from(
+    CROWDS
+).map(array_of)
+ODD_ARRAYS = ["{{a,b},{c,d}}", "[5:6]={a,b}", "{NULL}", "{}"]
+TOO_LONG = "".join(hashlib.sha512(str(number).encode()).hexdigest() for number in range(100))
+
+
+def rows(workflows: Sequence[str]) -> st.SearchStrategy[Row]:
+    """Draw rows; most of their columns are such that the row is taken."""
+    return st.fixed_dictionaries(
+        {
+            "enterprise_id": st.sampled_from(["acme", "globex", "x" * 255, "\u00e9" * 127]) | texts,
+            "name": texts,
+            "notification_workflow_id": st.sampled_from(workflows)
+            | mostly(workflows[0], None, "0", "-1", str(2**62), str(2**63)),
+            "payload": objects | mostly("{}", "null", "[]", "3", "{", None),
+            "recipients": people | mostly(array_of([PERSON]), None, *ODD_ARRAYS),
+            "channels": mostly(
+                None, "{EMAIL,EMAIL}", "{SMS,PUSH,CHAT,IN_APP}", "{}", "{NULL}", "{NOPE}", "{{SMS},{SMS}}"
+            ),
+            "overrides": st.none() | objects | mostly(None, "[]", "null", '{"email":{"to":[]}}'),
+            "tags": mostly(None, *ODD_ARRAYS),
+            "priority": mostly("0", "9", "-1", "10", "-32768", "32768"),
+            "dedup_key": mostly(None, "", "same", TOO_LONG),
+            "publish_status": mostly("PUBLISH", "PUBLISH", "DRAFT", "NOPE"),
+            "deactivated": mostly("false", "false", "true"),
+            "scheduled_for": mostly(None, *MOMENTS),
+            "expires_at": mostly(None, *MOMENTS),
+        }
+    )
+
+
+GIANTS: list[Row] = [
+    {"payload": object_of({"note": quoted("n" * 10_000_000)})},
+    {"payload": object_of({"attachments": quoted("a" * 10_000_000)})},
+    {"recipients": array_of([f"{PERSON}-{number}" for number in range(20_000)])},
+    {"recipients": array_of([PERSON + "r" * 1_000_000])},
+    {"overrides": object_of({"email": quoted("o" * 1_000_000)})},
+]
+
+
+def insert(db: Db, row: Row) -> int | None:
+    """Insert a row; None if PostgreSQL refuses it, and says why in a sentence."""
+    try:
+        with db.transaction():
+            made = db.execute(INSERT, [row[name] for name in TYPES]).fetchone()
+    except psycopg.Error as error:
+        refusal = error
+    else:
+        assert made is not None
+        return int(made["id"])
+    assert (refusal.sqlstate or "")[:2] in CLASSES_OF_REFUSAL, refusal
+    assert refusal.diag.message_primary
+    return None
+
+
+def workflows_of(db: Db) -> list[str]:
+    """Insert workflows of every kind, the first the plainest; give their ids."""
+    a_template(
+        db,
+        subject_template="${title}",
+        body_template="${payload} ${k}",
+        variables_description={"title": "none", "k": ""},
+    )
+    dynamic: dict[str, Any] = {
+        "workflow_type": "DYNAMIC",
+        "default_channels": "{EMAIL}",
+        "template_overrides": {"EMAIL": "parcel"},
+    }
+    schema = {"properties": {"payload": {"type": ["object", "string"]}}, "maxProperties": 2}
+    return [
+        str(made)
+        for made in (
+            a_workflow(db),
+            a_workflow(db, key="dynamic", **dynamic),
+            a_workflow(db, key="checked", payload_schema=schema),
+            a_workflow(db, key="draft", publish_status="DRAFT"),
+        )
+    ]
+
+
+def whole(row: Row, workflow: str) -> Row:
+    """Fill in what a giant leaves out."""
+    usual: Row = {
+        "enterprise_id": "acme",
+        "name": "giant",
+        "notification_workflow_id": workflow,
+        "payload": "{}",
+        "recipients": array_of([PERSON]),
+        "priority": "0",
+        "publish_status": "PUBLISH",
+        "deactivated": "false",
+    }
+    return dict.fromkeys(TYPES) | usual | row
+
+
+def assert_quiet(worker: WorkerProgram) -> None:
+    """Find no bug in the log, no failed turn, and no word of what was to be sent."""
+    told = worker.log.read_text()
+    for words in ("has a bug", "turn failed", "Traceback", PERSON, VALUE):
+        assert words not in told, [line for line in told.splitlines() if words in line][:3]
+
+
+def test_each_row_is_refused_or_comes_to_its_end(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """SENT, DEAD with a reason of its own, RETRACTED as expired, or not due; the worker lives and says nothing."""
+    workflows = workflows_of(db)
+    made: dict[int, Row] = {}
+
+    @settings(
+        derandomize=True,
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(rows(workflows), min_size=AT_ONCE, max_size=AT_ONCE))
+    def insert_all(batch: list[Row]) -> None:
+        with db.transaction():
+            for row in batch:
+                if id_ := insert(db, row):
+                    made[id_] = row
+
+    once = {"MAX_FAILURES": "1", "HANDOFF_GROUP_SIZE": "5"}
+    with running_worker(tmp_path, **worker_environment, **once) as worker:
+        for giant in GIANTS:
+            row = whole(giant, workflows[0])
+            made[insert(db, row) or 0] = row
+        insert_all()
+        until_settled(db, within=60)
+        assert_quiet(worker)
+        assert worker.stop() == 0
+
+    assert len(made) > EXAMPLES * AT_ONCE / 4
+    assert_ended(db, made)
+    with closing(_Bodiless(novu_standin.url)) as ledger:
+        assert_kept(db, ledger)
+
+
+class _Bodiless(NovuStandIn):
+    """Asks for the ledger without what was sent, which Python may not be able to read."""
+
+    @override
+    def ledger(self, **filters: str) -> dict[str, Any]:
+        return super().ledger(bodies="no", **filters)
+
+
+def assert_ended(db: Db, made: Mapping[int, Row]) -> None:
+    """Compare the end of each row with what it was."""
+    found = db.execute(
+        "SELECT id, notification_status::text AS status, failure_count, lapses, retraction_reason, error_details"
+        " FROM notify.ent_notification"
+    ).fetchall()
+    odd = [one for one in found if not _is_ended(one)]
+    assert not odd, [(one, str(made[one["id"]])[:2000]) for one in odd[:3]]
+    assert {one["id"] for one in found} == made.keys()
+    assert {"SENT", "DEAD", "RETRACTED", "PENDING"} == {one["status"] for one in found}
+
+
+def _is_ended(one: dict[str, Any]) -> bool:
+    unharmed = (one["failure_count"], one["lapses"]) == (0, 0)
+    match one["status"]:
+        case "SENT" | "PENDING":
+            return unharmed and one["error_details"] is None
+        case "DEAD":
+            details = one["error_details"]
+            return unharmed and bool(details["message"]) and details["code"] in OF_THE_ROW_ITSELF
+        case "RETRACTED":
+            return unharmed and bool(one["retraction_reason"] == "expired")
+        case _:
+            return False
