@@ -26,7 +26,7 @@ PAUSE = timedelta(seconds=7)
     [
         (Unfinished(3, PAUSE), True, PAUSE, ApplicationErrorCategory.BENIGN),
         (Unfinished(3), True, None, ApplicationErrorCategory.BENIGN),
-        (StoreUnavailable("x"), True, None, ApplicationErrorCategory.UNSPECIFIED),
+        (StoreUnavailable("x"), True, None, ApplicationErrorCategory.BENIGN),
         (WorkflowNotFound("k", "none"), False, None, ApplicationErrorCategory.UNSPECIFIED),
     ],
     ids=["paused", "unfinished", "store", "not found"],
