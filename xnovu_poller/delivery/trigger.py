@@ -117,6 +117,8 @@ class Trigger:
     async def _chunks(self, held: Held, event: Event, ends: float, leaves: float) -> Verdict:
         """Send what is left of a large notification, chunk by chunk, each answer written at once."""
         chunks = await by_chunks.cut(self.engine, held.hold, slices(event.recipients))
+        if not chunks:
+            return Verdict(Ending.LATE, held)
         refused = [chunk.number for chunk in chunks if chunk.outcome == "refused"]
         for chunk in chunks:
             if chunk.outcome in {"accepted", "refused"}:

@@ -26,9 +26,7 @@ def to_temporal(error: XnovuError) -> ApplicationError:
         non_retryable=not error.retryable,
         next_retry_delay=pause,
         # The SDK logs other failures with a traceback; a next try is our usual way.
-        category=ApplicationErrorCategory.BENIGN
-        if error.retryable
-        else ApplicationErrorCategory.UNSPECIFIED,
+        category=ApplicationErrorCategory.BENIGN if error.retryable else ApplicationErrorCategory.UNSPECIFIED,
     )
 
 

@@ -51,7 +51,7 @@ async def revive(engine: Engine, ids: Collection[int], *, force: bool = False) -
 
 _REVIVE = text("""
     WITH asked AS MATERIALIZED (
-        SELECT n.id, n.processed_at, n.notification_status = 'RETRACTED' AND n.error_details ? 'delivery' AS anew,
+        SELECT n.id, coalesce(n.processed_at, n.retracted_at) AS ended_at, n.notification_status = 'RETRACTED' AND n.error_details ? 'delivery' AS anew,
             n.unknown_outcomes > 0 OR EXISTS (
                 SELECT FROM notify.ent_notification_delivery d
                 WHERE d.notification_id = n.id AND d.outcome = 'unknown') AS doubt
@@ -62,7 +62,7 @@ _REVIVE = text("""
     ), mine AS MATERIALIZED (
         SELECT id, anew FROM asked
         WHERE :force OR anew OR NOT doubt
-            OR processed_at > clock_timestamp() - make_interval(secs => :remembered)
+            OR ended_at > clock_timestamp() - make_interval(secs => :remembered)
     ), recut AS (
         DELETE FROM notify.ent_notification_delivery AS d USING mine
         WHERE d.notification_id = mine.id AND mine.anew AND d.outcome IS DISTINCT FROM 'accepted'
