@@ -6,7 +6,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test lint check unit snapshots histories postgres-versions lock clean
+.PHONY: help install demo dev test lint check unit chaos snapshots histories postgres-versions lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,11 +26,14 @@ demo: $(INSTALLED) ## See it work: real PostgreSQL and Temporal, a Novu stand-in
 dev: $(INSTALLED) ## Keep that stack up, until Ctrl-C
 	@exec $(BIN)/xnovu dev
 
-test: $(INSTALLED) ## All tests, on real servers
-	$(BIN)/python -m pytest
+test: $(INSTALLED) ## All tests, on real servers, in two processes that have their own
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 unit: $(INSTALLED) ## The tests that need no server, in seconds
-	$(BIN)/python -m pytest tests/unit tests/house
+	$(BIN)/python -m pytest tests/unit tests/house tests/benchmarks
+
+chaos: $(INSTALLED) ## The soak: everything is struck while it works (CHAOS_SECONDS=180, CHAOS_SEED=1)
+	@exec $(BIN)/python -m benchmarks.chaos
 
 lint: $(INSTALLED) ## Style, types and import floors
 	$(BIN)/ruff check .

@@ -25,6 +25,9 @@ WIDE_OPEN = 1024
 WINDOW_REST = timedelta(seconds=15)
 """Notifications let out and not heard of for so long never reached Novu; others may go in their place."""
 
+SERVED_REST = timedelta(seconds=2)
+"""The same once any of them was served: Novu works, and replicas that share executors do not hear of all they let out."""
+
 MOST_DOUBLINGS = 10
 """Enough to reach the longest pause; more would only overflow in an outage of hours."""
 
@@ -95,7 +98,8 @@ class Gate:
         if self._window is None:
             return limit
         if self._clock() >= self._window_rests_at:
-            self._open(self._window)
+            self._open(self._window * 2 if self._served else self._window)
+            return self.allowance(limit)
         return min(limit, max(0, self._window - self._spent))
 
     def spend(self, count: int) -> None:
@@ -152,6 +156,7 @@ class Gate:
         if self._window is None or self.closed:
             return
         self._served += 1
+        self._window_rests_at = min(self._window_rests_at, self._clock() + seconds(SERVED_REST))
         self._widen()
 
     def _widen(self) -> None:

@@ -11,7 +11,7 @@ from xnovu_poller.errors import (
     NovuUnauthorized,
     NovuUnavailable,
 )
-from xnovu_poller.gate import OUTAGE_WITNESSES, WIDE_OPEN, WINDOW_REST, Gate
+from xnovu_poller.gate import OUTAGE_WITNESSES, SERVED_REST, WIDE_OPEN, WINDOW_REST, Gate
 from xnovu_poller.lifecycle import Accepted, Refused, Source, Unknown, seconds
 
 ACCEPTED = Accepted()
@@ -266,6 +266,19 @@ def test_the_status_tells_all_that_a_person_asks(gate: Gate) -> None:
         "window": 1,
         "workflows_tripped": 0,
     }
+
+
+def test_what_another_replica_serves_does_not_hold_up_the_window(gate: Gate, clock: Clock) -> None:
+    """Of those that were let out one is heard of: soon afterwards twice as many go."""
+    gate.observe(xn("xn-0"), throttled(1))
+    clock.advance(gate.pause)
+    gate.spend(1)
+    gate.observe(xn("xn-1"), ACCEPTED)
+    gate.spend(2)
+    gate.observe(xn("xn-2"), ACCEPTED)
+    assert gate.allowance(100) == 0
+    clock.advance(SERVED_REST)
+    assert gate.allowance(100) == 4
 
 
 def test_a_workflow_that_fails_alone_does_not_close_the_gate(gate: Gate) -> None:

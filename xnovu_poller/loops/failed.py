@@ -88,13 +88,13 @@ class Rescue:
         fates = dict(zip(ids, await asyncio.gather(*map(self._ask, ids)), strict=True))
         kept = [row.work for row in rows if fates[row.temporal_workflow_id] is True]
         lost = [row for row in rows if fates[row.temporal_workflow_id] is False]
-        moved = len(await by_loops.extend(self._engine, kept, self._lease)) if kept else 0
-        moved += await self._take_over(
+        extended = len(await by_loops.extend(self._engine, kept, self._lease)) if kept else 0
+        rescued = await self._take_over(
             [row.work for row in lost if not row.sending], [row.work for row in lost if row.sending]
         )
-        metrics.RESCUED.inc(moved)
-        _log.info("leases lapsed", lapsed=len(rows), kept=len(kept), rescued=moved - len(kept))
-        return timedelta(0) if moved and len(rows) == RESCUED_AT_ONCE else self.interval
+        metrics.RESCUED.inc(rescued)
+        _log.info("leases lapsed", lapsed=len(rows), extended=extended, rescued=rescued)
+        return timedelta(0) if extended + rescued and len(rows) == RESCUED_AT_ONCE else self.interval
 
     async def _take_over(self, idle: list[Work], begun: list[Work]) -> int:
         released = await by_loops.release(self._engine, idle) if idle else set()

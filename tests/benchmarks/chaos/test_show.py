@@ -1,0 +1,91 @@
+from collections import Counter
+
+from rich.console import Console
+
+from benchmarks.chaos.recovery import Recoveries
+from benchmarks.chaos.schedule import Kind
+from benchmarks.chaos.show import MOST_FAULTS, sentence, tables
+from benchmarks.chaos.soak import Account
+from benchmarks.chaos.verdict import Verdict
+
+
+def verdict(*, lost: tuple[str, ...] = (), duplicates: tuple[str, ...] = ()) -> Verdict:
+    """Give a verdict over 900 notifications."""
+    return Verdict(
+        rows=900,
+        deliveries=4500,
+        repeats=2,
+        claims=1000,
+        states=Counter({("SENT", ""): 898, ("DEAD", "poison"): 1, ("RETRACTED", "[expired]"): 1}),
+        lost=lost,
+        duplicates=duplicates,
+        untrue=(),
+        unsettled=(),
+        held=(),
+    )
+
+
+def shown(*, width: int = 80) -> str:
+    """Give what a person sees."""
+    account = Account(
+        verdict(lost=("a", "b")),
+        {kind: Recoveries((1.0, 3.0), unseen=1) for kind in Kind} | {Kind.SLOW: Recoveries((), unseen=2)},
+        undisturbed=14.94,
+        replays=7,
+        unasked=0,
+    )
+    console = Console(width=width, highlight=False)
+    with console.capture() as capture:
+        console.print(tables(account), soft_wrap=True)
+    return capture.get()
+
+
+def cells(text: str) -> dict[str, list[str]]:
+    """Read the tables as Markdown does: first cell → the others."""
+    rows = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in text.splitlines()
+        if "|" in line
+    ]
+    return {first: others for first, *others in rows}
+
+
+def test_each_kind_tells_its_recoveries() -> None:
+    """Those that were not seen are counted; none seen is no number. No line is broken at 80 columns."""
+    told = cells(shown())
+
+    assert told[Kind.WORKER_KILLED] == ["3", "2", "2.0 s", "3.0 s"]
+    assert told[Kind.SLOW] == ["2", "0", "-", "-"]
+    assert set(Kind) <= told.keys()
+
+
+def test_the_counts_that_decide_are_told() -> None:
+    """Beside how many there were."""
+    told = cells(shown())
+
+    assert told["notifications committed"] == ["900"]
+    assert told["**lost**"] == ["2"]
+    assert told["**duplicates**"] == ["0"]
+
+
+def test_states_are_told_with_their_reasons() -> None:
+    """Text of a row is no markup."""
+    told = cells(shown())
+
+    assert told["SENT"] == ["898"]
+    assert told["DEAD (poison)"] == ["1"]
+    assert told["RETRACTED ([expired])"] == ["1"]
+
+
+def test_the_legend_says_against_what_recovery_is_measured() -> None:
+    """A number without its measure says nothing."""
+    assert "90% of the 14.9 triggers per second" in shown()
+
+
+def test_the_sentence_names_what_broke_the_promise() -> None:
+    """The first ones by name; the rest is counted."""
+    assert "kept" in sentence(verdict())
+    broken = sentence(verdict(lost=("x was lost",), duplicates=tuple(map(str, range(MOST_FAULTS)))))
+    assert "broken" in broken
+    assert "x was lost" in broken
+    assert "and 1 more" in broken
