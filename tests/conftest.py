@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 pytest_plugins = [
+    "tests.support.clock",
     "tests.support.novu",
     "tests.support.postgres",
     "tests.support.rows",

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.gated import CONNECTIONS, Clock, Replica, replica
+from tests.support.clock import Clock
+from tests.support.gated import CONNECTIONS, Replica, replica
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept
 from tests.support.rows import Db, a_notification, a_workflow

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from tests.support.gated import Clock, replica
+from tests.support.clock import Clock
+from tests.support.gated import replica
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row

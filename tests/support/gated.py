@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tests.support.clock import Clock
 from tests.support.delivering import SECRET
 from tests.support.novu import NovuStandIn
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.gate import Gate
-from xnovu_poller.lifecycle import Claim, seconds
+from xnovu_poller.lifecycle import Claim
 from xnovu_poller.loops.loop import PollLoop
 from xnovu_poller.loops.new import new_loop
 from xnovu_poller.novu import Novu
@@ -21,21 +22,6 @@ from xnovu_poller.store.transitions.by_loops import Terms
 CALL = timedelta(seconds=5)
 CONNECTIONS = 10
 """As many calls to Novu are under way at once."""
-
-
-class Clock:
-    """Time that passes when told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        """Give the time."""
-        return self.now
-
-    def advance(self, span: timedelta) -> None:
-        """Let time pass."""
-        self.now += seconds(span)
 
 
 @dataclass(frozen=True, slots=True)

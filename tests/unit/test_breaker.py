@@ -4,35 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from tests.support.clock import Clock
 from xnovu_poller.breaker import PAUSE, PROBE_REST, REMEMBERED, SERVED_LATELY, TRIPS_AT, Breaker
 from xnovu_poller.errors import NovuRejected, NovuThrottled, NovuUnanswered
-from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Source, Unknown, seconds
+from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Source, Unknown
 
 ACCEPTED = Accepted()
 REJECTED = Refused(NovuRejected(422, "bad"))
 THROTTLED = Refused(NovuThrottled(timedelta(seconds=1)))
 UNKNOWN = Unknown(NovuUnanswered("500"))
-
-
-class Clock:
-    """Time that passes when told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        """Give the time."""
-        return self.now
-
-    def advance(self, span: timedelta) -> None:
-        """Let time pass."""
-        self.now += seconds(span)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Time in the test's hand."""
-    return Clock()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.support.clock import Clock
 from xnovu_poller.errors import (
     NovuRejected,
     NovuThrottled,
@@ -19,27 +20,6 @@ REJECTED = Refused(NovuRejected(422, "workflow_not_found"))
 UNAVAILABLE = Refused(NovuUnavailable("503"))
 UNAUTHORIZED = Refused(NovuUnauthorized(401))
 UNKNOWN = Unknown(NovuUnanswered("ReadTimeout"))
-
-
-class Clock:
-    """Time that passes when told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        """Give the time."""
-        return self.now
-
-    def advance(self, span: timedelta) -> None:
-        """Let time pass."""
-        self.now += seconds(span)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Time in the test's hand."""
-    return Clock()
 
 
 @pytest.fixture
