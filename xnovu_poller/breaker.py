@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 
 from xnovu_poller.errors import NovuRejected
 from xnovu_poller.lifecycle import Accepted, Line, Outcome, Refused, Source, Unknown, seconds
@@ -25,6 +26,8 @@ SERVED_LATELY = timedelta(minutes=5)
 
 SERVED_LAST = 2
 """So many workflows served last are enough: one of them is another than any."""
+
+Key = TypeVar("Key", str, Line)
 
 REMEMBERED = 10_000
 """More failing workflows than this are not told apart: the longest unheard of is forgotten."""
@@ -61,6 +64,7 @@ class Breaker:
         self._jitter = jitter
         self._troubles: OrderedDict[Line, _Trouble] = OrderedDict()
         self._served: OrderedDict[Line, float] = OrderedDict()
+        self._enterprises_served: OrderedDict[str, float] = OrderedDict()
 
     @property
     def tripped(self) -> int:
@@ -97,7 +101,8 @@ class Breaker:
         match outcome:
             case Accepted():
                 self._troubles.pop(source.line, None)
-                self._remember_served(source.line)
+                self._remember_served(self._served, source.line)
+                self._remember_served(self._enterprises_served, source.enterprise_id)
             case Unknown():
                 self._miss(source)
             case Refused(error=NovuRejected()):
@@ -108,8 +113,15 @@ class Breaker:
 
     def others_served(self, source: Source) -> bool:
         """Whether Novu lately served another workflow than this one."""
+        return self._lately(self._served, source.line)
+
+    def other_enterprises_served(self, source: Source) -> bool:
+        """Whether Novu lately served another enterprise than this one."""
+        return self._lately(self._enterprises_served, source.enterprise_id)
+
+    def _lately(self, served: OrderedDict[Key, float], but: Key) -> bool:
         since = self._clock() - seconds(SERVED_LATELY)
-        return any(at >= since for line, at in self._served.items() if line != source.line)
+        return any(at >= since for key, at in served.items() if key != but)
 
     def _miss(self, source: Source) -> None:
         trouble = self._troubles.setdefault(source.line, _Trouble())
@@ -128,8 +140,8 @@ class Breaker:
         trouble.until = now + trouble.pause * (1 + self._jitter() / 4)
         trouble.probe_rests_at = now
 
-    def _remember_served(self, line: Line) -> None:
-        self._served[line] = self._clock()
-        self._served.move_to_end(line)
-        if len(self._served) > SERVED_LAST:
-            self._served.popitem(last=False)
+    def _remember_served(self, served: OrderedDict[Key, float], key: Key) -> None:
+        served[key] = self._clock()
+        served.move_to_end(key)
+        if len(served) > SERVED_LAST:
+            served.popitem(last=False)

@@ -58,6 +58,7 @@ class Gate:
         self._closed_until = clock()
         self._closures = 0  # in a row, nothing served between
         self._unanswered: dict[str, Line] = {}
+        self._witness: str | None = None  # whose missing answer closed the gate last
         self._reason: str | None = None
         self._window: int | None = None  # None: wide open
         self._spent = 0
@@ -167,14 +168,21 @@ class Gate:
     def _miss(self, source: Source) -> None:
         others = self.breaker.others_served(source)
         if others and self.breaker.is_tripped(source):
+            # What it left unanswered is its own: no witnesses against Novu.
+            self._unanswered = {id_: line for id_, line in self._unanswered.items() if line != source.line}
             return
         if len(self._unanswered) < OUTAGE_WITNESSES:
             self._unanswered[source.transaction_id] = source.line
         # A window lets out no more than these: whoever waited for five would hold the outage against each.
         needed = min(OUTAGE_WITNESSES, self._window or OUTAGE_WITNESSES)
-        one_line = len(set(self._unanswered.values())) == 1
-        if len(self._unanswered) >= needed and not (others and one_line):
+        lines = set(self._unanswered.values())
+        own = others and len(lines) == 1
+        own |= self.breaker.other_enterprises_served(source) and len({line[0] for line in lines}) == 1
+        if len(self._unanswered) >= needed and not own:
             self.outage = True
+            if source.transaction_id == self._witness:
+                return  # twice in a row it would shut everybody out for what may be its own fault
+            self._witness = source.transaction_id
             reason = f"Novu: {len(self._unanswered)} notifications in a row got no answer to be trusted"
             self._back_off(OUTAGE_PAUSE, reason)
 

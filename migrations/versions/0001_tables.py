@@ -183,7 +183,7 @@ CREATE INDEX ent_notification_scheduled_age
     ON notify.ent_notification (enterprise_id, scheduled_for, id)
     WHERE notification_status = 'PENDING' AND scheduled_for IS NOT NULL AND publish_status = 'PUBLISH' AND NOT deactivated;
 CREATE INDEX ent_notification_withdrawn
-    ON notify.ent_notification (retract_requested_at, id)
+    ON notify.ent_notification (enterprise_id, retract_requested_at, id)
     WHERE notification_status = 'SENT' AND retract_requested_at IS NOT NULL AND error_details IS NULL;
 
 CREATE TABLE notify.ent_notification_delivery (

@@ -47,7 +47,9 @@ async def test_it_is_carried_out_and_no_second_workflow_is_started(
     ids = [row(db, one)["temporal_workflow_id"] for one in made]
     elsewhere = {"TEMPORAL_TASK_QUEUE": f"{worker_environment['TEMPORAL_TASK_QUEUE']}-elsewhere"}
     with running_worker(tmp_path, "elsewhere", **{**worker_environment, **HASTY, **elsewhere}) as rescuer:
-        wait_until(lambda: sum(one["extended"] for one in rescuer.lines("leases lapsed")) >= len(made), within=20)
+        wait_until(
+            lambda: sum(one["extended"] for one in rescuer.lines("leases lapsed")) >= len(made), within=20
+        )
         assert {row(db, one)["notification_status"] for one in made} == {"PROCESSING"}
         with running_worker(tmp_path, "second", **worker_environment, **HASTY):
             until_settled(db)

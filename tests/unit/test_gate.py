@@ -279,3 +279,34 @@ def test_workflows_that_fail_together_close_the_gate(gate: Gate) -> None:
         gate.observe(xn(f"xn-{number}", f"key-{number % 2}"), UNKNOWN)
     assert gate.closed
     assert gate.outage
+
+
+def test_one_enterprise_that_fails_alone_does_not_close_the_gate(gate: Gate) -> None:
+    """Whatever workflows it has; what it leaves unanswered is no witness against Novu later either."""
+    gate.observe(Source("globex", "invoice", "xn-well"), ACCEPTED)
+    for number in range(OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-{number}", f"key-{number % 2}"), UNKNOWN)
+    for number in range(OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-again-{number}", "key-0"), UNKNOWN)
+    assert not gate.closed
+    assert not gate.outage
+
+
+def test_what_a_tripped_workflow_left_unanswered_is_no_witness(gate: Gate) -> None:
+    """One miss of another enterprise is then one, and not the fifth."""
+    gate.observe(Source("globex", "invoice", "xn-well"), ACCEPTED)
+    for number in range(OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-{number}"), UNKNOWN)
+    gate.observe(Source("initech", "invoice", "xn-other"), UNKNOWN)
+    assert not gate.closed
+
+
+def test_one_notification_does_not_close_the_gate_twice_in_a_row(gate: Gate, clock: Clock) -> None:
+    """The first in the queue would be let out first again, and shut everybody out for its own fault."""
+    gate.observe(xn("xn-1"), throttled(1))
+    for closed in (True, False, False):
+        clock.advance(gate.pause)
+        gate.observe(xn("xn-bad"), UNKNOWN)
+        assert gate.closed is closed
+    gate.observe(xn("xn-other"), UNKNOWN)
+    assert gate.closed

@@ -17,7 +17,7 @@ def notification() -> None:
 
 
 @notification.command(name="revive")
-@click.argument("ids", metavar="ID...", type=click.IntRange(min=1), nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", type=click.IntRange(1, 2**63 - 1), nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Also where Novu may have accepted it and forgotten that since.")
 @click.pass_context
 def revive_(ctx: click.Context, ids: tuple[int, ...], *, force: bool) -> None:
@@ -32,7 +32,7 @@ def revive_(ctx: click.Context, ids: tuple[int, ...], *, force: bool) -> None:
     All that an unknown workflow key killed:
         psql -AtXc "SELECT id FROM notify.ent_notification WHERE notification_status = 'DEAD'
           AND error_details->>'code' = 'workflow_not_found'" "$DATABASE_URL" |
-          xargs xnovu notification revive
+          xargs -r xnovu notification revive
     """  # noqa: D301 - Click takes the backspace for "leave this paragraph as it is"
     done = asyncio.run(_revive(load_database().sqlalchemy_url, ids, force=force))
     for id_ in dict.fromkeys(ids):
@@ -54,5 +54,5 @@ def _told(done: Revived, id_: int) -> str:
     if id_ in done.revived:
         return "PENDING again"
     if id_ in done.doubtful:
-        return "left DEAD: it may have been accepted more than 25 days ago; --force sends it all the same"
+        return "left alone: it may have been accepted more than 25 days ago; --force sends it all the same"
     return "left alone: there is none of this id that is DEAD or RETRACTED"

@@ -173,7 +173,7 @@ class Delivery:
             doing.append(_watched(one.held, sending, sends=True))
         self._gate.spare(len(over) + len(verdicts))
         tried = await asyncio.gather(*doing)
-        self._gate.spare(sum(verdict.turned_away is not None for verdict in tried))
+        self._gate.spare(sum(verdict.turned_away is not None for verdict in tried[len(over) :]))
         verdicts += tried
         endings = await recorder.record(verdicts, last=last)
         return Walk(endings, found.alone, len(found.live), found.patience)

@@ -135,7 +135,7 @@ class Recorder:
 
     def _failure(self, verdict: Verdict) -> Failure:
         counted = verdict.turned_away is None and not self._gate.outage
-        wait = verdict.turned_away or self._gate.pause
+        wait = verdict.turned_away or max(self._gate.pause, backoff.wait(1))
         return Failure(
             verdict.held.hold,
             verdict.fault or _NO_FAULT,

@@ -111,8 +111,13 @@ class Trigger:
             source,
         )
         if len(recipients) > RECIPIENTS_PER_CHUNK:
-            return await self._chunks(held, event, ends, leaves)
-        return _verdict(held, await self._call(event, ends))
+            verdict = await self._chunks(held, event, ends, leaves)
+        else:
+            verdict = _verdict(held, await self._call(event, ends))
+        if verdict.ending is Ending.UNKNOWN and self.breaker.is_tripped(source):
+            # Its next try would be turned away, and the failure would never count.
+            return replace(verdict, ending=Ending.FAILED)
+        return verdict
 
     async def _chunks(self, held: Held, event: Event, ends: float, leaves: float) -> Verdict:
         """Send what is left of a large notification, chunk by chunk, each answer written at once."""

@@ -18,11 +18,15 @@ CACHED_SCHEMAS = 1024
 MOST_PARTS = 10_000
 """A schema that has more, its references followed, is refused: twenty lines can stand for billions."""
 
+MOST_PARTS_BESIDE_UNEVALUATED = 500
+"""The same where `unevaluatedProperties` or `unevaluatedItems` stands: each looks through all that stands beside it."""
+
 MOST_CHECKS = 20_000_000
 """Parts of the schema times bytes of the payload: above this one check could take seconds, and all wait for it."""
 
 # Where these lead depends on the way on which they are reached.
 _WANDERING = frozenset({"$dynamicRef", "$recursiveRef"})
+_UNEVALUATED = frozenset({"unevaluatedProperties", "unevaluatedItems"})
 
 
 class Schemas:
@@ -57,19 +61,22 @@ class Schemas:
             raise fault
 
     def _compile(self, _id: int, _version: object) -> tuple[jsonschema_rs.Validator, int] | str:
-        """Compile a schema and count its parts, or say why it cannot be used."""
+        """Count the parts of a schema and compile it, or say why it cannot be used."""
+        # Before it is compiled: that alone can take all memory.
+        try:
+            weighing = _Weighing(self._source)
+            parts = weighing.weigh(self._source)
+        except (LookupError, TypeError, ValueError, RecursionError):
+            return "payload_schema refers to itself, or otherwise than by #/"
+        most = MOST_PARTS_BESIDE_UNEVALUATED if weighing.unevaluated else MOST_PARTS
+        if isinstance(self._source, Unreadable) or parts > most:
+            return "payload_schema is too large"
         try:
             compiled = jsonschema_rs.validator_for(
                 self._source, pattern_options=jsonschema_rs.RegexOptions(), offline=True
             )
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
             return "payload_schema is not a JSON Schema"
-        try:
-            parts = _Weighing(self._source).weigh(self._source)
-        except (LookupError, TypeError, ValueError, RecursionError):
-            return "payload_schema refers to itself, or otherwise than by #/"
-        if isinstance(self._source, Unreadable) or parts > MOST_PARTS:
-            return "payload_schema is too large"
         return compiled, parts
 
 
@@ -78,10 +85,14 @@ class _Weighing:
 
     Args:
         root: a schema, as JSON.
+
+    Attributes:
+        unevaluated: such a keyword was met.
     """
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._root = root
+        self.unevaluated = False
         self._known: dict[str, int] = {}
         self._under_way: set[str] = set()
         # A part with an id is a root of its own for the references within.
@@ -97,6 +108,7 @@ class _Weighing:
             return 1 + sum(map(self.weigh, node))
         if not isinstance(node, dict):
             return 1
+        self.unevaluated |= not _UNEVALUATED.isdisjoint(node)
         named = any(isinstance(node.get(name), str) for name in self._ids)
         if _WANDERING & node.keys() or (named and node is not self._root):
             raise LookupError

@@ -1,13 +1,18 @@
 """A held notification that is not to be sent any more: withdrawn by its producer, or expired."""
 
+from datetime import timedelta
+
 from xnovu_poller import metrics
 from xnovu_poller.delivery.trigger import Ending, Verdict, slices
-from xnovu_poller.errors import NovuError
+from xnovu_poller.errors import NovuError, NovuRejected
 from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Fault
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.transitions import by_chunks, by_executors
 from xnovu_poller.store.transitions.holding import Held
+
+_ASKED_AGAIN = timedelta(minutes=1)
+"""After so long, where Novu serves nobody or the key is wrong; that counts against no notification."""
 
 
 async def withdraw(engine: Engine, novu: Novu, held: Held) -> Verdict:
@@ -26,8 +31,10 @@ async def withdraw(engine: Engine, novu: Novu, held: Held) -> Verdict:
     try:
         for transaction_id in sent:
             await novu.cancel(transaction_id)
-    except NovuError as error:
+    except NovuRejected as error:
         return Verdict(Ending.FAILED, held, Fault.of(error))
+    except NovuError as error:
+        return Verdict(Ending.FAILED, held, Fault.of(error), turned_away=_ASKED_AGAIN)
     reason = "expired" if held.expired and not held.withdrawn else "retracted"
     moved = await by_executors.retracted(engine, [held.hold], reason=reason, certain=certain)
     (metrics.EXPIRED if reason == "expired" else metrics.RETRACTED).inc(len(moved))

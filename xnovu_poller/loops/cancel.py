@@ -16,6 +16,12 @@ _log = log.get(__name__)
 
 CANCELLED_AT_ONCE = 20
 
+PUT_OFF_AT_MOST = 1000
+"""So many without an answer let others pass; with more, all begins anew after a rest."""
+
+CANCELS_UNDER_WAY = 2
+"""The triggers share the connections: a Novu that hangs on cancels is not to hold them all."""
+
 
 class Cancel:
     """Asks Novu to cancel SENT notifications that their producer has withdrawn.
@@ -36,9 +42,13 @@ class Cancel:
         self._engine = engine
         self._gate = gate
         self._novu = novu
+        self._put_off: set[int] = set()
+        self._places = asyncio.Semaphore(CANCELS_UNDER_WAY)
+        self._stopped = False
 
     def stop(self) -> None:
-        """Begin nothing: a turn is one round of calls."""
+        """Make no further call; what is left is asked for by another replica, or after the next start."""
+        self._stopped = True
 
     async def turn(self) -> timedelta:
         """Ask for one batch, and write down what Novu said; if the process dies before, it is asked again.
@@ -49,20 +59,31 @@ class Cancel:
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
         """
-        if self._gate.closed:
+        limit = self._gate.allowance(CANCELLED_AT_ONCE)
+        if limit == 0:
             return self.interval
-        found = await reads.withdrawn(self._engine, CANCELLED_AT_ONCE)
+        found = await reads.withdrawn(self._engine, limit, self._put_off)
         said = await asyncio.gather(*map(self._ask, found))
         answers = {one.notification_id: word for one, word in zip(found, said, strict=True) if word}
         if answers:
             for moved in await by_loops.cancelled(self._engine, answers):
                 _log.info("sent notification withdrawn", notification=moved, answer=answers[moved])
-        return timedelta(0) if len(answers) == CANCELLED_AT_ONCE else self.interval
+        # Those without an answer let the others pass; then it begins anew.
+        self._put_off |= {one.notification_id for one in found} - answers.keys()
+        if len(found) < limit or len(self._put_off) >= PUT_OFF_AT_MOST:
+            self._put_off.clear()
+            return self.interval
+        return timedelta(0)
 
     async def _ask(self, one: Withdrawn) -> str | None:
         """Give Novu's answer as the row will tell it; None if Novu has to be asked again."""
+        done = []
         try:
-            done = [await self._novu.cancel(transaction_id) for transaction_id in one.transaction_ids]
+            for transaction_id in one.transaction_ids:
+                async with self._places:
+                    if self._stopped:
+                        return None
+                    done.append(await self._novu.cancel(transaction_id))
         except NovuError as error:
             # Whatever may pass is waited for, but not for ever: others are behind it.
             if (error.retryable or isinstance(error, NovuUnauthorized)) and not one.old:

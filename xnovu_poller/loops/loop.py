@@ -31,7 +31,7 @@ StartWorkflow = Callable[[Sequence[Claim]], Awaitable[None]]
 
 
 class Turning(Protocol):
-    """What has turns: one of the three loops, or the rescue."""
+    """What has turns: one of the three loops, the rescue, or the cancels."""
 
     @property
     def name(self) -> str:

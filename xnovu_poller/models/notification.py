@@ -71,7 +71,7 @@ class Notification(Base):
         _index("ent_notification_lease", "lease_expires_at", "id", where=_PROCESSING),
         _index("ent_notification_expiring", "expires_at", "id", where=_EXPIRING),
         # Withdrawn after it was sent, and Novu has not answered yet.
-        _index("ent_notification_withdrawn", "retract_requested_at", "id", where=_WITHDRAWN),
+        _index("ent_notification_withdrawn", "enterprise_id", "retract_requested_at", "id", where=_WITHDRAWN),
         _index(
             "ent_notification_dedup",
             "enterprise_id",

@@ -50,6 +50,7 @@ class Worker:
 
         Raises:
             ConfigError: the health port cannot be had.
+            DeploymentDisputed: the database is a copy.
             SchemaBehind: the database is not at our migration.
         """
         async with AsyncExitStack() as stack:

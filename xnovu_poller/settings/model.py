@@ -123,7 +123,10 @@ class Settings(DatabaseSettings):
     )
     temporal_namespace: str = Field(default="default", description="Temporal's namespace")
     temporal_task_queue: str = Field(
-        default="xnovu-notification-processing", description="the task queue of loops and executors"
+        default="xnovu-notification-processing",
+        min_length=1,
+        max_length=1000,
+        description="the task queue of loops and executors",
     )
     temporal_tls: bool = Field(default=False, description="TLS to Temporal; any of the next four turns it on")
     temporal_client_cert_path: FilePath | None = Field(

@@ -33,7 +33,7 @@ class Unreadable(dict[str, Any]):
 # An age bound lets a worker leave a writer that a failover made read-only.
 _MAX_AGE_SECONDS = 1800
 _STATEMENT_TIMEOUT_MS = 60_000
-_SILENCE_SECONDS = _STATEMENT_TIMEOUT_MS / 1000 + 5
+SILENCE_SECONDS = _STATEMENT_TIMEOUT_MS / 1000 + 5
 """A server that has not even ended a statement by then is mute, though its machine may acknowledge what we send."""
 
 _PROVED = "proved"
@@ -89,14 +89,18 @@ def connect(url: str, *, part: str, size: int = 10) -> Engine:
 
 
 @asynccontextmanager
-async def reach(engine: Engine) -> AsyncIterator[AsyncConnection]:
+async def reach(engine: Engine, *, bounded: bool = True) -> AsyncIterator[AsyncConnection]:
     """Lend a connection.
+
+    Args:
+        engine: the pool.
+        bounded: a mute server is given up; otherwise it takes whatever it takes.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer, is in recovery, or the pool is exhausted.
     """
     try:
-        async with asyncio.timeout(_SILENCE_SECONDS), engine.connect() as connection:
+        async with asyncio.timeout(SILENCE_SECONDS if bounded else None), engine.connect() as connection:
             yield connection
     except (exc.OperationalError, exc.InterfaceError, exc.InternalError) as error:
         raise StoreUnavailable(reason(error.orig)) from error

@@ -102,7 +102,7 @@ async def new_deployment(engine: Engine) -> Renewal:
         StoreUnavailable: PostgreSQL does not answer; nothing was changed unless the answer to the commit
             was lost.
     """
-    async with reach(engine) as connection:
+    async with reach(engine, bounded=False) as connection:
         transacting = await connection.execution_options(isolation_level="READ COMMITTED")
         async with transacting.begin():
             for statement in _ALONE:
@@ -160,7 +160,7 @@ _WORKERS = text("""
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :worker""")
 
 _NEW = text(f"""
-UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database, known_since = now()
+UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database, known_since = now(), created_at = now()
 FROM {_HERE}, (SELECT id FROM notify.deployment) AS former
 RETURNING former.id AS former, deployment.id""")  # noqa: S608 - built of this module's constants
 

@@ -141,14 +141,19 @@ class Withdrawn:
     old: bool
 
 
-async def withdrawn(engine: Engine, limit: int) -> list[Withdrawn]:
-    """Read the SENT notifications that are withdrawn and not yet cancelled at Novu, the longest first.
+async def withdrawn(engine: Engine, limit: int, put_off: Collection[int]) -> list[Withdrawn]:
+    """Read the SENT notifications that are withdrawn and not yet cancelled at Novu: the longest of each enterprise first.
+
+    Args:
+        engine: where the rows are.
+        limit: most rows.
+        put_off: ids to be left out.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
     async with reach(engine) as connection:
-        rows = await connection.execute(_WITHDRAWN, {"limit": limit})
+        rows = await connection.execute(_WITHDRAWN, {"limit": limit, "put_off": list(put_off)})
         return [Withdrawn(row.id, row.transaction_ids, row.old) for row in rows]
 
 
@@ -208,13 +213,28 @@ _LAPSED = text("""
         AND (send_until IS NULL OR send_until < now())
     ORDER BY lease_expires_at, id LIMIT :limit""")
 
-_WITHDRAWN = text("""
-    SELECT n.id, n.retract_requested_at < clock_timestamp() - interval '1 hour' AS old,
+# A loose index scan, as in the claims: no enterprise waits behind another.
+_WAITING = "n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL"
+_WITHDRAWN = text(f"""
+    WITH RECURSIVE ring (enterprise_id) AS (
+        (SELECT n.enterprise_id FROM notify.ent_notification n WHERE {_WAITING} ORDER BY n.enterprise_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
+                WHERE {_WAITING} AND n.enterprise_id > ring.enterprise_id ORDER BY n.enterprise_id LIMIT 1)
+        FROM ring WHERE ring.enterprise_id IS NOT NULL
+    )
+    SELECT one.id, one.retract_requested_at < clock_timestamp() - interval '1 hour' AS old,
         coalesce((SELECT array_agg(d.transaction_id ORDER BY d.chunk) FROM notify.ent_notification_delivery d
-            WHERE d.notification_id = n.id), ARRAY[n.transaction_id]) AS transaction_ids
-    FROM notify.ent_notification n
-    WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
-    ORDER BY n.retract_requested_at, n.id LIMIT :limit""")
+            WHERE d.notification_id = one.id), ARRAY[one.transaction_id]) AS transaction_ids
+    FROM ring, LATERAL (
+        SELECT n.id, n.retract_requested_at, n.transaction_id, row_number() OVER (ORDER BY n.retract_requested_at, n.id) AS place
+        FROM notify.ent_notification n
+        WHERE {_WAITING} AND n.enterprise_id = ring.enterprise_id AND n.id <> ALL (CAST(:put_off AS bigint[]))
+            -- What was sent before a copy became a deployment of its own is the original's.
+            AND n.processed_at >= (SELECT created_at FROM notify.deployment)
+        ORDER BY n.retract_requested_at, n.id LIMIT :limit
+    ) AS one
+    ORDER BY one.place, one.retract_requested_at LIMIT :limit""")  # noqa: S608 - built of this module's constants
 
 _FULL = text("""
     SELECT count(*) >= :max_in_flight FROM notify.ent_notification WHERE notification_status = 'PROCESSING'""")

@@ -72,3 +72,19 @@ async def test_a_tripped_workflow_is_mended_by_one_that_is_served(
     assert await executor.deliver(probe) == [Ending.SENT]
     following: list[Work] = [a_claimed(db, workflow=broken) for _ in range(3)]
     assert await executor.deliver(*following) == [Ending.SENT] * 3
+
+
+async def test_a_probe_without_an_answer_has_failed_at_once(
+    executor: Delivering, broken: int, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Its next try would be turned away: so a workflow that fails for ever is counted, and ends."""
+    probe = a_claimed(db, workflow=broken)
+    source = Source("acme", "broken", row(db, probe.notification_id)["transaction_id"])
+    await eventually(lambda: executor.gate.breaker.wait(source) is None)
+    novu_standin.fault("status", status=500, match={"workflow": "broken"})
+
+    assert await executor.deliver(probe) == [Ending.FAILED]
+
+    kept = row(db, probe.notification_id)
+    assert (kept["failure_count"], kept["unknown_outcomes"], kept["refusals"]) == (1, 1, 1)
+    assert kept["error_details"]["code"] == "novu_unanswered"

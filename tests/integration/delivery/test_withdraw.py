@@ -1,5 +1,7 @@
 """What is withdrawn or expired before its send is not sent, and says so."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.delivering import PERSON, SHORT, Delivering, a_claimed, delivering
@@ -101,13 +103,34 @@ async def test_a_cancel_that_fails_is_tried_again_after_a_rest(
     """PROCESSING → FAILED: a release would bring it back at once, for as long as Novu refuses."""
     one = a_claimed(db)
     written(db, one.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
-    novu_standin.fault("status", status=404, match={"method": "DELETE"})
+    novu_standin.fault("status", status=422, match={"method": "DELETE"})
 
     assert await executor.deliver(one) == [Ending.FAILED]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["failure_count"], kept["unknown_outcomes"]) == ("FAILED", 1, 1)
     assert kept["next_attempt_at"] > kept["updated_at"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"kind": "status", "status": status} for status in (401, 500, 503)),
+        {"kind": "throttle", "seconds": 1},
+    ],
+)
+async def test_an_outage_is_not_held_against_what_is_withdrawn(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn, fault: dict[str, Any]
+) -> None:
+    """However long it lasts: what is DEAD would never be cancelled."""
+    one = a_claimed(db)
+    written(db, one.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
+    novu_standin.fault(**fault, match={"method": "DELETE"})
+
+    assert await executor.deliver(one) == [Ending.FAILED]
+
+    kept = row(db, one.notification_id)
+    assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 0)
 
 
 async def test_a_withdrawal_that_hangs_keeps_nobody_back(

@@ -12,7 +12,10 @@ from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Refused, Source, Status
 from xnovu_poller.loops.cancel import CANCELLED_AT_ONCE, Cancel
 from xnovu_poller.novu import Event, Novu
+from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.identity import new_deployment
+from xnovu_poller.store.transitions import by_loops
 
 INTERVAL = timedelta(seconds=10)
 CALL = timedelta(seconds=5)
@@ -43,9 +46,9 @@ def cancel(engine: Engine, gate: Gate, novu: Novu) -> Cancel:
     return Cancel(engine, gate, novu, interval=INTERVAL)
 
 
-def withdrawn(db: Db) -> int:
+def withdrawn(db: Db, enterprise: str = "acme") -> int:
     """Make a notification that was sent and then withdrawn."""
-    made = a_notification(db, status=Status.SENT)
+    made = a_notification(db, status=Status.SENT, enterprise=enterprise)
     db.execute("SELECT notify.retract(%s)", [made])
     return made
 
@@ -131,3 +134,61 @@ async def test_a_full_batch_is_followed_by_the_next(cancel: Cancel, db: Db) -> N
     assert await cancel.turn() == INTERVAL
     left = db.execute("SELECT FROM notify.ent_notification WHERE error_details IS NULL")
     assert left.rowcount == 0
+
+
+async def test_what_gets_no_answer_lets_the_others_pass(
+    cancel: Cancel, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """In the next turn; after all had theirs, they are asked for again."""
+    for _ in range(CANCELLED_AT_ONCE + 5):
+        withdrawn(db)
+    novu_standin.fault("status", status=500, times=CANCELLED_AT_ONCE, match="all")
+
+    assert [await cancel.turn() for _ in range(2)] == [timedelta(0), INTERVAL]
+    answered = "SELECT FROM notify.ent_notification WHERE error_details IS NOT NULL"
+    assert db.execute(answered).rowcount == 5
+    assert await cancel.turn() == timedelta(0)
+    assert db.execute(answered).rowcount == CANCELLED_AT_ONCE + 5
+
+
+async def test_each_enterprise_has_its_turn(engine: Engine, db: Db) -> None:
+    """However many another one has withdrawn before."""
+    acme = [withdrawn(db) for _ in range(CANCELLED_AT_ONCE)]
+    waiting = withdrawn(db, "globex")
+
+    found = [one.notification_id for one in await reads.withdrawn(engine, 3, acme[:1])]
+
+    assert found == [acme[1], waiting, acme[2]]
+
+
+async def test_what_was_cancelled_is_told_whoever_writes_first(engine: Engine, db: Db) -> None:
+    """Of two replicas the second is told that nothing is left; the first one knows better."""
+    made = withdrawn(db)
+
+    for answer in ("nothing_left", "cancelled", "nothing_left"):
+        await by_loops.cancelled(engine, {made: answer})
+
+    assert row(db, made)["error_details"] == {"cancel": "cancelled"}
+
+
+async def test_a_copy_does_not_cancel_what_the_original_sent(
+    engine: Engine, cancel: Cancel, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """It bears the original's transaction id."""
+    made = withdrawn(db)
+    await new_deployment(engine)
+
+    await cancel.turn()
+
+    assert row(db, made)["error_details"] is None
+    assert novu_standin.stats()["calls"] == 0
+
+
+async def test_a_stopped_worker_asks_no_more(cancel: Cancel, db: Db, novu_standin: NovuStandIn) -> None:
+    """Another replica will."""
+    withdrawn(db)
+    cancel.stop()
+
+    await cancel.turn()
+
+    assert novu_standin.stats()["calls"] == 0

@@ -162,7 +162,7 @@ async def test_a_statement_that_runs_too_long_is_unavailable(database: str) -> N
 
 async def test_a_server_that_is_mute_is_unavailable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot end a statement that runs too long, so we do; and the connection is not lent again."""
-    monkeypatch.setattr(engine_module, "_SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(engine_module, "SILENCE_SECONDS", 0.2)
     async with proxied(database) as proxy, pool_of_one(proxy.through(database)) as engine:
         await asked(engine, "SELECT 1")
         proxy.hang()

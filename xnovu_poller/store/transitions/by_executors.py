@@ -227,7 +227,9 @@ _RETRACTED = arrow(
     right=_HOLDS,
     more="untils",
 )
-_LOST_FOR_GOOD = ":counted > 0 AND n.failure_count + :counted >= :max_failures"
+_LOST_FOR_GOOD = (
+    ":counted > 0 AND n.failure_count + :counted >= :max_failures AND n.retract_requested_at IS NULL"
+)
 _LOSE = arrow(
     f"""notification_status = CASE WHEN {_LOST_FOR_GOOD}
             THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,

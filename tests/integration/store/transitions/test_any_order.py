@@ -31,7 +31,7 @@ WORDS: dict[Answer, Literal["accepted", "refused", "unknown"]] = {
 UNHEARD = Chunk(1, ["s-0"], "xn-unheard", 0, None)
 
 ORDERS = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=60,
     deadline=None,
     derandomize=True,

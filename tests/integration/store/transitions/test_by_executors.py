@@ -295,6 +295,18 @@ async def test_lose_does_not_hold_an_outage_against_the_row(engine: Engine, db: 
     assert (sent["lapses"], sent["unknown_outcomes"]) == (0, 1)
 
 
+async def test_lose_gives_nothing_up_that_is_withdrawn(engine: Engine, db: Db) -> None:
+    """Novu is still to be asked to cancel it."""
+    made = a_notification(db, status=Status.PROCESSING)
+    written(db, made, retract_requested_at="2026-01-01T00:00Z")
+
+    await by_executors.lose(
+        engine, [work(db, made)], fault=FAULT, wait=MINUTE, max_failures=1, counted=True, died=True
+    )
+
+    assert row(db, made)["notification_status"] == "FAILED"
+
+
 async def test_lose_may_be_the_last_failure(engine: Engine, db: Db) -> None:
     """It counts like any other."""
     made = a_notification(db, status=Status.PROCESSING)
