@@ -146,7 +146,10 @@ class Reception:
     async def served(self, call: Call, serve: Serve, fault: Fault | None) -> Answer:
         """Serve the call, unless the script has the API itself fail."""
         if fault is not None and fault.kind is Kind.SLOW:
+            resets = self.environment.resets
             await self.environment.faults.hang(fault.seconds)
+            if self.environment.resets > resets:
+                return Refusal(503, "The stand-in was reset meanwhile").answer(call.path)
         if fault is not None and fault.kind is Kind.STATUS:
             return fault.answer(call.path)
         try:

@@ -45,6 +45,7 @@ class Environment:
     Attributes:
         switches: as they are now; `reset` puts them back to those of the start.
         tallies: calls, triggers, refused, replays, throttled, faults.
+        resets: how often all was forgotten; a call that has lasted through one is not to be remembered.
     """
 
     def __init__(self, switches: Switches | None = None, ledger: Path | None = None) -> None:
@@ -57,9 +58,11 @@ class Environment:
         self.idempotency = Idempotency()
         self.buckets = Buckets()
         self.tallies: Counter[str] = Counter()
+        self.resets = 0
 
     def reset(self) -> None:
         """Forget everything, end what hangs, and put the switches back."""
+        self.resets += 1
         self.switches = self._at_start
         for kept in (
             self.ledger,

@@ -189,3 +189,18 @@ def test_the_page_shows_what_arrived(api: httpx.Client, novu_standin: NovuStandI
     assert "xn-1" in page.text
     assert "acme" in page.text
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_a_call_that_lasts_through_a_reset_is_forgotten_with_the_rest(
+    api: httpx.Client, novu_standin: NovuStandIn
+) -> None:
+    """It would stand in the ledger of whoever comes next, though its caller may long be dead."""
+    answers: list[httpx.Response] = []
+    novu_standin.fault("slow", seconds=60)
+    slow = threading.Thread(target=lambda: answers.append(api.post(TRIGGER, json=EVENT)))
+    slow.start()
+    wait_until(lambda: novu_standin.stats()["faults"] == 1)
+    novu_standin.reset()
+    slow.join()
+    assert [answer.status_code for answer in answers] == [503]
+    assert accepted(novu_standin) == 0
