@@ -13,7 +13,7 @@ from tests.support.programs import ENVIRONMENT
 from tests.support.promise import assert_kept, unsettled, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.waiting import wait_until
-from tests.support.worker import QUICK, WorkerProgram
+from tests.support.worker import QUICK, WARNINGS, WorkerProgram
 
 FRAGILE = """
 import os, signal, sys
@@ -47,7 +47,7 @@ def fragile_worker(folder: Path, name: str, **environment: str) -> Iterator[Work
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", FRAGILE],
+            [sys.executable, *WARNINGS, "-c", FRAGILE],
             env={**ENVIRONMENT, **QUICK, "TMPDIR": str(folder), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -41,8 +41,12 @@ async def test_three_replicas_share_two_thousand_rows(
 
         await eventually(lambda: db.execute(LEFT).rowcount == 0, within=180)
 
-        claimed = [replica.metric("xnovu_notifications_claimed_total") for replica in replicas]
-        sent = [replica.metric("xnovu_notifications_sent_total") for replica in replicas]
+        def told(what: str) -> list[float]:
+            return [replica.metric(f"xnovu_notifications_{what}_total") for replica in replicas]
+
+        # What is recorded is counted a moment later.
+        await eventually(lambda: sum(told("sent")) == ROWS)
+        claimed, sent = told("claimed"), told("sent")
         assert [replica.stop() for replica in replicas] == [0] * REPLICAS
     assert sum(claimed) == sum(sent) == ROWS
     assert min(claimed) > 0

@@ -162,7 +162,7 @@ def test_groups_share_a_workflow_from_end_to_end(
     with running_worker(tmp_path, **worker_environment, HANDOFF_GROUP_SIZE="50") as worker:
         wait_until(lambda: all(is_sent(db, one) for one in made), within=20)
         told = worker.get_status()
-        assert worker.metric("xnovu_notifications_sent_total") == 100
+        wait_until(lambda: worker.metric("xnovu_notifications_sent_total") == 100)
         assert worker.stop() == 0
     assert len({row(db, one)["temporal_workflow_id"] for one in made}) == 2
     assert deliveries(db, novu_standin) == [1] * 100
