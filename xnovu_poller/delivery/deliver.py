@@ -11,7 +11,7 @@ from xnovu_poller import backoff, log, metrics
 from xnovu_poller.delivery import render
 from xnovu_poller.delivery.record import Recorder
 from xnovu_poller.delivery.render import Valid
-from xnovu_poller.delivery.trigger import Ending, Trigger, Verdict
+from xnovu_poller.delivery.trigger import Ending, Ready, Trigger, Verdict
 from xnovu_poller.delivery.validate import Schemas, usable
 from xnovu_poller.delivery.withdraw import withdraw
 from xnovu_poller.errors import LostContact, StoreError, StoreUnavailable, Unfinished, XnovuError
@@ -166,21 +166,21 @@ class Delivery:
         metrics.LATE.inc(len(works) - len(found.held) - len(found.alone) - len(found.live))
         over = [one for one in found.held if one.withdrawn or one.expired]
         wanted = [one for one in found.held if not (one.withdrawn or one.expired)]
-        doing = [_watched(one, withdraw(self._engine, self._novu, one), sends=False) for one in over]
+        doing = [
+            _watched([one], _alone(withdraw(self._engine, self._novu, one)), sends=False) for one in over
+        ]
         ready, verdicts = await self._prepare(wanted)
-        for one, payload in ready:
-            sending = self._trigger.send(one.held, one.workflow.key, payload, ends=ends, leaves=leaves)
-            doing.append(_watched(one.held, sending, sends=True))
+        for call in self._trigger.calls(ready):
+            sending = self._trigger.send(call, ends=ends, leaves=leaves)
+            doing.append(_watched([one.held for one in call], sending, sends=True))
         self._gate.spare(len(over) + len(verdicts))
-        tried = await asyncio.gather(*doing)
+        tried = [verdict for call in await asyncio.gather(*doing) for verdict in call]
         self._gate.spare(sum(verdict.turned_away is not None for verdict in tried[len(over) :]))
         verdicts += tried
         endings = await recorder.record(verdicts, last=last)
         return Walk(endings, found.alone, len(found.live), found.patience)
 
-    async def _prepare(
-        self, wanted: Sequence[Held]
-    ) -> tuple[list[tuple[Valid, dict[str, Any]]], list[Verdict]]:
+    async def _prepare(self, wanted: Sequence[Held]) -> tuple[list[Ready], list[Verdict]]:
         """Take notifications through the stages in which nothing is sent; give those to be sent, and the rest."""
         verdicts: list[Verdict] = []
         try:
@@ -202,12 +202,12 @@ class Delivery:
 
         return [_judged(one, fit, one) for one in wanted]
 
-    async def _render(self, valid: Sequence[Valid]) -> list[tuple[Valid, dict[str, Any]] | Verdict]:
+    async def _render(self, valid: Sequence[Valid]) -> list[Ready | Verdict]:
         """Add the payload that Novu is to get."""
         known = await render.templates(self._engine, valid)
 
-        def filled(one: Valid) -> tuple[Valid, dict[str, Any]]:
-            return one, render.payload(self._renderer, one, known)
+        def filled(one: Valid) -> Ready:
+            return Ready(one.held, one.workflow.key, render.payload(self._renderer, one, known))
 
         return [_judged(one.held, filled, one) for one in valid]
 
@@ -240,14 +240,21 @@ def _judged(held: Held, stage: Callable[[Subject], Stage], subject: Subject) -> 
         return _bug(held, error, unknown=False)
 
 
-async def _watched(held: Held, doing: Coroutine[Any, Any, Verdict], *, sends: bool) -> Verdict:
-    """Let one notification's fault be its own: the rest of its group is recorded all the same."""
+async def _alone(doing: Coroutine[Any, Any, Verdict]) -> list[Verdict]:
+    return [await doing]
+
+
+async def _watched(
+    group: Sequence[Held], doing: Coroutine[Any, Any, list[Verdict]], *, sends: bool
+) -> list[Verdict]:
+    """Let a fault be of those alone whom it met: the rest of their group is recorded all the same."""
     try:
         return await doing
     except StoreError as error:
-        return Verdict(Ending.UNKNOWN if sends else Ending.UNFINISHED, held, Fault.of(error), unknown=sends)
+        ending = Ending.UNKNOWN if sends else Ending.UNFINISHED
+        return [Verdict(ending, held, Fault.of(error), unknown=sends) for held in group]
     except Exception as error:  # noqa: BLE001 - a bug is not to take the group along
-        return _bug(held, error, unknown=sends)
+        return [_bug(held, error, unknown=sends) for held in group]
 
 
 def _bug(held: Held, error: Exception, *, unknown: bool) -> Verdict:

@@ -1,6 +1,8 @@
-"""The calls to Novu that one notification needs, and what they come to."""
+"""The calls to Novu that notifications need, and what they come to."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, auto
@@ -19,7 +21,7 @@ from xnovu_poller.lifecycle import (
     Unknown,
     seconds,
 )
-from xnovu_poller.novu import Event, Novu
+from xnovu_poller.novu import EVENTS_PER_CALL, Event, Novu
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.transitions import by_chunks
 from xnovu_poller.store.transitions.by_chunks import Chunk
@@ -67,28 +69,86 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """A notification that only has to be sent.
+
+    Attributes:
+        held: ours to send.
+        workflow_key: Novu's name of the workflow.
+        payload: what Novu gets, rendered text included.
+    """
+
+    held: Held
+    workflow_key: str
+    payload: dict[str, Any]
+
+    @property
+    def source(self) -> Source:
+        """Who asks."""
+        return Source(self.held.enterprise_id, self.workflow_key, self.held.transaction_id)
+
+    def event(self) -> Event:
+        """Spell the trigger, to each recipient once."""
+        held = self.held
+        return Event(
+            self.workflow_key,
+            tuple(dict.fromkeys(held.recipients)),
+            self.payload,
+            held.overrides,
+            held.transaction_id,
+            held.refusals,
+            self.source,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
-    """Makes the calls of a notification, each within the hold that covers it."""
+    """Makes the calls of notifications, each within the holds that cover it."""
 
     engine: Engine
     novu: Novu
     breaker: Breaker
     timeout: timedelta
 
-    async def send(
-        self, held: Held, workflow_key: str, payload: dict[str, Any], *, ends: float, leaves: float
-    ) -> Verdict:
-        """Trigger one notification.
+    def calls(self, ready: Sequence[Ready]) -> list[list[Ready]]:
+        """Say which notifications go to Novu together, in bulk calls.
+
+        Alone goes what needs several calls; and what Novu may have accepted already, or probes a workflow
+        that fails: a call that chokes on one of them is not to fail for all.
+        """
+        kinds: dict[bool, list[Ready]] = {True: [], False: []}
+        for one in ready:
+            kinds[self._goes_alone(one)].append(one)
+        alone = kinds[True]
+        together = []
+        for start in range(0, len(kinds[False]), EVENTS_PER_CALL):
+            part = kinds[False][start : start + EVENTS_PER_CALL]
+            if self.novu.together(len(part)):
+                together.append(part)
+            else:
+                alone += part
+        return together + [[one] for one in alone]
+
+    def _goes_alone(self, one: Ready) -> bool:
+        return (
+            one.held.unknown_outcomes > 0
+            or len(one.held.recipients) > RECIPIENTS_PER_CHUNK
+            or self.breaker.is_tripped(one.source)
+        )
+
+    async def send(self, ready: Sequence[Ready], *, ends: float, leaves: float) -> list[Verdict]:
+        """Trigger notifications, several by one call.
 
         Guarantee: at least once to Novu, under transaction ids that are the same at every attempt, so
         that Novu drops a repeat.
 
         Args:
-            held: ours to send.
-            workflow_key: Novu's name of the workflow.
-            payload: what Novu gets, rendered text included.
-            ends: when the hold's deadline passes, by `time.monotonic`.
+            ready: of one of the `calls`.
+            ends: when the holds' deadline passes, by `time.monotonic`.
             leaves: no further chunk is begun after this, by `time.monotonic`.
+
+        Returns:
+            One verdict for each, in no order.
 
         Raises:
             StoreUnavailable: an answer to a chunk could not be written; the send lapses.
@@ -96,28 +156,30 @@ class Trigger:
         if time.monotonic() >= ends:
             # Giving it back would make it due at once, and it would take as long again, for ever.
             fault = Fault(Unfinished.code, "delivery: to validate and render took as long as a call may last")
-            return Verdict(Ending.FAILED, held, fault)
-        source = Source(held.enterprise_id, workflow_key, held.transaction_id)
-        if wait := self.breaker.wait(source):
-            return Verdict(Ending.FAILED, held, Fault.of(WorkflowTripped()), turned_away=wait)
-        recipients = list(dict.fromkeys(held.recipients))
-        event = Event(
-            workflow_key,
-            tuple(recipients),
-            payload,
-            held.overrides,
-            held.transaction_id,
-            held.refusals,
-            source,
-        )
-        if len(recipients) > RECIPIENTS_PER_CHUNK:
-            verdict = await self._chunks(held, event, ends, leaves)
-        else:
-            verdict = _verdict(held, await self._call(event, ends))
-        if verdict.ending is Ending.UNKNOWN and self.breaker.is_tripped(source):
+            return [Verdict(Ending.FAILED, one.held, fault) for one in ready]
+        waits = [(one, self.breaker.wait(one.source)) for one in ready]
+        verdicts = [
+            Verdict(Ending.FAILED, one.held, Fault.of(WorkflowTripped()), turned_away=wait)
+            for one, wait in waits
+            if wait
+        ]
+        sources = {one.held.hold.notification_id: one.source for one in ready}
+        going = [(one.held, one.event()) for one, wait in waits if not wait]
+        for verdict in await self._sent(going, ends, leaves):
+            tripped = self.breaker.is_tripped(sources[verdict.held.hold.notification_id])
             # Its next try would be turned away, and the failure would never count.
-            return replace(verdict, ending=Ending.FAILED)
-        return verdict
+            failed = verdict.ending is Ending.UNKNOWN and tripped
+            verdicts.append(replace(verdict, ending=Ending.FAILED) if failed else verdict)
+        return verdicts
+
+    async def _sent(self, going: Sequence[tuple[Held, Event]], ends: float, leaves: float) -> list[Verdict]:
+        if not going:
+            return []
+        held, event = going[0]
+        if len(event.recipients) > RECIPIENTS_PER_CHUNK:
+            return [await self._chunks(held, event, ends, leaves)]
+        outcomes = await self._call([event for _, event in going], ends)
+        return [_verdict(held, outcome) for (held, _), outcome in zip(going, outcomes, strict=True)]
 
     async def _chunks(self, held: Held, event: Event, ends: float, leaves: float) -> Verdict:
         """Send what is left of a large notification, chunk by chunk, each answer written at once."""
@@ -149,15 +211,13 @@ class Trigger:
             The verdict, which carries the hold for the next chunk, and when that hold's deadline passes:
             counted from before it was asked for, so that a slow database makes no call outlast it.
         """
-        outcome = await self._call(
-            replace(
-                event,
-                recipients=tuple(chunk.recipients),
-                transaction_id=chunk.transaction_id,
-                refusals=chunk.refusals,
-            ),
-            ends,
+        part = replace(
+            event,
+            recipients=tuple(chunk.recipients),
+            transaction_id=chunk.transaction_id,
+            refusals=chunk.refusals,
         )
+        [outcome] = await self._call([part], ends)
         verdict = _verdict(held, outcome)
         ends = time.monotonic() + seconds(self.timeout)
         hold = await by_chunks.answered(
@@ -174,12 +234,17 @@ class Trigger:
         # The chunk keeps its own count of refusals.
         return replace(verdict, held=replace(held, hold=hold), refused=False), ends
 
-    async def _call(self, event: Event, ends: float) -> Outcome:
+    async def _call(self, events: Sequence[Event], ends: float) -> list[Outcome]:
         begun = time.monotonic()
-        outcome = await self.novu.trigger(event, deadline=timedelta(seconds=max(0.0, ends - begun)))
-        metrics.NOVU_CALLS.labels(_class(outcome)).inc()
+        deadline = timedelta(seconds=max(0.0, ends - begun))
+        if len(events) == 1:
+            outcomes = [await self.novu.trigger(events[0], deadline=deadline)]
+        else:
+            outcomes = await self.novu.trigger_bulk(events, deadline=deadline)
+        for name, count in Counter(map(_class, outcomes)).items():
+            metrics.NOVU_CALLS.labels(name).inc(count)
         metrics.NOVU_CALL_SECONDS.observe(time.monotonic() - begun)
-        return outcome
+        return outcomes
 
 
 def slices(recipients: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +15,7 @@ EVENT_BYTES = 524_288
 """The largest event Novu takes, attachments not counted. Source: Novu, "Trigger event"."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """One trigger: one workflow for at most 100 recipients.
 
@@ -42,6 +43,10 @@ class Event:
         Raises:
             NovuRejected: it is too large, or holds a number for which JSON has no word.
         """
+        return self._body
+
+    @cached_property
+    def _body(self) -> bytes:
         try:
             body = weighed = self._encode(self.payload)
             if len(body) > EVENT_BYTES and "attachments" in self.payload:

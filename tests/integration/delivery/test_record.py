@@ -122,10 +122,13 @@ async def test_what_is_recorded_late_changes_nothing(
 async def test_in_an_outage_no_failure_is_counted(
     executor: Delivering, db: Db, novu_standin: NovuStandIn, kind: str
 ) -> None:
-    """Five rows without an answer are Novu's fault: FAILED, due at the end of the pause."""
+    """Five rows without an answer, together and then each alone, are Novu's fault: FAILED, due at the end of the pause."""
     works = [a_claimed(db, recipients=[f"s{i}"]) for i in range(5)]
-    novu_standin.fault(kind, times=5, seconds=0.2)
+    novu_standin.fault(kind, times=6, seconds=0.2)
 
+    with pytest.raises(Unfinished):
+        await executor.deliver(*works)
+    assert not executor.gate.outage
     endings = await executor.deliver(*works, last=True)
 
     assert endings == [Ending.FAILED] * 5
@@ -133,7 +136,7 @@ async def test_in_an_outage_no_failure_is_counted(
     for one in works:
         kept = row(db, one.notification_id)
         assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 0)
-        assert kept["unknown_outcomes"] == 1
+        assert kept["unknown_outcomes"] == 2
 
 
 @pytest.mark.parametrize("answered", [True, False], ids=["answer lost", "question lost"])
