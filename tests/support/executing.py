@@ -21,6 +21,9 @@ from xnovu_poller.temporal.activities import Executor
 from xnovu_poller.temporal.handoff import Handoff
 from xnovu_poller.temporal.worker import Limits, executor
 
+LONG = timedelta(seconds=115)
+"""A call that fits into no workflow task: all tries are regular activities."""
+
 DEPLOYMENT = UUID("12345678-9abc-4def-8123-456789abcdef")
 STRANGER = UUID("fedcba98-7654-4321-8765-4321fedcba98")
 """Another deployment, whose executors share the task queue by mistake."""
@@ -49,9 +52,11 @@ class Executing:
         return (await handle.fetch_history()).to_json_dict()
 
 
-def handoff_of(client: Client, task_queue: str, *, searchable: bool = True) -> Handoff:
+def handoff_of(
+    client: Client, task_queue: str, *, searchable: bool = True, call: timedelta = CALL
+) -> Handoff:
     """Make a handoff of the deployment."""
-    return Handoff(client, task_queue=task_queue, deployment=DEPLOYMENT, call=CALL, searchable=searchable)
+    return Handoff(client, task_queue=task_queue, deployment=DEPLOYMENT, call=call, searchable=searchable)
 
 
 @asynccontextmanager
@@ -69,7 +74,7 @@ async def executing(  # noqa: PLR0913 - what an executor is made of, each named
     async with delivering(engine, standin, call=call) as made:
         activities = Executor(made.delivery, str(deployment))
         async with executor(client, task_queue=task_queue, activities=activities, limits=limits):
-            yield Executing(client, handoff_of(client, task_queue), made)
+            yield Executing(client, handoff_of(client, task_queue, call=max(call, CALL)), made)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Outcome, Refused, seconds
 from xnovu_poller.novu import answers
 from xnovu_poller.novu.event import Event, digest
+from xnovu_poller.novu.transport import Wire
 
 KEEP_ALIVE_SECONDS = 4.0
 """Below the five after which a Node server hangs up: a call on a dying connection has no known outcome."""
@@ -55,8 +56,7 @@ class Novu:
         secret_key: the environment's key.
         timeout: the longest that one call may last, the wait for a connection included.
         gate: told of every trigger's outcome and every rate limit; while it is closed nothing is sent.
-        connections: calls under way at once. httpx slows down with more calls than connections, so
-            further ones wait before they reach it.
+        connections: calls under way at once; further ones wait, so that a call's time is its own.
         transport: stands in for the network.
     """
 
@@ -67,7 +67,7 @@ class Novu:
         timeout: timedelta,
         gate: Gate,
         *,
-        connections: int = 10,
+        connections: int = 50,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout = timeout
@@ -77,12 +77,7 @@ class Novu:
         self._client = httpx.AsyncClient(
             base_url=url,
             headers={"Authorization": f"ApiKey {secret_key}", "User-Agent": f"xnovu-poller/{__version__}"},
-            limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=connections,
-                keepalive_expiry=KEEP_ALIVE_SECONDS,
-            ),
-            transport=transport,
+            transport=transport or Wire(connections, KEEP_ALIVE_SECONDS),
         )
 
     def together(self, count: int) -> bool:

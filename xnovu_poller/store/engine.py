@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -36,7 +37,9 @@ _STATEMENT_TIMEOUT_MS = 60_000
 SILENCE_SECONDS = _STATEMENT_TIMEOUT_MS / 1000 + 5
 """A server that has not even ended a statement by then is mute, though its machine may acknowledge what we send."""
 
-_PROVED = "proved"
+_PROVED = "proved_at"
+PROOF_SECONDS = 1.0
+"""A proof holds so long: to ask before each statement doubles the round trips."""
 
 # Row-level security keeps the planner from the statistics of a state (`enum_eq` is not leakproof): it takes
 # a quarter of the table for due, scans it, and compiles the statement beforehand. Every statement of ours
@@ -70,6 +73,8 @@ def connect(url: str, *, part: str, size: int = 10) -> Engine:
         isolation_level="AUTOCOMMIT",
         pool_size=size,
         max_overflow=0,
+        # The one last used: it knows our statements already, and has just been proved.
+        pool_use_lifo=True,
         pool_timeout=10,
         pool_recycle=_MAX_AGE_SECONDS,
         hide_parameters=True,
@@ -137,6 +142,8 @@ def _ask_role(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: o
     Raises:
         StoreUnavailable: a new one is no better, so that asking for others would not help.
     """
+    if time.monotonic() - entry.info.get(_PROVED, -PROOF_SECONDS) < PROOF_SECONDS:
+        return
     cursor = connection.cursor()
     try:
         cursor.execute("SELECT current_user")
@@ -148,7 +155,7 @@ def _ask_role(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: o
         cursor.close()
     if row is None or row[0] != ROLE:
         raise _unfit(entry, f"a new connection lacks the role {ROLE}: does a pooler drop its options?")
-    entry.info[_PROVED] = True
+    entry.info[_PROVED] = time.monotonic()
 
 
 def _unfit(entry: ConnectionPoolEntry, reason: str) -> Exception:

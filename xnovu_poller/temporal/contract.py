@@ -70,8 +70,8 @@ class Deliver:
 
     @property
     def begins_locally(self) -> bool:
-        """Whether the first try is a local activity: one notification, and a call fits into a task."""
-        return self.single and self.call + _TASK_MARGIN <= LONGEST_TASK
+        """Whether the first try is a local activity: a call fits into a workflow task."""
+        return self.call + _TASK_MARGIN <= LONGEST_TASK
 
     @property
     def regular_tries(self) -> int:

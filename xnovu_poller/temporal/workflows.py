@@ -25,8 +25,8 @@ Answer = TypeVar("Answer")
 class NotificationProcessingWorkflow:
     """Deliver a group of notifications; the rows tell how it went, the workflow returns nothing.
 
-    A single notification is tried once as a local activity, within the first workflow task; what
-    follows, and groups, are regular activities. If no try could record the end of an attempt, that
+    The first try is a local activity, within the first workflow task; what follows are regular
+    activities. If no try could record the end of an attempt, that
     is recorded; if the workflow itself dies, the rescue finds its rows.
 
     Executors of another deployment, which share our task queue by mistake, refuse what is ours: that is

@@ -73,8 +73,11 @@ async def test_a_rollback_does_not_take_the_role_away(database: str) -> None:
 
 
 @pytest.mark.parametrize("change", ["SET ROLE xnovu_tenant", "SET ROLE none", "RESET ROLE"])
-async def test_a_connection_with_another_role_is_not_handed_out(database: str, change: str) -> None:
-    """Its next borrower gets a new one, if need be."""
+async def test_a_connection_with_another_role_is_not_handed_out(
+    database: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next borrower gets a new one, if need be; once the last proof is old."""
+    monkeypatch.setattr(engine_module, "PROOF_SECONDS", 0.0)
     async with pool_of_one(database) as engine:
         await asked(engine, "SELECT 1")
         async with reach(engine) as connection:
@@ -95,8 +98,11 @@ async def test_a_pooler_that_drops_the_role_is_told(database: str) -> None:
                 await asked(engine, "SELECT 1")
 
 
-async def test_a_connection_that_was_cut_is_replaced(database: str, db: Db) -> None:
-    """A failover costs nobody an error who comes after it."""
+async def test_a_connection_that_was_cut_is_replaced(
+    database: str, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failover costs nobody an error who comes a second after it."""
+    monkeypatch.setattr(engine_module, "PROOF_SECONDS", 0.0)
     async with pool_of_one(database) as engine:
         pid = await asked(engine, "SELECT pg_backend_pid()")
         db.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])

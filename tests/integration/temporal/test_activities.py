@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from tests.support.delivering import MARKERS, PERSON, SHORT, VALUE, a_claimed, delivering
-from tests.support.executing import CALL, DEPLOYMENT, LIMITS, Executing, claims_of, executing, readable
+from tests.support.executing import CALL, DEPLOYMENT, LIMITS, LONG, Executing, claims_of, executing, readable
 from tests.support.logs import logged_in_full
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, row
@@ -161,11 +161,11 @@ async def test_a_stop_lets_the_call_under_way_end(
     client: Client, task_queue: str, engine: Engine, db: Db, novu_standin: NovuStandIn, *, local: bool
 ) -> None:
     """Within the grace; it is recorded, and nothing is left to anybody else."""
-    works = [a_claimed(db) for _ in range(1 if local else 2)]
+    works = [a_claimed(db) for _ in range(2)]
     novu_standin.fault("slow", seconds=30, times=None)
-    async with executing(client, task_queue, engine, novu_standin) as executor:
+    async with executing(client, task_queue, engine, novu_standin, call=CALL if local else LONG) as executor:
         handle = await executor.begin(*claims_of(db, works, group=f"{task_queue}-stopped"))
-        await eventually(lambda: novu_standin.stats()["calls"] == len(works))
+        await eventually(lambda: novu_standin.stats()["calls"] == 1)
         ending = asyncio.get_running_loop().call_later(0.2, novu_standin.clear_faults)
     assert not ending.cancelled()
 
@@ -173,7 +173,7 @@ async def test_a_stop_lets_the_call_under_way_end(
         assert row(db, one.notification_id)["notification_status"] == "SENT"
     async with executing(client, task_queue, engine, novu_standin):
         await handle.result()
-    assert novu_standin.stats()["calls"] == len(works)
+    assert novu_standin.stats()["calls"] == 1
 
 
 @pytest.mark.parametrize("local", [True, False], ids=["local", "regular"])
@@ -181,10 +181,11 @@ async def test_a_stop_that_cuts_a_call_leaves_it_to_the_next_executor(
     client: Client, task_queue: str, engine: Engine, db: Db, novu_standin: NovuStandIn, *, local: bool
 ) -> None:
     """The hold keeps others away until it lapses; then it goes on under the same transaction id."""
-    works = [a_claimed(db) for _ in range(1 if local else 2)]
-    novu_standin.fault("accept_then_hang", times=len(works))
+    works = [a_claimed(db) for _ in range(2)]
+    novu_standin.fault("accept_then_hang")
     hasty = replace(LIMITS, grace=timedelta(0))
-    async with executing(client, task_queue, engine, novu_standin, limits=hasty) as executor:
+    call = CALL if local else LONG
+    async with executing(client, task_queue, engine, novu_standin, limits=hasty, call=call) as executor:
         handle = await executor.begin(*claims_of(db, works, group=f"{task_queue}-cut"))
         await eventually(lambda: novu_standin.stats()["accepted"] == len(works))
 

@@ -1,0 +1,132 @@
+"""What goes wrong on the wire is told apart: whether Novu can have heard of the call or not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+import pytest
+
+from xnovu_poller.dev.ports import LOOPBACK, free_port
+from xnovu_poller.novu.client import NEVER_SENT
+from xnovu_poller.novu.transport import Wire
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def served(serve: Serve) -> AsyncIterator[str]:
+    """Serve one kind of misfortune."""
+
+    async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async with await asyncio.start_server(closing, LOOPBACK) as server:
+        yield f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+
+
+async def asked(url: str) -> httpx.Response:
+    """Make one call."""
+    async with httpx.AsyncClient(transport=Wire(2, 4.0), timeout=httpx.Timeout(0.5)) as client:
+        return await client.post(f"{url}/v1/a%2Fb", content=b"{}", headers={"X-One": "1"})
+
+
+async def whole(reader: asyncio.StreamReader) -> bytes:
+    """Read a request to its end."""
+    return await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(2)
+
+
+async def test_a_call_arrives_as_it_was_written() -> None:
+    """Path, headers and body; and the answer comes back with its own."""
+    requests: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await whole(reader))
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+
+    async with served(serve) as url:
+        answer = await asked(url)
+
+    head, _, body = requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/a%2Fb HTTP/1.1")
+    assert b"x-one: 1" in head.lower()
+    assert body == b"{}"
+    assert (answer.status_code, answer.headers["Location"], answer.content) == (302, "/x", b"ok")
+
+
+async def test_a_refused_connection_was_never_sent() -> None:
+    """Nobody listens."""
+    with pytest.raises(httpx.ConnectError) as caught:
+        await asked(f"http://{LOOPBACK}:{free_port()}")
+    assert isinstance(caught.value, NEVER_SENT)
+
+
+async def test_a_handshake_that_fails_was_never_sent() -> None:
+    """TLS is asked of who does not speak it."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+
+    async with served(serve) as url:
+        with pytest.raises(NEVER_SENT):
+            await asked(url.replace("http", "https"))
+
+
+async def _hangs_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await whole(reader)
+
+
+async def _resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await whole(reader)
+    writer.transport.abort()
+
+
+async def _says_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await whole(reader)
+    await reader.read()
+
+
+async def _breaks_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await whole(reader)
+    writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\nhalf")
+    await writer.drain()
+
+
+async def _speaks_something_else(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await whole(reader)
+    writer.write(b"220 smtp ready\r\n")
+    await writer.drain()
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [_hangs_up, _resets, _says_nothing, _breaks_off, _speaks_something_else],
+    ids=lambda s: s.__name__,
+)
+async def test_after_the_call_was_written_it_may_have_been_heard(serve: Serve) -> None:
+    """Whatever happens then is no kind of never sent."""
+    async with served(serve) as url:
+        with pytest.raises(httpx.TransportError) as caught:
+            await asked(url)
+    assert not isinstance(caught.value, NEVER_SENT)
+
+
+async def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that refuses to connect us has passed nothing on."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    async with served(serve) as url:
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        with pytest.raises(httpx.ProxyError):
+            await asked("https://novu.invalid")
