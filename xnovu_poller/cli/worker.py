@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 
 import click
+import uvloop
 
 from xnovu_poller import log, settings
 from xnovu_poller.service import parts
@@ -32,7 +33,7 @@ def start() -> None:
     given = _configured()
     for stranger in settings.strangers():
         _log.warning("setting not known", hint=stranger)
-    asyncio.run(_until_signalled(Worker(given).run))
+    uvloop.run(_until_signalled(Worker(given).run))
 
 
 @worker.command(hidden=True)
@@ -47,7 +48,7 @@ def execute() -> None:
         asyncio.get_running_loop().add_reader(sys.stdin, _end_of_input, stop)
         await parts.execute(given, stop)
 
-    asyncio.run(_until_signalled(run))
+    uvloop.run(_until_signalled(run))
 
 
 def _configured() -> settings.Settings:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -32,6 +34,8 @@ class Wire(httpx.AsyncBaseTransport):
         self._connections = connections
         self._idle_seconds = idle_seconds
         self._session: aiohttp.ClientSession | None = None
+        # By itself aiohttp looks for them, and for a .netrc, at each call, in a thread.
+        self._proxy = cache(_proxy)
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -48,6 +52,7 @@ class Wire(httpx.AsyncBaseTransport):
                 headers=request.headers,
                 data=await request.aread() or None,
                 allow_redirects=False,
+                proxy=self._proxy(request.url.scheme, request.url.host),
                 timeout=aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read")),
             ) as answer:
                 content = await answer.read()
@@ -74,6 +79,10 @@ class Wire(httpx.AsyncBaseTransport):
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
 @contextmanager

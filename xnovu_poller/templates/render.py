@@ -15,7 +15,9 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote_plus
 
+from mako.runtime import Context
 from mako.template import Template
+from mako.util import FastEncodingBuffer
 from markupsafe import escape
 
 from xnovu_poller.errors import TemplateFailed, TemplateUnsafe
@@ -100,7 +102,10 @@ class _Part:
             self._need(room >= 0)
             return text
 
-        return str(self.frame.render_unicode(piece=piece))
+        # Mako's own `render` looks for reserved names among the values at each call; here is but one.
+        words = FastEncodingBuffer()
+        self.frame.callable_(Context(words, piece=piece))
+        return str(words.getvalue())
 
     def _filled(self, piece: Piece, variables: Mapping[str, Any]) -> str:
         if isinstance(piece, Text):
@@ -174,7 +179,7 @@ def _value(choice: Constant | Path, variables: Mapping[str, Any], line: int) -> 
 
 def _step(value: object, key: str | int) -> object:
     """Go from a JSON value to a part of it, and to nothing else that Python would find there."""
-    if isinstance(value, Mapping) and isinstance(key, str):
+    if isinstance(value, dict) and isinstance(key, str):
         return value[key]
     if isinstance(value, list) and isinstance(key, int):
         return value[key]
