@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from temporalio.common import SearchAttributeKey
@@ -42,14 +43,15 @@ class Deliver:
 
     Attributes:
         deployment: whose notifications these are; an executor of another refuses them.
-        works: pairs of notification id and attempt.
+        works: pairs of notification id and attempt, `list[list[int]]`; Temporal's converter looks at each
+            element of what is declared so, at each of a group's way stations.
         enterprise_id: the tenant, where the group has but one.
         call_seconds: the longest one call to Novu may last; the timeouts follow from it.
         searchable: the search attributes are registered, so the workflow may set one.
     """
 
     deployment: str
-    works: list[list[int]]
+    works: Any
     enterprise_id: str | None
     call_seconds: float
     searchable: bool = False
