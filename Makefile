@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+BENCH_INSTALLED := .venv/.installed-bench
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test lint check unit chaos snapshots histories postgres-versions lock clean
+.PHONY: help install demo dev test lint check unit chaos bench bench-quick snapshots histories postgres-versions lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +33,18 @@ test: $(INSTALLED) ## All tests, on real servers, in two processes that have the
 unit: $(INSTALLED) ## The tests that need no server, in seconds
 	$(BIN)/python -m pytest tests/unit tests/house tests/benchmarks
 
-chaos: $(INSTALLED) ## The soak: everything is struck while it works (CHAOS_SECONDS=180, CHAOS_SEED=1)
+chaos: $(INSTALLED) ## The soak: everything is struck while it works (CHAOS_SECONDS=180, CHAOS_SEED=1, CHAOS_GROUP_SIZE=100)
 	@exec $(BIN)/python -m benchmarks.chaos
+
+bench: $(BENCH_INSTALLED) ## Speed, beside the queues one would pick instead: benchmarks/RESULTS.md (30 minutes)
+	@exec $(BIN)/python -m benchmarks.speed
+
+bench-quick: $(BENCH_INSTALLED) ## The same in five minutes, every step of it; the figures are rough
+	@exec $(BIN)/python -m benchmarks.speed --quick
+
+$(BENCH_INSTALLED): $(INSTALLED) requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
 
 lint: $(INSTALLED) ## Style, types and import floors
 	$(BIN)/ruff check .
@@ -55,6 +66,7 @@ postgres-versions: $(INSTALLED) ## PostgreSQL 14 to 17 beside 18, for the tests 
 lock: ## Pin the dependencies anew (needs uv)
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra dev-stack --group dev -o requirements-dev.lock
+	$(LOCK) --extra dev-stack --extra bench --group dev -o requirements-bench.lock
 
 clean: ## Take away what was installed and built
 	rm -rf .venv .postgres dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

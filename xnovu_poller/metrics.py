@@ -69,6 +69,9 @@ EXPIRED: Final = Counter(
 RESCUED: Final = Counter(
     "xnovu_notifications_rescued", "Lapsed leases taken over or given back.", registry=REGISTRY
 )
+PURGED: Final = Counter(
+    "xnovu_notifications_purged", "Notifications deleted, long after they ended.", registry=REGISTRY
+)
 LATE: Final = Counter(
     "xnovu_notifications_late", "Writes of a holder whose right was gone; harmless.", registry=REGISTRY
 )

@@ -39,13 +39,22 @@ SHORTEST_SECONDS = int(WARM_UP_SECONDS + CALM_SECONDS)
     help="Of the schedule of faults.",
 )
 @click.option(
+    "--group-size",
+    type=click.IntRange(1, 500),
+    default=100,
+    show_default=True,
+    envvar="CHAOS_GROUP_SIZE",
+    show_envvar=True,
+    help="Most notifications that two of the three workers hand off together; 1: none does.",
+)
+@click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="CHAOS_KEEP",
     show_envvar=True,
     help="Run in this folder, and keep rows, deliveries and logs there.",
 )
-def chaos(seconds: int, seed: int, keep: Path | None) -> None:
+def chaos(seconds: int, seed: int, group_size: int, keep: Path | None) -> None:
     """Strike the whole system while it works, and count what came of it.
 
     PostgreSQL, Temporal, a stand-in for Novu and three workers run on free ports and in a temporary folder;
@@ -66,9 +75,9 @@ def chaos(seconds: int, seed: int, keep: Path | None) -> None:
     def tell(what: str) -> None:
         console.print(f"{time.monotonic() - begun:6.1f} s  {what}", markup=False, soft_wrap=True)
 
-    tell(f"{seconds} s of chaos, CHAOS_SEED={seed}")
+    tell(f"{seconds} s of chaos, CHAOS_SEED={seed}, CHAOS_GROUP_SIZE={group_size}")
     try:
-        account = Soak(folder, seconds=seconds, seed=seed, tell=tell).run()
+        account = Soak(folder, seconds=seconds, seed=seed, group_size=group_size, tell=tell).run()
     except XnovuError as error:
         raise click.ClickException(f"{error}\n{_way_to(folder)}") from error
     except SystemExit:

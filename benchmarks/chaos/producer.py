@@ -1,4 +1,4 @@
-"""The programs of the enterprises: they insert at an even pace, and know what they have committed."""
+"""The programs of the enterprises: they insert in small bursts at an even pace, and know what they have committed."""
 
 import threading
 import time
@@ -17,13 +17,17 @@ from xnovu_poller.dev.demo.standin import StandIn
 from xnovu_poller.dev.sample.notifications import SampleNotification
 
 PER_SECOND = 10
+
+BURST = 5
+"""So many come at once, so that there is something to share a workflow."""
+
 RETRY_SECONDS = 0.2
 CONNECT_SECONDS = 2
 PATIENCE_SECONDS = 30.0
 
 
 class Producer(threading.Thread):
-    """Inserts notifications until it is told to finish, through every outage of PostgreSQL.
+    """Inserts notifications in small bursts until it is told to finish, through every outage of PostgreSQL.
 
     An insert whose commit got no answer is made again under the same dedup key: either the first one or
     the second one is refused, and the notification is known to be committed.
@@ -52,7 +56,8 @@ class Producer(threading.Thread):
             if self._ending.wait(max(0.0, due - time.monotonic())):
                 break
             self._insert(sample(number))
-            due = max(due + 1 / PER_SECOND, time.monotonic())
+            if number % BURST == BURST - 1:
+                due = max(due + BURST / PER_SECOND, time.monotonic())
         if self._connection is not None:
             self._connection.close()
 

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     THROTTLED = "Novu: answers 429"
     MALFORMED = "Novu: accepts, answers half JSON"
     SLOW = "Novu: accepts after our time-out"
+    OMISSION = "Novu: accepts, answers with gaps"
     WRONG_KEY = "Novu: answers 401 once"
 
 

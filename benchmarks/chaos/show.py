@@ -55,6 +55,7 @@ def ledger(account: Account) -> Table:
         ("notifications not settled", len(verdict.unsettled)),
         ("leases left behind", len(verdict.held)),
         ("claims", verdict.claims),
+        (f"groups of up to {account.group_size} that one call sent", account.bulks),
         ("repeats that Novu knew by their Idempotency-Key", account.replays),
         ("repeats that Novu knew by their transactionId", verdict.repeats),
         ("workers that ended without having been struck", account.unasked),

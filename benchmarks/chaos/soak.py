@@ -26,8 +26,8 @@ from xnovu_poller.dev.stack import STANDIN_KEY, Stack
 from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.lifecycle import Status
 
-GROUP_SIZES = (1, 1, 10)
-"""Of the replicas: each has its own, so that single notifications and groups are struck alike."""
+REPLICAS = 3
+"""Every second one hands single notifications off, so that they and groups are struck alike."""
 
 SETTINGS = MappingProxyType(
     {
@@ -72,6 +72,8 @@ class Account:
         recoveries: of each kind of fault.
         undisturbed: triggers accepted per second before the first fault.
         replays: calls that Novu answered out of its store of idempotency keys.
+        bulks: calls by which a group was sent.
+        group_size: most notifications of a group; 1: there were none.
         unasked: how often a worker ended that nobody had struck.
     """
 
@@ -79,6 +81,8 @@ class Account:
     recoveries: dict[Kind, Recoveries]
     undisturbed: float
     replays: int
+    bulks: int
+    group_size: int
     unasked: int
 
 
@@ -91,13 +95,15 @@ class Soak:
         folder: a stack's folder; rows, ledger and logs stay there.
         seconds: how long notifications come in.
         seed: of the schedule.
+        group_size: most notifications of a group.
         tell: is told what happens.
     """
 
-    def __init__(self, folder: Path, *, seconds: float, seed: int, tell: Tell) -> None:
+    def __init__(self, folder: Path, *, seconds: float, seed: int, group_size: int, tell: Tell) -> None:
         self._stack = Stack(folder)
         self._seconds = seconds
-        self._faults = schedule(seed, seconds, len(GROUP_SIZES))
+        self._group_size = group_size
+        self._faults = schedule(seed, seconds, REPLICAS)
         self._tell = tell
         self._replicas: list[Replica] = []
         self._struck: list[Fault] = []
@@ -132,10 +138,10 @@ class Soak:
         standin.heed_idempotency_keys()
         with self._connected() as connection:
             load_suite(connection)
-        self._tell(f"Starting {len(GROUP_SIZES)} workers")
+        self._tell(f"Starting {REPLICAS} workers")
         environment = {**self._stack.environment, **SETTINGS}
-        for number, size in enumerate(GROUP_SIZES, start=1):
-            told = {**environment, "HANDOFF_GROUP_SIZE": str(size)}
+        for number in range(1, REPLICAS + 1):
+            told = {**environment, "HANDOFF_GROUP_SIZE": str(self._group_size if number % 2 else 1)}
             self._replicas.append(Replica(number, self._stack.folder, told))
         for replica in self._replicas:
             replica.wait_until_healthy()
@@ -202,7 +208,7 @@ class Soak:
     def _account(
         self, committed: Mapping[str, SampleNotification], standin: StrikableStandIn, unasked: int
     ) -> Account:
-        arrivals = standin.arrivals()
+        arrivals, stats = standin.arrivals(), standin.stats()
         with self._connected() as connection:
             rows = {
                 key: Row(status=Status(status), reason=reason, unknown=unknown, held=held, attempt=attempt)
@@ -215,7 +221,9 @@ class Soak:
             verdict=judge(committed, rows, arrivals),
             recoveries=recoveries(self._struck, throughput, self._ceased_at),
             undisturbed=throughput.undisturbed,
-            replays=standin.stats()["replays"],
+            replays=stats["replays"],
+            bulks=stats["bulks"],
+            group_size=self._group_size,
             unasked=unasked,
         )
 

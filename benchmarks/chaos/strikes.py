@@ -25,6 +25,8 @@ SCRIPT: Mapping[Kind, Mapping[str, object]] = MappingProxyType(
         Kind.STATUS_503: {"kind": "status", "status": 503},
         Kind.THROTTLED: {"kind": "throttle", "retry_after": 2},
         Kind.MALFORMED: {"kind": "malformed"},
+        # Of every event: the answers hold nothing.
+        Kind.OMISSION: {"kind": "omit"},
         # Longer than a call of ours waits.
         Kind.SLOW: {"kind": "slow", "seconds": 3},
         # The guard of keys stands before the store of answers; one call, for it stops its replica for half a minute.

@@ -1,4 +1,4 @@
-"""Servers of a disaster's own: what is struck here is used by no other test."""
+"""Both ways of a handoff, and servers of a disaster's own: what is struck there is used by no other test."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,11 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.modes import MODES, Mode
 from tests.support.postgres import migrated_copy, quick_server
 from tests.support.rows import Db, open_db
 from tests.support.temporal import SEARCH_ATTRIBUTES
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.dev.temporal import Temporal
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> Mode:
+    """Give the way in which notifications are handed off; a disaster has to end well in both."""
+    return MODES[request.param]
+
+
+@pytest.fixture
+def worker_environment(worker_environment: dict[str, str], mode: Mode) -> dict[str, str]:
+    """Give what a worker of this test's servers has to be told, the size of its groups too."""
+    return {**worker_environment, **mode.settings}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.modes import Mode, only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row, written
@@ -18,9 +19,14 @@ UNANSWERED = {"code": "novu_unanswered", "message": "Novu: outcome unknown (Read
 REFUSAL = {"code": "novu_rejected", "message": "Novu: rejects it with 422 (unspecified)"}
 
 
-def a_large_one(db: Db, key: str) -> int:
-    """Insert a notification of three chunks."""
-    return a_notification(db, workflow=a_workflow(db, key=key), recipients=PEOPLE)
+def a_large_one(db: Db, key: str, mates: int = 0) -> int:
+    """Insert a notification of three chunks, and small ones that are claimed with it."""
+    workflow = a_workflow(db, key=key)
+    with db.transaction():
+        made = a_notification(db, workflow=workflow, recipients=PEOPLE)
+        for _ in range(mates):
+            a_notification(db, workflow=workflow)
+    return made
 
 
 def chunks(db: Db, notification_id: int) -> list[dict[str, Any]]:
@@ -42,15 +48,15 @@ def fates(db: Db, standin: NovuStandIn, notification_id: int) -> list[list[str]]
 
 
 def test_only_what_is_not_yet_accepted_is_sent_again(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """After Novu could not serve, after an unknown outcome, and by the next attempt too."""
     novu_standin.fault("status", status=503, match={"workflow": "unavailable", **OF_THE_SECOND})
     novu_standin.fault("accept_then_reset", match={"workflow": "unknown", **OF_THE_SECOND}, times=3)
     with running_worker(tmp_path, **worker_environment):
-        unavailable = a_large_one(db, "unavailable")
+        unavailable = a_large_one(db, "unavailable", mode.rows - 1)
         until_settled(db)
-        unknown = a_large_one(db, "unknown")
+        unknown = a_large_one(db, "unknown", mode.rows - 1)
         wait_until(lambda: row(db, unknown)["notification_status"] == "FAILED", within=20)
         accepted = {"outcome": "accepted", "refusals": 0, "error_details": None}
         assert chunks(db, unknown) == [
@@ -65,12 +71,13 @@ def test_only_what_is_not_yet_accepted_is_sent_again(
     assert chunks(db, unknown) == [accepted] * 3
     assert fates(db, novu_standin, unavailable) == [["delivered"]] * 3
     assert fates(db, novu_standin, unknown) == [["delivered"], ["delivered", *["dropped"] * 3], ["delivered"]]
-    assert novu_standin.stats()["calls"] == 4 + 6
+    assert novu_standin.stats()["calls"] == 4 + 6 + 2 * mode.grouped
     assert [row(db, one)["notification_status"] for one in (unavailable, unknown)] == ["SENT", "SENT"]
     assert [row(db, one)["failure_count"] for one in (unavailable, unknown)] == [0, 1]
     assert_kept(db, novu_standin)
 
 
+@only("single", because="a refused chunk is recorded as any other refusal")
 def test_what_is_refused_for_good_is_listed_and_alone_revived(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

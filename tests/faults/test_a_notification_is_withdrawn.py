@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.modes import Mode, only, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, unsettled, until_settled
 from tests.support.proxy import Proxy, proxied
@@ -39,6 +40,7 @@ def ending(db: Db, notification_id: int) -> tuple[str, str | None, dict[str, Any
     return kept["notification_status"], kept["retraction_reason"], kept["error_details"]
 
 
+@only("single", because="it is in no group")
 def test_before_a_claim_and_between_attempts_it_is_withdrawn_at_once(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -58,7 +60,7 @@ def test_before_a_claim_and_between_attempts_it_is_withdrawn_at_once(
 
 
 async def test_between_its_claim_and_its_send_it_is_withdrawn_at_once(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """PROCESSING, its workflow on the way to Temporal: that arrives late, and sends nothing."""
     workflow = a_workflow(db)
@@ -67,12 +69,12 @@ async def test_between_its_claim_and_its_send_it_is_withdrawn_at_once(
         with running_worker(tmp_path, **environment) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
             proxy.hang()
-            made = a_notification(db, workflow=workflow)
+            made, *mates = together(db, mode, workflow)
             await eventually(lambda: row(db, made)["notification_status"] == "PROCESSING")
             assert retract(db, made) == "RETRACTED"
             proxy.mend()
             a_notification(db, workflow=workflow, recipients=["the next"])
-            await eventually(lambda: sum(novu_standin.deliveries().values()) == 1, within=20)
+            await eventually(lambda: sum(novu_standin.deliveries().values()) == 1 + len(mates), within=20)
 
             async def late() -> bool:
                 return await asyncio.to_thread(worker.metric, "xnovu_notifications_late_total") == 1
@@ -81,10 +83,14 @@ async def test_between_its_claim_and_its_send_it_is_withdrawn_at_once(
             await asyncio.to_thread(until_settled, db)
 
     assert ending(db, made) == ("RETRACTED", REASON, None)
-    assert [subscriber for _, subscriber in novu_standin.deliveries()] == ["the next"]
+    transactions = {row(db, one)["transaction_id"] for one in mates}
+    assert {(t, s) for t, s in novu_standin.deliveries() if s != "the next"} == {
+        (transaction, "subscriber-1") for transaction in transactions
+    }
     assert_kept(db, novu_standin)
 
 
+@only("single", because="of a group the answer to each event decides: two tests further on")
 async def test_during_its_send_the_answer_decides(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -103,6 +109,7 @@ async def test_during_its_send_the_answer_decides(
     assert_kept(db, novu_standin)
 
 
+@only("single", because="the next test has both")
 async def test_during_a_send_that_novu_refuses_for_good_it_is_withdrawn_too(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -116,16 +123,42 @@ async def test_during_a_send_that_novu_refuses_for_good_it_is_withdrawn_too(
     assert_kept(db, novu_standin)
 
 
+@only("group", because="in singles each call is of its own notification")
+async def test_during_the_send_of_a_group_the_answer_to_each_event_decides(
+    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """All are in one call when the producer takes two of them back: the others never notice."""
+    novu_standin.fault("verdict", verdict="error", match={"workflow": "refused"})
+    async with proxied(novu_standin.url) as proxy:
+        made = await withdrawn_during_their_sends(
+            db, worker_environment, tmp_path, proxy, ("accepted", "refused"), mates=98
+        )
+
+    assert {key: ending(db, one) for key, one in made.items()} == {
+        "accepted": ("SENT", REASON, {"cancel": "nothing_left"}),
+        "refused": ("RETRACTED", REASON, None),
+    }
+    assert novu_standin.stats()["deliveries"] == 99
+    assert_kept(db, novu_standin)
+
+
 async def withdrawn_during_their_sends(
-    db: Db, environment: Told, folder: Path, proxy: Proxy, keys: Sequence[str]
+    db: Db, environment: Told, folder: Path, proxy: Proxy, keys: Sequence[str], mates: int = 0
 ) -> dict[str, int]:
-    """Insert a notification of each workflow, and withdraw all when their calls have begun and none is answered."""
+    """Insert a notification of each workflow, and withdraw all when their calls have begun and none is answered.
+
+    With mates, which are left alone, all are in one call.
+    """
     proxy.hang()
     address = {"NOVU_API_URL": f"http://{LOOPBACK}:{proxy.port}"}
     with running_worker(folder, **{**environment, **address}):
-        made = {key: a_notification(db, workflow=a_workflow(db, key=key)) for key in keys}
+        with db.transaction():
+            made = {key: a_notification(db, workflow=a_workflow(db, key=key)) for key in keys}
+            others = a_workflow(db, key="others")
+            for _ in range(mates):
+                a_notification(db, workflow=others)
         # Two ends a connection, one connection a call.
-        await eventually(lambda: len(proxy._writers) == 2 * len(made), within=20)
+        await eventually(lambda: len(proxy._writers) == (2 if mates else 2 * len(made)), within=20)
         assert [retract(db, one) for one in made.values()] == ["PROCESSING"] * len(made)
         proxy.mend()
         await asyncio.to_thread(until_settled, db)
@@ -138,7 +171,8 @@ async def withdrawn_during_their_sends(
 def both(db: Db, novu_standin: NovuStandIn) -> dict[str, int]:
     """Insert a notification that Novu holds back, and one that it delivers at once."""
     novu_standin.workflow("delayed", delayed=True)
-    return {key: a_notification(db, workflow=a_workflow(db, key=key)) for key in ("delayed", "prompt")}
+    with db.transaction():
+        return {key: a_notification(db, workflow=a_workflow(db, key=key)) for key in ("delayed", "prompt")}
 
 
 def test_after_an_unknown_outcome_novu_is_asked_to_cancel(
@@ -159,22 +193,31 @@ def test_after_an_unknown_outcome_novu_is_asked_to_cancel(
 
 @pytest.mark.parametrize("delayed", [True, False], ids=["delayed", "prompt"])
 def test_after_a_gateways_error_novu_is_asked_to_cancel(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path, *, delayed: bool
+    db: Db,
+    mode: Mode,
+    worker_environment: Told,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
+    *,
+    delayed: bool,
 ) -> None:
     """504: the gateway had passed the call on, and Novu has accepted it."""
     novu_standin.workflow("any", delayed=delayed)
     novu_standin.fault("accept_then_status", status=504, times=None)
-    made = a_notification(db, workflow=a_workflow(db, key="any"))
+    made = together(db, mode, a_workflow(db, key="any"))
     with running_worker(tmp_path, **worker_environment):
-        wait_until(lambda: row(db, made)["refusals"] > 0, within=20)
-        assert retract(db, made) in {"PENDING", "PROCESSING"}
+        wait_until(lambda: all(row(db, one)["refusals"] for one in made), within=20)
+        for one in made:
+            assert retract(db, one) in {"PENDING", "PROCESSING"}
         until_settled(db)
 
-    assert ending(db, made) == ("RETRACTED", REASON, {"delivery": "unknown"})
+    told = ("RETRACTED", REASON, {"delivery": "unknown"})
+    assert [ending(db, one) for one in made] == [told] * len(made)
     novu_standin.deliver()
-    assert novu_standin.stats()["deliveries"] == int(not delayed)
+    assert novu_standin.stats()["deliveries"] == len(made) * (not delayed)
 
 
+@only("single", because="what a group's call leaves unknown goes on by itself")
 def test_during_the_last_send_that_it_has_novu_is_asked_to_cancel(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path, both: dict[str, int]
 ) -> None:
@@ -194,6 +237,7 @@ def test_during_the_last_send_that_it_has_novu_is_asked_to_cancel(
     assert_only_the_prompt_one_is_delivered(db, novu_standin, both)
 
 
+@only("single", because="it is in no group any more")
 def test_after_it_was_sent_novu_is_asked_to_cancel(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path, both: dict[str, int]
 ) -> None:

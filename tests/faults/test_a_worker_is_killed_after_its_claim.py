@@ -9,16 +9,17 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.support.deaths import HASTY, killed
+from tests.support.modes import Mode, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.proxy import LOOPBACK, proxied
-from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.rows import Db, a_workflow, row
 from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
 
 async def test_another_replica_claims_it_anew(
-    db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """Its lease lapses, Temporal knows no such workflow, and nothing is held against the row.
 
@@ -31,19 +32,21 @@ async def test_another_replica_claims_it_anew(
         with running_worker(tmp_path, "killed", **through) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
             proxy.hang()
-            made = a_notification(db, workflow=a_workflow(db))
-            await eventually(lambda: row(db, made)["notification_status"] == "PROCESSING")
+            made = together(db, mode, a_workflow(db))
+            await eventually(lambda: all(row(db, one)["notification_status"] == "PROCESSING" for one in made))
             await asyncio.to_thread(killed, worker)
-    first = row(db, made)
+    first = [row(db, one) for one in made]
 
     with running_worker(tmp_path, "second", **told):
         await asyncio.to_thread(until_settled, db)
 
-    last = row(db, made)
-    assert (last["notification_status"], last["attempt"]) == ("SENT", first["attempt"] + 1)
-    assert (last["lapses"], last["failure_count"], last["unknown_outcomes"]) == (0, 0, 0)
+    assert len({one["temporal_workflow_id"] for one in first}) == 1
+    for one in made:
+        last = row(db, one)
+        assert (last["notification_status"], last["attempt"]) == ("SENT", first[0]["attempt"] + 1)
+        assert (last["lapses"], last["failure_count"], last["unknown_outcomes"]) == (0, 0, 0)
     client = await Client.connect(temporal)
     with pytest.raises(RPCError) as caught:
-        await client.get_workflow_handle(first["temporal_workflow_id"]).describe()
+        await client.get_workflow_handle(first[0]["temporal_workflow_id"]).describe()
     assert caught.value.status is RPCStatusCode.NOT_FOUND
     assert_kept(db, novu_standin)

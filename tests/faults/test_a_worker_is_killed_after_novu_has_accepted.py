@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.deaths import HASTY, given_up, killed
+from tests.support.modes import Mode, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
-from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.rows import Db, a_workflow, row
 from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
 
 async def test_the_repeat_is_dropped(
-    db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """The next attempt bears the same transaction id; the lapse and the unknown outcome are counted.
 
@@ -21,19 +22,20 @@ async def test_the_repeat_is_dropped(
     novu_standin.fault("accept_then_hang")
     patient = {"NOVU_TIMEOUT_MS": "5000", "LEASE_MS": "10000"}
     with running_worker(tmp_path, "killed", **{**worker_environment, **HASTY, **patient}) as worker:
-        made = a_notification(db, workflow=a_workflow(db))
-        wait_until(lambda: novu_standin.stats()["accepted"] == 1, within=20)
+        made = together(db, mode, a_workflow(db))
+        wait_until(lambda: novu_standin.stats()["accepted"] == len(made), within=20)
         killed(worker)
-    left = row(db, made)
-    assert left["notification_status"] == "PROCESSING"
-    assert left["send_until"] is not None
+    left = [row(db, one) for one in made]
+    assert {one["notification_status"] for one in left} == {"PROCESSING"}
+    assert all(one["send_until"] for one in left)
     await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
 
     with running_worker(tmp_path, "second", **worker_environment, **HASTY):
         until_settled(db)
 
-    last = row(db, made)
-    assert (last["notification_status"], last["attempt"]) == ("SENT", 2)
-    assert (last["lapses"], last["unknown_outcomes"], last["failure_count"]) == (1, 1, 0)
-    assert novu_standin.stats()["triggers"] == 2
+    for one in made:
+        last = row(db, one)
+        assert (last["notification_status"], last["attempt"]) == ("SENT", 2)
+        assert (last["lapses"], last["unknown_outcomes"], last["failure_count"]) == (1, 1, 0)
+    assert novu_standin.stats()["triggers"] == 2 * len(made)
     assert_kept(db, novu_standin)

@@ -7,6 +7,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from tests.support.deaths import HASTY, killed
+from tests.support.modes import only
 from tests.support.mute import mutable
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -16,6 +17,7 @@ from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
 
+@only("single", because="the start of a group's workflow is answered, or not, as any other")
 async def test_another_replica_carries_out_the_same_workflow(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

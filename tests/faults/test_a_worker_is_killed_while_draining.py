@@ -35,7 +35,8 @@ async def test_another_replica_ends_what_was_under_way(
     workflow = a_workflow(db)
     patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
     with running_worker(tmp_path, "killed", **{**worker_environment, **HASTY, **patient}) as worker:
-        begun = [a_notification(db, workflow=workflow) for _ in range(3)]
+        with db.transaction():
+            begun = [a_notification(db, workflow=workflow) for _ in range(3)]
         wait_until(lambda: novu_standin.stats()["accepted"] == 3, within=20)
         worker.ask()
         worker.until_logged("worker stopping")

@@ -6,6 +6,7 @@ from pathlib import Path
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from tests.support.deaths import HASTY
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
@@ -16,6 +17,7 @@ BUSY = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000", "TEMPORAL_MAX_CONCURREN
 """Two workflows keep such a worker busy: further ones wait in Temporal."""
 
 
+@only("single", because="nothing of it was carried out, so it does not matter how much it was to carry")
 async def test_its_row_is_claimed_anew(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

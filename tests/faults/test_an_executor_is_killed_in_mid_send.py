@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.deaths import HASTY, given_up
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
@@ -15,10 +16,16 @@ from tests.support.worker import running_worker
 ONE_AT_A_TIME = {"WORKER_PROCESSES": "2", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
 """Two slots for tasks of workflows leave one for the deliveries within them."""
 
+GROUP = 100
+
 SENDING = "SELECT FROM notify.ent_notification WHERE send_until > clock_timestamp()"
 SENT = "SELECT FROM notify.ent_notification WHERE notification_status = 'SENT'"
+ENDS = """
+SELECT lapses, attempt, count(*) AS rows FROM notify.ent_notification WHERE notification_status = 'SENT'
+GROUP BY 1, 2 ORDER BY 1"""
 
 
+@only("single", because="it needs as many sends as there are processes")
 async def test_its_row_goes_on_and_the_worker_starts_another(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -46,4 +53,38 @@ async def test_its_row_goes_on_and_the_worker_starts_another(
 
     lapses = [row(db, one)["lapses"] for one in made]
     assert sorted(lapses) == [0, 0, 0, 1]
+    assert_kept(db, novu_standin)
+
+
+@only("group", because="the other test has singles")
+def test_its_group_goes_on_though_nobody_helps(
+    db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """By the same attempt: what Novu has accepted for the dead one is sent again, one by one, and dropped.
+
+    Certain, for each process makes one send at a time, and two are under way. Nothing is spared: Temporal
+    is waited for until it misses the dead one, which is a matter of seconds.
+    """
+    novu_standin.fault("slow", seconds=60, times=2)
+    patient = {"NOVU_TIMEOUT_MS": "3000", "LEASE_MS": "6000"}
+    told = {**worker_environment, **HASTY, **ONE_AT_A_TIME, **patient}
+    with running_worker(tmp_path, **told) as worker:
+        worker.until_logged("executor started")
+        workflow = a_workflow(db)
+        with db.transaction():
+            for _ in range(2 * GROUP):
+                a_notification(db, workflow=workflow)
+        wait_until(lambda: db.execute(SENDING).rowcount == 2 * GROUP, within=30)
+        wait_until(lambda: novu_standin.stats()["calls"] == 2)
+        [child] = worker.get_status()["executors"]["pids"]
+        os.kill(child, signal.SIGKILL)
+        novu_standin.clear_faults()
+        until_settled(db)
+        assert worker.stop() == 0
+
+    assert db.execute(ENDS).fetchall() == [
+        {"lapses": 0, "attempt": 1, "rows": GROUP},
+        {"lapses": 1, "attempt": 1, "rows": GROUP},
+    ]
+    assert novu_standin.stats()["triggers"] == 3 * GROUP
     assert_kept(db, novu_standin)

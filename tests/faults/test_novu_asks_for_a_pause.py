@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.modes import Mode, only, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
@@ -21,13 +22,13 @@ FROM notify.ent_notification WHERE notification_status = 'SENT' AND NOT 'failed 
 
 
 def test_no_loop_sends_before_the_pause_is_over(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """429 with `Retry-After`: what becomes due meanwhile waits too, new, scheduled or failed before."""
     novu_standin.fault("throttle", retry_after=PAUSE)
     workflow = a_workflow(db)
     begun_ms = time.time() * 1000
-    a_notification(db, workflow=workflow, tags=[])
+    made = together(db, mode, workflow, tags=[])
     with running_worker(tmp_path, **worker_environment) as worker:
         worker.until_logged("worker started")
         wait_until(lambda: worker.get_status()["gate"]["closed"], within=20)
@@ -38,14 +39,15 @@ def test_no_loop_sends_before_the_pause_is_over(
         until_settled(db)
 
     arrived = [trigger["arrived_ms"] for trigger in novu_standin.ledger()["triggers"]]
-    assert len(arrived) == 4
+    assert len(arrived) == len(made) + 3
     # The 429 came after the test had begun.
     assert min(arrived) >= begun_ms + PAUSE * 1000
-    assert novu_standin.stats()["calls"] == 5
+    assert novu_standin.stats()["throttled"] + novu_standin.stats()["faults"] == 1
     assert db.execute(COUNTERS).fetchone() == {"failures": 0, "unknown": 0, "lapses": 0}
     assert_kept(db, novu_standin)
 
 
+@only("single", because="where Novu counts calls, so few go one by one: the next test")
 def test_a_rate_limit_that_is_used_up_is_waited_for(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -63,6 +65,27 @@ def test_a_rate_limit_that_is_used_up_is_waited_for(
     assert_kept(db, novu_standin)
 
 
+@only("group", because="in singles there is nothing to choose")
+def test_a_group_costs_no_more_than_its_notifications_would(
+    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """A bulk call takes a hundred of what `RateLimit-Remaining` counts: thirty notifications go singly."""
+    novu_standin.switch(rate_limit="free")
+    workflow = a_workflow(db)
+    a_notification(db, workflow=workflow, tags=[])
+    with running_worker(tmp_path, **worker_environment):
+        until_settled(db)
+        with db.transaction():
+            for _ in range(30):
+                a_notification(db, workflow=workflow, tags=[])
+        until_settled(db)
+
+    stats = novu_standin.stats()
+    assert (stats["calls"], stats["throttled"], stats["deliveries"]) == (31, 0, 31)
+    assert_kept(db, novu_standin)
+
+
+@only("single", because="a cancel is of one notification")
 def test_a_pause_that_a_cancel_is_told_is_everybodys(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

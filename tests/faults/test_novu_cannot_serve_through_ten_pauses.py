@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.clock import Clock
 from tests.support.gated import CONNECTIONS, Replica, replica
+from tests.support.modes import Mode
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept
 from tests.support.rows import Db, a_notification, a_workflow
@@ -75,30 +76,30 @@ async def outlast(one: Replica, clock: Clock, db: Db, standin: NovuStandIn) -> l
 
 
 async def test_nothing_fails_and_traffic_comes_back_little_by_little(
-    engine: Engine, db: Db, novu_standin: NovuStandIn, clock: Clock, rows: list[int]
+    engine: Engine, db: Db, mode: Mode, novu_standin: NovuStandIn, clock: Clock, rows: list[int]
 ) -> None:
     """PENDING all the while, though one counted failure would be the last; then one, two, four at a time."""
     novu_standin.fault("status", status=503, times=None)
-    async with replica(engine, novu_standin, clock) as one:
+    async with replica(engine, novu_standin, clock, group_size=mode.size) as one:
         assert await outlast(one, clock, db, novu_standin) == PAUSES
         novu_standin.clear_faults()
-        calls = novu_standin.stats()["calls"]
+        triggers = novu_standin.stats()["triggers"]
         waves = [len((await one.turn())[0]) for _ in range(6)]
 
     assert waves == [1, 2, 4, 8, 16, ROWS - 31]
-    assert novu_standin.stats()["calls"] - calls == ROWS
+    assert novu_standin.stats()["triggers"] - triggers == ROWS
     assert states(db) == unharmed("SENT")
     assert_kept(db, novu_standin)
 
 
 async def test_replicas_do_not_come_back_in_step(
-    engine: Engine, db: Db, novu_standin: NovuStandIn, clock: Clock, rows: list[int]
+    engine: Engine, db: Db, mode: Mode, novu_standin: NovuStandIn, clock: Clock, rows: list[int]
 ) -> None:
     """Each draws its pauses up to a quarter longer: when the first asks again, the other still waits."""
     novu_standin.fault("status", status=503, times=None)
     async with (
-        replica(engine, novu_standin, clock, batch=ROWS // 2) as prompt,
-        replica(engine, novu_standin, clock, jitter=0.5, batch=ROWS // 2) as tardy,
+        replica(engine, novu_standin, clock, batch=ROWS // 2, group_size=mode.size) as prompt,
+        replica(engine, novu_standin, clock, jitter=0.5, batch=ROWS // 2, group_size=mode.size) as tardy,
     ):
         for one in (prompt, tardy):
             assert set((await one.turn())[0]) == {Ending.RELEASED}
@@ -115,11 +116,17 @@ async def test_replicas_do_not_come_back_in_step(
     assert_kept(db, novu_standin)
 
 
+@pytest.mark.usefixtures("rows")
 async def test_what_is_being_claimed_when_the_gate_closes_delays_no_probe(
-    engine: Engine, database: str, db: Db, novu_standin: NovuStandIn, clock: Clock, rows: list[int]
+    engine: Engine,
+    database: str,
+    db: Db,
+    mode: Mode,
+    novu_standin: NovuStandIn,
+    clock: Clock,
 ) -> None:
     """Claimed while it was open, given back because it is closed: after the pause one notification goes out."""
-    async with replica(engine, novu_standin, clock) as one:
+    async with replica(engine, novu_standin, clock, group_size=mode.size) as one:
         with db.transaction():
             # A claim reads the key of each workflow.
             db.execute("LOCK TABLE notify.ent_notification_workflow")
@@ -132,14 +139,14 @@ async def test_what_is_being_claimed_when_the_gate_closes_delays_no_probe(
 
 
 async def test_what_cannot_be_sent_at_all_keeps_nobody_back_after_a_pause(
-    engine: Engine, db: Db, novu_standin: NovuStandIn, clock: Clock
+    engine: Engine, db: Db, mode: Mode, novu_standin: NovuStandIn, clock: Clock
 ) -> None:
     """The few that are let out end DEAD or RETRACTED without a call: the next go in their place."""
     workflow = a_workflow(db)
     for _ in range(3):
         a_notification(db, priority=9)
         a_notification(db, priority=1, workflow=workflow)
-    async with replica(engine, novu_standin, clock) as one:
+    async with replica(engine, novu_standin, clock, group_size=mode.size) as one:
         one.gate.observe(ANOTHER, Refused(NovuUnavailable("503")))
         clock.advance(one.gate.pause)
         ended = [(await one.turn())[0] for _ in range(5)]

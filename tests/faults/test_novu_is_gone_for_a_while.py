@@ -67,7 +67,8 @@ def test_what_is_due_meanwhile_stays_pending_and_is_sent_when_it_is_back(
         with served(environment, kept_port):
             before = a_notification(db, workflow=workflow)
             wait_until(lambda: row(db, before)["notification_status"] == "SENT", within=20)
-        made = [a_notification(db, workflow=workflow, enterprise=f"e{n % 3}") for n in range(30)]
+        with db.transaction():
+            made = [a_notification(db, workflow=workflow, enterprise=f"e{n % 3}") for n in range(30)]
         wait_until(lambda: worker.get_status()["gate"]["closed"])
         wait_until(lambda: {state["status"] for state in db.execute(STATES, [made])} == {"PENDING"})
         wait_until(lambda: "Novu: cannot serve now" in worker.component("novu")["detail"])

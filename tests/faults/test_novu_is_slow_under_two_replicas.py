@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.support.modes import Mode
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow
@@ -20,7 +21,7 @@ FROM notify.ent_notification GROUP BY 1"""
 
 
 def test_each_is_delivered_once(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """Some answers come in time, some too late: an answer that nobody waits for has its trigger repeated."""
     novu_standin.fault("slow", seconds=2, times=4, match={"workflow": "too-slow"})
@@ -32,7 +33,7 @@ def test_each_is_delivered_once(
             a_notification(db, workflow=workflows[number % 6 == 0], enterprise=f"e{number % 2}")
     with ExitStack() as replicas:
         for name in ("one", "two"):
-            environment = {**worker_environment, **SHORT, "POLL_BATCH_SIZE": "4"}
+            environment = {**worker_environment, **SHORT, **mode.of(4), "POLL_BATCH_SIZE": "4"}
             replicas.enter_context(running_worker(tmp_path, name, **environment))
         until_settled(db)
 

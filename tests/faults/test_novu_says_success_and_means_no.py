@@ -24,13 +24,14 @@ VERDICTS = {
 def test_each_such_word_ends_dead_and_is_told(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """One call each, for no repeat would help; their neighbours are sent."""
+    """Each is triggered once, for no repeat would help; their neighbours are sent."""
     made = {}
-    for verdict in VERDICTS:
-        novu_standin.fault("verdict", verdict=verdict, match={"workflow": verdict}, times=None)
-        made[verdict] = a_notification(db, workflow=a_workflow(db, key=verdict), recipients=[verdict])
-    workflow = a_workflow(db)
-    healthy = [a_notification(db, workflow=workflow) for _ in range(3)]
+    with db.transaction():
+        for verdict in VERDICTS:
+            novu_standin.fault("verdict", verdict=verdict, match={"workflow": verdict}, times=None)
+            made[verdict] = a_notification(db, workflow=a_workflow(db, key=verdict), recipients=[verdict])
+        workflow = a_workflow(db)
+        healthy = [a_notification(db, workflow=workflow) for _ in range(3)]
     with running_worker(tmp_path, **worker_environment):
         until_settled(db)
 
@@ -42,6 +43,6 @@ def test_each_such_word_ends_dead_and_is_told(
             "message": f"Novu: rejects it with 201 ({told})",
         }
     assert {row(db, one)["notification_status"] for one in healthy} == {"SENT"}
-    assert novu_standin.stats()["calls"] == len(VERDICTS) + len(healthy)
+    assert novu_standin.stats()["triggers"] == len(VERDICTS) + len(healthy)
     assert {subscriber for _, subscriber in novu_standin.deliveries()} == {"subscriber-1"}
     assert_kept(db, novu_standin)

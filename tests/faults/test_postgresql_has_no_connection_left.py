@@ -8,6 +8,7 @@ from psycopg import sql
 
 from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
 from tests.support.logins import a_login, without_login
+from tests.support.modes import Mode
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
 from tests.support.worker import running_worker
@@ -36,14 +37,14 @@ def limited_to(count: int, login: str, db: Db) -> None:
 
 
 def test_the_worker_waits_for_one(
-    login: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    login: str, db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """What Novu accepts meanwhile is recorded when there is a connection again."""
     told = {**worker_environment, **SOON, "DATABASE_URL": login}
     with running_worker(tmp_path, **told) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
-        send_under_way(db, workflow, novu_standin)
+        send_under_way(db, workflow, novu_standin, mode)
         limited_to(0, login, db)
         assert db.execute(TERMINATE).rowcount
         novu_standin.clear_faults()

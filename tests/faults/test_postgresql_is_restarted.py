@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
+from tests.support.modes import mode_of
 from tests.support.novu import NovuStandIn
 from tests.support.programs import is_alive
 from tests.support.rows import a_workflow, open_db
@@ -58,7 +59,7 @@ def test_what_novu_accepts_meanwhile_is_recorded_afterwards(
     with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
-        send_under_way(db, workflow, novu_standin)
+        send_under_way(db, workflow, novu_standin, mode_of(worker_environment))
         strike(own_postgres)
         novu_standin.clear_faults()
         said(worker, "database", "does not answer")

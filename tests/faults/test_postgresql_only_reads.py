@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow, open_db
 from tests.support.worker import running_worker
@@ -20,8 +21,13 @@ def database(own_database: str) -> str:
     return own_database
 
 
+@only("single", because="who records waits for PostgreSQL in one way, whatever is to be recorded")
 def test_a_standby_waits_for_its_promotion(
-    own_postgres: Postgres, database: str, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    own_postgres: Postgres,
+    database: str,
+    worker_environment: Told,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
 ) -> None:
     """A failover: the address leads to a standby that follows everything, and is promoted later."""
     with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:
@@ -39,8 +45,13 @@ def test_a_standby_waits_for_its_promotion(
             assert_unharmed(again, novu_standin, worker)
 
 
+@only("single", because="who records waits for PostgreSQL in one way, whatever is to be recorded")
 def test_a_server_told_only_to_read_is_waited_for(
-    own_postgres: Postgres, database: str, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    own_postgres: Postgres,
+    database: str,
+    worker_environment: Told,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
 ) -> None:
     """As hosted ones do when their disk is nearly full: every session lives on, and refuses to write."""
     with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:

@@ -6,6 +6,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from tests.support.deaths import HASTY, given_up, killed
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
@@ -36,6 +37,7 @@ async def a_backlog(db: Db, told: Told, standin: NovuStandIn, tmp_path: Path) ->
     return made
 
 
+@only("single", because="Temporal is asked after a group's workflow as after any other")
 async def test_it_is_carried_out_and_no_second_workflow_is_started(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

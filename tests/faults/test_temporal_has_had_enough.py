@@ -8,6 +8,7 @@ import pytest
 from typing_extensions import override
 
 from tests.support.disaster import SOON, assert_nobody_died, assert_unharmed, due, said, sent
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
 from tests.support.temporal import SEARCH_ATTRIBUTES
@@ -50,6 +51,7 @@ def temporal_address(limited_temporal: Limited) -> str:
     return limited_temporal.address
 
 
+@only("single", because="the start of a group's workflow is refused as any other")
 def test_rows_wait_for_a_place(
     limited_temporal: Limited, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from tests.support.disaster import (
     send_under_way,
     sent,
 )
+from tests.support.modes import mode_of
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
 from tests.support.waiting import wait_until
@@ -43,7 +44,11 @@ def kill(server: Temporal) -> None:
     server.stop()
 
 
-@pytest.mark.parametrize("strike", [stop_in_order, kill])
+@pytest.mark.parametrize(
+    ("mode", "strike"),
+    [("single", stop_in_order), ("single", kill), ("group", kill)],
+    indirect=["mode"],
+)
 def test_rows_wait_for_it_beyond_their_lease(
     own_temporal: Temporal,
     db: Db,
@@ -53,13 +58,15 @@ def test_rows_wait_for_it_beyond_their_lease(
     strike: Callable[[Temporal], None],
 ) -> None:
     """A send under way is recorded all the same; what was claimed is released or started, but never twice."""
-    with running_worker(tmp_path, **worker_environment, **SOON) as worker:
+    # To stop in order takes a moment, for which the call has to last.
+    patient = {"NOVU_TIMEOUT_MS": "3000", "LEASE_MS": "6000"}
+    with running_worker(tmp_path, **{**worker_environment, **SOON, **patient}) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
-        begun = send_under_way(db, workflow, novu_standin)
+        begun = send_under_way(db, workflow, novu_standin, mode_of(worker_environment))
         strike(own_temporal)
         novu_standin.clear_faults()
-        sent(db, [begun])
+        sent(db, begun)
         meanwhile = due(db, workflow)
         said(worker, "temporal", "does not answer")
         wait_until(lambda: db.execute(LAPSED, [meanwhile]).rowcount)

@@ -14,6 +14,7 @@ from tests.support.disaster import (
     send_under_way,
     sent,
 )
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.proxy import proxied
 from tests.support.rows import Db, a_workflow
@@ -24,6 +25,7 @@ from xnovu_poller.dev.ports import LOOPBACK
 Told = Mapping[str, str]
 
 
+@only("single", because="for groups, Temporal that is away is enough")
 async def test_rows_wait_for_its_answer(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -37,7 +39,7 @@ async def test_rows_wait_for_its_answer(
             begun = await away(send_under_way, db, workflow, novu_standin)
             proxy.hang()
             await away(novu_standin.clear_faults)
-            await away(sent, db, [begun])
+            await away(sent, db, begun)
             meanwhile = due(db, workflow)
             await away(said, worker, "temporal", "no answer within 2 s")
             await eventually(lambda: db.execute(LAPSED, [meanwhile]).rowcount)

@@ -9,6 +9,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 from tests.support.disaster import SOON, assert_nobody_died, assert_unharmed, due, said, send_under_way, sent
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
 from tests.support.waiting import wait_until
@@ -33,6 +34,7 @@ async def deleted(client: Client) -> None:
     await client.operator_service.delete_namespace(DeleteNamespaceRequest(namespace=client.namespace))
 
 
+@only("single", because="the start of a group's workflow is refused as any other")
 async def test_rows_wait_for_it(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, task_queue: str, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.deaths import HASTY
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
@@ -68,6 +69,7 @@ def turned(worker: WorkerProgram) -> None:
     wait_until(so)
 
 
+@only("single", because="its rows are of several loops, which share no group")
 @pytest.mark.parametrize("hours", [1, -1], ids=["forward", "back"])
 def test_only_the_clock_of_the_database_counts(
     db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path, hours: int

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.proxy import proxied
 from tests.support.rows import Db, a_workflow
@@ -14,6 +15,7 @@ from tests.support.worker import running_worker
 Told = Mapping[str, str]
 
 
+@only("single", because="who records waits for PostgreSQL in one way, whatever is to be recorded")
 async def test_the_record_waits_for_its_answer(
     database: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

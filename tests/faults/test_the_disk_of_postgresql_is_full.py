@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests.support.disaster import SOON, a_server, assert_unharmed, due, said, send_under_way, sent
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.postgres import migrated_copy
 from tests.support.rows import a_workflow, open_db
@@ -62,6 +63,7 @@ def runs(server: Postgres) -> bool:
     return server.server is not None and server.server.is_running
 
 
+@only("single", because="who records waits for PostgreSQL in one way, whatever is to be recorded")
 def test_everything_goes_on_when_there_is_room(
     server: Postgres,
     disk: Path,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.disaster import SOON, assert_unharmed, due, said, sent
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow, open_db
 from tests.support.waiting import wait_until
@@ -19,6 +20,7 @@ BLOCKED = (
 )
 
 
+@only("single", because="a group asks for one connection, so none would fill the pool")
 def test_all_goes_on_when_the_locks_are_gone(
     database: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

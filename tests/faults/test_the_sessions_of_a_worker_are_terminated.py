@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.disaster import SOON, assert_nobody_died, assert_unharmed, due, send_under_way, sent
+from tests.support.modes import Mode
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, open_db
 from tests.support.waiting import until_blocked
@@ -20,15 +21,15 @@ TERMINATE = (
 
 
 async def test_the_record_is_made_up_for(
-    database: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    database: str, db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """It waits for a lock when its session ends, so that it is certainly cut off in its middle."""
     with running_worker(tmp_path, **worker_environment, **SOON) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
-        begun = send_under_way(db, workflow, novu_standin)
+        begun = send_under_way(db, workflow, novu_standin, mode)
         with open_db(database) as rival, rival.transaction():
-            rival.execute(LOCK, [begun])
+            rival.execute(LOCK, begun[-1:])
             novu_standin.clear_faults()
             await until_blocked(database, "xnovu:worker")
             assert db.execute(TERMINATE).rowcount > 1
@@ -38,7 +39,7 @@ async def test_the_record_is_made_up_for(
 
 
 async def test_what_was_held_and_not_sent_is_given_back(
-    database: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    database: str, db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """The session ends between hold and send: nobody died, and nothing was sent, so nothing is counted."""
     with running_worker(tmp_path, **worker_environment, **SOON) as worker:
@@ -46,7 +47,7 @@ async def test_what_was_held_and_not_sent_is_given_back(
         workflow = a_workflow(db, default_channels=["EMAIL"], template_overrides={"EMAIL": "parcel"})
         with open_db(database) as rival, rival.transaction():
             rival.execute(LOCK_TEMPLATES)
-            due(db, workflow, 1)
+            due(db, workflow, mode.rows)
             await until_blocked(database, "xnovu:worker", within=20)
             assert db.execute(TERMINATE).rowcount > 1
         assert_unharmed(db, novu_standin, worker)

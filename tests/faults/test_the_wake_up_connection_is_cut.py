@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.deaths import HASTY
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow
@@ -20,6 +21,7 @@ def listens(worker: WorkerProgram) -> bool:
     return bool(worker.get_status()["wakeup"]["listening"])
 
 
+@only("single", because="who is woken claims in either mode")
 def test_the_poll_finds_the_rows_until_it_listens_again(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.postgres import migrated_copy
 from tests.support.promise import assert_kept, until_settled
@@ -64,16 +65,14 @@ def tried(db: Db) -> list[dict[str, Any]]:
     return db.execute(TRIED).fetchall()
 
 
-@pytest.mark.parametrize("group_size", ["1", "6"], ids=["singles", "groups"])
 def test_each_sends_its_own_exactly_once(
-    ours: Deployment, other: Deployment, novu_standin: NovuStandIn, tmp_path: Path, group_size: str
+    ours: Deployment, other: Deployment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """Whichever executor a task falls to; a refusal is neither an attempt nor a failure."""
     with ExitStack() as workers:
         for name, one in (("ours", ours), ("other", other)):
             due(one.db, 6)
-            told = {**one.environment, "HANDOFF_GROUP_SIZE": group_size}
-            workers.enter_context(running_worker(tmp_path, name, **told))
+            workers.enter_context(running_worker(tmp_path, name, **one.environment))
         # By chance a group may meet strangers a few times in a row.
         until_settled(ours.db, within=100)
         until_settled(other.db, within=100)
@@ -106,6 +105,7 @@ async def handed_off(engine: Engine, environment: Told) -> None:
         await handoff.start([claim for claim in claims if claim.temporal_workflow_id == name])
 
 
+@only("single", because="what is handed off here is a group and a single one")
 async def test_a_stranger_alone_changes_nothing_and_takes_nothing(
     ours: Deployment, other: Deployment, engine: Engine, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

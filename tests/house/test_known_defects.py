@@ -25,7 +25,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
     ),
     "a draft is consumed in silence, and not sent when it is published later": (
         "tests/integration/store/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
-        "tests/integration/test_producers.py::test_what_becomes_due_by_an_update_wakes",
+        "tests/integration/test_wakeups.py::test_what_becomes_due_by_an_update_wakes",
     ),
     "rows are passed over for good, for the place in the table moved on though no workflow was started": (
         "tests/integration/loops/test_loop.py::test_a_start_that_fails_releases_its_claims_and_no_others",

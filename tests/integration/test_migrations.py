@@ -25,7 +25,7 @@ from xnovu_poller.store import schema
 OBJECTS = """
     SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) AS told
     FROM pg_constraint WHERE connamespace = 'notify'::regnamespace AND conrelid <> 0
-        AND contype <> 'n' AND conrelid::regclass::text <> 'notify.alembic_version'
+        AND contype NOT IN ('n', 't') AND conrelid::regclass::text <> 'notify.alembic_version'
     UNION ALL
     SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'notify' AND tablename <> 'alembic_version'
     UNION ALL
@@ -33,6 +33,9 @@ OBJECTS = """
         CASE WHEN attnotnull THEN 'NOT NULL' END, attidentity, pg_get_expr(d.adbin, d.adrelid))
     FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef d ON (adrelid, adnum) = (c.oid, attnum)
     WHERE relnamespace = 'notify'::regnamespace AND relkind = 'r' AND attnum > 0 AND relname <> 'alembic_version'
+    UNION ALL
+    SELECT concat_ws(' ', 'domain', contypid::regtype, format_type(t.typbasetype, NULL), conname, pg_get_constraintdef(k.oid))
+    FROM pg_constraint k JOIN pg_type t ON t.oid = contypid WHERE connamespace = 'notify'::regnamespace
     UNION ALL
     SELECT concat_ws(' ', 'type', enumtypid::regtype, string_agg(enumlabel, ',' ORDER BY enumsortorder))
     FROM pg_enum GROUP BY enumtypid
@@ -101,7 +104,7 @@ def test_each_revision_can_be_undone_alone(any_empty_database: str) -> None:
     with open_db(any_empty_database) as db:
         a_notification(db, workflow=a_workflow(db))
 
-    for revision in ("0004", "0003", "0002", "0001"):
+    for revision in ("0006", "0005", "0004", "0003", "0002", "0001"):
         downgrade(any_empty_database, revision)
         upgrade(any_empty_database)
         downgrade(any_empty_database, revision)

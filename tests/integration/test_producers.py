@@ -1,7 +1,6 @@
-"""The SQL for producers: enqueue, retract, and who is woken by it."""
+"""The SQL for producers: enqueue and retract."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 from psycopg.types.json import Jsonb
 
-from tests.support.rows import Db, a_notification, a_workflow, notifications, open_db, row, written
+from tests.support.rows import Db, a_notification, a_workflow, open_db, row, written
 from tests.support.waiting import until_blocked
 from xnovu_poller.lifecycle import Status
 
@@ -256,81 +255,3 @@ async def test_a_retraction_that_waited_sees_what_was_accepted_meanwhile(db: Db,
 def _retract_as(url: str, made: int) -> str | None:
     with open_db(url) as producer:
         return retract(producer, made)
-
-
-@pytest.fixture
-def ear(database: str) -> Iterator[Db]:
-    """Listen as the worker does."""
-    with open_db(database) as connection:
-        connection.execute("LISTEN xnovu_due")
-        yield connection
-
-
-def heard(ear: Db, db: Db) -> int:
-    """Count what was notified so far; a word of our own marks the end."""
-    db.execute("NOTIFY xnovu_due, 'end'")
-    for count, told in enumerate(ear.notifies(timeout=10)):
-        if told.payload == "end":
-            return count
-    raise AssertionError("not even our own word arrived")
-
-
-def test_a_due_insert_wakes(db: Db, ear: Db) -> None:
-    """One word a statement, whatever it inserts."""
-    a_notification(db)
-    a_notification(db, scheduled_for="2020-01-01")
-    notifications(db, 50)
-
-    assert heard(ear, db) == 3
-
-
-@pytest.mark.parametrize(
-    "columns", [{"scheduled_for": "2100-01-01"}, {"publish_status": "DRAFT"}, {"deactivated": True}]
-)
-def test_an_insert_that_is_not_due_wakes_nobody(db: Db, ear: Db, columns: dict[str, Any]) -> None:
-    """There is nothing to claim."""
-    a_notification(db, **columns)
-
-    assert heard(ear, db) == 0
-
-
-def test_a_statement_with_one_due_row_wakes(db: Db, ear: Db) -> None:
-    """Wherever in it the row stands."""
-    db.execute(
-        "INSERT INTO notify.ent_notification (enterprise_id, name, recipients, scheduled_for)"
-        " VALUES ('acme', 'a', '{s}', '2100-01-01'), ('acme', 'b', '{s}', NULL), ('acme', 'c', '{s}', '2100-01-01')"
-    )
-
-    assert heard(ear, db) == 1
-
-
-def test_a_rollback_wakes_nobody(db: Db, ear: Db, database: str) -> None:
-    """A word is part of its transaction."""
-    with psycopg.connect(database) as producer:
-        producer.execute(
-            "INSERT INTO notify.ent_notification (enterprise_id, name, recipients) VALUES ('acme', 'a', '{s}')"
-        )
-        producer.rollback()
-
-    assert heard(ear, db) == 0
-
-
-@pytest.mark.parametrize(
-    "columns", [{"scheduled_for": None}, {"publish_status": "PUBLISH"}, {"deactivated": False}]
-)
-def test_what_becomes_due_by_an_update_wakes(db: Db, ear: Db, columns: dict[str, Any]) -> None:
-    """Published, activated, or not to be waited for any more."""
-    made = a_notification(db, scheduled_for="2100-01-01", publish_status="DRAFT", deactivated=True)
-
-    written(db, made, **columns)
-
-    assert heard(ear, db) == 1
-
-
-@pytest.mark.parametrize("status", [status for status in Status if status is not Status.PENDING])
-def test_no_change_of_a_state_wakes(db: Db, ear: Db, status: Status) -> None:
-    """Our own claims would wake us; the insert's own word is all."""
-    made = a_notification(db, status=status)
-    written(db, made, deactivated=True)
-
-    assert heard(ear, db) == 1

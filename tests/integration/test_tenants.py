@@ -28,6 +28,7 @@ TABLES = (
     "ent_notification_template",
     "ent_notification_rule",
     "ent_notification_delivery",
+    "ent_enterprise_limit",
 )
 
 
@@ -43,6 +44,9 @@ def owner(any_database: str) -> Iterator[Db]:
             db.execute(
                 "INSERT INTO notify.ent_notification_delivery VALUES (%s, 1, %s, '{s}', 'xn-1')",
                 [made, enterprise],
+            )
+            db.execute(
+                "INSERT INTO notify.ent_enterprise_limit (enterprise_id, rate) VALUES (%s, 1)", [enterprise]
             )
         a_workflow(db)
         a_template(db)
@@ -87,6 +91,22 @@ def test_who_speaks_for_nobody_sees_nothing(owner: Db, tenant: Db, table: str) -
         assert "acme" in seen(tenant, table)
         tenant.execute(end.encode())
         assert seen(tenant, table) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO notify.ent_enterprise_limit (enterprise_id, rate) VALUES ('acme', 9)",
+        "UPDATE notify.ent_enterprise_limit SET rate = 9",
+        "DELETE FROM notify.ent_enterprise_limit",
+    ],
+)
+def test_a_tenant_does_not_set_its_own_limit(owner: Db, tenant: Db, statement: str) -> None:
+    """It may read it, and no more."""
+    speak_for(tenant, "acme")
+
+    with pytest.raises(InsufficientPrivilege):
+        tenant.execute(statement.encode())
 
 
 def test_two_tenants_on_one_connection_never_meet(owner: Db, tenant: Db) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.modes import MODES, Mode, together
 from tests.support.novu import NovuStandIn
 from tests.support.postgres import QUICK
 from tests.support.promise import assert_kept, until_settled
@@ -46,11 +47,11 @@ def sent(db: Db, made: Sequence[int]) -> None:
     wait_until(lambda: all(row(db, one)["notification_status"] == "SENT" for one in made), within=20)
 
 
-def send_under_way(db: Db, workflow: int, standin: NovuStandIn) -> int:
-    """Insert a notification, and wait until Novu has its call and does not answer before `clear_faults`."""
+def send_under_way(db: Db, workflow: int, standin: NovuStandIn, mode: Mode = MODES["single"]) -> list[int]:
+    """Insert what shares one call, and wait until Novu has it and does not answer before `clear_faults`."""
     calls = standin.stats()["calls"]
     standin.fault("slow")
-    made = a_notification(db, workflow=workflow)
+    made = together(db, mode, workflow)
     wait_until(lambda: standin.stats()["calls"] > calls)
     return made
 

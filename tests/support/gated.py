@@ -42,7 +42,13 @@ class Replica:
 
 @asynccontextmanager
 async def replica(
-    engine: Engine, standin: NovuStandIn, clock: Clock, *, jitter: float = 0.0, batch: int = 100
+    engine: Engine,
+    standin: NovuStandIn,
+    clock: Clock,
+    *,
+    jitter: float = 0.0,
+    batch: int = 100,
+    group_size: int = 1,
 ) -> AsyncIterator[Replica]:
     """Make a replica; the first failure that counts would end a notification DEAD."""
     gate = Gate(clock, lambda: jitter)
@@ -58,7 +64,13 @@ async def replica(
             )
         )
 
-    terms = Terms(prefix="test", batch=batch, group_size=1, max_in_flight=1000, lease=timedelta(seconds=30))
+    terms = Terms(
+        prefix="test",
+        batch=batch,
+        group_size=group_size,
+        max_in_flight=1000,
+        lease=timedelta(seconds=30),
+    )
     loop = new_loop(engine, gate, terms=terms, start=start, interval=timedelta(seconds=10))
     try:
         yield Replica(gate, loop, begun)

@@ -33,6 +33,7 @@ def test_every_metric_has_its_name() -> None:
         ("xnovu_notifications_retracted", "counter"),
         ("xnovu_notifications_expired", "counter"),
         ("xnovu_notifications_rescued", "counter"),
+        ("xnovu_notifications_purged", "counter"),
         ("xnovu_notifications_late", "counter"),
         ("xnovu_handoffs", "counter"),
         ("xnovu_cancels", "counter"),

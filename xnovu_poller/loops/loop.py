@@ -3,16 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from enum import Enum, auto
 from itertools import groupby
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from xnovu_poller import log, metrics
 from xnovu_poller.errors import HandoffError, XnovuError
 from xnovu_poller.gate import Gate
-from xnovu_poller.lifecycle import Claim, seconds
+from xnovu_poller.lifecycle import Claim, Work, seconds
 from xnovu_poller.store import reads
 from xnovu_poller.store.due import Due
 from xnovu_poller.store.engine import Engine
@@ -22,9 +21,17 @@ from xnovu_poller.store.transitions.by_loops import Place, Terms
 _log = log.get(__name__)
 
 BUSY_REST = timedelta(milliseconds=250)
-"""While the deployment is full, or the gate waits for an answer, a loop looks again this soon."""
+"""While the deployment is full, an enterprise at its limit, or the gate waits for an answer, a loop looks again this soon."""
+
+FEW_REST = timedelta(milliseconds=10)
+"""After a claim of few rows: to look for more at once would take the CPU from what sends them."""
 
 STARTS_AT_ONCE = 20
+
+CLAIMS_A_TURN = 10
+"""After so many a turn ends, though there is more: what is over has to be expired, and /status to see it turn."""
+
+Done = TypeVar("Done")
 
 StartWorkflow = Callable[[Sequence[Claim]], Awaitable[None]]
 """Starts the workflow that some claims share; raises `HandoffError`."""
@@ -146,35 +153,57 @@ class PollLoop:
         self._place = Place()
 
     async def turn(self) -> timedelta:
-        """Expire what is over, claim one batch and hand it off.
+        """Expire what is over; claim batch after batch, each while the one before is handed off.
 
         If the process dies between claim and handoff, the leases lapse and the failed loop gives the
         rows back.
 
         Returns:
-            Zero after a claim; otherwise how long to rest.
+            Zero, or next to nothing, if there may be more; otherwise how long to rest.
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
             HandoffError: some workflows could not be started; their claims are released.
         """
-        expired = await by_loops.expire(self._engine)
-        metrics.EXPIRED.inc(expired)
         metrics.GATE_OPEN.set(not self._gate.closed)
+        # Should a claim meet what is just being expired: the hold sees that it is over.
+        expired, claims, rest = await self._take_beside(by_loops.expire(self._engine))
+        metrics.EXPIRED.inc(expired)
+        for _ in range(CLAIMS_A_TURN - 1):
+            if len(claims) < self._terms.batch:
+                break  # a few need no haste for more, but to be handed off
+            _, claims, rest = await self._take_beside(self._handing.hand_off(claims))
+        await self._handing.hand_off(claims)
+        if not claims:
+            return rest
+        return FEW_REST if len(claims) < self._terms.batch / 10 else timedelta(0)
+
+    async def _take(self) -> tuple[list[Claim], timedelta]:
+        """Claim one batch; where there is none, say how long to rest."""
         if self._handing.stopped:
-            return self.interval
+            return [], self.interval
         places = self._gate.allowance(self._terms.batch)
         if places == 0:
-            return max(self._gate.pause, BUSY_REST)
-        terms = replace(self._terms, batch=places)
-        claims, self._place = await by_loops.claim(self._engine, self._due, terms, self._place)
+            return [], max(self._gate.pause, BUSY_REST)
+        terms = self._terms
+        claims, self._place = await by_loops.claim(self._engine, self._due, terms, self._place, places=places)
         if not claims:
-            full = await reads.full(self._engine, self._terms.max_in_flight)
-            return BUSY_REST if full else self.interval
+            more = await reads.held_back(self._engine, self._due, terms.max_in_flight, terms.enterprises)
+            return [], BUSY_REST if more else self.interval
         self._gate.spend(len(claims))
         metrics.CLAIMED.labels(self.name).inc(len(claims))
-        await self._handing.hand_off(claims)
-        return timedelta(0)
+        return claims, timedelta(0)
+
+    async def _take_beside(self, doing: Awaitable[Done]) -> tuple[Done, list[Claim], timedelta]:
+        """Claim a batch while something else is done; where that fails, what was claimed is given back."""
+        done, taken = await asyncio.gather(doing, self._take(), return_exceptions=True)
+        if isinstance(taken, BaseException):
+            raise taken
+        claims, rest = taken
+        if isinstance(done, BaseException):
+            await self._handing.give_back([claim.work for claim in claims])
+            raise done
+        return done, claims, rest
 
     def stop(self) -> None:
         """Start no further workflow: claims not yet handed off are released."""
@@ -224,14 +253,21 @@ class Handing:
             if end is not Begun.YES
             for claim in group
         ]
-        if left:
-            # A start that arrives late finds itself late.
-            released = await by_loops.release(self._engine, left)
-            metrics.RELEASED.inc(len(released))
-            _log.info("claims released", released=len(released))
+        await self.give_back(left)
         for end in ends:
             if isinstance(end, HandoffError):
                 raise end
+
+    async def give_back(self, works: Sequence[Work]) -> None:
+        """Release claims; a start that arrives late finds itself late.
+
+        Raises:
+            StoreUnavailable: their leases lapse.
+        """
+        if works:
+            released = await by_loops.release(self._engine, works)
+            metrics.RELEASED.inc(len(released))
+            _log.info("claims released", released=len(released))
 
     async def _begin(self, group: Sequence[Claim]) -> Begun | HandoffError:
         """Start one workflow, or say why not."""

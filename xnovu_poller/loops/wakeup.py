@@ -1,8 +1,9 @@
 """The wake-up: LISTEN on a connection of its own, so that due rows need not wait for the poll."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 
@@ -13,8 +14,9 @@ _log = log.get(__name__)
 
 CHANNEL = "xnovu_due"
 
-AFTER_SECONDS = (0.0, 0.1, 1.0)
-"""A wake-up turns at once, and again for commits that were late."""
+AFTER_SECONDS = (0.0, 0.03, 0.1, 1.0)
+"""A wake-up turns at once; again for the commits that came within twenty milliseconds of it, and say nothing
+themselves; and twice more for such commits that were slow. Source: docs/adr/0008-debounced-wakeups.md."""
 
 _ANSWER_SECONDS = 5.0
 """A connection that is silent for so long when it is asked is lost."""
@@ -25,7 +27,7 @@ class Wakeup:
 
     Args:
         url: `postgresql://…`, directly to the server: LISTEN does not pass a transaction pooler.
-        wake: turns the loops.
+        wake: turns the loops; it is told how long after the word that is, in seconds.
         silence: after so long without a word the connection is asked whether it lives.
         pause: between the loss of a connection and the next.
     """
@@ -33,7 +35,7 @@ class Wakeup:
     def __init__(
         self,
         url: str,
-        wake: Callable[[], Awaitable[None]],
+        wake: Callable[[float], Coroutine[Any, Any, None]],
         *,
         silence: timedelta = timedelta(seconds=30),
         pause: timedelta = timedelta(seconds=5),
@@ -48,7 +50,7 @@ class Wakeup:
     async def run(self) -> None:
         """Listen for ever; a lost connection is made again, and counts as a wake-up."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._ring(), name="wakeup-ring")
+            tasks.create_task(self._ring(tasks), name="wakeup-ring")
             while True:
                 try:
                     await self._listen()
@@ -72,15 +74,16 @@ class Wakeup:
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     await connection.execute("SELECT 1")
 
-    async def _ring(self) -> None:
-        """Turn the loops at each wake-up, and again for commits that were late, unless the next comes first."""
+    async def _ring(self, tasks: asyncio.TaskGroup) -> None:
+        """Turn the loops at each wake-up, and again for commits that said nothing, unless the next comes first."""
         while True:
             await self._ringing.wait()
             for pause in AFTER_SECONDS:
                 if pause and await self._rung_within(pause):
                     break
                 self._ringing.clear()
-                await self._wake()
+                # Not waited for: the next word is not to wait until what this one brought is handed off.
+                tasks.create_task(self._wake(pause), name="wakeup-wake")
 
     async def _rung_within(self, pause: float) -> bool:
         try:

@@ -3,9 +3,19 @@
 from xnovu_poller.models.base import Base
 from xnovu_poller.models.delivery import Delivery
 from xnovu_poller.models.deployment import Deployment
+from xnovu_poller.models.limit import EnterpriseLimit
 from xnovu_poller.models.notification import Notification
 from xnovu_poller.models.rule import Rule
 from xnovu_poller.models.template import Template
 from xnovu_poller.models.workflow import Workflow
 
-__all__ = ["Base", "Delivery", "Deployment", "Notification", "Rule", "Template", "Workflow"]
+__all__ = [
+    "Base",
+    "Delivery",
+    "Deployment",
+    "EnterpriseLimit",
+    "Notification",
+    "Rule",
+    "Template",
+    "Workflow",
+]

@@ -3,11 +3,11 @@
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, DOMAIN, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from xnovu_poller.lifecycle import Channel, PublishStatus, Status
-from xnovu_poller.models.base import CHANNEL, PUBLISH, STATUS, Base, CreatedAt, Id, MaybeMoment, Off
+from xnovu_poller.models.base import CHANNEL, PUBLISH, SCHEMA, STATUS, Base, CreatedAt, Id, MaybeMoment, Off
 
 _MEANT = "publish_status = 'PUBLISH' AND NOT deactivated"
 _NEW = f"notification_status = 'PENDING' AND scheduled_for IS NULL AND {_MEANT}"
@@ -17,6 +17,23 @@ _PROCESSING = "notification_status = 'PROCESSING'"
 _EXPIRING = "notification_status IN ('PENDING', 'FAILED') AND expires_at IS NOT NULL"
 
 _WITHDRAWN = "notification_status = 'SENT' AND retract_requested_at IS NOT NULL AND error_details IS NULL"
+
+
+# A table's CHECK reads its columns at every update of the row, a domain's only where a value is made.
+_RECIPIENTS = DOMAIN(
+    "recipients",
+    ARRAY(Text),
+    constraint_name="ent_notification_recipients_check",
+    check="cardinality(VALUE) > 0 AND array_position(VALUE, NULL) IS NULL AND '' <> ALL (VALUE)",
+    schema=SCHEMA,
+)
+_PAYLOAD = DOMAIN(
+    "payload",
+    JSONB,
+    constraint_name="ent_notification_payload_check",
+    check="jsonb_typeof(VALUE) = 'object'",
+    schema=SCHEMA,
+)
 
 
 def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
@@ -30,12 +47,7 @@ class Notification(Base):
     __table_args__ = (
         # Temporal takes 2048 bytes of a search attribute, spelt as JSON: six for one, at the worst.
         CheckConstraint("octet_length(enterprise_id) BETWEEN 1 AND 255", "enterprise"),
-        CheckConstraint("jsonb_typeof(payload) = 'object'", "payload"),
         CheckConstraint("overrides IS NULL OR jsonb_typeof(overrides) = 'object'", "overrides"),
-        CheckConstraint(
-            "cardinality(recipients) > 0 AND array_position(recipients, NULL) IS NULL AND '' <> ALL (recipients)",
-            "recipients",
-        ),
         CheckConstraint(
             "channels IS NULL OR (cardinality(channels) > 0 AND array_position(channels, NULL) IS NULL)",
             "channels",
@@ -50,9 +62,10 @@ class Notification(Base):
         CheckConstraint("notification_status <> 'FAILED' OR next_attempt_at IS NOT NULL", "retry"),
         CheckConstraint("notification_status <> 'PENDING' OR next_attempt_at IS NULL", "fresh"),
         CheckConstraint("(notification_status = 'RETRACTED') = (retracted_at IS NOT NULL)", "retracted"),
-        # A loop's two indexes: its rows by priority, and its rows by age, within each enterprise.
+        # A loop's two indexes: its rows by priority, and its rows by age, within each enterprise. The condition that
+        # holds for every row keeps the planner from seeking one priority among all by age.
         _index("ent_notification_new", "enterprise_id", "priority DESC", "id", where=_NEW),
-        _index("ent_notification_new_age", "enterprise_id", "id", where=_NEW),
+        _index("ent_notification_new_age", "enterprise_id", "id", where=f"{_NEW} AND priority >= 0"),
         _index(
             "ent_notification_scheduled",
             "enterprise_id",
@@ -61,11 +74,23 @@ class Notification(Base):
             "id",
             where=_SCHEDULED,
         ),
-        _index("ent_notification_scheduled_age", "enterprise_id", "scheduled_for", "id", where=_SCHEDULED),
+        _index(
+            "ent_notification_scheduled_age",
+            "enterprise_id",
+            "scheduled_for",
+            "id",
+            where=f"{_SCHEDULED} AND priority >= 0",
+        ),
         _index(
             "ent_notification_failed", "enterprise_id", "priority", "next_attempt_at", "id", where=_FAILED
         ),
-        _index("ent_notification_failed_age", "enterprise_id", "next_attempt_at", "id", where=_FAILED),
+        _index(
+            "ent_notification_failed_age",
+            "enterprise_id",
+            "next_attempt_at",
+            "id",
+            where=f"{_FAILED} AND priority >= 0",
+        ),
         # How much is in flight, by enterprise; and whose lease lapsed.
         _index("ent_notification_in_flight", "enterprise_id", where=_PROCESSING),
         _index("ent_notification_lease", "lease_expires_at", "id", where=_PROCESSING),
@@ -94,8 +119,8 @@ class Notification(Base):
     notification_rule_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("notify.ent_notification_rule.id", ondelete="SET NULL")
     )
-    payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
-    recipients: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    payload: Mapped[dict[str, Any]] = mapped_column(_PAYLOAD, server_default=text("'{}'::jsonb"))
+    recipients: Mapped[list[str]] = mapped_column(_RECIPIENTS)
     channels: Mapped[list[Channel] | None] = mapped_column(ARRAY(CHANNEL))
     overrides: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))

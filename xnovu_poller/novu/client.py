@@ -19,7 +19,7 @@ from xnovu_poller.errors import (
     NovuUnavailable,
 )
 from xnovu_poller.gate import Gate
-from xnovu_poller.lifecycle import Outcome, Refused, seconds
+from xnovu_poller.lifecycle import Outcome, Refused, Unknown, seconds
 from xnovu_poller.novu import answers
 from xnovu_poller.novu.event import Event, digest
 from xnovu_poller.novu.transport import Wire
@@ -160,7 +160,13 @@ class Novu:
             # One call is one witness: an event on which Novu chokes is not yet an outage.
             return [self._tell(events[0], answers.failure(error))] * len(events)
         found = answers.in_order([event.transaction_id for event in events], items)
-        return [self._tell(event, answers.outcome(item)) for event, item in zip(events, found, strict=True)]
+        outcomes = [answers.outcome(item) for item in found]
+        silent = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Unknown)]
+        for number, (event, outcome) in enumerate(zip(events, outcomes, strict=True)):
+            # One call is one witness, here too.
+            if number not in silent[1:]:
+                self._tell(event, outcome)
+        return outcomes
 
     async def _one_by_one(self, events: list[Event], ends: float) -> list[Outcome]:
         """Trigger each alone; the first is the probe, and if Novu serves nobody the others stay here."""
@@ -201,9 +207,14 @@ class Novu:
 
     @asynccontextmanager
     async def _connection(self, ends: float) -> AsyncIterator[float]:
-        """Wait for one of the connections; gives the seconds left for the call."""
+        """Wait for one of the connections, for half the time at most; gives the seconds left for the call.
+
+        A call begun at the last moment would be cut off: an outcome unknown for a reason of our own, and
+        held against Novu.
+        """
+        now = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout_at(ends):
+            async with asyncio.timeout_at((now + ends) / 2):
                 await self._free.acquire()
         except TimeoutError:
             raise _Unsent("no connection came free in time") from None

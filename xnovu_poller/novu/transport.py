@@ -1,8 +1,9 @@
-"""The wire under httpx: aiohttp, for a fraction of what httpx's own pool costs a call (docs/adr/0011)."""
+"""The wire under httpx: aiohttp, for a fraction of what httpx's own pool costs a call (docs/adr/0012)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -50,7 +51,8 @@ class Wire(httpx.AsyncBaseTransport):
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=request.headers,
-                data=await request.aread() or None,
+                # Bytes of a megabyte or more aiohttp warns of.
+                data=BytesIO(request.content) if request.content else None,
                 allow_redirects=False,
                 proxy=self._proxy(request.url.scheme, request.url.host),
                 timeout=aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read")),

@@ -12,6 +12,7 @@ from xnovu_poller.loops.cancel import Cancel
 from xnovu_poller.loops.failed import Rescue, failed_loop
 from xnovu_poller.loops.loop import Drain, Turning
 from xnovu_poller.loops.new import new_loop
+from xnovu_poller.loops.purge import Purge
 from xnovu_poller.loops.scheduled import scheduled_loop
 from xnovu_poller.loops.timetable import Timetable
 from xnovu_poller.loops.wakeup import Wakeup
@@ -30,7 +31,7 @@ _LAST_PATIENCE = timedelta(seconds=10)
 
 
 class Worker:
-    """One replica: three loops, the rescue, the cancels, and the executors of the workflows.
+    """One replica: three loops, the rescue, the cancels, the purge, and the executors of the workflows.
 
     Args:
         settings: everything that the environment says.
@@ -131,7 +132,7 @@ class Worker:
         async def is_open(workflow_id: str) -> bool:
             return await handoff.ask(workflow_id) is Fate.OPEN
 
-        return [
+        loops: list[Turning] = [
             new_loop(engine, gate, terms=terms, start=start, interval=settings.poll_interval),
             scheduled_loop(engine, gate, terms=terms, start=start, interval=settings.scheduled_poll_interval),
             failed_loop(engine, gate, terms=terms, start=start, interval=settings.failed_poll_interval),
@@ -145,14 +146,18 @@ class Worker:
             ),
             Cancel(engine, gate, parts.novu, interval=settings.poll_interval),
         ]
+        if settings.retention_days:
+            loops.append(Purge(engine, timedelta(days=settings.retention_days)))
+        return loops
 
     async def _listen(self) -> None:
         if not self._settings.poll_wakeup:
             return
-        prompt = self._drains[:2]
+        new, scheduled, *_ = self._drains
 
-        async def wake() -> None:
-            await asyncio.gather(*(drain.drain() for drain in prompt))
+        async def wake(after: float) -> None:
+            # What is to be said at once goes first; what was written for a time that has passed comes a turn later.
+            await asyncio.gather(*(drain.drain() for drain in ([new, scheduled] if after else [new])))
 
         self._wakeup = Wakeup(self._settings.database_url.get_secret_value(), wake)
         await self._wakeup.run()

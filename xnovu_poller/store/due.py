@@ -4,16 +4,27 @@ A claim is fair, bounded and one statement. It walks round the enterprises that 
 beginning after the one served last; gives each the same share of the places; and within an
 enterprise serves the highest priority first, but one place in ten goes to its oldest row. At most
 `max_in_flight` notifications are PROCESSING in the deployment, and no enterprise holds more than
-half of that while another has due rows. (Claims that run at the very same moment do not see each
-other, so the bound may be passed by one claim for each other loop.)
+half of that while another has due rows. (What others claim within the moment for which a loop
+remembers is not seen, so the bound may be passed by that much.) An enterprise with a limit of its
+own gets no more than that, whoever claims.
 
 States and the outer LIMIT are literals: with a bound state the generic plan scans the table.
-Source: docs/adr/0002-claims-are-sql-text.md.
+Source: docs/adr/0002-claims-are-sql-text.md, docs/adr/0009-flat-claims.md.
 """
 
 from dataclasses import dataclass
+from enum import Enum
+from functools import cache
 
-_MEANT = "publish_status = 'PUBLISH' AND NOT deactivated"
+from sqlalchemy import TextClause, text
+
+_MEANT = "n.publish_status = 'PUBLISH' AND NOT n.deactivated"
+
+LANES = 11
+"""An enterprise's rows are read in so many orders: one for each priority, and one by age."""
+
+ELDERS = 10
+"""The lane by age; the others are the priorities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,98 +35,121 @@ class Due:
         name: the loop.
         owned: the condition of the loop's partial indexes.
         ripe: the condition that its time has come; a range over `age`.
-        age: the column that says which row is oldest.
-        by_priority: gives the ids of one enterprise, highest priority first, as its index has them.
+        time: when a row came due; null where the ids alone tell.
+        age: the columns that say which row is oldest; a lane's index ends with them.
+        beyond: the condition that a row lies beyond what is remembered of its lane.
     """
 
     name: str
     owned: str
     ripe: str
+    time: str
     age: str
-    by_priority: str
+    beyond: str
 
 
 def _timed(name: str, owned: str, age: str) -> Due:
-    """Make a loop whose rows have a time: each priority is its own range of the index."""
-    ripe = f"{age} <= now()"
-    by_priority = f"""SELECT timed.id
-            FROM generate_series(9, 0, -1) AS level (priority), LATERAL (
-                SELECT n.id FROM notify.ent_notification n
-                WHERE {owned} AND n.{ripe}
-                    AND n.enterprise_id = share.enterprise_id AND n.priority = level.priority
-                    AND n.id <> ALL (elders.ids)
-                ORDER BY n.{age}, n.id
-                LIMIT share.urgent
-                FOR UPDATE SKIP LOCKED
-            ) AS timed
-            LIMIT share.urgent"""  # noqa: S608 - built of this module's constants
-    return Due(name, owned, ripe, age, by_priority)
+    """Make a loop whose rows have a time."""
+    beyond = (
+        f"({age}, n.id) > (coalesce((CAST(:times AS timestamptz[]))[{{lane}}], '-infinity'),"
+        " coalesce((CAST(:marks AS bigint[]))[{lane}], 0))"
+    )
+    # A time that Python cannot hold would fail the whole claim; a mark that lies late is only a hint.
+    time = f"greatest({age}, timestamptz '1970-01-01Z')"
+    return Due(name, owned, f"{age} <= now()", time, f"{age}, n.id", beyond)
 
-
-_NEW = f"notification_status = 'PENDING' AND scheduled_for IS NULL AND {_MEANT}"
 
 NEW = Due(
     name="new",
-    owned=_NEW,
-    ripe="id > 0",
-    age="id",
-    by_priority=f"""SELECT n.id FROM notify.ent_notification n
-            WHERE {_NEW} AND n.enterprise_id = share.enterprise_id AND n.id <> ALL (elders.ids)
-            ORDER BY n.priority DESC, n.id
-            LIMIT share.urgent
-            FOR UPDATE SKIP LOCKED""",  # noqa: S608 - built of this module's constants
+    owned=f"n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND {_MEANT}",
+    ripe="true",
+    time="CAST(NULL AS timestamptz)",
+    age="n.id",
+    beyond="n.id > coalesce((CAST(:marks AS bigint[]))[{lane}], 0)",
 )
 """PENDING, to be said at once."""
 
 SCHEDULED = _timed(
     "scheduled",
-    f"notification_status = 'PENDING' AND scheduled_for IS NOT NULL AND {_MEANT}",
-    "scheduled_for",
+    f"n.notification_status = 'PENDING' AND n.scheduled_for IS NOT NULL AND {_MEANT}",
+    "n.scheduled_for",
 )
 """PENDING, its set time has come."""
 
-FAILED = _timed("failed", f"notification_status = 'FAILED' AND {_MEANT}", "next_attempt_at")
+FAILED = _timed("failed", f"n.notification_status = 'FAILED' AND {_MEANT}", "n.next_attempt_at")
 """FAILED, its backoff has passed."""
 
 
-def claim_sql(due: Due, limit: int, *, named: bool) -> str:
+class Ring(Enum):
+    """How a claim finds the enterprises that it walks round."""
+
+    ALL = "all"
+    """Whoever has rows, from one straight to the next."""
+
+    NAMED = "named"
+    """Those that the settings name."""
+
+    KNOWN = "known"
+    """Those that are remembered, and the next newcomer between each two of them."""
+
+
+@cache
+def claim_sql(due: Due, limit: int, ring: Ring) -> TextClause:
     """Write the claim of a loop.
 
-    Binds: `after` (the enterprise served last), `max_in_flight`, `spin` (0 to 9, another at each
-    claim: spreads the places of the oldest), `lease` (seconds), `prefix`, `group_size`, `groups`
-    (enough workflow ids), and `enterprises` if `named`.
+    Binds: `after` (the enterprise served last), `places` (most rows now), `max_in_flight`, `spin` (0 to
+    9, another at each claim: spreads the places of the oldest), `lease` (seconds), `prefix`,
+    `group_size`, `groups` (enough workflow ids), and `enterprises` unless the ring is ALL. What is
+    remembered: `counting` (nothing is; then the arrays are empty), `holders` and `held` (how much is in
+    flight), `known` (enterprises), `marks` and, if the rows have a time, `times` (the last row taken of
+    each lane, `LANES` an enterprise).
 
     Args:
         due: the loop's rows.
         limit: most rows to claim; a literal of the statement.
-        named: only the bound enterprises are served.
+        ring: whom it serves.
 
     Returns:
         One statement that moves the rows to PROCESSING and returns the claims.
     """
-    ring = _NAMED if named else _ALL
-    return (
-        _CLAIM.replace("{ring}", ring)
+    return text(
+        _CLAIM.replace("{ring}", _RINGS[ring])
+        .replace("{waits}", _in_lane(due, "asked", "level.priority"))
+        .replace("{eldest}", _in_lane(due, "share", str(ELDERS)))
+        .replace("{urgent}", _in_lane(due, "share", "level.priority"))
+        .replace("{elders}", str(ELDERS))
         .replace("{owned}", due.owned)
-        .replace("{ripe}", due.ripe)
         .replace("{age}", due.age)
-        .replace("{by_priority}", due.by_priority)
+        .replace("{time}", due.time)
         .replace("{limit}", str(int(limit)))
     )
 
 
+def _in_lane(due: Due, of: str, lane: str) -> str:
+    """Write the condition that a row is due, of an enterprise, and beyond what is remembered of a lane."""
+    beyond = due.beyond.format(lane=f"(({of}.number - 1) * {LANES} + 1 + {lane})")
+    # An equality is said twice for the planner's sake. Row-level security keeps it from the statistics: it may
+    # take one value for the whole table, and seek by primary key. Only the index by age says `priority >= 0`.
+    end = (
+        f"AND n.priority >= 0 AND n.enterprise_id BETWEEN {of}.enterprise_id AND {of}.enterprise_id"
+        if lane == str(ELDERS)
+        else f"AND n.priority = {lane} AND n.priority BETWEEN {lane} AND {lane}"
+    )
+    return f"{due.owned}\n            AND n.enterprise_id = {of}.enterprise_id {end}\n            AND {due.ripe} AND {beyond}"
+
+
 # A loose index scan: from one enterprise straight to the next, whatever lies between them.
 _ALL = """ahead (enterprise_id) AS (
-    (SELECT enterprise_id FROM notify.ent_notification
-     WHERE {owned} AND enterprise_id > :after ORDER BY enterprise_id LIMIT 1)
+    (SELECT n.enterprise_id FROM notify.ent_notification n
+     WHERE {owned} AND n.enterprise_id > :after ORDER BY n.enterprise_id LIMIT 1)
     UNION ALL
     SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
             WHERE {owned} AND n.enterprise_id > ahead.enterprise_id ORDER BY n.enterprise_id LIMIT 1)
     FROM ahead WHERE ahead.enterprise_id IS NOT NULL
 ),
 behind (enterprise_id) AS (
-    (SELECT enterprise_id FROM notify.ent_notification
-     WHERE {owned} AND enterprise_id <= :after ORDER BY enterprise_id LIMIT 1)
+    (SELECT n.enterprise_id FROM notify.ent_notification n
+     WHERE {owned} AND n.enterprise_id <= :after ORDER BY n.enterprise_id LIMIT 1)
     UNION ALL
     SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
             WHERE {owned} AND n.enterprise_id > behind.enterprise_id AND n.enterprise_id <= :after
@@ -131,67 +165,151 @@ _NAMED = """ring AS (
     ORDER BY named.enterprise_id <= :after, named.enterprise_id
 )"""
 
+# Between two that are known the index goes straight from the last entry of one to the first of the other.
+_KNOWN = """gap AS (
+    SELECT name AS low, lead(name) OVER (ORDER BY name) AS high
+    FROM (SELECT '' AS name UNION ALL SELECT unnest(CAST(:known AS text[]))) AS known
+),
+ring AS (
+    SELECT found.enterprise_id FROM (
+        SELECT unnest(CAST(:known AS text[])) AS enterprise_id
+        UNION ALL
+        SELECT CASE WHEN gap.high IS NULL THEN
+            (SELECT n.enterprise_id FROM notify.ent_notification n
+             WHERE {owned} AND n.enterprise_id > gap.low ORDER BY n.enterprise_id LIMIT 1)
+        ELSE
+            (SELECT n.enterprise_id FROM notify.ent_notification n
+             WHERE {owned} AND n.enterprise_id > gap.low AND n.enterprise_id < gap.high
+             ORDER BY n.enterprise_id LIMIT 1)
+        END FROM gap
+    ) AS found
+    ORDER BY found.enterprise_id <= :after, found.enterprise_id
+)"""
+
+_RINGS = {Ring.ALL: _ALL, Ring.NAMED: _NAMED, Ring.KNOWN: _KNOWN}
+
 _CLAIM = """WITH RECURSIVE
 in_flight AS MATERIALIZED (
-    SELECT enterprise_id, count(*) AS held FROM notify.ent_notification
-    WHERE notification_status = 'PROCESSING' GROUP BY enterprise_id
+    SELECT n.enterprise_id, count(*) AS held FROM notify.ent_notification n
+    WHERE n.notification_status = 'PROCESSING' AND CAST(:counting AS bool)
+    GROUP BY n.enterprise_id
+    UNION ALL
+    SELECT * FROM unnest(CAST(:holders AS text[]), CAST(:held AS bigint[])) AS remembered (enterprise_id, held)
 ),
 budget AS MATERIALIZED (
-    SELECT least({limit}, CAST(:max_in_flight AS bigint) - coalesce(sum(held), 0)) AS places FROM in_flight
+    SELECT CAST(least(:places, CAST(:max_in_flight AS bigint) - coalesce(sum(held), 0)) AS int) AS places FROM in_flight
 ),
 {ring},
 served AS MATERIALIZED (
-    SELECT enterprise_id, row_number() OVER () AS place
+    SELECT enterprise_id, number, top, row_number() OVER () AS place
     FROM (
-        SELECT ring.enterprise_id FROM ring
-        WHERE ring.enterprise_id IS NOT NULL AND (SELECT places FROM budget) > 0 AND EXISTS (
-            SELECT FROM notify.ent_notification n
-            WHERE {owned} AND n.{ripe} AND n.enterprise_id = ring.enterprise_id)
-        -- Also a claim of one row has to know whether there is a rival.
-        LIMIT greatest({limit}, 2)
+        SELECT asked.enterprise_id, asked.number, (
+            SELECT level.priority FROM generate_series(9, 0, -1) AS level (priority)
+            WHERE (SELECT true FROM notify.ent_notification n
+                WHERE {waits} LIMIT 1)
+            LIMIT 1) AS top
+        FROM (
+            SELECT ring.enterprise_id, array_position(CAST(:known AS text[]), ring.enterprise_id) AS number
+            FROM ring WHERE ring.enterprise_id IS NOT NULL AND (SELECT places FROM budget) > 0
+        ) AS asked
+        OFFSET 0 -- once an enterprise, not once a use
     ) AS due
+    WHERE top IS NOT NULL
+    -- Also a claim of one row has to know whether there is a rival.
+    LIMIT greatest({limit}, 2)
+),
+limited AS MATERIALIZED (
+    SELECT told.enterprise_id, bucket.counted_at, bucket.tokens, CASE
+        -- Somebody claims from it, or has since this statement began: what he took is not to be seen here.
+        WHEN bucket.updated_at IS DISTINCT FROM told.updated_at THEN 0
+        -- A tenth of a second's worth at least, or every claim would take one row.
+        WHEN bucket.tokens < greatest(1, told.rate / 10) THEN 0
+        ELSE least(floor(bucket.tokens), CASE WHEN told.in_flight IS NOT NULL THEN
+            greatest(0, told.in_flight - (
+                SELECT count(*) FROM notify.ent_notification n
+                WHERE n.notification_status = 'PROCESSING' AND n.enterprise_id = told.enterprise_id))
+            END)
+        END AS most
+    FROM served
+    CROSS JOIN LATERAL (
+        SELECT * FROM notify.ent_enterprise_limit l WHERE l.enterprise_id = served.enterprise_id
+    ) AS told
+    LEFT JOIN LATERAL (
+        SELECT free.updated_at, free.at AS counted_at,
+            least(1 + free.rate / 4, coalesce(free.tokens, 'infinity')
+                + free.rate * coalesce(extract(epoch FROM free.at - free.counted_at), 0)) AS tokens
+        FROM (
+            SELECT l.updated_at, l.rate, l.tokens, l.counted_at, clock_timestamp() AS at
+            FROM notify.ent_enterprise_limit l WHERE l.enterprise_id = served.enterprise_id
+            FOR UPDATE SKIP LOCKED
+        ) AS free
+    ) AS bucket ON true
 ),
 wish AS (
-    SELECT served.enterprise_id, served.place, budget.places, least(
-        ceil(budget.places / rivals.count),
+    SELECT served.enterprise_id, served.number, served.top, served.place, budget.places, least(
+        limited.most,
+        ceil(1.0 * budget.places / greatest(rivals.able, 1)),
         CASE WHEN rivals.count > 1 THEN
             greatest(greatest(CAST(:max_in_flight AS bigint) / 2, 1) - coalesce(in_flight.held, 0), 0)
         ELSE budget.places END) AS share
-    FROM served CROSS JOIN budget CROSS JOIN (SELECT count(*) FROM served) AS rivals
+    FROM served CROSS JOIN budget CROSS JOIN (
+        SELECT count(*), count(*) - (SELECT count(*) FROM limited WHERE most = 0) AS able FROM served
+    ) AS rivals
     LEFT JOIN in_flight USING (enterprise_id)
+    LEFT JOIN limited USING (enterprise_id)
 ),
 cut AS (
-    SELECT enterprise_id, place, CAST(greatest(least(share,
+    SELECT enterprise_id, number, top, place, CAST(greatest(least(share,
         places - coalesce(sum(share) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW), 0)
     ), 0) AS int) AS share
     FROM wish
 ),
 share AS MATERIALIZED (
-    SELECT enterprise_id, place, share - (share + :spin) / 10 AS urgent, (share + :spin) / 10 AS oldest
+    SELECT enterprise_id, number, top, place, share - (share + :spin) / 10 AS urgent, (share + :spin) / 10 AS oldest
     FROM cut WHERE share > 0
 ),
 picked AS MATERIALIZED (
-    SELECT one.id, share.place
+    SELECT one.id, one.lane, share.place, share.enterprise_id
     FROM share, LATERAL (
-        SELECT ARRAY(
+        -- A LIMIT that is a number, about each that is not: the planner takes that one for a tenth of the table.
+        SELECT ARRAY(SELECT eldest.id FROM (
             SELECT n.id FROM notify.ent_notification n
-            WHERE {owned} AND n.{ripe} AND n.enterprise_id = share.enterprise_id
-            ORDER BY n.{age}, n.id
+            WHERE {eldest}
+            ORDER BY {age}
             LIMIT share.oldest
             FOR UPDATE SKIP LOCKED
-        ) AS ids
+        ) AS eldest LIMIT {limit}) AS ids
         OFFSET 0 -- once a share, not once a use
     ) AS elders, LATERAL (
-        SELECT unnest(elders.ids) AS id
+        SELECT unnest(elders.ids) AS id, {elders} AS lane
         UNION ALL
-        SELECT urgent.id FROM (
-            {by_priority}
+        SELECT urgent.id, urgent.lane FROM (
+            SELECT levelled.id, level.priority AS lane
+            FROM generate_series(share.top, 0, -1) AS level (priority), LATERAL (
+                SELECT first.id FROM (
+                    SELECT n.id FROM notify.ent_notification n
+                    WHERE {urgent}
+                        AND n.id <> ALL (elders.ids)
+                    ORDER BY {age}
+                    LIMIT share.urgent
+                    FOR UPDATE SKIP LOCKED
+                ) AS first LIMIT {limit}
+            ) AS levelled
+            LIMIT share.urgent
         ) AS urgent
     ) AS one
     LIMIT {limit}
 ),
+taken AS (
+    UPDATE notify.ent_enterprise_limit AS l SET
+        tokens = limited.tokens - counted.picked, counted_at = limited.counted_at
+    FROM limited JOIN (
+        SELECT enterprise_id, count(*) AS picked FROM picked GROUP BY enterprise_id
+    ) AS counted USING (enterprise_id)
+    WHERE l.enterprise_id = limited.enterprise_id
+),
 numbered AS MATERIALIZED (
-    SELECT id, place, row_number() OVER (ORDER BY place, id) - 1 AS number FROM picked
+    SELECT id, lane, place, row_number() OVER (ORDER BY place, id) - 1 AS number FROM picked
 )
 UPDATE notify.ent_notification AS n SET
     notification_status = 'PROCESSING',
@@ -203,6 +321,8 @@ UPDATE notify.ent_notification AS n SET
         ELSE (CAST(:groups AS text[]))[1 + numbered.number / :group_size] END
 FROM numbered
 WHERE n.id = numbered.id
-RETURNING n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority, numbered.place,
+RETURNING n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority, numbered.place, numbered.lane, {time} AS time,
     (SELECT w.workflow_key FROM notify.ent_notification_workflow w
-     WHERE w.id = n.notification_workflow_id) AS workflow_key"""
+     WHERE w.id = n.notification_workflow_id) AS workflow_key,
+    CASE WHEN numbered.number = 0 AND CAST(:counting AS bool) THEN
+        (SELECT coalesce(jsonb_object_agg(enterprise_id, held), '{}') FROM in_flight) END AS held"""

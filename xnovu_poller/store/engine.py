@@ -44,7 +44,7 @@ PROOF_SECONDS = 1.0
 # Row-level security keeps the planner from the statistics of a state (`enum_eq` is not leakproof): it takes
 # a quarter of the table for due, scans it, and compiles the statement beforehand. Every statement of ours
 # goes by an index. Source: PostgreSQL, "Row Security Policies", and pg_proc.proleakproof.
-_PLANNER = "-c enable_seqscan=off -c jit=off"
+_PLANNER = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan -c jit=off"
 
 
 def worker_options(given: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from xnovu_poller.lifecycle import Channel, PublishStatus, Work, WorkflowType
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED
+from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.engine import Engine, reach
 
 COUNTED_AT_MOST = 10_000
@@ -167,14 +167,23 @@ async def backlog(engine: Engine) -> dict[str, int]:
         return dict((await connection.execute(_BACKLOG)).mappings().one())
 
 
-async def full(engine: Engine, max_in_flight: int) -> bool:
-    """Tell whether as many notifications are PROCESSING as may be.
+async def held_back(
+    engine: Engine, due: Due, max_in_flight: int, enterprises: Collection[str] | None
+) -> bool:
+    """Tell whether rows may be due that a claim left: the deployment is full, or an enterprise at its limit.
+
+    Args:
+        engine: where the rows are.
+        due: the loop's rows.
+        max_in_flight: most PROCESSING rows of the deployment.
+        enterprises: the tenants served; None for all.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
+    values = {"max_in_flight": max_in_flight, "enterprises": enterprises and list(enterprises)}
     async with reach(engine) as connection:
-        return bool(await connection.scalar(_FULL, {"max_in_flight": max_in_flight}))
+        return bool(await connection.scalar(_HELD_BACK[due.name], values))
 
 
 async def only_reads(engine: Engine) -> bool:
@@ -236,13 +245,22 @@ _WITHDRAWN = text(f"""
     ) AS one
     ORDER BY one.place, one.retract_requested_at LIMIT :limit""")  # noqa: S608 - built of this module's constants
 
-_FULL = text("""
-    SELECT count(*) >= :max_in_flight FROM notify.ent_notification WHERE notification_status = 'PROCESSING'""")
+_HELD_BACK = {
+    due.name: text(f"""
+    SELECT (SELECT count(*) FROM notify.ent_notification n WHERE n.notification_status = 'PROCESSING') >= :max_in_flight
+        OR EXISTS (
+            SELECT FROM notify.ent_enterprise_limit l
+            WHERE (CAST(:enterprises AS text[]) IS NULL OR l.enterprise_id = ANY (CAST(:enterprises AS text[])))
+                AND (SELECT true FROM notify.ent_notification n
+                    WHERE {due.owned} AND {due.ripe} AND n.enterprise_id = l.enterprise_id
+                    ORDER BY {due.age} LIMIT 1))""")  # noqa: S608 - built of the loops' constants
+    for due in (NEW, SCHEDULED, FAILED)
+}
 
 _ONLY_READS = text("SELECT current_setting('transaction_read_only')::bool")
 
 _COUNTS = ", ".join(
-    f"(SELECT count(*) FROM (SELECT FROM notify.ent_notification n WHERE {due.owned} AND n.{due.ripe}"  # noqa: S608 - built of the loops' constants
+    f"(SELECT count(*) FROM (SELECT FROM notify.ent_notification n WHERE {due.owned} AND {due.ripe}"  # noqa: S608 - built of the loops' constants
     f" LIMIT {COUNTED_AT_MOST}) AS waiting) AS {due.name}"
     for due in (NEW, SCHEDULED, FAILED)
 )

@@ -32,6 +32,8 @@ def shown(*, width: int = 80) -> str:
         {kind: Recoveries((1.0, 3.0), unseen=1) for kind in Kind} | {Kind.SLOW: Recoveries((), unseen=2)},
         undisturbed=14.94,
         replays=7,
+        bulks=31,
+        group_size=100,
         unasked=0,
     )
     console = Console(width=width, highlight=False)
@@ -66,6 +68,7 @@ def test_the_counts_that_decide_are_told() -> None:
     assert told["notifications committed"] == ["900"]
     assert told["**lost**"] == ["2"]
     assert told["**duplicates**"] == ["0"]
+    assert told["groups of up to 100 that one call sent"] == ["31"]
 
 
 def test_states_are_told_with_their_reasons() -> None:

@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 from xnovu_poller.errors import HandoffRefused, NovuThrottled, TemporalUnavailable
 from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Accepted, Refused, Source, Status
-from xnovu_poller.loops.loop import BUSY_REST, STARTS_AT_ONCE, Drain, PollLoop
+from xnovu_poller.loops.loop import BUSY_REST, CLAIMS_A_TURN, FEW_REST, STARTS_AT_ONCE, Drain, PollLoop
 from xnovu_poller.store.due import NEW
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.transitions import by_executors
@@ -40,6 +40,13 @@ def a_loop(engine: Engine, starts: Starts, terms: Terms, gate: Gate | None = Non
     return PollLoop(NEW, engine, gate or Gate(), terms=terms, start=starts.start, interval=INTERVAL)
 
 
+async def until_it_rests(loop: PollLoop) -> timedelta:
+    """Turn until there is no more to do at once; give the rest."""
+    while (rest := await loop.turn()) <= FEW_REST:
+        pass
+    return rest
+
+
 def states(db: Db) -> list[str]:
     """Give the states of all rows, in their order."""
     return [
@@ -60,13 +67,44 @@ async def test_a_turn_claims_and_hands_off_and_the_next_comes_at_once(
 ) -> None:
     """There may be more; a turn that finds nothing rests for the interval."""
     made = notifications(db, 3)
-    loop = a_loop(engine, starts, replace(terms, batch=2))
+    loop = a_loop(engine, starts, terms)
 
-    rests = [await loop.turn(), await loop.turn(), await loop.turn()]
-
-    assert rests == [AT_ONCE, AT_ONCE, INTERVAL]
+    assert [await loop.turn(), await loop.turn()] == [FEW_REST, INTERVAL]
     assert starts.ids == made
     assert states(db) == ["PROCESSING"] * 3
+
+
+async def test_while_a_full_batch_is_handed_off_the_next_is_claimed(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """And no more than that before the first is with Temporal; a turn has its end."""
+    made = notifications(db, 3 * CLAIMS_A_TURN)
+    loop = a_loop(engine, starts, replace(terms, batch=2))
+    starts.go_on.clear()
+    turning = asyncio.create_task(loop.turn())
+    await eventually(lambda: states(db).count("PROCESSING") == 4)
+    assert starts.begun == 2
+
+    starts.go_on.set()
+
+    assert await turning == AT_ONCE
+    assert starts.ids == made[: 2 * CLAIMS_A_TURN]
+    assert await until_it_rests(loop) == INTERVAL
+    assert starts.ids == made
+
+
+async def test_what_was_claimed_ahead_is_given_back_if_the_handoff_fails(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """Temporal does not take the first batch: the second is not to wait for its lease."""
+    made = notifications(db, 4)
+    starts.failing = dict.fromkeys(made[:2], TemporalUnavailable("DEADLINE_EXCEEDED"))
+
+    with pytest.raises(TemporalUnavailable):
+        await a_loop(engine, starts, replace(terms, batch=2)).turn()
+
+    assert states(db) == ["PENDING"] * 4
+    assert starts.ids == []
 
 
 async def test_claims_of_one_group_share_a_start(
@@ -163,11 +201,11 @@ async def test_after_a_pause_one_notification_goes_ahead_and_more_when_it_is_ser
     clock.now = 7.0
     loop = a_loop(engine, starts, terms, gate)
 
-    assert [await loop.turn(), await loop.turn()] == [AT_ONCE, BUSY_REST]
+    assert [await loop.turn(), await loop.turn()] == [FEW_REST, BUSY_REST]
     assert len(starts.groups) == 1
     gate.observe(Source("acme", "another", "xn-1"), Accepted())
 
-    assert [await loop.turn(), await loop.turn()] == [AT_ONCE, BUSY_REST]
+    assert [await loop.turn(), await loop.turn()] == [FEW_REST, BUSY_REST]
     assert len(starts.groups) == 3
 
 
@@ -178,10 +216,24 @@ async def test_a_full_deployment_rests_briefly_and_goes_on(
     notifications(db, 3)
     loop = a_loop(engine, starts, replace(terms, max_in_flight=2))
 
-    assert [await loop.turn(), await loop.turn()] == [AT_ONCE, BUSY_REST]
+    assert [await loop.turn(), await loop.turn()] == [FEW_REST, BUSY_REST]
     await finish(engine, starts, 0)
 
-    assert await loop.turn() == AT_ONCE
+    assert await loop.turn() == FEW_REST
+    assert states(db) == ["SENT", "PROCESSING", "PROCESSING"]
+
+
+async def test_an_enterprise_at_its_limit_is_looked_at_again_soon(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """Its next tokens are due before the interval is over; once it has no rows, the loop rests."""
+    notifications(db, 3)
+    db.execute("INSERT INTO notify.ent_enterprise_limit (enterprise_id, in_flight) VALUES ('acme', 2)")
+    loop = a_loop(engine, starts, terms)
+
+    assert await until_it_rests(loop) == BUSY_REST
+    await finish(engine, starts, 0)
+    assert await until_it_rests(loop) == INTERVAL
     assert states(db) == ["SENT", "PROCESSING", "PROCESSING"]
 
 
@@ -225,7 +277,7 @@ async def test_only_the_named_enterprises_are_served(
     theirs = a_notification(db, enterprise="globex")
     loop = a_loop(engine, starts, replace(terms, enterprises=("acme",)))
 
-    assert [await loop.turn(), await loop.turn()] == [AT_ONCE, INTERVAL]
+    assert [await loop.turn(), await loop.turn()] == [FEW_REST, INTERVAL]
 
     assert starts.ids == [ours]
     assert row(db, theirs)["notification_status"] == Status.PENDING

@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql
 
 from tests.support.postgres import migrated_copy
 from xnovu_poller.dev.postgres import Postgres
-from xnovu_poller.store import reads
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Due, claim_sql
+from xnovu_poller.store import purge, reads
+from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Ring, claim_sql
 from xnovu_poller.store.engine import worker_options
 from xnovu_poller.store.transitions import by_chunks, by_executors, by_loops, by_operators, holding
 
@@ -24,9 +24,9 @@ DUE = 300
 
 STATEMENTS: dict[str, TextClause] = {
     **{
-        f"claim {due.name}{' named' if named else ''}": text(claim_sql(due, 100, named=named))
+        f"claim {due.name} {ring.value}": claim_sql(due, 100, ring)
         for due in (NEW, SCHEDULED, FAILED)
-        for named in (False, True)
+        for ring in Ring
     },
     "expire": by_loops._EXPIRE,
     "release": by_loops._RELEASE,
@@ -41,9 +41,13 @@ STATEMENTS: dict[str, TextClause] = {
     "answered": by_chunks._ANSWERED,
     "cut": by_chunks._CUT,
     "lapsed": reads._LAPSED,
+    "purge": purge._PURGE,
     "withdrawn": reads._WITHDRAWN,
     "backlog": reads._BACKLOG,
+    **{f"held back {name}": statement for name, statement in reads._HELD_BACK.items()},
 }
+
+CLAIMS = pytest.mark.parametrize("name", [name for name in STATEMENTS if name.startswith("claim ")])
 
 # Not vacuumed: a table on which the planner cannot count on its index-only scans.
 FILLED = f"""
@@ -106,14 +110,34 @@ def test_no_statement_scans_the_table(filled: Connection, name: str) -> None:
     assert [node for node in scans if node["Relation Name"] == "ent_notification"] == [], json.dumps(plan)
 
 
-@pytest.mark.parametrize("due", [NEW, SCHEDULED, FAILED], ids=lambda due: due.name)
-def test_a_claim_sorts_no_notifications(filled: Connection, due: Due) -> None:
+@CLAIMS
+def test_a_claim_sorts_no_notifications(filled: Connection, name: str) -> None:
     """Their order is the index's; what is sorted are the few rows of the claim."""
-    plan = plan_of(filled, STATEMENTS[f"claim {due.name}"])
+    plan = plan_of(filled, STATEMENTS[name])
 
     sorts = [node for node in nodes(plan) if "Sort" in node["Node Type"]]
     below = [part["Node Type"] for node in sorts for part in node["Plans"]]
     assert [kind for kind in below if kind.startswith(("Index", "Bitmap"))] == [], json.dumps(plan)
+
+
+@CLAIMS
+def test_a_claim_seeks_each_row_where_it_lies(filled: Connection, name: str) -> None:
+    """By the bounds of a lane, never by primary key through what was sent: that walked all of the history."""
+    found = [node for node in nodes(plan_of(filled, STATEMENTS[name])) if "Scan" in node["Node Type"]]
+    scans = [node for node in found if node.get("Relation Name") == "ent_notification"]
+    by_index: dict[str, list[str]] = {}
+    for scan in scans:
+        by_index.setdefault(scan["Index Name"], []).append(scan.get("Index Cond", ""))
+    loop = f"ent_notification_{name.split()[1]}"
+
+    assert {node["Node Type"] for node in scans} <= {"Index Scan", "Index Only Scan"}
+    in_flight = {"ent_notification_in_flight", "ent_notification_lease"}
+    assert set(by_index) - in_flight == {loop, f"{loop}_age", "ent_notification_pkey"}
+    assert by_index["ent_notification_pkey"] == ["(id = numbered.id)"]
+    by_priority = [bounds for bounds in by_index[loop] if "level" in bounds]
+    assert len(by_priority) == 2
+    assert all("(priority = level" in bounds for bounds in by_priority)
+    assert all("ROW(" in bounds or "(id > " in bounds for bounds in by_priority)
 
 
 def test_a_scan_would_be_seen(filled: Connection) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.support import snapshots
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Due, claim_sql
+from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Due, Ring, claim_sql
 
 LOOPS = pytest.mark.parametrize("due", [NEW, SCHEDULED, FAILED], ids=lambda due: due.name)
-BINDS = {"after", "max_in_flight", "spin", "lease", "prefix", "group_size", "groups"}
+REMEMBERED = {"counting", "holders", "held", "known", "marks"}
+BINDS = REMEMBERED | {"after", "places", "max_in_flight", "spin", "lease", "prefix", "group_size", "groups"}
 
 
 def binds(told: str) -> set[str]:
@@ -30,12 +31,13 @@ def test_no_snapshot_is_left_over() -> None:
     assert set(snapshots.FOLDER.iterdir()) == set(snapshots.wanted())
 
 
+@pytest.mark.parametrize("ring", [Ring.ALL, Ring.KNOWN])
 @LOOPS
-def test_states_and_limit_are_literals(due: Due) -> None:
+def test_states_and_limit_are_literals(due: Due, ring: Ring) -> None:
     """With a bound state the generic plan scans the table."""
-    told = claim_sql(due, 77, named=False)
+    told = claim_sql(due, 77, ring).text
 
-    assert binds(told) == BINDS
+    assert binds(told) == (BINDS if due is NEW else BINDS | {"times"})
     assert "LIMIT 77" in told
     assert "{" not in told.replace("'{", "")
 
@@ -43,12 +45,19 @@ def test_states_and_limit_are_literals(due: Due) -> None:
 @LOOPS
 def test_named_enterprises_are_bound(due: Due) -> None:
     """They come from the settings, and are never written into the text."""
-    assert binds(claim_sql(due, 77, named=True)) == BINDS | {"enterprises"}
+    told = claim_sql(due, 77, Ring.NAMED).text
+
+    assert binds(told) - {"times"} == BINDS | {"enterprises"}
 
 
 @LOOPS
 def test_a_claim_passes_over_what_others_hold(due: Due) -> None:
-    """Every lock of a row skips the locked."""
-    told = claim_sql(due, 77, named=False)
+    """Every lock of a row skips the locked: of a notification, by age and by priority, and of a limit."""
+    told = claim_sql(due, 77, Ring.ALL).text
 
-    assert told.count("FOR UPDATE") == told.count("FOR UPDATE SKIP LOCKED") == 2
+    assert told.count("FOR UPDATE") == told.count("FOR UPDATE SKIP LOCKED") == 3
+
+
+def test_a_statement_is_written_once() -> None:
+    """However many places the gate leaves: the server's plan is kept with its text."""
+    assert claim_sql(NEW, 77, Ring.ALL) is claim_sql(NEW, 77, Ring.ALL)

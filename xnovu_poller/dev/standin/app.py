@@ -14,7 +14,7 @@ from xnovu_poller.dev.standin.calls import Answer, Call, Refusal
 from xnovu_poller.dev.standin.connection import Silence
 from xnovu_poller.dev.standin.environment import Environment
 from xnovu_poller.dev.standin.events import Events
-from xnovu_poller.dev.standin.faults import Fault, Kind
+from xnovu_poller.dev.standin.faults import OF_BULK_CALLS, Fault, Kind
 from xnovu_poller.dev.standin.idempotency import METHODS
 
 Serve = Callable[[Call], Answer]
@@ -109,6 +109,8 @@ class Reception:
         if fault.kind in BEFORE_ACCEPT or (fault.kind is Kind.STATUS and not fault.cached):
             return self.broken(fault, call)
         answer = await self.answer(call, serve, fault)
+        if fault.kind in OF_BULK_CALLS:
+            return response_of(fault.bend(answer, call))
         return self.broken(fault, call) if fault.kind in AFTER_ACCEPT else response_of(answer)
 
     def broken(self, fault: Fault, call: Call) -> Response:

@@ -57,7 +57,7 @@ class Control:
 
     async def stats(self, _: Request) -> Response:
         """GET the counts."""
-        names = ("calls", "triggers", "refused", "throttled", "replays", "faults")
+        names = ("calls", "bulks", "triggers", "refused", "throttled", "replays", "faults")
         tallies = self._environment.tallies
         return _json({name: tallies[name] for name in names} | self._environment.ledger.tallies())
 

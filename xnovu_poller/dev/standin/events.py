@@ -37,6 +37,7 @@ class Events:
 
     def bulk(self, call: Call) -> Answer:
         """POST /v1/events/trigger/bulk: answers in the order of the events; a bad one fails alone."""
+        self._environment.tallies["bulks"] += 1
         events = call.fields().get("events")
         if not isinstance(events, list) or not 1 <= len(events) <= EVENTS_PER_BULK:
             raise invalid({"events": [f"events must hold 1 to {EVENTS_PER_BULK} elements"]})

@@ -1,14 +1,16 @@
 """Scripted faults: what is to go wrong, for which calls, how often."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from xnovu_poller.dev.standin.calls import Answer, Call, Json, Refusal
+from xnovu_poller.dev.standin.calls import Answer, Call, Json, Refusal, dump
 from xnovu_poller.dev.standin.shapes import enterprise_of
 
 STATUSES = Literal[
@@ -34,6 +36,9 @@ class Kind(StrEnum):
     ACCEPT_THEN_STATUS: accepted, but a proxy answers `status`.
     MALFORMED: accepted, but the answer is cut-off JSON, or `body`.
     VERDICT: 201, but this event's `status` is `verdict` in place of `processed`.
+    DISORDER: accepted, but the items of a bulk call's answer come in reverse order.
+    OMIT: accepted, but a bulk call's answer leaves out the events that fit.
+    MUMBLE: accepted, but in a bulk call's answer the items of the events that fit have no `status`.
     """
 
     STATUS = "status"
@@ -46,6 +51,15 @@ class Kind(StrEnum):
     ACCEPT_THEN_STATUS = "accept_then_status"
     MALFORMED = "malformed"
     VERDICT = "verdict"
+    DISORDER = "disorder"
+    OMIT = "omit"
+    MUMBLE = "mumble"
+
+
+OF_BULK_CALLS = frozenset({Kind.DISORDER, Kind.OMIT, Kind.MUMBLE})
+"""They go wrong with no single event."""
+
+BULK = "/v1/events/trigger/bulk"
 
 
 class Match(BaseModel):
@@ -116,6 +130,8 @@ class Fault(BaseModel):
 
     def fits(self, call: Call) -> bool:
         """Say whether the call is meant."""
+        if self.kind in OF_BULK_CALLS and call.path != BULK:
+            return False
         return self.match == "all" or self.match.fits(call)
 
     def fits_event(self, event: Mapping[str, Json]) -> bool:
@@ -133,6 +149,20 @@ class Fault(BaseModel):
         if self.body is not None:
             return Answer(self.status, self.body.encode(), "text/html", retry_after)
         return Refusal(self.status, f"scripted {self.status}", retry_after).answer(path)
+
+    def bend(self, answer: Answer, call: Call) -> Answer:
+        """Give what becomes of the answer to a bulk call; its items stand in the order of the events."""
+        items: Json = json.loads(answer.content).get("data")
+        if not isinstance(items, list):
+            return answer
+        told = list(zip(items, map(self.fits_event, events_of(call.body)), strict=True))
+        if self.kind is Kind.DISORDER:
+            items.reverse()
+        elif self.kind is Kind.OMIT:
+            items = [item for item, meant in told if not meant]
+        else:
+            items = [{"acknowledged": True} if meant else item for item, meant in told]
+        return replace(answer, content=dump({"data": items}))
 
 
 class Faults:

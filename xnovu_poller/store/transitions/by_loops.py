@@ -1,7 +1,8 @@
 """The arrows of the loops: their right is a claim on which no send has begun."""
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,8 +10,9 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from xnovu_poller.lifecycle import Claim, Work, seconds
-from xnovu_poller.store.due import Due, claim_sql
+from xnovu_poller.store.due import Due, Ring, claim_sql
 from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.memory import Memory
 from xnovu_poller.store.transitions.arrow import (
     BACK,
     LET_GO,
@@ -48,16 +50,26 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a loop's round of the enterprises stands: after whom, and at which of ten spins."""
+    """Where a loop's round of the enterprises stands: after whom, at which of ten spins, and what it remembers."""
 
     after: str = ""
     spin: int = 0
+    memory: Memory | None = None
 
 
-async def claim(engine: Engine, due: Due, terms: Terms, place: Place) -> tuple[list[Claim], Place]:
+async def claim(
+    engine: Engine, due: Due, terms: Terms, place: Place, *, places: int | None = None
+) -> tuple[list[Claim], Place]:
     """PENDING or FAILED → PROCESSING: take due rows, fairly, for as long as a handoff needs.
 
     If the process dies here, the lease lapses and the failed loop rescues the rows.
+
+    Args:
+        engine: where the rows are.
+        due: the loop's rows.
+        terms: on which it claims.
+        place: where its round stands.
+        places: most rows now, at most a batch; None for a batch.
 
     Returns:
         The claims, in no order, empty if nothing is due or the deployment is full; and the place
@@ -66,23 +78,64 @@ async def claim(engine: Engine, due: Due, terms: Terms, place: Place) -> tuple[l
     Raises:
         StoreUnavailable: PostgreSQL does not answer; the rows may have been claimed, and lapse.
     """
-    groups = [f"{terms.prefix}-notifications-{uuid4()}" for _ in range(-(-terms.batch // terms.group_size))]
+    places = terms.batch if places is None else places
+    memory = place.memory if place.memory and time.monotonic() < place.memory.until else None
+    rows, learnt = await _take(engine, due, terms, replace(place, memory=memory), places)
+    if memory and not rows:
+        # What is remembered hides what came late, or what is free again.
+        rows, learnt = await _take(engine, due, terms, replace(place, memory=None), places)
+    after = max(rows, key=lambda row: row.place).enterprise_id if rows else place.after
+    # Less than half: what is remembered may hide more than it spares.
+    return claims_of(rows), Place(after, (place.spin + 1) % 10, learnt if 2 * len(rows) >= places else None)
+
+
+async def _take(
+    engine: Engine, due: Due, terms: Terms, place: Place, places: int
+) -> tuple[Sequence[Any], Memory | None]:
+    """Claim once, and learn from it."""
+    memory, named = place.memory, terms.enterprises is not None
     values: dict[str, Any] = {
         "after": place.after,
         "spin": place.spin,
+        "places": places,
         "max_in_flight": terms.max_in_flight,
         "lease": seconds(terms.lease),
         "prefix": terms.prefix,
         "group_size": terms.group_size,
-        "groups": groups,
+        "groups": _groups(terms, places),
+        "enterprises": terms.enterprises and list(terms.enterprises),
+        **_bind(memory),
     }
-    if terms.enterprises is not None:
-        values["enterprises"] = list(terms.enterprises)
-    sql = text(claim_sql(due, terms.batch, named=terms.enterprises is not None))
+    ring = Ring.NAMED if named else Ring.KNOWN if memory else Ring.ALL
+    began = time.monotonic()
     async with reach(engine) as connection:
-        rows = (await connection.execute(sql, values)).all()
-    after = max(rows, key=lambda row: row.place).enterprise_id if rows else place.after
-    return claims_of(rows), Place(after, (place.spin + 1) % 10)
+        rows = (await connection.execute(claim_sql(due, terms.batch, ring), values)).all()
+    if memory is None and rows:
+        held = next(row.held for row in rows if row.held is not None)
+        memory = Memory.of(held, looked_from=began, looked_until=time.monotonic())
+    return rows, memory and memory.after(rows)
+
+
+def _groups(terms: Terms, places: int) -> list[str]:
+    """Name the workflows that the rows may share; what runs alone has a name of its own."""
+    if terms.group_size == 1:
+        return []
+    return [f"{terms.prefix}-notifications-{uuid4()}" for _ in range(-(-places // terms.group_size))]
+
+
+def _bind(memory: Memory | None) -> dict[str, Any]:
+    """Bind what is remembered."""
+    held = memory.held if memory else {}
+    marks = memory.marks if memory else {}
+    lanes = [mark for each in marks.values() for mark in each]
+    return {
+        "counting": memory is None,
+        "holders": list(held),
+        "held": list(held.values()),
+        "known": list(marks),
+        "marks": [mark[0] for mark in lanes],
+        "times": [mark[1] for mark in lanes],
+    }
 
 
 async def release(engine: Engine, works: Sequence[Work]) -> set[int]:

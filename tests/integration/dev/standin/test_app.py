@@ -78,6 +78,26 @@ def test_a_verdict_is_for_its_own_event(api: httpx.Client, novu_standin: NovuSta
     assert accepted(novu_standin) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("disorder", [("xn-2", "processed"), ("xn-1", "processed")]),
+        ("omit", [("xn-1", "processed")]),
+        ("mumble", [("xn-1", "processed"), (None, None)]),
+    ],
+)
+def test_the_answer_to_a_bulk_call_can_be_bent(
+    api: httpx.Client, novu_standin: NovuStandIn, kind: str, told: list[tuple[str | None, str | None]]
+) -> None:
+    """All events are accepted, whatever is told of those that fit; a single call is not meant."""
+    novu_standin.fault(kind, match={"transaction_id": "xn-2"})
+    events = [EVENT, {**EVENT, "transactionId": "xn-2"}]
+    assert api.post(TRIGGER, json=events[1]).json()["data"]["status"] == "processed"
+    items = api.post(f"{TRIGGER}/bulk", json={"events": events}).json()["data"]
+    assert [(item.get("transactionId"), item.get("status")) for item in items] == told
+    assert (accepted(novu_standin), novu_standin.stats()["bulks"], novu_standin.faults()) == (3, 1, [])
+
+
 def test_the_script_is_read_used_up_and_cleared(api: httpx.Client, novu_standin: NovuStandIn) -> None:
     """What is left can be looked at; a script that cannot be read is refused."""
     novu_standin.fault("status", status=500, times=2)

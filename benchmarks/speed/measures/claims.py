@@ -1,0 +1,176 @@
+"""What a claim costs, whatever lies beside it and behind it; and what a plain SKIP LOCKED loop makes in its place."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from statistics import median
+
+import psycopg
+
+from benchmarks.speed.measures.backlog import fresh, kept
+from benchmarks.speed.scene import Figures, Scene
+from xnovu_poller.lifecycle import Claim
+from xnovu_poller.store.due import NEW
+from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.transitions import by_executors
+from xnovu_poller.store.transitions.by_loops import Place, Terms, claim
+from xnovu_poller.store.transitions.holding import hold
+
+TERMS = Terms(prefix="bench", batch=100, group_size=1, max_in_flight=50_000, lease=timedelta(seconds=30))
+"""As by default, but for the bound: nothing stays in flight here."""
+
+_SPAN = timedelta(seconds=15)
+_PASSED_AT_ONCE = 1000
+
+_SENT = """
+UPDATE notify.ent_notification SET notification_status = 'SENT', processed_at = now(), lease_expires_at = NULL
+WHERE id = ANY (%s)"""
+
+# As many as were claimed come anew, so that the backlog stays as large as it is.
+_ANEW = """
+INSERT INTO notify.ent_notification (enterprise_id, name, notification_workflow_id, recipients, payload)
+SELECT enterprise_id, name, notification_workflow_id, recipients, payload
+FROM notify.ent_notification WHERE id = ANY (%s)"""
+
+# The same columns, one partial index, no condition and no trigger.
+_RAW = """
+CREATE TABLE raw (LIKE notify.ent_notification INCLUDING DEFAULTS INCLUDING IDENTITY, PRIMARY KEY (id));
+INSERT INTO raw OVERRIDING SYSTEM VALUE SELECT * FROM notify.ent_notification;
+CREATE INDEX ON raw (id) WHERE notification_status = 'PENDING';
+"""
+_RAW_CLAIM = """
+UPDATE raw SET notification_status = 'PROCESSING', attempt = raw.attempt + 1
+FROM (
+    SELECT id FROM raw WHERE notification_status = 'PENDING' ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
+) AS due
+WHERE raw.id = due.id RETURNING raw.id, raw.attempt, raw.enterprise_id"""
+_RAW_DONE = "UPDATE raw SET notification_status = 'SENT', processed_at = now() WHERE id = ANY (%s)"
+
+
+async def measure(scene: Scene) -> Figures:
+    """Time claims of 100, and what they come to with their record."""
+    sizes = scene.sizes
+    beside = {
+        "claim_ms_10k": await kept(scene, "claims_10k", due=sizes.due_small),
+        "claim_ms_1m": await kept(scene, "claims_1m", due=sizes.due_large),
+        "claim_ms_history": await kept(scene, "claims_history", due=sizes.due_small, sent=sizes.history),
+    }
+    figures = await _steady(scene, beside)
+    figures["claim_ms_old_snapshot"] = await _under_an_old_snapshot(scene)
+    return figures | await _beside_raw(scene)
+
+
+async def _steady(scene: Scene, urls: Mapping[str, str]) -> Figures:
+    """Give the median of a claim's milliseconds in backlogs that stay as they are, turn about for the machine's moods."""
+    times: dict[str, list[float]] = {name: [] for name in urls}
+    async with AsyncExitStack() as stack:
+        turns = {name: await stack.enter_async_context(_claiming(url)) for name, url in urls.items()}
+        producers = {
+            name: stack.enter_context(psycopg.connect(url, autocommit=True)) for name, url in urls.items()
+        }
+        for _ in range(_warmed(scene.sizes.claims)):
+            for name, turn in turns.items():
+                claims, took = await turn(TERMS)
+                ids = [one.notification_id for one in claims]
+                producers[name].execute(_SENT, [ids])
+                producers[name].execute(_ANEW, [ids])
+                times[name].append(took)
+    return {name: 1000 * median(took[-scene.sizes.claims :]) for name, took in times.items()}
+
+
+async def _under_an_old_snapshot(scene: Scene) -> float:
+    """Give the same while a session holds a snapshot from before much was claimed: vacuum may take nothing away."""
+    sizes = scene.sizes
+    url = await fresh(scene, "claims_snapshot", due=sizes.passed_rows + 200 * sizes.claims)
+    with psycopg.connect(url) as old, psycopg.connect(url, autocommit=True) as executor:
+        old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        old.execute("SELECT FROM notify.ent_notification LIMIT 1")
+        async with _claiming(url) as turn:
+            for _ in range(sizes.passed_rows // _PASSED_AT_ONCE):
+                claims, _ = await turn(replace(TERMS, batch=_PASSED_AT_ONCE))
+                executor.execute(_SENT, [[one.notification_id for one in claims]])
+        times = list[float]()
+        async with _claiming(url) as turn:
+            for _ in range(_warmed(sizes.claims)):
+                claims, took = await turn(TERMS)
+                executor.execute(_SENT, [[one.notification_id for one in claims]])
+                times.append(took)
+    return 1000 * median(times[-sizes.claims :])
+
+
+async def _beside_raw(scene: Scene) -> Figures:
+    """Give rows per second of claim and record, ours and raw, turn about; the holds between are not on the clock."""
+    batches = scene.sizes.claims
+    url = await fresh(scene, "claims_record", due=300 * batches)
+    with psycopg.connect(url) as owner:
+        owner.execute(_RAW)
+    scene.settle(url)
+    engine, place = (
+        connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="bench", size=1),
+        Place(),
+    )
+    ours, raw = list[float](), list[float]()
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as plain:
+        for _ in range(_warmed(batches)):
+            took, place = await _claim_and_record(engine, place)
+            ours.append(took)
+            raw.append(await _raw_claim_and_record(plain))
+    await engine.dispose()
+    return {
+        "claim_record_rows_s": TERMS.batch / median(ours[-batches:]),
+        "raw_rows_s": TERMS.batch / median(raw[-batches:]),
+    }
+
+
+async def _claim_and_record(engine: Engine, place: Place) -> tuple[float, Place]:
+    began = time.perf_counter()
+    claims, place = await claim(engine, NEW, TERMS, place)
+    took = time.perf_counter() - began
+    holding = await hold(engine, [one.work for one in claims], deadline=_SPAN, lease=_SPAN)
+    began = time.perf_counter()
+    sent = await by_executors.sent(engine, [one.hold for one in holding.held])
+    _all_of(TERMS.batch, len(sent))
+    return took + time.perf_counter() - began, place
+
+
+async def _raw_claim_and_record(connection: psycopg.AsyncConnection) -> float:
+    began = time.perf_counter()
+    found = await (await connection.execute(_RAW_CLAIM)).fetchall()
+    await connection.execute(_RAW_DONE, [[row[0] for row in found]])
+    _all_of(TERMS.batch, len(found))
+    return time.perf_counter() - began
+
+
+Turn = Callable[[Terms], Awaitable[tuple[list[Claim], float]]]
+
+
+@asynccontextmanager
+async def _claiming(url: str) -> AsyncIterator[Turn]:
+    """Give what claims once, as a loop does, and says how many seconds that took."""
+    engine: Engine = connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="bench", size=1)
+    place = Place()
+
+    async def turn(terms: Terms) -> tuple[list[Claim], float]:
+        nonlocal place
+        began = time.perf_counter()
+        claims, place = await claim(engine, NEW, terms, place)
+        took = time.perf_counter() - began
+        _all_of(terms.batch, len(claims))
+        return claims, took
+
+    try:
+        yield turn
+    finally:
+        await engine.dispose()
+
+
+def _warmed(claims: int) -> int:
+    # Until PostgreSQL keeps the plans of a statement it is executed ten times.
+    return claims + 50
+
+
+def _all_of(wanted: int, found: int) -> None:
+    if wanted != found:
+        raise RuntimeError(f"a batch of {wanted} came to {found}: what was timed is not what is meant")

@@ -1,0 +1,116 @@
+"""How long one row waits behind 1,000,000 of another enterprise, with the executors saturated."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import psycopg
+
+from benchmarks.speed import rows, worker
+from benchmarks.speed.measures.backlog import fresh
+from benchmarks.speed.scene import Figures, Scene
+
+GROUP = 100
+MAX_IN_FLIGHT = 50_000
+"""As by default for such groups."""
+
+_PATIENCE_SECONDS = 300
+_FILLING_SECONDS = 30
+
+_HELD = "SELECT count(*) FROM notify.ent_notification WHERE notification_status = 'PROCESSING'"
+_FRONT = "SELECT min(id) FROM notify.ent_notification WHERE notification_status = 'PENDING' AND enterprise_id <> 'zenith'"
+_LONE = """
+SELECT transaction_id, temporal_workflow_id FROM notify.ent_notification
+WHERE enterprise_id = 'zenith' AND attempt > 0"""
+# The rows of an enterprise of one priority are claimed in the order of their ids, a group a claim.
+_TURNS = """
+SELECT count(DISTINCT n.temporal_workflow_id) FROM notify.ent_notification n
+WHERE n.enterprise_id <> 'zenith' AND n.id >= %s AND n.id <= coalesce(
+    (SELECT max(beside.id) FROM notify.ent_notification beside
+     WHERE beside.enterprise_id <> 'zenith' AND beside.temporal_workflow_id = %s), %s)"""
+
+
+async def measure(scene: Scene) -> Figures:
+    """Let one row come when as much as may be is in flight; count its turns and its seconds."""
+    url = await fresh(scene, "fairness", due=scene.sizes.due_large, enterprises=1)
+    await scene.sink.reset()
+    async with (
+        scene.temporal() as address,
+        worker.running(scene, url, address, HANDOFF_GROUP_SIZE=str(GROUP)),
+    ):
+        with psycopg.connect(url, autocommit=True) as connection:
+            await _until_full(connection)
+            accepted = sum((await scene.sink.counts()).values())
+            connection.execute("BEGIN")
+            rows.insert(connection, 1, enterprise="zenith")
+            began = time.monotonic()
+            front = _commit(connection)
+            name, group = await _until_claimed(connection)
+            claimed = time.monotonic()
+            last = _number(connection, _FRONT) - 1
+            turns = connection.execute(_TURNS, [front, group, last]).fetchone()
+            await _until_accepted(scene, name)
+            waited = time.monotonic() - began
+            rate = (sum((await scene.sink.counts()).values()) - accepted) / waited
+    scene.tell(f"    claimed after {claimed - began:.2f} s, accepted after {waited:.2f} s")
+    return {
+        "fair_wait_turns": float(turns[0]) if turns else 0.0,
+        "fair_claim_s": claimed - began,
+        "fair_wait_s": waited,
+        "half_in_flight_s": MAX_IN_FLIGHT / 2 / rate,
+    }
+
+
+async def _until_full(connection: psycopg.Connection) -> None:
+    """Wait until as much as may be is in flight, or that does not come: the executors are too quick for it."""
+    most = time.monotonic() + _FILLING_SECONDS
+
+    async def full() -> bool:
+        return _number(connection, _HELD) >= MAX_IN_FLIGHT * 0.98 or time.monotonic() > most
+
+    await _until(full, 0.2)
+
+
+def _commit(connection: psycopg.Connection) -> int:
+    """Commit, and give the front of the others at that moment: what was claimed before made nobody wait."""
+    # Two statements at once, for in the time of a round trip there are claims.
+    cursor = connection.execute(f"COMMIT; {_FRONT}".encode())
+    cursor.nextset()
+    found = cursor.fetchone()
+    return int(found[0]) if found else 0
+
+
+async def _until_claimed(connection: psycopg.Connection) -> tuple[str, str]:
+    """Give the lone row's transaction id, and the workflow that it shares with the other rows of its claim."""
+
+    async def claimed() -> tuple[str, str] | None:
+        found = connection.execute(_LONE).fetchone()
+        return (str(found[0]), str(found[1])) if found else None
+
+    found = await _until(claimed, 0.002)
+    assert found is not None  # noqa: S101 - it was waited for
+    return found
+
+
+async def _until_accepted(scene: Scene, name: str) -> None:
+    async def accepted() -> bool:
+        return name in await scene.sink.counts()
+
+    await _until(accepted, 0.05)
+
+
+Found = TypeVar("Found")
+
+
+async def _until(look: Callable[[], Awaitable[Found]], beat: float) -> Found:
+    """Look every so many seconds until there is something."""
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while not (found := await look()):  # noqa: ASYNC110 - neither a database nor a sink tells
+            await asyncio.sleep(beat)
+    return found
+
+
+def _number(connection: psycopg.Connection, question: str) -> int:
+    found = connection.execute(question).fetchone()
+    return int(found[0]) if found and found[0] is not None else 0

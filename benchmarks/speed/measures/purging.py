@@ -1,0 +1,115 @@
+"""What retention costs the loops: how long a claim takes while a million old rows are purged, and while none are.
+
+A steady load goes on throughout: 100 rows are inserted, claimed, held and recorded, on each beat. The purge runs for
+four seconds and pauses for one, so that both kinds of claims meet the same table and the same machine.
+"""
+
+import asyncio
+import statistics
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import psycopg
+
+from benchmarks.speed import rows
+from benchmarks.speed.scene import Figures, Scene
+from xnovu_poller.loops.purge import Purge
+from xnovu_poller.store.due import NEW
+from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.transitions import by_executors, by_loops, holding
+from xnovu_poller.store.transitions.by_loops import Place, Terms
+
+KEEP = timedelta(days=90)
+BEAT_SECONDS = 0.04
+NORMAL_SECONDS, BESIDE_SECONDS = 1.0, 4.0
+
+_TERMS = Terms(prefix="bench", batch=100, group_size=100, max_in_flight=1000, lease=timedelta(minutes=5))
+
+# Triggers would refuse rows that are born SENT.
+_UNGUARDED = "SET session_replication_role = replica"
+_OLD = """
+INSERT INTO notify.ent_notification (enterprise_id, name, notification_workflow_id, recipients, payload,
+    notification_status, attempt, created_at, processed_at)
+SELECT 'acme', 'order shipped', 1, ARRAY['subscriber-' || number],
+    jsonb_build_object('note', rpad('', 580, 'a word or two ')), 'SENT', 1,
+    now() - interval '101 days', now() - interval '100 days'
+FROM generate_series(1, %s) AS number
+"""
+
+_LEFT = "SELECT count(*) FROM notify.ent_notification WHERE created_at < now() - interval '100 days'"
+
+
+async def measure(scene: Scene) -> Figures:
+    """Claim beside the purge and without it, until it is through; rows a second are those of the purge's own time."""
+    url = await scene.database("purging")
+    rows.prepare(url)
+    with psycopg.connect(url) as connection:
+        connection.execute(_UNGUARDED)
+        connection.execute(_OLD, [scene.sizes.purged_rows])
+    rows.fill(url, scene.sizes.due_small)
+    scene.settle(url)
+    async with AsyncExitStack() as stack:
+        engine = connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="purging")
+        stack.push_async_callback(engine.dispose)
+        producer = stack.enter_context(psycopg.connect(url, autocommit=True))
+        load = _Load(engine, producer)
+        purge = Purge(engine, KEEP)
+        spent, through = 0.0, False
+        while not through:
+            await load.until(time.monotonic() + NORMAL_SECONDS, load.normal)
+            moment = time.monotonic()
+            end = moment + BESIDE_SECONDS
+            through, _ = await asyncio.gather(_purge_until(purge, end), load.until(end, load.beside))
+            spent += time.monotonic() - moment
+        left = (producer.execute(_LEFT).fetchone() or (None,))[0]
+    if left != 0:
+        raise RuntimeError(f"the purge left {left} rows")
+    return {
+        "purge_claim_p99_normal_ms": _p99_ms(load.normal),
+        "purge_claim_p99_ms": _p99_ms(load.beside),
+        "purge_rows_s": scene.sizes.purged_rows / spent,
+    }
+
+
+async def _purge_until(purge: Purge, end: float) -> bool:
+    """Turn the purge as its drain does, rests included; tell whether it is through."""
+    while time.monotonic() < end:
+        rest = await purge.turn()
+        if rest == purge.interval:
+            return True
+        await asyncio.sleep(rest.total_seconds())
+    return False
+
+
+@dataclass
+class _Load:
+    """Inserts, claims, holds and records; keeps how many seconds each claim took, beside the purge or not."""
+
+    engine: Engine
+    producer: psycopg.Connection
+    place: Place = field(default_factory=Place)
+    normal: list[float] = field(default_factory=list)
+    beside: list[float] = field(default_factory=list)
+
+    async def until(self, end: float, claims: list[float]) -> None:
+        while (moment := time.monotonic()) < end:
+            claims.append(await self._beat())
+            await asyncio.sleep(max(moment + BEAT_SECONDS - time.monotonic(), 0))
+
+    async def _beat(self) -> float:
+        await asyncio.to_thread(rows.insert, self.producer, _TERMS.batch)
+        begun = time.monotonic()
+        claims, self.place = await by_loops.claim(self.engine, NEW, _TERMS, self.place)
+        took = time.monotonic() - begun
+        works = [claim.work for claim in claims]
+        found = await holding.hold(
+            self.engine, works, deadline=timedelta(seconds=10), lease=timedelta(minutes=5)
+        )
+        await by_executors.sent(self.engine, [held.hold for held in found.held])
+        return took
+
+
+def _p99_ms(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=100, method="inclusive")[98] * 1000

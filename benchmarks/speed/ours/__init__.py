@@ -1,0 +1,1 @@
+"""Ours: what a real `xnovu worker start` does with committed rows, from the commit to the record."""

@@ -1,0 +1,186 @@
+"""How one peer is measured: filled, settled, drained by one process of its own, and counted at the sink."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+
+from benchmarks.speed import exact
+from benchmarks.speed.peers import node
+from benchmarks.speed.peers.order import Order
+from benchmarks.speed.scene import Figures, Scene, Sizes
+from benchmarks.speed.sink import Sink
+from xnovu_poller.dev.children import Child
+
+ROOT = Path(__file__).parents[3]
+
+PATIENCE_SECONDS = 180
+"""After so long a peer stays behind."""
+_BEAT_SECONDS = 0.005
+
+
+class PeerFailed(Exception):
+    """A peer did not do what it was asked; there is no figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A queue, and how it is run here.
+
+    Attributes:
+        name: begins its figures' names.
+        package: what a user installs; None: there is nothing to install.
+        program: the file that fills its queue and drains it, and an argument for it.
+        left: SQL that says whether a job is left that is not acknowledged.
+        jobs: so many are timed.
+    """
+
+    name: str
+    package: str | None
+    program: tuple[str, ...]
+    left: LiteralString
+    jobs: Callable[[Sizes], int]
+
+    @property
+    def figure(self) -> str:
+        """The name of its jobs/s."""
+        return f"{self.name}_jobs_s"
+
+    @property
+    def in_node(self) -> bool:
+        """Whether it is written for Node."""
+        return self.program[0].endswith(".mjs")
+
+    @property
+    def knobs(self) -> str:
+        """How it is run, in one line: the first of its program."""
+        with (node.FOLDER / self.program[0]).open() as lines:
+            return next(lines).strip(' /"\n')
+
+    def version(self) -> str | None:
+        """Give the version of its package; None if it has none.
+
+        Raises:
+            NotInstalled: it is not here and cannot be had.
+        """
+        if self.package is None:
+            return None
+        if self.in_node:
+            return node.version(self.package)
+        try:
+            return metadata.version(self.package)
+        except metadata.PackageNotFoundError as missing:
+            raise node.NotInstalled(f"the package {self.package} is missing") from missing
+
+    def command(self, step: str, path: Path) -> list[str | Path]:
+        """Give the command line that fills or drains.
+
+        Raises:
+            NotInstalled: what runs it is not here.
+        """
+        program, *arguments = self.program
+        if self.in_node:
+            return [node.node(), node.FOLDER / program, step, path, *arguments]
+        module = f"benchmarks.speed.peers.{program.removesuffix('.py')}"
+        return [sys.executable, "-m", module, step, path, *arguments]
+
+    async def measure(self, scene: Scene) -> Figures:
+        """Time one worker that drains a backlog, from the warm-th arrival until all are acknowledged.
+
+        Raises:
+            NotInstalled: it is not here and cannot be had.
+            PeerFailed: it could not be filled, ended, or stayed behind.
+            Inexact: a job came not exactly once.
+        """
+        warm, jobs = scene.sizes.warm, self.jobs(scene.sizes)
+        order = await self.filled(scene, warm + jobs)
+        await asyncio.to_thread(scene.settle, order.database)
+        database = await psycopg.AsyncConnection.connect(order.database, autocommit=True)
+        async with database, self.draining(scene, order) as worker:
+            await _arrived(scene.sink, worker, order.jobs)
+            end = await self._acknowledged(database)
+        await exact.check(scene.sink, order.names())
+        return {self.figure: jobs / (end - await scene.sink.until(warm))}
+
+    async def filled(self, scene: Scene, jobs: int) -> Order:
+        """Make its database, and fill its queue; the sink is empty.
+
+        Raises:
+            NotInstalled, PeerFailed: as in `measure`.
+        """
+        self.version()
+        if self.in_node:
+            await asyncio.to_thread(node.install)
+        order = Order(await scene.database(self.name, migrated=False), scene.sink.url, jobs)
+        await asyncio.to_thread(self.said, "fill", order, scene.folder)
+        await scene.sink.reset()
+        return order
+
+    def said(self, step: str, order: Order, folder: Path) -> str:
+        """Let its program take a step that ends; gives what it says.
+
+        Raises:
+            PeerFailed: it does not end, or fails.
+        """
+        path = folder / f"{self.name}-{step}.json"
+        order.write(path)
+        try:
+            return subprocess.run(  # noqa: S603 - our own words
+                self.command(step, path),
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_SECONDS,
+            ).stdout
+        except subprocess.TimeoutExpired as late:
+            raise PeerFailed(f"{self.name}, {step}: does not end") from late
+        except subprocess.CalledProcessError as failed:
+            raise PeerFailed(f"{self.name}, {step}: {failed.stderr[-1500:]}") from failed
+
+    @asynccontextmanager
+    async def draining(self, scene: Scene, order: Order) -> AsyncIterator[Child]:
+        """Run its worker for as long as the context lasts, but not for ever.
+
+        Raises:
+            PeerFailed: it stays behind.
+        """
+        path = scene.folder / f"{self.name}-drain.json"
+        order.write(path)
+        command, environment = self.command("drain", path), {"PYTHONPATH": str(ROOT)}
+        worker = Child(self.name, command, folder=scene.folder, environment=environment)
+        await asyncio.to_thread(worker.start)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                yield worker
+        except TimeoutError as late:
+            raise PeerFailed(f"{self.name} stays behind; its last words:\n{worker.last_words()}") from late
+        finally:
+            await asyncio.to_thread(worker.stop)
+
+    async def _acknowledged(self, database: psycopg.AsyncConnection) -> float:
+        """Wait until nothing is left; gives the moment of it."""
+        while True:
+            found = await (await database.execute(self.left)).fetchone()
+            if found == (False,):
+                return time.monotonic()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+
+async def _arrived(sink: Sink, worker: Child, total: int) -> None:
+    """Wait until all have come, for as long as the worker lives."""
+    arrival = asyncio.ensure_future(sink.until(total))
+    try:
+        while not (await asyncio.wait([arrival], timeout=1))[0]:
+            if not worker.is_running:
+                raise PeerFailed(f"{worker.name} ended; its last words:\n{worker.last_words()}")
+    finally:
+        arrival.cancel()

@@ -1,0 +1,120 @@
+"""The references' workflows, with the client that starts them in the process that carries them out.
+
+Eager start, no sandbox, 50 in flight: the fastest way that the SDK offers.
+"""
+
+import asyncio
+import json
+import random
+import time
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from benchmarks.speed.ours.idle import GAP_SECONDS
+from benchmarks.speed.peers.posting import IN_FLIGHT, Sender
+from benchmarks.speed.references import program
+
+QUEUE = "references"
+
+_PATIENCE = timedelta(seconds=10)
+_EMPTY_STAGES = 4
+
+
+@workflow.defn
+class Bare:
+    """Does nothing."""
+
+    @workflow.run
+    async def run(self, _body: str) -> None:
+        """Return."""
+
+
+@workflow.defn
+class OneLocalActivity:
+    """POSTs within its first workflow task."""
+
+    @workflow.run
+    async def run(self, body: str) -> None:
+        """POST."""
+        await workflow.execute_local_activity_method(Poster.post, body, start_to_close_timeout=_PATIENCE)
+
+
+@workflow.defn
+class FiveActivities:
+    """Walks through stages, an activity each, of which the last POSTs."""
+
+    @workflow.run
+    async def run(self, body: str) -> None:
+        """Walk."""
+        for _ in range(_EMPTY_STAGES):
+            await workflow.execute_activity(stage, start_to_close_timeout=_PATIENCE)
+        await workflow.execute_activity_method(Poster.post, body, start_to_close_timeout=_PATIENCE)
+
+
+@activity.defn
+async def stage() -> None:
+    """Do nothing."""
+
+
+class Poster:
+    """POSTs, and remembers when it was asked to."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self.entered: dict[str, float] = {}
+
+    @activity.defn
+    async def post(self, body: str) -> None:
+        """POST one body."""
+        self.entered[json.loads(body)["job"]] = time.monotonic()
+        await self._sender.send(body)
+
+
+class Starter:
+    """Starts workflows, and waits for their ends."""
+
+    def __init__(self, client: Client, flow: str) -> None:
+        self._client = client
+        self._flow = flow
+        self.begun: dict[str, float] = {}
+        self.ended: list[float] = []
+
+    async def start(self, job: str, body: str) -> None:
+        """Start one, and see it end."""
+        self.begun[job] = time.monotonic()
+        handle = await self._client.start_workflow(
+            self._flow, body, id=job, task_queue=QUEUE, request_eager_start=True
+        )
+        await handle.result()
+        self.ended.append(time.monotonic())
+
+
+async def work(order: program.Order) -> program.Answer:
+    """Start them all, 50 at once or one by one."""
+    client = await Client.connect(order["address"])
+    async with Sender(order["sink"]) as sender:
+        poster, starter = Poster(sender), Starter(client, order["flow"])
+        async with Worker(
+            client,
+            task_queue=QUEUE,
+            workflows=[Bare, OneLocalActivity, FiveActivities],
+            activities=[stage, poster.post],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
+            jobs = ((f"{number:07}", program.body(number)) for number in range(order["count"]))
+
+            async def loop() -> None:
+                for job, body in jobs:
+                    await starter.start(job, body)
+                    if order["one_by_one"]:
+                        await asyncio.sleep(random.uniform(*GAP_SECONDS))  # noqa: S311 - chance, not secrecy
+
+            await asyncio.gather(*(loop() for _ in range(1 if order["one_by_one"] else IN_FLIGHT)))
+    return {"begun": starter.begun, "entered": poster.entered, "ended": starter.ended}
+
+
+if __name__ == "__main__":
+    program.serve(work)

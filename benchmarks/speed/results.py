@@ -1,0 +1,242 @@
+"""From raw figures to ratios: medians over the rounds, set against what was aimed at."""
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+from benchmarks.speed.scene import Figures
+
+Better = Literal["higher", "lower"]
+
+PYTHON_PEERS = ("procrastinate", "pgqueuer", "dbos")
+NODE_PEERS = ("graphile_worker", "pg_boss")
+
+
+class Raw(TypedDict, total=False):
+    """What one measure came to in one round: figures, or why there are none."""
+
+    round: int
+    measure: str
+    seconds: float
+    figures: Figures
+    failed: str
+    loop_ms: float
+    stolen_percent: float
+
+
+class Found(TypedDict):
+    """One ratio, as results.json has it; no value where an input is missing."""
+
+    value: float | None
+    target: float
+    better: Better
+
+
+class Results(TypedDict):
+    """All of results.json."""
+
+    facts: dict[str, Any]
+    ratios: dict[str, Found]
+    raw: list[Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A figure over the rounds."""
+
+    median: float
+    low: float
+    high: float
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Something aimed at.
+
+    Attributes:
+        name: in results.json.
+        meaning: what is divided by what.
+        value: computes it from the medians; raises KeyError where a figure is missing.
+        target: to be reached, or not to be passed.
+        better: which way.
+    """
+
+    name: str
+    meaning: str
+    value: Callable[[Mapping[str, float]], float]
+    target: float
+    better: Better
+
+
+def _over(above: str, below: str) -> Callable[[Mapping[str, float]], float]:
+    return lambda figures: figures[above] / figures[below]
+
+
+def best(figures: Mapping[str, float]) -> float:
+    """Give our rows/s at the best group size and number of processes: the best median, not the luckiest round."""
+    tried = [
+        value for name, value in figures.items() if name.startswith("sweep_") and name.endswith("_rows_s")
+    ]
+    return max([figures["group100_rows_s"], *tried])
+
+
+def fastest(figures: Mapping[str, float], peers: Iterable[str]) -> float:
+    """Give the jobs/s of the fastest of some peers, as far as they could be had."""
+    had = [figures[f"{peer}_jobs_s"] for peer in peers if f"{peer}_jobs_s" in figures]
+    if not had:
+        raise KeyError(*peers)
+    return max(had)
+
+
+RATIOS = (
+    Ratio(
+        "single_vs_local_activity",
+        "ours, one workflow a row ÷ a workflow with one local activity that POSTs",
+        _over("single_rows_s", "local_activity_jobs_s"),
+        0.8,
+        "higher",
+    ),
+    Ratio(
+        "single_vs_five_activities",
+        "the same ÷ a workflow with five activities",
+        _over("single_rows_s", "five_activities_jobs_s"),
+        3,
+        "higher",
+    ),
+    Ratio(
+        "group_vs_fastest_python",
+        "ours, groups of 100 ÷ the fastest Python peer",
+        lambda figures: figures["group100_rows_s"] / fastest(figures, PYTHON_PEERS),
+        1.5,
+        "higher",
+    ),
+    Ratio(
+        "group_vs_fastest",
+        "ours, best group size and process count ÷ the fastest peer of all",
+        lambda figures: best(figures) / fastest(figures, (*PYTHON_PEERS, *NODE_PEERS)),
+        1,
+        "higher",
+    ),
+    Ratio(
+        "group_vs_single",
+        "ours, groups of 100 ÷ one workflow a row",
+        _over("group100_rows_s", "single_rows_s"),
+        30,
+        "higher",
+    ),
+    Ratio(
+        "idle_p50_vs_local_activity",
+        "idle commit-to-accepted, p50 ÷ one local activity's enqueue-to-run",
+        _over("idle_p50_ms", "local_activity_idle_p50_ms"),
+        2.5,
+        "lower",
+    ),
+    Ratio(
+        "idle_p99_vs_local_activity",
+        "the same, p99",
+        _over("idle_p99_ms", "local_activity_idle_p99_ms"),
+        3,
+        "lower",
+    ),
+    Ratio(
+        "claim_vs_raw",
+        "fair claim and record of batches of 100 ÷ a plain SKIP LOCKED loop without fairness",
+        _over("claim_record_rows_s", "raw_rows_s"),
+        0.7,
+        "higher",
+    ),
+    Ratio(
+        "claim_1m_vs_10k",
+        "claim time at 1,000,000 due rows ÷ at 10,000",
+        _over("claim_ms_1m", "claim_ms_10k"),
+        1.5,
+        "lower",
+    ),
+    Ratio(
+        "claim_history_10m",
+        "claim time with 10,000,000 SENT rows ÷ without",
+        _over("claim_ms_history", "claim_ms_10k"),
+        1.2,
+        "lower",
+    ),
+    Ratio(
+        "fair_wait_turns",
+        "turns that one row waits behind 1,000,000 of another enterprise",
+        lambda figures: figures["fair_wait_turns"],
+        2,
+        "lower",
+    ),
+    Ratio(
+        "writers_with_wakeup",
+        "producers' inserts/s with the wake-up trigger ÷ without, 16 writers",
+        _over("writers_with_s", "writers_without_s"),
+        0.9,
+        "higher",
+    ),
+    Ratio(
+        "actions_per_notification_single",
+        "Temporal actions per notification, one workflow a row",
+        lambda figures: figures["actions_single"],
+        2,
+        "lower",
+    ),
+    Ratio(
+        "actions_per_notification_group",
+        "Temporal actions per notification, groups of 100",
+        lambda figures: figures["actions_group"],
+        0.05,
+        "lower",
+    ),
+    Ratio(
+        "memory_growth_mb",
+        "resident memory after 200,000 rows - after 10,000, MB",
+        lambda figures: figures["memory_growth_mb"],
+        30,
+        "lower",
+    ),
+    Ratio(
+        "idle_statements_per_second",
+        "statements per second of an idle replica",
+        lambda figures: figures["idle_statements_s"],
+        2,
+        "lower",
+    ),
+)
+
+
+def spreads(raw: Iterable[Raw]) -> dict[str, Spread]:
+    """Give each figure's median and range over the rounds, in the order in which they came."""
+    values: dict[str, list[float]] = {}
+    for one in raw:
+        for name, value in one.get("figures", {}).items():
+            values.setdefault(name, []).append(value)
+    return {
+        name: Spread(statistics.median(each), min(each), max(each), len(each))
+        for name, each in values.items()
+    }
+
+
+def ratios(raw: Iterable[Raw]) -> dict[str, Found]:
+    """Compute every ratio from the medians."""
+    figures = {name: spread.median for name, spread in spreads(raw).items()}
+    return {
+        ratio.name: {"value": _value(ratio, figures), "target": ratio.target, "better": ratio.better}
+        for ratio in RATIOS
+    }
+
+
+def met(found: Found) -> bool | None:
+    """Say whether a target was met; None: it was not measured."""
+    value = found["value"]
+    if value is None:
+        return None
+    return value >= found["target"] if found["better"] == "higher" else value <= found["target"]
+
+
+def _value(ratio: Ratio, figures: Mapping[str, float]) -> float | None:
+    try:
+        return ratio.value(figures)
+    except KeyError:
+        return None

@@ -1,0 +1,87 @@
+"""All that is measured, by the name under which it is run alone."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final
+
+from benchmarks.speed.peers.table import PEERS
+from benchmarks.speed.scene import Figures, Scene
+
+Measure = Callable[[Scene], Awaitable[Figures]]
+
+EVERY: Final = 1_000
+"""More rounds than anybody wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One measure.
+
+    Attributes:
+        name: for `--only`.
+        place: `module:function` below this package; imported when it is run, so that a package that is not
+            installed fails the measure that needs it, and no other.
+        rounds: it takes part in so many rounds, the first ones.
+    """
+
+    name: str
+    place: str
+    rounds: int = EVERY
+
+    def measure(self) -> Measure:
+        """Give the function.
+
+        Raises:
+            ImportError: a package that it needs is not installed.
+        """
+        module, _, function = self.place.partition(":")
+        if module == "peers":
+            return PEERS[function].measure
+        found: Measure = getattr(import_module(f"benchmarks.speed.{module}"), function)
+        return found
+
+
+_OURS = (
+    Entry("single", "ours.draining:single"),
+    Entry("idle", "ours.idle:latency"),
+    Entry("group100", "ours.draining:group100"),
+    Entry("sweep", "ours.draining:sweep"),
+    # A matter of counting, not of speed: these vary little, and take long.
+    Entry("idle_cost", "ours.idle:cost", rounds=1),
+    Entry("memory", "ours.memory:growth", rounds=1),
+)
+
+_REFERENCES = (
+    Entry("local_activity", "references.temporal:local_activity"),
+    Entry("five_activities", "references.temporal:five_activities"),
+    Entry("bare", "references.temporal:bare"),
+    Entry("http_only", "references.posts:measure"),
+)
+
+_PEERS = (
+    *(Entry(name, f"peers:{name}") for name in PEERS),
+    Entry("peers_idle", "peers.idle:measure", rounds=1),
+)
+
+_PARTS = (
+    Entry("claims", "measures.claims:measure"),
+    Entry("fairness", "measures.fairness:measure"),
+    Entry("writers", "measures.writers:measure"),
+    Entry("purging", "measures.purging:measure", rounds=1),
+)
+
+ENTRIES = (_REFERENCES[0], *_OURS, *_PEERS, *_REFERENCES[1:], *_PARTS)
+"""What is set against each other stands close together, so that it meets the machine in one mood."""
+
+
+def entries(only: tuple[str, ...], number: int) -> Iterator[Entry]:
+    """Give what a round measures, in order: every second round goes backwards.
+
+    Args:
+        only: names; none means all.
+        number: of the round, counted from 1.
+    """
+    for entry in ENTRIES if number % 2 else reversed(ENTRIES):
+        if number <= entry.rounds and (not only or entry.name in only):
+            yield entry

@@ -1,0 +1,61 @@
+"""The systems side by side: each with its name for people, and its figures."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.speed.results import NODE_PEERS, PYTHON_PEERS, Spread
+
+Kind = Literal["ours", "peer", "reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A row of the table, and a bar of the chart.
+
+    Attributes:
+        label: for people.
+        kind: ours, a peer, or a reference.
+        figure: the name of its jobs/s.
+        idle: begins the names of its idle latencies, if it has some.
+    """
+
+    label: str
+    kind: Kind
+    figure: str
+    idle: str | None = None
+
+
+_OURS = (
+    System("xnovu-poller, one workflow a row", "ours", "single_rows_s", "idle"),
+    System("xnovu-poller, groups of 100", "ours", "group100_rows_s"),
+)
+
+_REFERENCES = (
+    System("plain SKIP LOCKED loop", "reference", "raw_skip_locked_jobs_s", "raw_skip_locked_idle"),
+    System("plain SKIP LOCKED loop, 100 jobs a POST", "reference", "raw_skip_locked_bulk_jobs_s"),
+    System("bare workflow, no POST", "reference", "bare_workflow_jobs_s"),
+    System("workflow, one local activity", "reference", "local_activity_jobs_s", "local_activity_idle"),
+    System("workflow, five activities", "reference", "five_activities_jobs_s", "five_activities_idle"),
+    System("aiohttp alone, no queue", "reference", "http_only_jobs_s"),
+)
+
+
+def systems(found: Mapping[str, Spread]) -> Iterator[System]:
+    """Give the systems that were measured: ours, the peers from the fastest down, the references."""
+    peers = [
+        System(name.replace("_", "-"), "peer", f"{name}_jobs_s", f"{name}_idle")
+        for name in (*PYTHON_PEERS, *NODE_PEERS)
+    ]
+    had = [system for system in (*_OURS, *_swept(found), *peers, *_REFERENCES) if system.figure in found]
+    order = {"ours": 0, "peer": 1, "reference": 2}
+    yield from sorted(had, key=lambda system: (order[system.kind], -found[system.figure].median))
+
+
+def _swept(found: Mapping[str, Spread]) -> Iterator[System]:
+    """Give each place of the sweep."""
+    for name in found:
+        if name.startswith("sweep_") and name.endswith("_rows_s"):
+            group, _, processes = name.removeprefix("sweep_").removesuffix("_rows_s").partition("x")
+            several = "" if processes == "1" else f", {processes} processes"
+            yield System(f"xnovu-poller, groups of {group}{several}", "ours", name)

@@ -1,0 +1,100 @@
+import ast
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from benchmarks.speed.peers import node
+from benchmarks.speed.peers.peer import Peer
+from benchmarks.speed.peers.table import PEERS
+from benchmarks.speed.scene import Sizes
+
+PROGRAMS = sorted({peer.program[0] for peer in PEERS.values()})
+
+
+def package() -> dict[str, dict[str, str]]:
+    """Read package.json."""
+    read: dict[str, dict[str, str]] = json.loads((node.FOLDER / "package.json").read_text())
+    return read
+
+
+def test_the_peers_are_those_that_a_user_would_pick() -> None:
+    """Each with the figure that the results know it by."""
+    assert {peer.figure for peer in PEERS.values()} == {
+        "procrastinate_jobs_s",
+        "pgqueuer_jobs_s",
+        "dbos_jobs_s",
+        "graphile_worker_jobs_s",
+        "pg_boss_jobs_s",
+        "raw_skip_locked_jobs_s",
+        "raw_skip_locked_bulk_jobs_s",
+    }
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_can_be_read(program: str) -> None:
+    """In Python or by Node, without the packages that it imports."""
+    path = node.FOLDER / program
+    if path.suffix == ".py":
+        ast.parse(path.read_text())
+    elif (executable := shutil.which("node")) is None:
+        pytest.skip("Node is not installed")
+    else:
+        subprocess.run([executable, "--check", path], check=True, capture_output=True)
+
+
+def test_every_program_is_some_peers() -> None:
+    """None is left over."""
+    beside = [path.name for pattern in ("with_*", "plain_loop.py") for path in node.FOLDER.glob(pattern)]
+
+    assert sorted(beside) == PROGRAMS
+
+
+def test_every_package_in_node_has_one_version() -> None:
+    """Named in package.json, and the same in the lock."""
+    wanted = package()["dependencies"]
+
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    assert {name: node.version(name) for name in wanted} == wanted
+
+
+def test_the_lock_names_no_place_to_fetch_from() -> None:
+    """So everybody fetches from where he is used to, and checks what comes by its digest."""
+    packages = json.loads((node.FOLDER / "package-lock.json").read_text())["packages"]
+    locked = [entry for place, entry in packages.items() if place]
+
+    assert not any("resolved" in entry for entry in locked)
+    assert all("integrity" in entry for entry in locked)
+
+
+@pytest.mark.parametrize(
+    "peer", [peer for peer in PEERS.values() if peer.in_node], ids=lambda peer: peer.name
+)
+def test_a_peer_in_node_is_in_the_lock(peer: Peer) -> None:
+    """Its version is known before it is installed."""
+    assert peer.version() == package()["dependencies"][peer.package or ""]
+
+
+def test_a_missing_package_is_told() -> None:
+    """By name, so that the results can say what was left out."""
+    peer = Peer(
+        "missing", "no-such-package-of-ours", ("with_it.py",), "SELECT false", lambda sizes: sizes.warm
+    )
+
+    with pytest.raises(node.NotInstalled, match="no-such-package-of-ours"):
+        peer.version()
+
+
+@pytest.mark.parametrize("peer", PEERS.values(), ids=lambda peer: peer.name)
+def test_enough_is_timed(peer: Peer) -> None:
+    """Of each peer more than the jobs before the clock starts."""
+    assert peer.jobs(Sizes.full()) >= 5 * Sizes.full().warm
+    assert peer.jobs(Sizes.quick()) > Sizes.quick().warm
+
+
+@pytest.mark.parametrize("peer", PEERS.values(), ids=lambda peer: peer.name)
+def test_how_a_peer_is_run_is_told(peer: Peer) -> None:
+    """In one line, and by its own program."""
+    assert re.fullmatch(r"\S[^/\"]{40,}\.", peer.knobs)

@@ -1,0 +1,33 @@
+import os
+import subprocess
+import sys
+
+from benchmarks.speed.cpu import Meter, used
+
+CHILD_BURNS = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", "sum(range(5_000_000))"], check=True)
+print(flush=True)
+input()
+"""
+
+
+def test_the_time_of_children_counts() -> None:
+    """Also of those that have ended: a server has a process for each connection."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD_BURNS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout
+        parent.stdout.readline()
+        seconds = used(parent.pid)
+        parent.communicate("\n")
+
+    assert seconds > 0.05
+
+
+def test_a_meter_takes_what_is_spent_from_now_on() -> None:
+    """Not what was spent before."""
+    meter = Meter({"us": os.getpid()})
+    sum(range(1_000_000))
+
+    assert 0 <= meter.spent()["us"] < used(os.getpid())

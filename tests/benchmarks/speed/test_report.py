@@ -1,0 +1,86 @@
+import pytest
+
+from benchmarks.speed import report
+from benchmarks.speed.report import number, render
+from benchmarks.speed.results import Raw, Results, ratios
+
+RAW: list[Raw] = [
+    {
+        "round": 1,
+        "measure": "single",
+        "figures": {"single_rows_s": 50.0, "idle_p50_ms": 12.0, "idle_p99_ms": 30.0},
+        "loop_ms": 9.0,
+        "stolen_percent": 0.4,
+    },
+    {"round": 2, "measure": "single", "figures": {"single_rows_s": 60.0}},
+    {"round": 1, "measure": "pgqueuer", "figures": {"pgqueuer_jobs_s": 2500.0}},
+    {"round": 1, "measure": "local", "figures": {"local_activity_jobs_s": 100.0, "claim_ms_10k": 3.25}},
+    {"round": 1, "measure": "dbos", "failed": "NotInstalled: the package dbos\nis missing"},
+]
+FACTS = {"date": "2030-01-02", "rounds": 2, "cores": 2, "cpu": "a fast one", "packages": {"psycopg": "3"}}
+
+
+def some_results(**facts: object) -> Results:
+    """Give the results of a small run."""
+    return {"facts": FACTS | facts, "ratios": ratios(RAW), "raw": RAW}
+
+
+def test_each_target_stands_with_its_value_and_its_verdict() -> None:
+    """A missed one stays in the table."""
+    text = render(some_results())
+
+    assert "| 0.550 | ≥ 0.8 | **missed** |" in text
+    assert "| - | ≥ 30 | not measured |" in text
+
+
+def test_a_missed_target_says_where_the_time_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was met, or not measured, needs no excuse."""
+    profiles = {"single_vs_local_activity": "in the claim", "group_vs_single": "nowhere"}
+    monkeypatch.setattr(report, "PROFILES", profiles)
+
+    text = render(some_results())
+
+    assert "- `single_vs_local_activity`: in the claim" in text
+    assert "nowhere" not in text
+
+
+def test_each_system_stands_with_its_median_and_range() -> None:
+    """Ours first, and its latency beside."""
+    text = render(some_results())
+
+    assert "| **xnovu-poller, one workflow a row** | 55.0 (50.0 to 60.0) | 12.0 | 30.0 |" in text
+    assert "| pgqueuer | 2,500 | - | - |" in text
+
+
+def test_every_other_figure_is_told_too() -> None:
+    """With the number of its rounds."""
+    assert "| `claim_ms_10k` | 3.25 | 1 |" in render(some_results())
+
+
+def test_a_peer_that_could_not_be_had_is_named_with_the_reason() -> None:
+    """On one line."""
+    assert "- dbos: NotInstalled: the package dbos is missing" in render(some_results())
+
+
+def test_the_machine_is_told() -> None:
+    """Cores, versions, and how steady it was."""
+    text = render(some_results())
+
+    assert "2 rounds on 2 cores (a fast one)" in text
+    assert "| packages | psycopg 3 |" in text
+    assert "Loop: 9 to 9 ms. Taken by the host during a measure: up to 0.4 %" in text
+
+
+def test_a_quick_run_says_that_it_is_rough() -> None:
+    """Nobody is to quote it."""
+    assert "the figures are rough" in render(some_results(quick=True))
+    assert "the figures are rough" not in render(some_results(quick=False))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(11628.4, "11,628"), (55, "55.0"), (3.254, "3.25"), (0.02, "0.020"), (0, "0.000"), (-12.34, "-12.3")],
+)
+def test_a_figure_has_three_places_that_say_something(value: float, text: str) -> None:
+    """More would be noise."""
+    assert number(value) == text

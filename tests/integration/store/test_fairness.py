@@ -1,0 +1,185 @@
+"""Nobody waits behind a big backlog, and nothing that is remembered of it hides a row for long."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from tests.support.rows import Db, a_notification, notifications, open_db
+from xnovu_poller.lifecycle import Claim
+from xnovu_poller.store.due import NEW, Ring, claim_sql
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.transitions import by_executors, by_loops
+from xnovu_poller.store.transitions.by_loops import Place, Terms, claim
+from xnovu_poller.store.transitions.holding import hold
+
+TERMS = Terms(prefix="abc", batch=20, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
+SECOND = timedelta(seconds=1)
+
+
+def ids_of(claims: list[Claim]) -> set[int]:
+    """Name the rows that were claimed."""
+    return {one.notification_id for one in claims}
+
+
+async def finish(engine: Engine, claims: list[Claim]) -> None:
+    """Deliver what was claimed."""
+    holding = await hold(engine, [one.work for one in claims], deadline=SECOND, lease=SECOND)
+    await by_executors.sent(engine, [one.hold for one in holding.held])
+
+
+def forgetful(place: Place) -> Place:
+    """Let the moment be over for which a loop remembers."""
+    assert place.memory is not None
+    return replace(place, memory=replace(place.memory, until=0.0))
+
+
+async def remembering(engine: Engine, terms: Terms = TERMS) -> Place:
+    """Claim twice; the second claim goes by what the first has seen."""
+    place = Place()
+    for _ in range(2):
+        _, place = await claim(engine, NEW, terms, place)
+        assert place.memory is not None
+    return place
+
+
+async def test_one_row_is_claimed_within_two_turns_beside_a_nearly_full_deployment(
+    engine: Engine, db: Db
+) -> None:
+    """The other one has all but ten of the places in flight, and thousands more are due."""
+    notifications(db, 3000)
+    terms = replace(TERMS, batch=100, max_in_flight=510)
+    place = Place()
+    for _ in range(5):
+        _, place = await claim(engine, NEW, terms, place)
+    lone = a_notification(db, enterprise="zenith")
+
+    turns = list[set[int]]()
+    for _ in range(2):
+        claims, place = await claim(engine, NEW, terms, place)
+        turns.append(ids_of(claims))
+
+    assert lone in turns[0] | turns[1]
+
+
+async def test_one_row_is_the_next_in_a_full_deployment(engine: Engine, db: Db) -> None:
+    """As soon as anything is through."""
+    notifications(db, 300)
+    terms = replace(TERMS, batch=100, max_in_flight=200)
+    first, place = await claim(engine, NEW, terms, Place())
+    _, place = await claim(engine, NEW, terms, place)
+    lone = a_notification(db, enterprise="zenith")
+    none, place = await claim(engine, NEW, terms, place)
+    await finish(engine, first[:1])
+
+    claims, _ = await claim(engine, NEW, terms, place)
+
+    assert (none, ids_of(claims)) == ([], {lone})
+
+
+async def test_a_newcomer_is_seen_at_once(engine: Engine, db: Db) -> None:
+    """Before, between and after those that are remembered, one of each in each claim."""
+    for enterprise in ("d", "m"):
+        notifications(db, 200, enterprise=enterprise)
+    place = await remembering(engine)
+    newcomers = {a_notification(db, enterprise=name) for name in ("a", "g", "z")}
+
+    claims, _ = await claim(engine, NEW, TERMS, place)
+
+    assert newcomers < ids_of(claims)
+
+
+async def test_an_urgent_row_overtakes_at_once(engine: Engine, db: Db) -> None:
+    """Though its enterprise is remembered, with no row of that priority."""
+    notifications(db, 500)
+    place = await remembering(engine)
+    urgent = a_notification(db, priority=9)
+
+    claims, _ = await claim(engine, NEW, TERMS, place)
+
+    assert urgent in ids_of(claims)
+
+
+async def test_an_old_row_is_served_while_urgent_ones_keep_coming(engine: Engine, db: Db) -> None:
+    """One place in ten, so within ten claims however small they are; also by a loop that remembers."""
+    patient = notifications(db, 1)[0]
+    place, taken = Place(), list[set[int]]()
+    terms = replace(TERMS, batch=5)
+    for _ in range(10):
+        notifications(db, 10, priority=9)
+        claims, place = await claim(engine, NEW, terms, place)
+        taken.append(ids_of(claims))
+
+    assert patient in set[int]().union(*taken)
+
+
+async def test_a_late_commit_is_seen_when_the_memory_is_over(engine: Engine, db: Db, database: str) -> None:
+    """Its id lies below what was claimed meanwhile, and there is ever more above."""
+    with open_db(database) as producer, producer.transaction():
+        [late] = notifications(producer, 1)
+        notifications(db, 500)
+        place = await remembering(engine)
+    hidden, place = await claim(engine, NEW, TERMS, place)
+    claims, _ = await claim(engine, NEW, TERMS, forgetful(place))
+
+    assert late not in ids_of(hidden)
+    assert late in ids_of(claims)
+
+
+async def test_a_late_commit_is_seen_before_a_loop_rests(engine: Engine, db: Db, database: str) -> None:
+    """A claim that finds nothing by what is remembered looks at everything."""
+    with open_db(database) as producer, producer.transaction():
+        [late] = notifications(producer, 1)
+        notifications(db, 40)
+        place = await remembering(engine)
+    claims, _ = await claim(engine, NEW, TERMS, place)
+
+    assert ids_of(claims) == {late}
+
+
+async def test_what_is_released_is_due_again(engine: Engine, db: Db) -> None:
+    """It lies below what is remembered as well."""
+    notifications(db, 500)
+    first, place = await claim(engine, NEW, TERMS, Place())
+    await by_loops.release(engine, [one.work for one in first])
+
+    claims, _ = await claim(engine, NEW, TERMS, forgetful(place))
+
+    assert ids_of(claims) == ids_of(first)
+
+
+async def test_what_lies_behind_costs_nothing(engine: Engine, db: Db, database: str) -> None:
+    """A session that holds an old snapshot keeps the index entries of whatever was claimed since."""
+    for enterprise in ("acme", "globex"):
+        notifications(db, 2000, enterprise=enterprise)
+    with open_db(database) as old, old.transaction():
+        old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        old.execute("SELECT FROM notify.ent_notification LIMIT 1")
+        place, terms = Place(), replace(TERMS, batch=500)
+        for _ in range(6):
+            claims, place = await claim(engine, NEW, terms, place)
+            await finish(engine, claims)
+        by_memory = await _pages(engine, place)
+        by_looking = await _pages(engine, Place())
+
+    assert by_memory < by_looking / 5
+
+
+async def _pages(engine: Engine, place: Place) -> int:
+    """Count the pages that a claim of one row touches before it writes."""
+    ring = Ring.KNOWN if place.memory else Ring.ALL
+    told = by_loops._bind(place.memory) | {
+        "after": "",
+        "spin": 0,
+        "places": 1,
+        "max_in_flight": 10_000,
+        "lease": 30,
+        "prefix": "abc",
+        "group_size": 1,
+        "groups": ["abc-notifications-1"],
+    }
+    statement = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claim_sql(NEW, 20, ring).text}")
+    async with engine.connect() as connection:
+        plan: dict[str, Any] = (await connection.scalar(statement, told))[0]["Plan"]
+    return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])

@@ -1,0 +1,217 @@
+"""Who says that something is due, and who leaves it to the one before: the trigger `wake`, on each version."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.logins import a_login, speak_for, without_login
+from tests.support.rows import Db, a_notification, notifications, open_db, written
+from tests.support.waiting import eventually, wait_until
+from xnovu_poller.lifecycle import Status
+from xnovu_poller.loops.wakeup import AFTER_SECONDS, Wakeup
+
+INSERT = "INSERT INTO notify.ent_notification (enterprise_id, name, recipients) VALUES ('acme', 'a', '{s}')"
+QUIET = "SELECT setval('notify.last_wakeup_ms', 0)"
+JUST_WOKEN = "PERFORM setval('notify.last_wakeup_ms', (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
+
+NOT_DUE: list[dict[str, Any]] = [
+    {"scheduled_for": "2100-01-01"},
+    {"publish_status": "DRAFT"},
+    {"deactivated": True},
+]
+
+
+@pytest.fixture
+def db(any_database: str) -> Iterator[Db]:
+    """Give the superuser's connection."""
+    with open_db(any_database) as connection:
+        yield connection
+
+
+@pytest.fixture
+def ear(any_database: str) -> Iterator[Db]:
+    """Listen as the worker does."""
+    with open_db(any_database) as connection:
+        connection.execute("LISTEN xnovu_due")
+        yield connection
+
+
+def heard(ear: Db, db: Db) -> int:
+    """Count what was notified so far; a word of our own marks the end. The next one is not too soon."""
+    db.execute("NOTIFY xnovu_due, 'end'")
+    db.execute(QUIET)
+    for count, told in enumerate(ear.notifies(timeout=10)):
+        if told.payload == "end":
+            return count
+    raise AssertionError("not even our own word arrived")
+
+
+def behind_another(db: Db) -> None:
+    """Commit a due row within a moment of another one's wake-up."""
+    db.execute(f"DO $$ BEGIN {INSERT}; {JUST_WOKEN}; END $$".encode())
+
+
+def test_a_due_insert_wakes(db: Db, ear: Db) -> None:
+    """Once a transaction, whatever it inserts."""
+    a_notification(db)
+    assert heard(ear, db) == 1
+    a_notification(db, scheduled_for="2020-01-01")
+    assert heard(ear, db) == 1
+    with db.transaction():
+        notifications(db, 50)
+        notifications(db, 50)
+    assert heard(ear, db) == 1
+
+
+def test_copied_rows_wake(db: Db, ear: Db) -> None:
+    """It is an insert like any other."""
+    with db.cursor().copy(
+        "COPY notify.ent_notification (enterprise_id, name, recipients) FROM STDIN"
+    ) as copy:
+        copy.write_row(("acme", "a", ["s"]))
+
+    assert heard(ear, db) == 1
+
+
+@pytest.mark.parametrize("columns", NOT_DUE)
+def test_an_insert_that_is_not_due_wakes_nobody(db: Db, ear: Db, columns: dict[str, Any]) -> None:
+    """There is nothing to claim."""
+    a_notification(db, **columns)
+
+    assert heard(ear, db) == 0
+
+
+def test_a_statement_with_one_due_row_wakes(db: Db, ear: Db) -> None:
+    """Wherever in it the row stands."""
+    db.execute(
+        "INSERT INTO notify.ent_notification (enterprise_id, name, recipients, scheduled_for)"
+        " VALUES ('acme', 'a', '{s}', '2100-01-01'), ('acme', 'b', '{s}', NULL), ('acme', 'c', '{s}', '2100-01-01')"
+    )
+
+    assert heard(ear, db) == 1
+
+
+@pytest.mark.parametrize("columns", NOT_DUE)
+def test_what_becomes_due_by_an_update_wakes(db: Db, ear: Db, columns: dict[str, Any]) -> None:
+    """Published, activated, or not to be waited for any more."""
+    made = a_notification(db, **columns)
+
+    written(db, made, scheduled_for=None, publish_status="PUBLISH", deactivated=False)
+
+    assert heard(ear, db) == 1
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.PENDING])
+def test_no_change_of_a_state_wakes(db: Db, ear: Db, status: Status) -> None:
+    """Our own claims would wake us."""
+    made = a_notification(db)
+    assert heard(ear, db) == 1
+
+    db.execute("DELETE FROM notify.ent_notification WHERE id = %s", [made])
+    made = a_notification(db, status=status, publish_status="DRAFT")
+    written(db, made, publish_status="PUBLISH")
+
+    assert heard(ear, db) == 0
+
+
+def test_a_writer_behind_another_says_nothing(db: Db, ear: Db) -> None:
+    """A commit that notifies holds up all others that do: within twenty milliseconds, one is enough."""
+
+    def silent() -> bool:
+        # A machine that pauses just then takes longer than that.
+        behind_another(db)
+        return heard(ear, db) == 0
+
+    wait_until(silent)
+
+
+def test_a_clock_that_was_set_back_silences_nobody(db: Db, ear: Db) -> None:
+    """A wake-up that lies ahead is none."""
+    db.execute("SELECT setval('notify.last_wakeup_ms', 1 << 60)")
+    db.execute(INSERT)
+
+    assert heard(ear, db) == 1
+    a_notification(db)
+    assert heard(ear, db) == 1
+
+
+def test_a_transaction_that_stays_open_silences_nobody(db: Db, ear: Db, any_database: str) -> None:
+    """It decides at its commit, as the others do; and then it wakes for itself."""
+    with psycopg.connect(any_database) as producer:
+        producer.execute(INSERT)
+        a_notification(db)
+        assert heard(ear, db) == 1
+
+        producer.commit()
+        assert heard(ear, db) == 1
+
+
+def test_a_rollback_wakes_nobody_and_silences_nobody(db: Db, ear: Db, any_database: str) -> None:
+    """As if it had never been."""
+    before = db.execute("SELECT last_value FROM notify.last_wakeup_ms").fetchone()
+    with psycopg.connect(any_database) as producer:
+        producer.execute(INSERT)
+        producer.rollback()
+
+    assert db.execute("SELECT last_value FROM notify.last_wakeup_ms").fetchone() == before
+    assert heard(ear, db) == 0
+
+
+def test_a_tenant_wakes_and_cannot_silence(db: Db, ear: Db, tenant: Db) -> None:
+    """It inserts as before; what the trigger remembers is not its to write."""
+    speak_for(tenant, "acme")
+
+    tenant.execute(INSERT)
+
+    assert heard(ear, db) == 1
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        tenant.execute(QUIET)
+
+
+def test_a_producers_search_path_leads_nowhere(db: Db, ear: Db, tenant: Db) -> None:
+    """What runs with the owner's rights calls no function of another schema."""
+    db.execute("CREATE SCHEMA trap")
+    db.execute("CREATE FUNCTION trap.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT 1 / 0'")
+    db.execute("GRANT USAGE ON SCHEMA trap TO PUBLIC")
+    speak_for(tenant, "acme")
+    tenant.execute("SET search_path = trap, pg_catalog")
+
+    tenant.execute(INSERT)
+
+    assert heard(ear, db) == 1
+
+
+def test_a_producer_without_the_schema_wakes_too(db: Db, ear: Db, any_database: str) -> None:
+    """A function with another's rights may insert for a login that has none here: its commit is not to fail."""
+    db.execute(
+        f"CREATE FUNCTION insert_one() RETURNS void SECURITY DEFINER LANGUAGE sql AS $$ {INSERT} $$".encode()
+    )
+    login = a_login(any_database)
+    with open_db(login) as producer:
+        producer.execute("SELECT insert_one()")
+        assert heard(ear, db) == 1
+    without_login(any_database, login)
+
+
+async def test_a_silent_row_is_met_by_the_turns_after_a_wake_up(db: Db, any_database: str) -> None:
+    """The one before has woken the loops, and their next turn sees both."""
+    met: set[int] = set()
+
+    async def turn(_: float) -> None:
+        found = db.execute("SELECT id FROM notify.ent_notification").fetchall()
+        met.update(one["id"] for one in found)
+
+    wakeup = Wakeup(any_database, turn)
+    listening = asyncio.create_task(wakeup.run())
+    await eventually(lambda: wakeup.listening)
+    with open_db(any_database) as producer:
+        for _ in range(200):
+            await asyncio.to_thread(producer.execute, INSERT.encode())
+    await eventually(lambda: len(met) == 200, within=sum(AFTER_SECONDS) + 10)
+    listening.cancel()
+    with suppress(asyncio.CancelledError):
+        await listening
