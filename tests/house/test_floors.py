@@ -12,6 +12,7 @@ from tests.house import sources
 from xnovu_poller import settings
 
 ROOMS: dict[str, tuple[str, ...]] = {
+    "aiohttp": ("novu",),
     "alembic": ("store.schema", "migrations", "dev"),
     "apscheduler": ("loops.timetable",),
     "click": ("cli",),
@@ -31,6 +32,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "temporalio": ("temporal", "dev"),
     "typing_extensions": ("",),  # newer words of the language: everywhere
     "uvicorn": ("http", "dev"),
+    "uvloop": ("cli",),
+    "yarl": ("novu",),
 }
 """Each library with the rooms that may import it; a room is a file or a folder."""
 
