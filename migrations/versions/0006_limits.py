@@ -21,7 +21,7 @@ CREATE TABLE notify.ent_enterprise_limit (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT ent_enterprise_limit_pkey PRIMARY KEY (enterprise_id),
     CONSTRAINT ent_enterprise_limit_enterprise_check CHECK (octet_length(enterprise_id) BETWEEN 1 AND 255),
-    CONSTRAINT ent_enterprise_limit_rate_check CHECK (rate > 0 AND rate < 'infinity'),
+    CONSTRAINT ent_enterprise_limit_rate_check CHECK (rate BETWEEN 0.001 AND 1000000),
     CONSTRAINT ent_enterprise_limit_in_flight_check CHECK (in_flight > 0)
 );
 CREATE TRIGGER keep_updated_at BEFORE INSERT OR UPDATE ON notify.ent_enterprise_limit

@@ -12,7 +12,8 @@ depends_on = None
 # within twenty of it leaves the notifying to the one before, and the worker's next turn meets its row.
 # Deferred: asked at the commit, not at an insert whose transaction stays open or is rolled back.
 # A clock that was set back notifies anew. With the producer's rights, for to take the owner's costs more than all the
-# rest; only what writes the sequence has those. A producer that may not enter the schema by its commit (a function with
+# rest; only what writes the sequence has those. The path is fixed, for a deferred trigger runs by the session's, and
+# from PostgreSQL 18 on with the rights of the function that inserted. A producer that may not enter the schema by its commit (a function with
 # another's rights inserted for it) notifies each time.
 WAKE = """
 DROP FUNCTION notify.wake_on_insert, notify.wake_on_update CASCADE;
@@ -25,7 +26,7 @@ BEGIN
     PERFORM pg_notify('xnovu_due', '');
 END $$;
 GRANT EXECUTE ON FUNCTION notify.tell_due TO PUBLIC;
-CREATE FUNCTION notify.wake() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION notify.wake() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT has_schema_privilege('notify', 'USAGE') THEN
         PERFORM pg_notify('xnovu_due', '');

@@ -59,8 +59,9 @@ def hours_off(worker: WorkerProgram) -> int:
 
 
 def turned(worker: WorkerProgram) -> None:
-    """Wait until each loop has turned, from beginning to end, after this."""
-    before = {name: loop["turns"] for name, loop in worker.get_status()["loops"].items()}
+    """Wait until each loop has turned, from beginning to end, after this; but for the purge, which rests for minutes."""
+    loops = worker.get_status()["loops"]
+    before = {name: loop["turns"] for name, loop in loops.items() if name != "purge"}
 
     def so() -> bool:
         loops = worker.get_status()["loops"]

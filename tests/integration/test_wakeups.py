@@ -185,6 +185,21 @@ def test_a_producers_search_path_leads_nowhere(db: Db, ear: Db, tenant: Db) -> N
     assert heard(ear, db) == 1
 
 
+def test_what_runs_at_the_commit_goes_by_no_path_of_the_session(db: Db, ear: Db, tenant: Db) -> None:
+    """From PostgreSQL 18 on it has the rights of the function that inserted."""
+    db.execute("CREATE SCHEMA trap")
+    db.execute(
+        "CREATE FUNCTION trap.has_schema_privilege(text, text) RETURNS bool LANGUAGE sql AS 'SELECT 1 / 0 > 0'"
+    )
+    db.execute("GRANT USAGE ON SCHEMA trap TO PUBLIC")
+    speak_for(tenant, "acme")
+    tenant.execute("SET search_path = trap, pg_catalog")
+
+    tenant.execute(INSERT)
+
+    assert heard(ear, db) == 1
+
+
 def test_a_producer_without_the_schema_wakes_too(db: Db, ear: Db, any_database: str) -> None:
     """A function with another's rights may insert for a login that has none here: its commit is not to fail."""
     db.execute(
@@ -201,7 +216,7 @@ async def test_a_silent_row_is_met_by_the_turns_after_a_wake_up(db: Db, any_data
     """The one before has woken the loops, and their next turn sees both."""
     met: set[int] = set()
 
-    async def turn(_: float) -> None:
+    async def turn() -> None:
         found = db.execute("SELECT id FROM notify.ent_notification").fetchall()
         met.update(one["id"] for one in found)
 

@@ -20,7 +20,7 @@ from xnovu_poller.store.transitions.by_loops import Place, Terms
 
 _log = log.get(__name__)
 
-BUSY_REST = timedelta(milliseconds=250)
+BUSY_REST = timedelta(milliseconds=100)
 """While the deployment is full, an enterprise at its limit, or the gate waits for an answer, a loop looks again this soon."""
 
 FEW_REST = timedelta(milliseconds=10)

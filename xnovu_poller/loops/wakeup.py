@@ -27,7 +27,7 @@ class Wakeup:
 
     Args:
         url: `postgresql://…`, directly to the server: LISTEN does not pass a transaction pooler.
-        wake: turns the loops; it is told how long after the word that is, in seconds.
+        wake: turns the loops.
         silence: after so long without a word the connection is asked whether it lives.
         pause: between the loss of a connection and the next.
     """
@@ -35,7 +35,7 @@ class Wakeup:
     def __init__(
         self,
         url: str,
-        wake: Callable[[float], Coroutine[Any, Any, None]],
+        wake: Callable[[], Coroutine[Any, Any, None]],
         *,
         silence: timedelta = timedelta(seconds=30),
         pause: timedelta = timedelta(seconds=5),
@@ -83,7 +83,7 @@ class Wakeup:
                     break
                 self._ringing.clear()
                 # Not waited for: the next word is not to wait until what this one brought is handed off.
-                tasks.create_task(self._wake(pause), name="wakeup-wake")
+                tasks.create_task(self._wake(), name="wakeup-wake")
 
     async def _rung_within(self, pause: float) -> bool:
         try:

@@ -12,7 +12,7 @@ class EnterpriseLimit(Base):
     __tablename__ = "ent_enterprise_limit"
     __table_args__ = (
         CheckConstraint("octet_length(enterprise_id) BETWEEN 1 AND 255", "enterprise"),
-        CheckConstraint("rate > 0 AND rate < 'infinity'", "rate"),
+        CheckConstraint("rate BETWEEN 0.001 AND 1000000", "rate"),
         CheckConstraint("in_flight > 0", "in_flight"),
     )
 

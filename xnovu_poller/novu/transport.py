@@ -76,7 +76,6 @@ class Wire(httpx.AsyncBaseTransport):
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
-                trust_env=True,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
@@ -84,7 +83,9 @@ class Wire(httpx.AsyncBaseTransport):
 
 
 def _proxy(scheme: str, host: str) -> str | None:
-    return None if proxy_bypass(host) else getproxies().get(scheme)
+    known = getproxies()
+    proxy = None if proxy_bypass(host) else known.get(scheme) or known.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 @contextmanager

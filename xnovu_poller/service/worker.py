@@ -155,9 +155,10 @@ class Worker:
             return
         new, scheduled, *_ = self._drains
 
-        async def wake(after: float) -> None:
-            # What is to be said at once goes first; what was written for a time that has passed comes a turn later.
-            await asyncio.gather(*(drain.drain() for drain in ([new, scheduled] if after else [new])))
+        async def wake() -> None:
+            # What is to be said at once goes first, by itself: both together would be slower.
+            await new.drain()
+            await scheduled.drain()
 
         self._wakeup = Wakeup(self._settings.database_url.get_secret_value(), wake)
         await self._wakeup.run()

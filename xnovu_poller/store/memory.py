@@ -19,6 +19,9 @@ REMEMBERED = timedelta(milliseconds=250)
 REMEMBERED_AT_MOST = timedelta(seconds=1)
 """Whatever it costs to look: a row that came late is found within this time."""
 
+DEAR = timedelta(milliseconds=100)
+"""A look that takes longer has met many dead entries, or many rows in flight."""
+
 Mark = tuple[int, datetime | None]
 """The last row that was taken of a lane: its id, and its time if the rows have one."""
 
@@ -42,11 +45,13 @@ class Memory:
         until: when it is forgotten, by the clock of whoever remembers.
         held: rows in flight, by enterprise.
         marks: the last row taken of each lane, by enterprise.
+        dear: to look took so long that not even what is in flight is to be counted before it is forgotten.
     """
 
     until: float
     held: Mapping[str, int]
     marks: Mapping[str, tuple[Mark, ...]]
+    dear: bool = False
 
     @classmethod
     def of(cls, held: Mapping[str, int], *, looked_from: float, looked_until: float) -> "Memory":
@@ -57,8 +62,9 @@ class Memory:
             looked_from: when the claim began.
             looked_until: when it ended.
         """
-        worth = max(seconds(REMEMBERED), 10 * (looked_until - looked_from))
-        return cls(looked_until + min(worth, seconds(REMEMBERED_AT_MOST)), held, {})
+        took = looked_until - looked_from
+        worth = max(seconds(REMEMBERED), 10 * took)
+        return cls(looked_until + min(worth, seconds(REMEMBERED_AT_MOST)), held, {}, took > seconds(DEAR))
 
     def after(self, rows: Collection[Taken]) -> "Memory | None":
         """Learn from a claim; None if it was too small to tell who is due, and nobody has much behind."""

@@ -22,7 +22,7 @@ class Wakes:
     def __init__(self) -> None:
         self.count = 0
 
-    async def wake(self, _: float) -> None:
+    async def wake(self) -> None:
         """Count."""
         self.count += 1
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -118,7 +119,27 @@ async def test_after_the_call_was_written_it_may_have_been_heard(serve: Serve) -
     assert not isinstance(caught.value, NEVER_SENT)
 
 
-async def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_netrc_is_not_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A password for everybody else neither replaces Novu's key nor fails the call."""
+    (tmp_path / "netrc").write_text("default login a password b\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    requests: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await whole(reader))
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    async with served(serve) as url:
+        assert (await asked(url)).status_code == 201
+    assert b"authorization: basic" not in requests[0].lower()
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["http://", ""], ids=["with scheme", "without"])
+async def test_the_environments_proxy_is_used(
+    monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
+) -> None:
     """And one that refuses to connect us has passed nothing on."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,6 +148,6 @@ async def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -
         await writer.drain()
 
     async with served(serve) as url:
-        monkeypatch.setenv("HTTPS_PROXY", url)
+        monkeypatch.setenv(name, url.replace("http://", scheme))
         with pytest.raises(httpx.ProxyError):
             await asked("https://novu.invalid")

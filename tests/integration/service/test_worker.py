@@ -174,7 +174,7 @@ def test_groups_share_a_workflow_from_end_to_end(
         "task_queue": worker_environment["TEMPORAL_TASK_QUEUE"],
         "search_attributes": True,
     }
-    assert set(told["loops"]) == {"new", "scheduled", "failed", "rescue", "cancel"}
+    assert set(told["loops"]) == {"new", "scheduled", "failed", "rescue", "cancel", "purge"}
     assert set(told["backlog"]) == {"in_flight", "new", "scheduled", "failed"}
     assert {loop["last_error"] for loop in told["loops"].values()} == {None}
     assert told["executors"] == {"wanted": 0, "pids": [], "restarts": 0}

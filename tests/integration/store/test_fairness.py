@@ -1,9 +1,11 @@
 """Nobody waits behind a big backlog, and nothing that is remembered of it hides a row for long."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from tests.support.rows import Db, a_notification, notifications, open_db
@@ -138,6 +140,22 @@ async def test_a_late_commit_is_seen_before_a_loop_rests(engine: Engine, db: Db,
     assert ids_of(claims) == {late}
 
 
+async def test_claimers_side_by_side_pass_the_bound_by_a_claim_each_at_most(engine: Engine, db: Db) -> None:
+    """What a loop remembers is not that nobody else claims."""
+    notifications(db, 900)
+    terms, places = replace(TERMS, batch=50, max_in_flight=300), [Place()] * 4
+
+    for _ in range(8):
+        claimed = await asyncio.gather(*(claim(engine, NEW, terms, place) for place in places))
+        places = [place for _, place in claimed]
+
+    found = db.execute(
+        "SELECT count(*) AS held FROM notify.ent_notification WHERE notification_status = 'PROCESSING'"
+    ).fetchone()
+    assert found is not None
+    assert 300 <= found["held"] <= 300 + 4 * 50
+
+
 async def test_what_is_released_is_due_again(engine: Engine, db: Db) -> None:
     """It lies below what is remembered as well."""
     notifications(db, 500)
@@ -149,8 +167,12 @@ async def test_what_is_released_is_due_again(engine: Engine, db: Db) -> None:
     assert ids_of(claims) == ids_of(first)
 
 
-async def test_what_lies_behind_costs_nothing(engine: Engine, db: Db, database: str) -> None:
+async def test_what_lies_behind_costs_nothing(
+    engine: Engine, db: Db, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A session that holds an old snapshot keeps the index entries of whatever was claimed since."""
+    # Where a look is dear, what is in flight is not counted either.
+    monkeypatch.setattr(by_loops, "COUNTED_CHEAPLY", 0)
     for enterprise in ("acme", "globex"):
         notifications(db, 2000, enterprise=enterprise)
     with open_db(database) as old, old.transaction():

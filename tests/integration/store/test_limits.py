@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
+from psycopg.errors import CheckViolation
 
 from tests.support.rows import Db, a_notification, notifications, open_db, sqlalchemy_url
 from tests.support.waiting import eventually
@@ -64,6 +65,26 @@ async def test_all_loops_share_a_limit(engine: Engine, db: Db) -> None:
     a_notification(db, status=Status.FAILED)
 
     assert [await taken(engine, due) for due in (NEW, SCHEDULED, FAILED)] == [{"acme": 1}, {"acme": 1}, {}]
+
+
+async def test_a_clock_that_was_set_back_stops_nobody(engine: Engine, db: Db) -> None:
+    """The bucket was last looked at in what is the future now: it begins full."""
+    notifications(db, 10)
+    a_limit(db, rate=8)
+    db.execute(
+        "UPDATE notify.ent_enterprise_limit SET tokens = 0, counted_at = clock_timestamp() + interval '1 h'"
+    )
+
+    assert await taken(engine) == {"acme": 3}
+
+
+@pytest.mark.parametrize("rate", ["0", "5e-324", "1.7e308", "Infinity", "NaN", "-1"])
+def test_a_rate_that_cannot_be_reckoned_with_is_refused(db: Db, rate: str) -> None:
+    """It would fail the claims of all."""
+    with pytest.raises(CheckViolation):
+        db.execute(
+            "INSERT INTO notify.ent_enterprise_limit (enterprise_id, rate) VALUES ('acme', %s)", [rate]
+        )
 
 
 async def test_in_flight_is_kept_exactly(engine: Engine, db: Db) -> None:

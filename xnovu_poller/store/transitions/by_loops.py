@@ -23,6 +23,9 @@ from xnovu_poller.store.transitions.arrow import (
     move,
 )
 
+COUNTED_CHEAPLY = 5000
+"""So many rows in flight are counted at each claim: others claim too, and a bound of that size is soon passed."""
+
 EXPIRE_AT_ONCE = 1000
 """One turn expires this many notifications at most."""
 
@@ -125,11 +128,12 @@ def _groups(terms: Terms, places: int) -> list[str]:
 
 def _bind(memory: Memory | None) -> dict[str, Any]:
     """Bind what is remembered."""
-    held = memory.held if memory else {}
+    counting = memory is None or not (memory.dear or sum(memory.held.values()) >= COUNTED_CHEAPLY)
+    held = memory.held if memory and not counting else {}
     marks = memory.marks if memory else {}
     lanes = [mark for each in marks.values() for mark in each]
     return {
-        "counting": memory is None,
+        "counting": counting,
         "holders": list(held),
         "held": list(held.values()),
         "known": list(marks),

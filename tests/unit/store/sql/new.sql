@@ -67,7 +67,7 @@ limited AS MATERIALIZED (
     ) AS told
     LEFT JOIN LATERAL (
         SELECT free.updated_at, free.at AS counted_at,
-            least(1 + free.rate / 4, coalesce(free.tokens, 'infinity')
+            least(1 + free.rate / 4, coalesce(CASE WHEN free.counted_at <= free.at THEN free.tokens END, 'infinity')
                 + free.rate * coalesce(extract(epoch FROM free.at - free.counted_at), 0)) AS tokens
         FROM (
             SELECT l.updated_at, l.rate, l.tokens, l.counted_at, clock_timestamp() AS at
