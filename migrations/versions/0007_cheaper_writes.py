@@ -12,9 +12,10 @@ depends_on = None
 # within twenty of it leaves the notifying to the one before, and the worker's next turn meets its row.
 # Deferred: asked at the commit, not at an insert whose transaction stays open or is rolled back.
 # A clock that was set back notifies anew. With the producer's rights, for to take the owner's costs more than all the
-# rest; only what writes the sequence has those. The path is fixed, for a deferred trigger runs by the session's, and
-# from PostgreSQL 18 on with the rights of the function that inserted. A producer that may not enter the schema by its commit (a function with
-# another's rights inserted for it) notifies each time.
+# rest; only what writes the sequence has those. Each name and operator has its schema (a SET clause would cost more): a
+# deferred trigger runs by the session's path, and from PostgreSQL 18 on with the rights of the function that inserted.
+# A producer that may not enter the schema by its commit (a function with another's rights inserted for it) notifies
+# each time.
 WAKE = """
 DROP FUNCTION notify.wake_on_insert, notify.wake_on_update CASCADE;
 CREATE SEQUENCE notify.last_wakeup_ms MINVALUE 0;
@@ -26,17 +27,20 @@ BEGIN
     PERFORM pg_notify('xnovu_due', '');
 END $$;
 GRANT EXECUTE ON FUNCTION notify.tell_due TO PUBLIC;
-CREATE FUNCTION notify.wake() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION notify.wake() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    passed pg_catalog.float8;
 BEGIN
-    IF NOT has_schema_privilege('notify', 'USAGE') THEN
-        PERFORM pg_notify('xnovu_due', '');
-    ELSIF date_part('epoch', clock_timestamp()) * 1000 - pg_sequence_last_value('notify.last_wakeup_ms')
-        BETWEEN 0 AND 20
-    THEN
+    IF NOT pg_catalog.has_schema_privilege('notify', 'USAGE') THEN
+        PERFORM pg_catalog.pg_notify('xnovu_due', '');
         RETURN NULL;
-    ELSE
-        PERFORM notify.tell_due();
     END IF;
+    passed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000
+        OPERATOR(pg_catalog.-) pg_catalog.pg_sequence_last_value('notify.last_wakeup_ms');
+    IF passed OPERATOR(pg_catalog.>=) 0 AND passed OPERATOR(pg_catalog.<=) 20 THEN
+        RETURN NULL;
+    END IF;
+    PERFORM notify.tell_due();
     RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER wake
