@@ -32,6 +32,7 @@ def disk() -> Iterator[Path]:
         options = ["-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", folder]
         mounted = subprocess.run(["/bin/mount", *options], capture_output=True, text=True, check=False)
         if mounted.returncode != 0:
+            # Without a disk of its own the test would have to fill the machine's: only who may mount can run it.
             pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
         yield Path(folder)
         subprocess.run(["/bin/umount", folder], check=True)
