@@ -30,6 +30,12 @@ LAPSED = (
 )
 """Which of some rows have a lease that has lapsed."""
 
+TRIED = (
+    "SELECT FROM notify.ent_notification WHERE id = ANY(%s) AND (attempt > 1"
+    " OR notification_status = 'PROCESSING' AND lease_expires_at < clock_timestamp())"
+)
+"""Which of some rows have a lease that has lapsed, or were given back and claimed anew."""
+
 _HARMED = (
     "SELECT id, notification_status::text AS status, failure_count, error_details FROM notify.ent_notification"
     " WHERE notification_status <> 'SENT' OR failure_count > 0 OR error_details IS NOT NULL"
