@@ -16,6 +16,7 @@ XnovuError                    .code: its name in metrics, logs, Temporal     .re
 ├── Poison                    sending it has killed its process too often
 ├── ValidationError           the payload is not what the workflow's schema says
 ├── WorkflowNotFound          none published under this key for this enterprise
+├── RuleInvalid               what a rule says of its times cannot be
 ├── TemplateError
 │   ├── TemplateMissing       no published template under this key and channel
 │   ├── TemplateUnsafe        line, column and what is not allowed
@@ -180,6 +181,17 @@ class WorkflowNotFound(XnovuError):
 
     def __init__(self, workflow: str, reason: str) -> None:
         super().__init__(f"workflow {workflow}: {reason}")
+
+
+class RuleInvalid(XnovuError):
+    """What a rule says of its times cannot be."""
+
+    code = "rule_invalid"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"rule: {path}: {reason}")
+        self.path = path
+        self.reason = reason
 
 
 class TemplateError(XnovuError):

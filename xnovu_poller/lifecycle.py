@@ -90,6 +90,40 @@ class RuleTrigger(StrEnum):
     EVENT = "EVENT"
 
 
+class RuleStatus(StrEnum):
+    """What became of a rule, as its row tells; none, until it was first looked at.
+
+    SCHEDULED: its Temporal Schedule follows it.
+    PAUSED: deactivated or not PUBLISH; its schedule stands still.
+    DONE: no time lies ahead; `rule_error` says so where its only time had passed unfired.
+    INVALID: it cannot be scheduled as it is written; `rule_error` says why, its schedule stands still.
+    FAILED: Temporal would not have its schedule; `rule_error` says why.
+    """
+
+    SCHEDULED = "SCHEDULED"
+    PAUSED = "PAUSED"
+    DONE = "DONE"
+    INVALID = "INVALID"
+    FAILED = "FAILED"
+
+
+class FireOutcome(StrEnum):
+    """How a firing of a rule ended.
+
+    CREATED: it made its notification.
+    REPEATED: the same firing had made it before.
+    INACTIVE: the rule was deactivated or not PUBLISH by then.
+    NO_RECIPIENTS: its payload names none, or something else than names.
+    GONE: the rule's row is no more.
+    """
+
+    CREATED = "created"
+    REPEATED = "repeated"
+    INACTIVE = "inactive"
+    NO_RECIPIENTS = "no_recipients"
+    GONE = "gone"
+
+
 class Work(NamedTuple):
     """One attempt of a notification: what is written only while the row is at this attempt."""
 

@@ -14,6 +14,13 @@ WORKFLOW = "NotificationProcessingWorkflow"
 DELIVER = "deliver"
 LOSE = "lose"
 
+RULE_WORKFLOW = "RuleExecutionWorkflow"
+FIRE = "fire"
+
+ORCHESTRATION = "OrchestrationWorkflow"
+CHORES = ("rules", "retention", "statistics", "doctor")
+"""What an orchestration does, each an activity of this name, in this order."""
+
 ENTERPRISE = SearchAttributeKey.for_keyword("XnovuEnterpriseId")
 NOTIFICATION = SearchAttributeKey.for_keyword("XnovuNotificationId")
 WORKFLOW_KEY = SearchAttributeKey.for_keyword("XnovuWorkflowKey")
@@ -79,6 +86,39 @@ class Deliver:
     def regular_tries(self) -> int:
         """How many tries of an attempt are regular activities."""
         return TRIES - self.begins_locally
+
+
+@dataclass(frozen=True)
+class Fire:
+    """The input of a rule's workflow and of its activity.
+
+    Attributes:
+        deployment: whose rule it is.
+        rule_id: which.
+        at: the time that it fires for, ISO 8601, where no schedule started it; None for a manual fire, and where
+            a schedule did, which says it in the search attribute `TemporalScheduledStartTime`.
+    """
+
+    deployment: str
+    rule_id: int
+    at: str | None = None
+
+
+@dataclass(frozen=True)
+class Orchestrate:
+    """The input of the orchestration and of its activities; whose chores they are."""
+
+    deployment: str
+
+
+def rule_schedule(deployment: UUID, rule_id: int) -> str:
+    """Spell the id of a rule's schedule; the workflows that it starts add the time that they fire for."""
+    return f"{prefix(deployment)}-rule-{rule_id}"
+
+
+def orchestration_schedule(deployment: UUID) -> str:
+    """Spell the id of the deployment's one orchestration."""
+    return f"{prefix(deployment)}-orchestration"
 
 
 def prefix(deployment: UUID) -> str:
