@@ -10,6 +10,8 @@ XnovuError                    .code: its name in metrics, logs, Temporal     .re
 ├── HandoffError
 │   ├── TemporalUnavailable   Temporal does not answer                                retryable
 │   └── HandoffRefused        Temporal will not have it (namespace, size)
+│       └── ScheduleRefused   Temporal will not have this one schedule
+│           └── ScheduleMissing   there is none
 ├── Unfinished                an attempt is not through; the next try goes on              retryable
 ├── LostContact               the workflow heard no more of its activity
 ├── WorkflowTripped           Novu gives no answer for this workflow alone                retryable
@@ -122,6 +124,24 @@ class HandoffRefused(HandoffError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Temporal: refuses the workflow ({reason})")
+
+
+class ScheduleRefused(HandoffRefused):
+    """Temporal will not have this one schedule; others are not concerned."""
+
+    code = "schedule_refused"
+
+    def __init__(self, reason: str) -> None:
+        super(HandoffRefused, self).__init__(f"Temporal: refuses the schedule ({reason[:300]})")
+
+
+class ScheduleMissing(ScheduleRefused):
+    """There is no such schedule, or workflow."""
+
+    code = "schedule_missing"
+
+    def __init__(self) -> None:
+        super().__init__("there is none")
 
 
 class Unfinished(XnovuError):

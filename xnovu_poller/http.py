@@ -25,7 +25,7 @@ from xnovu_poller.errors import ConfigError, XnovuError
 from xnovu_poller.metrics import REGISTRY, Counts
 
 PROBE_SECONDS = 2.0
-"""A probe that takes longer counts as unhealthy."""
+"""A probe that takes longer counts as failed."""
 
 FRESH_SECONDS = 1.0
 """Answers of probes are shared by all who ask within this time."""
@@ -43,10 +43,17 @@ class ProbeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A question of health, such as "does PostgreSQL answer?"."""
+    """A question of health, such as "does PostgreSQL answer?".
+
+    Attributes:
+        name: the component's.
+        ask: the question.
+        failed: what it means if there is no answer.
+    """
 
     name: str
     ask: Callable[[], Awaitable[ProbeAnswer]]
+    failed: Health = "unhealthy"
 
 
 class Doctor:
@@ -90,7 +97,7 @@ class Doctor:
             return asked.result()
         # Its end is not waited for: a mute server is asked to give the question up, and is mute to that.
         asked.cancel()
-        return ProbeAnswer("unhealthy", f"no answer within {PROBE_SECONDS:g} s")
+        return ProbeAnswer(probe.failed, f"no answer within {PROBE_SECONDS:g} s")
 
 
 class HealthServer:
@@ -183,10 +190,10 @@ async def _answer(probe: Probe) -> ProbeAnswer:
     try:
         return await probe.ask()
     except XnovuError as error:
-        return ProbeAnswer("unhealthy", f"{error.code}: {error}")
+        return ProbeAnswer(probe.failed, f"{error.code}: {error}")
     except Exception as error:  # noqa: BLE001 - a page of health answers whatever is broken
         # A foreign sentence may quote what must not be shown.
-        return ProbeAnswer("unhealthy", type(error).__name__)
+        return ProbeAnswer(probe.failed, type(error).__name__)
 
 
 def _worst(answers: Iterable[ProbeAnswer]) -> Health:

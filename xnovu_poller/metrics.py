@@ -20,6 +20,7 @@ from prometheus_client.samples import Sample
 from typing_extensions import override
 
 from xnovu_poller import __version__
+from xnovu_poller.lifecycle import FireOutcome
 
 LOOPS: Final = ("new", "scheduled", "failed")
 """Values of the label `loop`."""
@@ -32,6 +33,27 @@ CALL_OUTCOMES: Final = ("accepted", "unavailable", "unknown", "rejected", "stop"
 
 CANCEL_ANSWERS: Final = ("cancelled", "nothing_left", "refused")
 """Values of the label `answer`: what Novu says when a SENT notification is withdrawn."""
+
+FIRE_OUTCOMES: Final = tuple(FireOutcome)
+"""Values of the label `outcome` of firings."""
+
+RECONCILED_KINDS: Final = (
+    "created",
+    "updated",
+    "paused",
+    "deleted",
+    "caught_up",
+    "missed",
+    "invalid",
+    "failed",
+)
+"""Values of the label `kind`: what reconciliation did to the schedule of a rule."""
+
+CHORE_NAMES: Final = ("rules", "retention", "statistics", "doctor")
+"""Values of the label `name`."""
+
+CHORE_ENDS: Final = ("done", "failed")
+"""Values of the label `end`."""
 
 # Another series for each counter, which says when it was born: nobody reads it.
 disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus-client leaves it untyped
@@ -80,6 +102,15 @@ HANDOFFS: Final = Counter("xnovu_handoffs", "Workflows asked for, by result.", [
 CANCELS: Final = Counter(
     "xnovu_cancels", "SENT notifications that Novu was asked to cancel.", ["answer"], registry=REGISTRY
 )
+RULES_FIRED: Final = Counter(
+    "xnovu_rules_fired", "Firings of rules, by outcome.", ["outcome"], registry=REGISTRY
+)
+RULES_RECONCILED: Final = Counter(
+    "xnovu_rules_reconciled", "What was done to the schedules of rules, by kind.", ["kind"], registry=REGISTRY
+)
+CHORES: Final = Counter(
+    "xnovu_chores", "Chores of the deployment that this process did.", ["name", "end"], registry=REGISTRY
+)
 NOVU_CALLS: Final = Counter(
     "xnovu_novu_calls", "HTTP calls to Novu, by outcome.", ["outcome"], registry=REGISTRY
 )
@@ -116,6 +147,13 @@ for _outcome in CALL_OUTCOMES:
     NOVU_CALLS.labels(_outcome)
 for _answer in CANCEL_ANSWERS:
     CANCELS.labels(_answer)
+for _fired in FIRE_OUTCOMES:
+    RULES_FIRED.labels(_fired)
+for _kind in RECONCILED_KINDS:
+    RULES_RECONCILED.labels(_kind)
+for _chore in CHORE_NAMES:
+    for _end in CHORE_ENDS:
+        CHORES.labels(_chore, _end)
 
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """A process that starts with this variable keeps its counts in files of that folder, for `Whole`."""

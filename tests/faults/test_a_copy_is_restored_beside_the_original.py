@@ -57,7 +57,7 @@ async def until_seen(address: str, count: int, url: str) -> None:
     client = await Client.connect(address)
 
     async def all_seen() -> bool:
-        query = f"WorkflowId STARTS_WITH '{found['name']}'"
+        query = f"WorkflowId STARTS_WITH '{found['name']}-notification'"
         return (await client.count_workflows(query)).count >= count
 
     await eventually(all_seen)

@@ -59,9 +59,9 @@ def hours_off(worker: WorkerProgram) -> int:
 
 
 def turned(worker: WorkerProgram) -> None:
-    """Wait until each loop has turned, from beginning to end, after this; but for the purge, which rests for minutes."""
+    """Wait until each loop has turned, from beginning to end, after this."""
     loops = worker.get_status()["loops"]
-    before = {name: loop["turns"] for name, loop in loops.items() if name != "purge"}
+    before = {name: loop["turns"] for name, loop in loops.items()}
 
     def so() -> bool:
         loops = worker.get_status()["loops"]

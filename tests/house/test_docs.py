@@ -26,7 +26,8 @@ def metric_names() -> Iterator[str]:
         if isinstance(metric, MetricWrapperBase):
             (family, *_) = metric.describe()
             suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
-            yield family.name + suffix + "".join(f"{{{label}}}" for label in metric._labelnames)
+            labels = ",".join(metric._labelnames)
+            yield family.name + suffix + (f"{{{labels}}}" if labels else "")
 
 
 def codes(kind: type[XnovuError]) -> Iterator[str]:

@@ -93,6 +93,15 @@ async def test_our_error_is_told_by_code_and_sentence() -> None:
     }
 
 
+@pytest.mark.parametrize("error", [StoreUnavailable("connection refused"), RuntimeError("hush")])
+async def test_a_component_that_others_can_do_without_takes_nobody_out_of_service(error: Exception) -> None:
+    """The probe says what its failure means."""
+    async with served(Probe("orchestration", failing(error), failed="degraded")) as client:
+        answer = await client.get("/health")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+
+
 async def test_a_foreign_error_is_told_by_its_name_alone() -> None:
     """Its sentence may quote what must not be shown."""
     async with served(Probe("database", failing(RuntimeError("hush")))) as client:

@@ -11,6 +11,7 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
 from tests.support.waiting import eventually
 from tests.support.worker import deliveries, running_worker
+from xnovu_poller.temporal import contract
 
 REPLICAS = 3
 ROWS = 2000
@@ -54,7 +55,9 @@ async def test_three_replicas_share_two_thousand_rows(
     assert db.execute(WORKFLOWS).fetchone() == {"count": ROWS, "attempt": 1}
     assert deliveries(db, novu_standin) == [1] * ROWS
     temporal = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
-    query = f"TaskQueue = '{worker_environment['TEMPORAL_TASK_QUEUE']}'"
+    query = (
+        f"TaskQueue = '{worker_environment['TEMPORAL_TASK_QUEUE']}' AND WorkflowType = '{contract.WORKFLOW}'"
+    )
 
     async def counted() -> bool:
         return (await temporal.count_workflows(query)).count == ROWS

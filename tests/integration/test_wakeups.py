@@ -77,6 +77,23 @@ def test_copied_rows_wake(db: Db, ear: Db) -> None:
     assert heard(ear, db) == 1
 
 
+def test_a_row_that_comes_due_within_two_minutes_tells(db: Db, ear: Db) -> None:
+    """The worker asks once a minute when the next one does; of later rows it learns in time."""
+    made = a_notification(db, scheduled_for="2100-01-01")
+    for ahead, wakes in (("1 min", 1), ("3 min", 0)):
+        db.execute(
+            "INSERT INTO notify.ent_notification (enterprise_id, name, recipients, scheduled_for)"
+            " VALUES ('acme', 'a', '{s}', now() + %s::interval)",
+            [ahead],
+        )
+        assert heard(ear, db) == wakes
+        db.execute(
+            "UPDATE notify.ent_notification SET scheduled_for = now() + %s::interval WHERE id = %s",
+            [ahead, made],
+        )
+        assert heard(ear, db) == wakes
+
+
 @pytest.mark.parametrize("columns", NOT_DUE)
 def test_an_insert_that_is_not_due_wakes_nobody(db: Db, ear: Db, columns: dict[str, Any]) -> None:
     """There is nothing to claim."""

@@ -8,6 +8,7 @@ from uuid import UUID
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
+from tests.support.executing import worker_of
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, row
 from tests.support.waiting import eventually
@@ -20,7 +21,6 @@ from xnovu_poller.store import identity, reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.transitions.by_loops import Terms
 from xnovu_poller.temporal import contract, worker
-from xnovu_poller.temporal.activities import Executor
 from xnovu_poller.temporal.handoff import Fate, Handoff
 
 CALL = timedelta(seconds=10)
@@ -123,12 +123,7 @@ async def _executor(
     gate = Gate()
     novu = Novu(standin.url, "any", CALL, gate)
     delivery = Delivery(engine, novu, gate, timeout=CALL, lease=timedelta(minutes=5), max_failures=8)
-    executing = worker.executor(
-        client,
-        task_queue=task_queue,
-        activities=Executor(delivery, str(deployment)),
-        limits=worker.Limits(activities=5, workflow_tasks=5, cached_workflows=5, grace=timedelta(seconds=5)),
-    )
+    executing = worker_of(client, task_queue, engine, delivery, deployment=deployment)
     async with executing:
         yield executing
     await novu.aclose()

@@ -5,20 +5,25 @@ import re
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
 
 from tests.support.delivering import Delivering, delivering
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, row
+from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.lifecycle import Claim, Work
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal.activities import Executor
+from xnovu_poller.temporal.chores import Chores
+from xnovu_poller.temporal.firing import RuleFiring
 from xnovu_poller.temporal.handoff import Handoff
+from xnovu_poller.temporal.schedules import Schedules
 from xnovu_poller.temporal.worker import Limits, executor
 
 LONG = timedelta(seconds=115)
@@ -29,7 +34,11 @@ STRANGER = UUID("fedcba98-7654-4321-8765-4321fedcba98")
 """Another deployment, whose executors share the task queue by mistake."""
 
 LIMITS = Limits(activities=10, workflow_tasks=10, cached_workflows=10, grace=timedelta(seconds=5))
+FORGETFUL = replace(LIMITS, cached_workflows=0)
+"""Temporal waits ten seconds for an executor that keeps a workflow in memory and has left."""
+
 CALL = timedelta(seconds=2)
+KEEP = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,7 @@ class Executing:
     client: Client
     handoff: Handoff
     delivering: Delivering
+    engine: Engine
 
     async def begin(self, *claims: Claim) -> WorkflowHandle[object, None]:
         """Start the workflow of some claims."""
@@ -71,18 +81,53 @@ async def executing(  # noqa: PLR0913 - what an executor is made of, each named
     deployment: UUID = DEPLOYMENT,
 ) -> AsyncIterator[Executing]:
     """Run an executor."""
-    async with delivering(engine, standin, call=call) as made:
-        activities = Executor(made.delivery, str(deployment))
-        async with executor(client, task_queue=task_queue, activities=activities, limits=limits):
-            yield Executing(client, handoff_of(client, task_queue, call=max(call, CALL)), made)
+    async with (
+        delivering(engine, standin, call=call) as made,
+        worker_of(client, task_queue, engine, made.delivery, limits=limits, deployment=deployment),
+    ):
+        yield Executing(client, handoff_of(client, task_queue, call=max(call, CALL)), made, engine)
 
 
 @asynccontextmanager
-async def executing_for(deployment: UUID, like: Executing, task_queue: str) -> AsyncIterator[None]:
+async def executing_for(
+    deployment: UUID, like: Executing, task_queue: str, *, limits: Limits = LIMITS
+) -> AsyncIterator[None]:
     """Run an executor of a deployment at another queue, with the tools of one that runs."""
-    activities = Executor(like.delivering.delivery, str(deployment))
-    async with executor(like.client, task_queue=task_queue, activities=activities, limits=LIMITS):
+    async with worker_of(
+        like.client,
+        task_queue,
+        like.engine,
+        like.delivering.delivery,
+        limits=limits,
+        deployment=deployment,
+    ):
         yield
+
+
+def worker_of(
+    client: Client,
+    task_queue: str,
+    engine: Engine,
+    delivery: Delivery,
+    *,
+    limits: Limits = LIMITS,
+    deployment: UUID = DEPLOYMENT,
+) -> Worker:
+    """Make an executor."""
+    schedules = schedules_of(client, task_queue, deployment)
+    return executor(
+        client,
+        task_queue=task_queue,
+        activities=Executor(delivery, str(deployment)),
+        firing=RuleFiring(engine, str(deployment)),
+        chores=Chores(engine, schedules, str(deployment), keep=KEEP),
+        limits=limits,
+    )
+
+
+def schedules_of(client: Client, task_queue: str, deployment: UUID = DEPLOYMENT) -> Schedules:
+    """Give the schedules of a deployment's rules."""
+    return Schedules(client, deployment=deployment, task_queue=task_queue, searchable=True)
 
 
 def claims_of(db: Db, works: Sequence[Work], *, group: str | None = None) -> list[Claim]:

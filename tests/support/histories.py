@@ -1,4 +1,4 @@
-"""Records workflow histories from a real server, for the replay tests: `python -m tests.support.histories`.
+"""Records workflow histories from a real server, for the replay tests: `python -m tests.support.histories [STORY …]`.
 
 To be run, and its files looked through, whenever the workflow is meant to change: a history that no
 longer replays is that of a workflow which an upgrade would break.
@@ -6,10 +6,12 @@ longer replays is that of a workflow which an upgrade would break.
 
 import asyncio
 import json
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,20 @@ from tests.support.executing import (
     executing,
     executing_for,
     handoff_of,
+    schedules_of,
 )
 from tests.support.novu import NovuStandIn, running_standin
 from tests.support.postgres import migrated_copy, quick_server
-from tests.support.rows import Db, open_db, sqlalchemy_url
+from tests.support.rows import Db, a_rule, a_workflow, open_db, sqlalchemy_url
 from tests.support.temporal import SEARCH_ATTRIBUTES
 from tests.support.waiting import eventually
 from xnovu_poller.dev.temporal import Temporal
+from xnovu_poller.lifecycle import RuleTrigger
+from xnovu_poller.rules.timing import timing
 from xnovu_poller.store.engine import connect as connect_store
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.orchestra import Orchestra
+from xnovu_poller.temporal.plans import Plan
 from xnovu_poller.temporal.worker import Address, connect
 
 FOLDER = Path(__file__).parents[1] / "unit" / "temporal" / "histories"
@@ -91,7 +99,87 @@ async def stranger(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any
     return (await handle.fetch_history()).to_json_dict()
 
 
-STORIES: tuple[Story, ...] = (success, dead, retry, group, lost_contact, stranger)
+async def fired(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
+    """A rule that fires by hand."""
+    rule = a_rule(db, workflow=a_workflow(db, key="fired"))
+    schedules = schedules_of(executor.client, "histories")
+    return await _ended(executor, await schedules.fire(rule))
+
+
+async def fired_by_schedule(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
+    """A one-time rule whose schedule starts its workflow, by a click before its time."""
+    at = datetime(2099, 1, 1, tzinfo=UTC)
+    config = {"at": at.isoformat()}
+    rule = a_rule(db, workflow=a_workflow(db, key="clicked"), trigger_type="SCHEDULE", trigger_config=config)
+    schedules = schedules_of(executor.client, "histories")
+    when = timing(RuleTrigger.SCHEDULE, config)
+    await schedules.apply(Plan(rule, "acme", when, paused=False, task_queue="histories"), exists=False)
+    return await _triggered(executor, contract.rule_schedule(DEPLOYMENT, rule))
+
+
+async def fired_late(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
+    """A rule that fires once the database is back."""
+    rule = a_rule(db, workflow=a_workflow(db, key="late"))
+    db.execute("ALTER TABLE notify.ent_notification_rule RENAME TO away")
+    try:
+        workflow_id = await schedules_of(executor.client, "histories").fire(rule)
+        handle = executor.client.get_workflow_handle(workflow_id)
+
+        async def tried_again() -> bool:
+            pending = (await handle.describe()).raw_description.pending_activities
+            return any(one.attempt > 1 for one in pending)
+
+        await eventually(tried_again)
+    finally:
+        db.execute("ALTER TABLE notify.away RENAME TO ent_notification_rule")
+    return await _ended(executor, workflow_id)
+
+
+async def orchestration(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
+    """The chores of a deployment, one of which fails twice."""
+    orchestra = Orchestra(
+        executor.client, deployment=DEPLOYMENT, task_queue="histories", every=timedelta(hours=1)
+    )
+    await orchestra.ensure()
+    db.execute("ALTER TABLE notify.ent_notification RENAME TO away")
+    try:
+        return await _triggered(executor, orchestra.schedule)
+    finally:
+        db.execute("ALTER TABLE notify.away RENAME TO ent_notification")
+
+
+async def _triggered(executor: Executing, schedule: str) -> dict[str, Any]:
+    """Trigger a schedule; give the history of what it starts, and delete it."""
+    handle = executor.client.get_schedule_handle(schedule)
+    await handle.trigger()
+
+    async def begun() -> str | None:
+        recent = (await handle.describe()).info.recent_actions
+        return getattr(recent[-1].action, "workflow_id", None) if recent else None
+
+    history = await _ended(executor, str(await eventually(begun)))
+    await handle.delete()
+    return history
+
+
+async def _ended(executor: Executing, workflow_id: str) -> dict[str, Any]:
+    handle = executor.client.get_workflow_handle(workflow_id)
+    await handle.result()
+    return (await handle.fetch_history()).to_json_dict()
+
+
+STORIES: tuple[Story, ...] = (
+    success,
+    dead,
+    retry,
+    group,
+    lost_contact,
+    stranger,
+    fired,
+    fired_by_schedule,
+    fired_late,
+    orchestration,
+)
 
 
 @asynccontextmanager
@@ -123,11 +211,13 @@ def neutral(node: Any) -> Any:  # noqa: ANN401 - JSON
     return [neutral(one) for one in node] if isinstance(node, list) else node
 
 
-async def record() -> None:
-    """Play every story, and write its history down."""
+async def record(names: Collection[str]) -> None:
+    """Play every story, or those that are named, and write its history down."""
     FOLDER.mkdir(exist_ok=True)
     async with stage() as (executor, db, standin):
         for story in STORIES:
+            if names and story.__name__ not in names:
+                continue
             standin.reset()
             history = neutral(await story(executor, db, standin))
             path = FOLDER / f"{story.__name__}.json"
@@ -135,4 +225,4 @@ async def record() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    asyncio.run(record(sys.argv[1:]))

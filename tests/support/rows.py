@@ -84,6 +84,14 @@ def a_rule(db: Db, *, workflow: int, enterprise: str = "acme", **columns: object
     return _insert(db, "ent_notification_rule", chosen | columns)
 
 
+def a_single_rule(
+    db: Db, *, workflow: int, enterprise: str = "acme", at: str = "2030-01-01T09:00:00Z", **columns: object
+) -> int:
+    """Insert a published rule that fires once and give its id."""
+    once: dict[str, object] = {"trigger_type": "SCHEDULE", "trigger_config": {"at": at}}
+    return a_rule(db, workflow=workflow, enterprise=enterprise, **(once | columns))
+
+
 def a_notification(
     db: Db,
     *,
@@ -152,6 +160,23 @@ def row(db: Db, notification_id: int) -> dict[str, Any]:
     return found
 
 
+def rule_row(db: Db, rule_id: int) -> dict[str, Any]:
+    """Read a rule whole."""
+    found = db.execute("SELECT * FROM notify.ent_notification_rule WHERE id = %s", [rule_id]).fetchone()
+    assert found is not None
+    return found
+
+
+def rewritten(db: Db, rule_id: int, **columns: object) -> None:
+    """Write columns of a rule, as its tenant does."""
+    change = sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(_literal(value)))
+        for name, value in columns.items()
+    )
+    statement = sql.SQL("UPDATE notify.ent_notification_rule SET {} WHERE id = {}")
+    assert db.execute(statement.format(change, sql.Literal(rule_id))).rowcount == 1
+
+
 def work(db: Db, notification_id: int) -> Work:
     """Give the present attempt of a notification."""
     return Work(notification_id, row(db, notification_id)["attempt"])
@@ -189,5 +214,13 @@ def db(database: str) -> Iterator[Db]:
 async def engine(database: str) -> AsyncIterator[Engine]:
     """Give the worker's pool on the test's migrated database."""
     made = connect(sqlalchemy_url(database), part="test")
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+async def any_engine(any_database: str) -> AsyncIterator[Engine]:
+    """Give what `engine` gives, on each version."""
+    made = connect(sqlalchemy_url(any_database), part="test")
     yield made
     await made.dispose()

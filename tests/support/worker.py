@@ -1,11 +1,12 @@
 """The worker as an operator runs it: a process of its own, seen through its log and its window."""
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError
 
 from tests.support.novu import NovuStandIn
 from tests.support.programs import ENVIRONMENT
@@ -21,6 +25,7 @@ from tests.support.waiting import wait_until
 
 # Temporal's SDK warns of a cancel that comes after its activity's end; as an error it would end the worker.
 WARNINGS = ("-W", "error", "-W", "default:Cannot find activity to cancel")
+STARTED_BY = SearchAttributeKey.for_keyword("TemporalScheduledById")
 COMMAND = (sys.executable, *WARNINGS, "-m", "xnovu_poller")
 
 QUICK: Mapping[str, str] = {
@@ -138,14 +143,26 @@ def running_worker(folder: Path, name: str = "worker", **environment: str) -> It
 @pytest.fixture
 def worker_environment(
     database: str, temporal_address: str, task_queue: str, novu_standin: NovuStandIn
-) -> dict[str, str]:
-    """Give what a worker of this test's servers has to be told."""
-    return {
+) -> Iterator[dict[str, str]]:
+    """Give what a worker of this test's servers has to be told; the schedules that it makes go with the test."""
+    yield {
         "DATABASE_URL": database,
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_TASK_QUEUE": task_queue,
         "NOVU_API_URL": novu_standin.url,
     }
+    asyncio.run(without_schedules(temporal_address, task_queue))
+
+
+async def without_schedules(temporal_address: str, task_queue: str) -> None:
+    """Delete the schedules whose workflows went to a queue: nobody listens there any more, and they would go on."""
+    with suppress(RuntimeError, RPCError):  # the server may have been struck for good
+        client = await Client.connect(temporal_address)
+        query = f"TaskQueue = '{task_queue}' AND TemporalScheduledById IS NOT NULL"
+        started = client.list_workflows(query, limit=100)
+        for schedule in {one.typed_search_attributes[STARTED_BY] async for one in started}:
+            with suppress(RPCError):  # a test may have deleted it
+                await client.get_schedule_handle(schedule).delete()
 
 
 def deliveries(db: Db, standin: NovuStandIn) -> list[int]:

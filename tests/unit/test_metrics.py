@@ -37,6 +37,9 @@ def test_every_metric_has_its_name() -> None:
         ("xnovu_notifications_late", "counter"),
         ("xnovu_handoffs", "counter"),
         ("xnovu_cancels", "counter"),
+        ("xnovu_rules_fired", "counter"),
+        ("xnovu_rules_reconciled", "counter"),
+        ("xnovu_chores", "counter"),
         ("xnovu_novu_calls", "counter"),
         ("xnovu_novu_call_seconds", "histogram"),
         ("xnovu_turn_seconds", "histogram"),
@@ -51,6 +54,10 @@ def test_series_of_closed_sets_are_there_from_the_start() -> None:
     assert series("xnovu_turn_seconds", "loop") >= set(metrics.LOOPS)
     assert series("xnovu_handoffs", "result") >= set(metrics.HANDOFF_RESULTS)
     assert series("xnovu_novu_calls", "outcome") >= set(metrics.CALL_OUTCOMES)
+    assert series("xnovu_rules_fired", "outcome") >= set(metrics.FIRE_OUTCOMES)
+    assert series("xnovu_rules_reconciled", "kind") >= set(metrics.RECONCILED_KINDS)
+    assert series("xnovu_chores", "name") >= set(metrics.CHORE_NAMES)
+    assert series("xnovu_chores", "end") >= set(metrics.CHORE_ENDS)
 
 
 def test_the_version_is_told() -> None:

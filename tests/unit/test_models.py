@@ -30,6 +30,7 @@ def test_every_table_is_ours_and_has_a_model() -> None:
         ("channel_type", lifecycle.Channel),
         ("workflow_type", lifecycle.WorkflowType),
         ("rule_trigger_type", lifecycle.RuleTrigger),
+        ("rule_status", lifecycle.RuleStatus),
     ],
 )
 def test_the_types_are_the_words_of_the_lifecycle(name: str, words: type[lifecycle.Status]) -> None:

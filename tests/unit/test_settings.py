@@ -248,6 +248,33 @@ def test_migrations_need_the_database_alone(
     assert settings.load_database().database_url.get_secret_value() == REQUIRED["DATABASE_URL"]
 
 
+def test_rules_need_the_database_and_temporal(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks after rules has no key of Novu."""
+    environment(TEMPORAL_ADDRESS="temporal:7233", TEMPORAL_API_KEY="key")
+    monkeypatch.delenv("NOVU_SECRET_KEY")
+
+    found = settings.load_temporal()
+
+    assert (found.temporal_address, found.temporal_secure) == ("temporal:7233", True)
+    assert found.sqlalchemy_url == "postgresql+psycopg://worker:hush@db:5432/app"
+
+
+def test_both_of_them_are_told_at_once(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As all settings are; what is not needed is not told."""
+    environment(TEMPORAL_ADDRESS="temporal", POLL_BATCH_SIZE="many")
+    monkeypatch.delenv("DATABASE_URL")
+
+    with pytest.raises(ConfigError) as raised:
+        settings.load_temporal()
+
+    assert raised.value.faults == (
+        "DATABASE_URL: is not set",
+        "TEMPORAL_ADDRESS: must have the form host:port",
+    )
+
+
 def test_a_misspelt_variable_is_noticed(environment: Environment) -> None:
     """A typo is told, for a default in its place is silent."""
     environment(POLL_INTERVALL_MS="5")

@@ -11,6 +11,7 @@ from xnovu_poller.cli.demo import demo
 from xnovu_poller.cli.dev import dev
 from xnovu_poller.cli.notification import notification
 from xnovu_poller.cli.novu_standin import novu_standin
+from xnovu_poller.cli.rules import rules
 from xnovu_poller.cli.worker import worker
 from xnovu_poller.errors import ConfigError, SchemaBehind, XnovuError
 
@@ -48,5 +49,5 @@ def xnovu() -> None:
     """
 
 
-for _command in (worker, db, notification, demo, dev, novu_standin):
+for _command in (worker, db, notification, rules, demo, dev, novu_standin):
     xnovu.add_command(_command)

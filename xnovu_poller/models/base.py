@@ -7,7 +7,7 @@ from typing import Annotated
 from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, false, func
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-from xnovu_poller.lifecycle import Channel, PublishStatus, RuleTrigger, Status, WorkflowType
+from xnovu_poller.lifecycle import Channel, PublishStatus, RuleStatus, RuleTrigger, Status, WorkflowType
 
 SCHEMA = "notify"
 
@@ -34,6 +34,7 @@ PUBLISH = _enum(PublishStatus, "publish_status")
 CHANNEL = _enum(Channel, "channel_type")
 WORKFLOW = _enum(WorkflowType, "workflow_type")
 TRIGGER = _enum(RuleTrigger, "rule_trigger_type")
+RULE = _enum(RuleStatus, "rule_status")
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]

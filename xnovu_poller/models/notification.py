@@ -91,6 +91,8 @@ class Notification(Base):
             "id",
             where=f"{_FAILED} AND priority >= 0",
         ),
+        # When the next one comes due, of all enterprises; no claim says that a priority is at most 9.
+        _index("ent_notification_scheduled_time", "scheduled_for", where=f"{_SCHEDULED} AND priority <= 9"),
         # How much is in flight, by enterprise; and whose lease lapsed.
         _index("ent_notification_in_flight", "enterprise_id", where=_PROCESSING),
         _index("ent_notification_lease", "lease_expires_at", "id", where=_PROCESSING),

@@ -1,4 +1,4 @@
-"""The table of rules: when notifications write themselves."""
+"""The table of rules: when notifications write themselves, and what became of each rule."""
 
 from typing import Any
 
@@ -6,8 +6,10 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from xnovu_poller.lifecycle import PublishStatus, RuleTrigger
-from xnovu_poller.models.base import PUBLISH, TRIGGER, Base, CreatedAt, Id, Off
+from xnovu_poller.lifecycle import FireOutcome, PublishStatus, RuleStatus, RuleTrigger
+from xnovu_poller.models.base import PUBLISH, RULE, TRIGGER, Base, CreatedAt, Id, MaybeMoment, Off
+
+_OUTCOMES = ", ".join(f"'{outcome.value}'" for outcome in FireOutcome)
 
 
 class Rule(Base):
@@ -15,9 +17,15 @@ class Rule(Base):
 
     __tablename__ = "ent_notification_rule"
     __table_args__ = (
-        CheckConstraint("enterprise_id <> ''", "enterprise"),
-        CheckConstraint("jsonb_typeof(trigger_config) = 'object'", "config"),
+        # As of the notifications that it makes.
+        CheckConstraint("octet_length(enterprise_id) BETWEEN 1 AND 255", "enterprise"),
+        # The worker reads those of all rules at once.
+        CheckConstraint(
+            "jsonb_typeof(trigger_config) = 'object' AND octet_length(trigger_config::text) <= 16384",
+            "config",
+        ),
         CheckConstraint("jsonb_typeof(rule_payload) = 'object'", "payload"),
+        CheckConstraint(f"last_outcome IN ({_OUTCOMES})", "outcome"),
     )
 
     id: Mapped[Id]
@@ -31,5 +39,12 @@ class Rule(Base):
     rule_payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     publish_status: Mapped[PublishStatus] = mapped_column(PUBLISH, server_default=text("'DRAFT'"))
     deactivated: Mapped[Off]
+
+    # From here on, the machine writes; `done_for` is the only time of a SCHEDULE rule, once it has been fired for.
+    rule_status: Mapped[RuleStatus | None] = mapped_column(RULE)
+    rule_error: Mapped[str | None] = mapped_column(Text)
+    done_for: Mapped[MaybeMoment]
+    last_fired_at: Mapped[MaybeMoment]
+    last_outcome: Mapped[FireOutcome | None] = mapped_column(Text)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]

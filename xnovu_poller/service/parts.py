@@ -14,12 +14,15 @@ from xnovu_poller.errors import HandoffError, StoreUnavailable
 from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import seconds
 from xnovu_poller.novu import Novu
-from xnovu_poller.settings import Settings
+from xnovu_poller.settings import Settings, TemporalSettings
 from xnovu_poller.store import identity, schema
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.identity import Deployment
 from xnovu_poller.temporal import traces, worker
 from xnovu_poller.temporal.activities import Executor
+from xnovu_poller.temporal.chores import Chores
+from xnovu_poller.temporal.firing import RuleFiring
+from xnovu_poller.temporal.schedules import Schedules
 
 _log = log.get(__name__)
 
@@ -134,7 +137,7 @@ async def assemble(
     if whose is None:
         return None
     client = await waiting.until(
-        lambda: _ask_temporal(_address(settings), engine, None if proven else whose), stop
+        lambda: _ask_temporal(address(settings), engine, None if proven else whose), stop
     )
     if client is None:
         return None
@@ -151,23 +154,42 @@ async def assemble(
         lease=settings.lease,
         max_failures=settings.max_failures,
     )
+    searchable = await worker.register_search_attributes(client)
     return Parts(
         engine=engine,
         client=client,
         gate=gate,
         novu=novu,
         deployment=whose.id,
-        searchable=await worker.register_search_attributes(client),
-        executor=worker.executor(
-            client,
-            task_queue=settings.temporal_task_queue,
-            activities=Executor(delivery, str(whose.id)),
-            limits=worker.Limits(
-                activities=settings.temporal_max_concurrent_activities,
-                workflow_tasks=settings.temporal_max_concurrent_workflows,
-                cached_workflows=settings.temporal_max_cached_workflows,
-                grace=grace(settings),
-            ),
+        searchable=searchable,
+        executor=_executor(settings, client, delivery, engine, whose.id, searchable=searchable),
+    )
+
+
+def _executor(
+    settings: Settings,
+    client: worker.Connection,
+    delivery: Delivery,
+    engine: Engine,
+    deployment: UUID,
+    *,
+    searchable: bool,
+) -> worker.Executing:
+    """Build what carries out everything that Temporal may ask of this process: deliveries, rules and chores."""
+    whose, queue = str(deployment), settings.temporal_task_queue
+    schedules = Schedules(client, deployment=deployment, task_queue=queue, searchable=searchable)
+    days = settings.retention_days
+    return worker.executor(
+        client,
+        task_queue=queue,
+        activities=Executor(delivery, whose),
+        firing=RuleFiring(engine, whose),
+        chores=Chores(engine, schedules, whose, keep=timedelta(days=days) if days else None),
+        limits=worker.Limits(
+            activities=settings.temporal_max_concurrent_activities,
+            workflow_tasks=settings.temporal_max_concurrent_workflows,
+            cached_workflows=settings.temporal_max_cached_workflows,
+            grace=grace(settings),
         ),
     )
 
@@ -189,7 +211,8 @@ async def _ask_temporal(
     return client
 
 
-def _address(settings: Settings) -> worker.Address:
+def address(settings: TemporalSettings) -> worker.Address:
+    """Say where Temporal is, and who we are there; for whoever connects."""
     api_key = settings.temporal_api_key
     return worker.Address(
         target=settings.temporal_address,

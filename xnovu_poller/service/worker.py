@@ -1,22 +1,25 @@
 """The life of `xnovu worker start`: start, work until asked to stop, stop in order."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from xnovu_poller import log
 from xnovu_poller.http import HealthServer, Probe, ProbeAnswer
+from xnovu_poller.loops.alarm import Alarm
 from xnovu_poller.loops.cancel import Cancel
+from xnovu_poller.loops.chores import Conductor
 from xnovu_poller.loops.failed import Rescue, failed_loop
 from xnovu_poller.loops.loop import Drain, Turning
 from xnovu_poller.loops.new import new_loop
-from xnovu_poller.loops.purge import Purge
 from xnovu_poller.loops.scheduled import scheduled_loop
 from xnovu_poller.loops.timetable import Timetable
 from xnovu_poller.loops.wakeup import Wakeup
 from xnovu_poller.service.executors import Executors
+from xnovu_poller.service.orchestration import Orchestration
 from xnovu_poller.service.parts import Parts, Waiting, assemble, grace
 from xnovu_poller.settings import Settings
 from xnovu_poller.store import reads
@@ -24,6 +27,7 @@ from xnovu_poller.store.transitions.by_loops import Terms
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal import worker as temporal
 from xnovu_poller.temporal.handoff import Fate, Handoff
+from xnovu_poller.temporal.orchestra import Orchestra
 
 _log = log.get(__name__)
 
@@ -31,7 +35,10 @@ _LAST_PATIENCE = timedelta(seconds=10)
 
 
 class Worker:
-    """One replica: three loops, the rescue, the cancels, the purge, and the executors of the workflows.
+    """One replica: three loops, the rescue, the cancels, and the executors of the workflows.
+
+    The chores of the deployment are done by one orchestration, however many replicas there are; each of them
+    sees that it stands.
 
     Args:
         settings: everything that the environment says.
@@ -44,6 +51,8 @@ class Worker:
         self._backlog: dict[str, int] | None = None
         self._drains: list[Drain] = []
         self._wakeup: Wakeup | None = None
+        self._alarm: Alarm | None = None
+        self._orchestration: Orchestration | None = None
         self._executors = Executors(settings.worker_processes - 1, patience=grace(settings) + _LAST_PATIENCE)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -73,6 +82,7 @@ class Worker:
                 Probe("temporal", self._probe_temporal),
                 Probe("novu", self._probe_novu),
                 Probe("worker", self._probe_worker),
+                Probe("orchestration", self._probe_orchestration, failed="degraded"),
             ],
             self._status,
             stack.enter_context(self._executors.counting()),
@@ -91,7 +101,7 @@ class Worker:
             asyncio.create_task(parts.executor.run(), name="executor"),
             asyncio.create_task(self._executors.run(), name="executors"),
         ]
-        listening = asyncio.create_task(self._listen(), name="wakeup")
+        calling = self._call(parts)
         for task in working:
             # Whatever ends of itself ends all, in order.
             task.add_done_callback(lambda _: stop.set())
@@ -102,10 +112,11 @@ class Worker:
         self._executors.stop()
         for turning in loops:
             turning.stop()
-        # Turns under way run in the timetable and in the wake-up, which therefore end after them.
+        # Turns under way run in the timetable and in what calls for them, which therefore end after them.
         await asyncio.gather(*(drain.stop() for drain in self._drains))
         timetable.stop()
-        listening.cancel()
+        for task in calling:
+            task.cancel()
         await parts.executor.shutdown()
         await asyncio.wait(working)
         await asyncio.gather(*working)
@@ -132,7 +143,7 @@ class Worker:
         async def is_open(workflow_id: str) -> bool:
             return await handoff.ask(workflow_id) is Fate.OPEN
 
-        loops: list[Turning] = [
+        return [
             new_loop(engine, gate, terms=terms, start=start, interval=settings.poll_interval),
             scheduled_loop(engine, gate, terms=terms, start=start, interval=settings.scheduled_poll_interval),
             failed_loop(engine, gate, terms=terms, start=start, interval=settings.failed_poll_interval),
@@ -146,22 +157,38 @@ class Worker:
             ),
             Cancel(engine, gate, parts.novu, interval=settings.poll_interval),
         ]
-        if settings.retention_days:
-            loops.append(Purge(engine, timedelta(days=settings.retention_days)))
-        return loops
 
-    async def _listen(self) -> None:
-        if not self._settings.poll_wakeup:
-            return
+    def _call(self, parts: Parts) -> list[asyncio.Task[None]]:
+        """Begin what calls for turns and for the chores, besides the timetable."""
+        settings = self._settings
+        every = settings.rule_poll_interval
+        orchestra = Orchestra(
+            parts.client, deployment=parts.deployment, task_queue=settings.temporal_task_queue, every=every
+        )
+        conductor = Conductor(orchestra)
+        self._orchestration = Orchestration(parts.engine, orchestra, conductor, every=every)
+        callers: dict[str, Coroutine[Any, Any, None]] = {"conductor": conductor.run()}
+        if settings.poll_wakeup:
+            callers |= self._listen(parts, conductor)
+        tasks = [asyncio.create_task(caller, name=name) for name, caller in callers.items()]
+        for task in tasks:
+            task.add_done_callback(_tell_bug)
+        return tasks
+
+    def _listen(self, parts: Parts, conductor: Conductor) -> dict[str, Coroutine[Any, Any, None]]:
+        """Have the database say what is due; the alarm builds on it, for it has to hear what was set."""
         new, scheduled, *_ = self._drains
+        alarm = self._alarm = Alarm(partial(reads.next_due, parts.engine), scheduled.drain)
 
         async def wake() -> None:
+            alarm.look()
             # What is to be said at once goes first, by itself: both together would be slower.
             await new.drain()
             await scheduled.drain()
 
-        self._wakeup = Wakeup(self._settings.database_url.get_secret_value(), wake)
-        await self._wakeup.run()
+        url = self._settings.database_url.get_secret_value()
+        wakeup = self._wakeup = Wakeup(url, wake, conductor.ring)
+        return {"wakeup": wakeup.run(), "alarm": alarm.run()}
 
     async def _probe_database(self) -> ProbeAnswer:
         if self._parts is None:
@@ -192,6 +219,11 @@ class Worker:
             return ProbeAnswer("degraded", "an executor process is missing")
         return ProbeAnswer("healthy")
 
+    async def _probe_orchestration(self) -> ProbeAnswer:
+        if self._orchestration is None or self._waiting.reason:
+            return ProbeAnswer("healthy", self._waiting.reason or "")
+        return await self._orchestration.probe()
+
     def _not_yet(self) -> ProbeAnswer:
         return ProbeAnswer("unhealthy", self._waiting.reason or "")
 
@@ -213,5 +245,14 @@ class Worker:
                 "on": self._settings.poll_wakeup,
                 "listening": self._wakeup is not None and self._wakeup.listening,
             },
+            "alarm": {"on": self._alarm is not None, **({} if self._alarm is None else self._alarm.status())},
+            "orchestration": None if self._orchestration is None else self._orchestration.status(),
             "enterprises": self._settings.worker_enterprise_ids or "all",
         }
+
+
+def _tell_bug(task: asyncio.Task[None]) -> None:
+    """Tell of what was to go on for ever and did not; the polls, which are the truth, go on without it."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _log.error("ended by a bug", task=task.get_name(), bug=type(error).__name__, at=log.trace(error))

@@ -1,16 +1,18 @@
 """What the environment says, read once."""
 
-from xnovu_poller.settings.environment import child_environment, load, load_database, strangers
+from xnovu_poller.settings.environment import child_environment, load, load_database, load_temporal, strangers
 from xnovu_poller.settings.handbook import Row, table
-from xnovu_poller.settings.model import DatabaseSettings, Settings
+from xnovu_poller.settings.model import DatabaseSettings, Settings, TemporalSettings
 
 __all__ = [
     "DatabaseSettings",
     "Row",
     "Settings",
+    "TemporalSettings",
     "child_environment",
     "load",
     "load_database",
+    "load_temporal",
     "strangers",
     "table",
 ]

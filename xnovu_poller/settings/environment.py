@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 
 from xnovu_poller.errors import ConfigError
 from xnovu_poller.settings.handbook import table
-from xnovu_poller.settings.model import DatabaseSettings, Settings
+from xnovu_poller.settings.model import DatabaseSettings, Settings, TemporalSettings
 
 _ENVIRONMENT = os.environ  # noqa: TID251 - this is the place that may read it
 _Kind = TypeVar("_Kind", bound=BaseSettings)
@@ -25,8 +25,17 @@ def load() -> Settings:
     return _read(Settings)
 
 
+def load_temporal() -> TemporalSettings:
+    """Read where the database and Temporal are, for commands that send nothing to Novu.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    return _read(TemporalSettings)
+
+
 def load_database() -> DatabaseSettings:
-    """Read DATABASE_URL alone, for migrations.
+    """Read DATABASE_URL alone, for migrations and for commands on rows.
 
     Raises:
         ConfigError: it is not set, or has another form.

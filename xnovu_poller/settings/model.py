@@ -115,8 +115,8 @@ class DatabaseSettings(BaseSettings):
         return f"postgresql+psycopg://{rest}"
 
 
-class Settings(DatabaseSettings):
-    """Everything that the environment says; parts of the program are handed values, never this."""
+class TemporalSettings(DatabaseSettings):
+    """What commands need that speak to Temporal too: where it is, and who we are there."""
 
     temporal_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
         default="localhost:7233", description="host:port of Temporal's frontend"
@@ -141,6 +141,28 @@ class Settings(DatabaseSettings):
     temporal_api_key: Annotated[SecretStr, AfterValidator(_key)] | None = Field(
         default=None, description="API key of Temporal Cloud"
     )
+
+    @field_validator("temporal_client_key_path")
+    @classmethod
+    def _goes_with_certificate(cls, key: FilePath | None, info: ValidationInfo) -> FilePath | None:
+        # A certificate with a fault of its own is not among the known values and is told already.
+        known = info.data
+        if "temporal_client_cert_path" in known and (key is None) != (
+            known["temporal_client_cert_path"] is None
+        ):
+            raise ValueError("must be set together with TEMPORAL_CLIENT_CERT_PATH, or neither")
+        return key
+
+    @property
+    def temporal_secure(self) -> bool:
+        """Whether Temporal is spoken to over TLS: asked for, or implied by a certificate or key."""
+        implied = (self.temporal_client_cert_path, self.temporal_server_ca_path, self.temporal_api_key)
+        return self.temporal_tls or any(part is not None for part in implied)
+
+
+class Settings(TemporalSettings):
+    """Everything that the environment says; parts of the program are handed values, never this."""
+
     temporal_max_concurrent_activities: Count = Field(
         default=100, description="activities at once in one executor process"
     )
@@ -224,17 +246,6 @@ class Settings(DatabaseSettings):
     )
     sentry_dsn: SecretStr | None = Field(default=None, description="errors go there too; needs `sentry-sdk`")
 
-    @field_validator("temporal_client_key_path")
-    @classmethod
-    def _goes_with_certificate(cls, key: FilePath | None, info: ValidationInfo) -> FilePath | None:
-        # A certificate with a fault of its own is not among the known values and is told already.
-        known = info.data
-        if "temporal_client_cert_path" in known and (key is None) != (
-            known["temporal_client_cert_path"] is None
-        ):
-            raise ValueError("must be set together with TEMPORAL_CLIENT_CERT_PATH, or neither")
-        return key
-
     @field_validator("lease")
     @classmethod
     def _outlasts_a_call(cls, lease: timedelta, info: ValidationInfo) -> timedelta:
@@ -251,9 +262,3 @@ class Settings(DatabaseSettings):
     def claim_lease(self) -> timedelta:
         """How long a claim stands before work on it has begun."""
         return min(LONGEST_CLAIM_LEASE, self.lease)
-
-    @property
-    def temporal_secure(self) -> bool:
-        """Whether Temporal is spoken to over TLS: asked for, or implied by a certificate or key."""
-        implied = (self.temporal_client_cert_path, self.temporal_server_ca_path, self.temporal_api_key)
-        return self.temporal_tls or any(part is not None for part in implied)

@@ -95,7 +95,7 @@ async def new_deployment(engine: Engine) -> Renewal:
     What is not SENT gets a new transaction id: the original may send it under the old one, and Novu would
     drop whichever comes second. To Novu the new ones are unknown, so the counters that stand for what it
     may remember begin anew. PROCESSING → PENDING, or FAILED where it came from: the workflows are the
-    original's.
+    original's. A rule keeps what it has fired, and gets a schedule of its own: what lies ahead, both will fire.
 
     Raises:
         StoreError: workers are connected; nothing was changed.
@@ -115,6 +115,8 @@ async def new_deployment(engine: Engine) -> Renewal:
             counts = (await connection.execute(_RENAME)).one()
             await connection.execute(_FORGET)
             await connection.execute(_RENAME_CHUNKS)
+            for statement in _LOOK_ANEW:
+                await connection.execute(statement)
     return Renewal(ids.former, ids.id, counts.renamed, counts.taken_back)
 
 
@@ -198,3 +200,10 @@ UPDATE notify.ent_notification_delivery AS d
 SET transaction_id = concat(n.transaction_id, '-', d.chunk), refusals = 0
 FROM notify.ent_notification n
 WHERE n.id = d.notification_id AND n.notification_status <> 'SENT' AND d.outcome IS DISTINCT FROM 'accepted'""")
+
+# The schedules are the original's, and so is what its chores did.
+_LOOK_ANEW = (
+    text("""
+UPDATE notify.ent_notification_rule SET rule_status = NULL, rule_error = NULL WHERE rule_status IS NOT NULL"""),
+    text("DELETE FROM notify.chore"),
+)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -167,6 +167,17 @@ async def backlog(engine: Engine) -> dict[str, int]:
         return dict((await connection.execute(_BACKLOG)).mappings().one())
 
 
+async def next_due(engine: Engine) -> timedelta | None:
+    """Tell how long it is until the next scheduled notification comes due; None if none is to come.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with reach(engine) as connection:
+        ahead = await connection.scalar(_NEXT_DUE)
+    return None if ahead is None else timedelta(seconds=float(ahead))
+
+
 async def held_back(
     engine: Engine, due: Due, max_in_flight: int, enterprises: Collection[str] | None
 ) -> bool:
@@ -256,6 +267,13 @@ _HELD_BACK = {
                     ORDER BY {due.age} LIMIT 1))""")  # noqa: S608 - built of the loops' constants
     for due in (NEW, SCHEDULED, FAILED)
 }
+
+# The time as a sum of seconds: to PostgreSQL before 17 no span is infinite.
+_NEXT_DUE = text(f"""
+    SELECT greatest(0, extract(epoch FROM n.scheduled_for) - extract(epoch FROM clock_timestamp()))
+    FROM notify.ent_notification n
+    WHERE {SCHEDULED.owned} AND n.priority <= 9 AND n.scheduled_for > now() AND n.scheduled_for < 'infinity'
+    ORDER BY n.scheduled_for LIMIT 1""")  # noqa: S608 - built of the loops' constants
 
 _ONLY_READS = text("SELECT current_setting('transaction_read_only')::bool")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -95,8 +95,7 @@ class Fire:
     Attributes:
         deployment: whose rule it is.
         rule_id: which.
-        at: the time that it fires for, ISO 8601, where no schedule started it; None for a manual fire, and where
-            a schedule did, which says it in the search attribute `TemporalScheduledStartTime`.
+        at: the only time of a one-time rule, ISO 8601, where it fires for this; None for any other firing.
     """
 
     deployment: str
@@ -111,9 +110,34 @@ class Orchestrate:
     deployment: str
 
 
+MEMO_DEPLOYMENT, MEMO_RULE = "xnovu_deployment", "xnovu_rule"
+"""The marker of a schedule in its memo: whose it is, and which rule's; without it a schedule is not ours to touch."""
+
+STARTED_FOR = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
+"""Temporal's own: for which time a schedule started a workflow; before jitter, without lateness."""
+
+FIRE_LIMIT = timedelta(hours=24)
+"""Of a firing, which goes on asking while PostgreSQL is away."""
+
+ORCHESTRATION_LIMIT = timedelta(minutes=15)
+
+SILENCE = timedelta(seconds=10)
+"""How soon an executor that is silent about a rule or a chore is taken for dead."""
+
+
+def rule_schedules(deployment: UUID) -> str:
+    """Spell how the ids of all schedules of rules begin."""
+    return f"{prefix(deployment)}-rule-"
+
+
 def rule_schedule(deployment: UUID, rule_id: int) -> str:
     """Spell the id of a rule's schedule; the workflows that it starts add the time that they fire for."""
-    return f"{prefix(deployment)}-rule-{rule_id}"
+    return f"{rule_schedules(deployment)}{rule_id}"
+
+
+def scheduled_start(schedule: str, at: datetime) -> str:
+    """Spell the id of the workflow that a schedule starts for a time."""
+    return f"{schedule}-{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def orchestration_schedule(deployment: UUID) -> str:

@@ -1,9 +1,20 @@
 """Our errors in Temporal's language, and Temporal's in ours."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from xnovu_poller.errors import HandoffError, HandoffRefused, TemporalUnavailable, Unfinished, XnovuError
+from xnovu_poller.errors import (
+    HandoffError,
+    HandoffRefused,
+    ScheduleMissing,
+    ScheduleRefused,
+    TemporalUnavailable,
+    Unfinished,
+    XnovuError,
+)
 
 _REFUSALS = {
     RPCStatusCode.INVALID_ARGUMENT: "it does not accept the request; are the search attributes registered?",
@@ -12,6 +23,9 @@ _REFUSALS = {
     RPCStatusCode.FAILED_PRECONDITION: "the namespace is not ready for it",
     RPCStatusCode.UNIMPLEMENTED: "this server is too old, or no Temporal",
 }
+
+
+_ONE_SCHEDULE = {RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION}
 
 
 def to_temporal(error: XnovuError) -> ApplicationError:
@@ -37,3 +51,33 @@ def from_temporal(error: RPCError, namespace: str) -> HandoffError:
     if error.status in _REFUSALS:
         return HandoffRefused(_REFUSALS[error.status])
     return TemporalUnavailable(error.status.name)
+
+
+def names_the_thing(error: RPCError) -> bool:
+    """Tell a missing workflow or schedule from a missing namespace: Temporal says NOT_FOUND of both."""
+    if error.status is not RPCStatusCode.NOT_FOUND:
+        return False
+    kinds = {detail.type_url.rpartition("/")[2] for detail in error.grpc_status.details}
+    return not any(kind.endswith("NamespaceNotFoundFailure") for kind in kinds)
+
+
+@asynccontextmanager
+async def reach_schedules(namespace: str) -> AsyncIterator[None]:
+    """Say in our words why Temporal did not do what was asked of one schedule, or of one workflow.
+
+    Its own words stay, where it refuses a schedule: they speak of times and names alone, and tell what to mend.
+
+    Raises:
+        ScheduleMissing: there is none.
+        ScheduleRefused: it cannot be so.
+        TemporalUnavailable: no answer; what was asked may have been done.
+        HandoffRefused: nothing can be done in this namespace.
+    """
+    try:
+        yield
+    except RPCError as error:
+        if names_the_thing(error):
+            raise ScheduleMissing from error
+        if error.status in _ONE_SCHEDULE:
+            raise ScheduleRefused(error.message) from error
+        raise from_temporal(error, namespace) from error

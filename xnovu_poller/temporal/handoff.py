@@ -24,7 +24,7 @@ from xnovu_poller.errors import HandoffRefused
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import Deliver
-from xnovu_poller.temporal.failures import from_temporal
+from xnovu_poller.temporal.failures import from_temporal, names_the_thing
 
 _log = log.get(__name__)
 _PATIENCE = timedelta(seconds=10)
@@ -124,7 +124,7 @@ class Handoff:
             # Not by the handle: it has no word for a workflow that somebody has paused.
             found = await self._client.workflow_service.describe_workflow_execution(asked, timeout=_PATIENCE)
         except RPCError as error:
-            if _names_the_workflow(error):
+            if names_the_thing(error):
                 return Fate.GONE
             raise from_temporal(error, self._client.namespace) from error
         return Fate.OPEN if found.workflow_execution_info.status in _OPEN else Fate.GONE
@@ -151,11 +151,3 @@ def _priority(claim: Claim) -> Priority:
     """Say ours, 0 to 9 and higher first, in Temporal's: 1 to 5 and lower first."""
     key = claim.enterprise_id.encode()[:_FAIRNESS_BYTES].decode(errors="ignore")
     return Priority(priority_key=5 - claim.priority // 2, fairness_key=key)
-
-
-def _names_the_workflow(error: RPCError) -> bool:
-    """Tell a missing workflow from a missing namespace: Temporal says NOT_FOUND of both."""
-    if error.status is not RPCStatusCode.NOT_FOUND:
-        return False
-    kinds = {detail.type_url.rpartition("/")[2] for detail in error.grpc_status.details}
-    return not any(kind.endswith("NamespaceNotFoundFailure") for kind in kinds)

@@ -21,7 +21,11 @@ from xnovu_poller import log
 from xnovu_poller.errors import TemporalUnavailable
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.activities import Executor
+from xnovu_poller.temporal.chores import Chores
 from xnovu_poller.temporal.failures import from_temporal
+from xnovu_poller.temporal.firing import RuleFiring
+from xnovu_poller.temporal.orchestration import OrchestrationWorkflow
+from xnovu_poller.temporal.rule_workflow import RuleExecutionWorkflow
 from xnovu_poller.temporal.workflows import NotificationProcessingWorkflow
 
 Connection = Client
@@ -29,6 +33,9 @@ Connection = Client
 
 Executing = Worker
 """The worker of a process, in Temporal's sense."""
+
+WORKFLOWS = [NotificationProcessingWorkflow, RuleExecutionWorkflow, OrchestrationWorkflow]
+"""All that an executor carries out."""
 
 _log = log.get(__name__)
 _PATIENCE = timedelta(seconds=5)
@@ -150,21 +157,37 @@ async def register_search_attributes(client: Client) -> bool:
     return True
 
 
-def executor(client: Client, *, task_queue: str, activities: Executor, limits: Limits) -> Worker:
+def executor(
+    client: Client,
+    *,
+    task_queue: str,
+    activities: Executor,
+    firing: RuleFiring,
+    chores: Chores,
+    limits: Limits,
+) -> Worker:
     """Make the worker of this process; it does not run yet."""
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[NotificationProcessingWorkflow],
-        activities=[activities.deliver, activities.lose],
+        workflows=WORKFLOWS,
+        activities=[
+            activities.deliver,
+            activities.lose,
+            firing.fire,
+            chores.rules,
+            chores.retention,
+            chores.statistics,
+            chores.doctor,
+        ],
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,
         # A local activity occupies its workflow task: with as many of the one as of the other no task
         # would be free to end a workflow.
         max_concurrent_local_activities=max(1, limits.workflow_tasks * 4 // 5),
         max_cached_workflows=limits.cached_workflows,
-        # The sandbox took a fifth of the worker's time; that our one workflow is deterministic is seen by
-        # replaying its histories.
+        # The sandbox took a fifth of the worker's time; that our workflows are deterministic is seen by
+        # replaying their histories.
         workflow_runner=UnsandboxedWorkflowRunner(),
         # A stranger would get again and again what it has refused: what its workflow tasks schedule.
         disable_eager_activity_execution=True,

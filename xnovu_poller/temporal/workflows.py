@@ -1,8 +1,7 @@
 """The workflow of a claim: the order of its tries and nothing else."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import timedelta
-from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -11,14 +10,11 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from xnovu_poller.errors import StoreUnavailable
     from xnovu_poller.temporal import contract
-    from xnovu_poller.temporal.activities import STRANGER, Executor
+    from xnovu_poller.temporal.activities import Executor
     from xnovu_poller.temporal.contract import Deliver
+    from xnovu_poller.temporal.strangers import by_our_own, tries_before
 
 _FIRST_WAIT = timedelta(seconds=1)
-_LONGEST_WAIT_FOR_OUR_OWN = timedelta(seconds=30)
-"""In steps of a second: doubled, a few refusals by chance among as many strangers as our own would take minutes."""
-
-Answer = TypeVar("Answer")
 
 
 @workflow.defn(name=contract.WORKFLOW)
@@ -58,7 +54,7 @@ class NotificationProcessingWorkflow:
             )
 
         try:
-            _tell(work, await _by_our_own(deliver))
+            _tell(work, await by_our_own(deliver))
         except FailureError as error:
             await _lose(work, _fault(error))
 
@@ -80,7 +76,7 @@ async def _tried_at_once(work: Deliver) -> int | None:
         fault = _fault(error)
         pause = fault.next_retry_delay if isinstance(fault, ApplicationError) else None
         await workflow.sleep(max(_FIRST_WAIT, pause or _FIRST_WAIT))
-        return 1 if _tries_before(fault) is None else 0
+        return 1 if tries_before(fault) is None else 0
     _tell(work, outcome)
     return None
 
@@ -98,34 +94,8 @@ async def _lose(work: Deliver, fault: BaseException | None) -> None:
             retry_policy=RetryPolicy(initial_interval=_FIRST_WAIT, maximum_interval=timedelta(minutes=1)),
         )
 
-    await _by_our_own(lose)
+    await by_our_own(lose)
     _tell(work, contract.LOST if work.single else None)
-
-
-async def _by_our_own(ask: Callable[[int], Awaitable[Answer]]) -> Answer:
-    """Ask until an executor of our own deployment takes it; the pauses grow.
-
-    Args:
-        ask: schedules the activity; it is told how many tries our own executors have made.
-    """
-    made, pause = 0, _FIRST_WAIT
-    while True:
-        try:
-            return await ask(made)
-        except ActivityError as error:
-            before = _tries_before(error.cause)
-            if before is None:
-                raise
-            made += before
-        await workflow.sleep(pause)
-        pause = min(pause + _FIRST_WAIT, _LONGEST_WAIT_FOR_OUR_OWN)
-
-
-def _tries_before(fault: BaseException | None) -> int | None:
-    """Say how many tries came before a stranger's refusal; None if it is none."""
-    if isinstance(fault, ApplicationError) and fault.type == STRANGER:
-        return int(fault.details[0]) if fault.details else 0
-    return None
 
 
 def _tell(work: Deliver, outcome: str | None) -> None:

@@ -15,11 +15,12 @@ import psycopg
 
 from benchmarks.speed import rows
 from benchmarks.speed.scene import Figures, Scene
-from xnovu_poller.loops.purge import Purge
 from xnovu_poller.store.due import NEW
 from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.purge import purge
 from xnovu_poller.store.transitions import by_executors, by_loops, holding
 from xnovu_poller.store.transitions.by_loops import Place, Terms
+from xnovu_poller.temporal.chores import SHARE
 
 KEEP = timedelta(days=90)
 BEAT_SECONDS = 0.04
@@ -55,13 +56,13 @@ async def measure(scene: Scene) -> Figures:
         stack.push_async_callback(engine.dispose)
         producer = stack.enter_context(psycopg.connect(url, autocommit=True))
         load = _Load(engine, producer)
-        purge = Purge(engine, KEEP)
-        spent, through = 0.0, False
-        while not through:
+        after: int | None = 0
+        spent = 0.0
+        while after is not None:
             await load.until(time.monotonic() + NORMAL_SECONDS, load.normal)
             moment = time.monotonic()
             end = moment + BESIDE_SECONDS
-            through, _ = await asyncio.gather(_purge_until(purge, end), load.until(end, load.beside))
+            after, _ = await asyncio.gather(_purge_until(engine, after, end), load.until(end, load.beside))
             spent += time.monotonic() - moment
         left = (producer.execute(_LEFT).fetchone() or (None,))[0]
     if left != 0:
@@ -73,14 +74,14 @@ async def measure(scene: Scene) -> Figures:
     }
 
 
-async def _purge_until(purge: Purge, end: float) -> bool:
-    """Turn the purge as its drain does, rests included; tell whether it is through."""
-    while time.monotonic() < end:
-        rest = await purge.turn()
-        if rest == purge.interval:
-            return True
-        await asyncio.sleep(rest.total_seconds())
-    return False
+async def _purge_until(engine: Engine, after: int, end: float) -> int | None:
+    """Purge as the chore does, rests included; tell where to go on, or None if it is through."""
+    place: int | None = after
+    while place is not None and time.monotonic() < end:
+        begun = time.monotonic()
+        place = (await purge(engine, place, KEEP)).after
+        await asyncio.sleep((time.monotonic() - begun) * (1 / SHARE - 1))
+    return place
 
 
 @dataclass

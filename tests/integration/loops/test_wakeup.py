@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.support.proxy import proxied
-from tests.support.rows import Db, a_notification
+from tests.support.rows import Db, a_notification, a_rule, a_workflow
 from tests.support.waiting import eventually
 from xnovu_poller.loops import wakeup
 from xnovu_poller.loops.wakeup import AFTER_SECONDS, Wakeup
@@ -17,20 +17,25 @@ LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'xnovu:wa
 
 
 class Wakes:
-    """Counts wake-ups."""
+    """Counts wake-ups, and words of rules."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.rules = 0
 
     async def wake(self) -> None:
         """Count."""
         self.count += 1
 
+    def rules_changed(self) -> None:
+        """Count."""
+        self.rules += 1
+
 
 @asynccontextmanager
 async def listening(url: str, wakes: Wakes, *, silence: timedelta = timedelta(30)) -> AsyncIterator[Wakeup]:
     """Listen, and have done with the wake-up of the first connection."""
-    made = Wakeup(url, wakes.wake, silence=silence, pause=timedelta(milliseconds=10))
+    made = Wakeup(url, wakes.wake, wakes.rules_changed, silence=silence, pause=timedelta(milliseconds=10))
     running = asyncio.create_task(made.run())
     try:
         await eventually(lambda: made.listening and wakes.count == len(AFTER_SECONDS))
@@ -60,6 +65,28 @@ async def test_a_wake_up_during_the_turns_begins_them_anew(database: str, db: Db
         await eventually(lambda: wakes.count == len(AFTER_SECONDS) + 2 + len(AFTER_SECONDS))
 
 
+async def test_a_rule_that_is_written_is_told_of_and_wakes_no_loop(database: str, db: Db) -> None:
+    """The first connection counts as a word of rules too."""
+    wakes = Wakes()
+    async with listening(database, wakes):
+        assert wakes.rules == 1
+        made = a_rule(db, workflow=a_workflow(db))
+        await eventually(lambda: wakes.rules == 2)
+        db.execute("UPDATE notify.ent_notification_rule SET deactivated = true WHERE id = %s", [made])
+        await eventually(lambda: wakes.rules == 3)
+
+        assert wakes.count == len(AFTER_SECONDS)
+
+
+async def test_a_row_for_soon_is_told_of(database: str, db: Db) -> None:
+    """So that the alarm can be set; what is for later it finds by itself."""
+    wakes = Wakes()
+    async with listening(database, wakes):
+        a_notification(db, scheduled_for=datetime.now(UTC) + timedelta(minutes=1))
+
+        await eventually(lambda: wakes.count == 2 * len(AFTER_SECONDS))
+
+
 async def test_a_killed_connection_comes_back_and_counts_as_a_wake_up(database: str, db: Db) -> None:
     """What was committed meanwhile was heard by nobody."""
     wakes = Wakes()
@@ -73,6 +100,7 @@ async def test_a_killed_connection_comes_back_and_counts_as_a_wake_up(database: 
 
     assert again is not None
     assert again != found
+    assert wakes.rules == 2
 
 
 async def test_a_half_open_connection_is_noticed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

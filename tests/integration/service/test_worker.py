@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.support.novu import NovuStandIn
 from tests.support.proxy import proxied
-from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.rows import Db, a_notification, a_workflow, row, written
 from tests.support.waiting import eventually, wait_until
 from tests.support.worker import WorkerProgram, deliveries, running_worker
 from xnovu_poller.dev.ports import LOOPBACK
@@ -32,6 +33,11 @@ def is_sent(db: Db, notification_id: int) -> bool:
 def listens(worker: WorkerProgram) -> bool:
     """Say whether wake-ups would be heard."""
     return bool(worker.get_status()["wakeup"]["listening"])
+
+
+def ahead(**span: float) -> datetime:
+    """Give a time that has not come yet."""
+    return datetime.now(UTC) + timedelta(**span)
 
 
 async def healed(worker: WorkerProgram) -> None:
@@ -174,7 +180,7 @@ def test_groups_share_a_workflow_from_end_to_end(
         "task_queue": worker_environment["TEMPORAL_TASK_QUEUE"],
         "search_attributes": True,
     }
-    assert set(told["loops"]) == {"new", "scheduled", "failed", "rescue", "cancel", "purge"}
+    assert set(told["loops"]) == {"new", "scheduled", "failed", "rescue", "cancel"}
     assert set(told["backlog"]) == {"in_flight", "new", "scheduled", "failed"}
     assert {loop["last_error"] for loop in told["loops"].values()} == {None}
     assert told["executors"] == {"wanted": 0, "pids": [], "restarts": 0}
@@ -195,6 +201,35 @@ def test_a_new_row_does_not_wait_for_the_poll(db: Db, worker_environment: Told, 
         wait_until(lambda: is_sent(db, new) and is_sent(db, scheduled))
 
 
+def sleeps(worker: WorkerProgram) -> bool:
+    """Say whether the alarm knows of a time that has not come."""
+    return bool(worker.get_status()["alarm"]["next_due_in_seconds"])
+
+
+def test_a_set_time_does_not_wait_for_the_poll(db: Db, worker_environment: Told, tmp_path: Path) -> None:
+    """Neither one that is written for soon, nor one that is moved there; one that is moved away waits."""
+    workflow = a_workflow(db)
+    with running_worker(
+        tmp_path, **{**worker_environment, "SCHEDULED_POLL_INTERVAL_MS": "3600000"}
+    ) as worker:
+        wait_until(lambda: listens(worker), within=20)
+        nearer = a_notification(db, workflow=workflow, scheduled_for=ahead(hours=1))
+        away = a_notification(db, workflow=workflow, scheduled_for=ahead(seconds=1.5))
+        wait_until(lambda: sleeps(worker))
+        written(db, away, scheduled_for=ahead(hours=1))
+        soon = a_notification(db, workflow=workflow, scheduled_for=ahead(seconds=1.5))
+        written(db, nearer, scheduled_for=ahead(seconds=1.6))
+
+        wait_until(lambda: is_sent(db, soon) and is_sent(db, nearer))
+
+        assert row(db, away)["attempt"] == 0
+        assert worker.get_status()["alarm"]["on"] is True
+        assert worker.stop() == 0
+    for one in (soon, nearer):
+        found = row(db, one)
+        assert found["processed_at"] >= found["scheduled_for"]
+
+
 def test_without_wake_ups_the_poll_finds_the_rows_of_the_named_enterprises(
     db: Db, worker_environment: Told, tmp_path: Path
 ) -> None:
@@ -204,10 +239,10 @@ def test_without_wake_ups_the_poll_finds_the_rows_of_the_named_enterprises(
         worker.until_logged("worker started")
         workflow = a_workflow(db)
         theirs = a_notification(db, workflow=workflow, enterprise="globex")
-        ours = a_notification(db, workflow=workflow, enterprise="initech")
+        ours = a_notification(db, workflow=workflow, enterprise="initech", scheduled_for=ahead(seconds=0.5))
         wait_until(lambda: is_sent(db, ours))
         status = worker.get_status()
         assert worker.stop() == 0
-    assert status["wakeup"] == {"on": False, "listening": False}
+    assert (status["wakeup"], status["alarm"]) == ({"on": False, "listening": False}, {"on": False})
     assert status["enterprises"] == ["acme", "initech"]
     assert row(db, theirs)["attempt"] == 0

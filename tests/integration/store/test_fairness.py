@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from tests.support.rows import Db, a_notification, notifications, open_db
 from xnovu_poller.lifecycle import Claim
-from xnovu_poller.store.due import NEW, Ring, claim_sql
+from xnovu_poller.store.due import NEW, SCHEDULED, Ring, claim_sql
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.transitions import by_executors, by_loops
 from xnovu_poller.store.transitions.by_loops import Place, Terms, claim
@@ -144,6 +144,8 @@ async def test_claimers_side_by_side_pass_the_bound_by_a_claim_each_at_most(engi
     """What a loop remembers is not that nobody else claims."""
     notifications(db, 900)
     terms, places = replace(TERMS, batch=50, max_in_flight=300), [Place()] * 4
+    # Whoever connects first takes long, and then trusts for longer what it remembers.
+    await asyncio.gather(*(claim(engine, SCHEDULED, terms, place) for place in places))
 
     for _ in range(8):
         claimed = await asyncio.gather(*(claim(engine, NEW, terms, place) for place in places))

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 from tests.support.postgres import migrated_copy
 from xnovu_poller.dev.postgres import Postgres
-from xnovu_poller.store import purge, reads
+from xnovu_poller.store import doctor, purge, reads, rules, statistics
 from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Ring, claim_sql
 from xnovu_poller.store.engine import worker_options
 from xnovu_poller.store.transitions import by_chunks, by_executors, by_loops, by_operators, holding
@@ -44,6 +44,12 @@ STATEMENTS: dict[str, TextClause] = {
     "purge": purge._PURGE,
     "withdrawn": reads._WITHDRAWN,
     "backlog": reads._BACKLOG,
+    "next due": reads._NEXT_DUE,
+    "waits": statistics._WAITS,
+    "counted": statistics._COUNTED,
+    "leases": doctor._LEASES,
+    "fire": rules._FIRE,
+    "made": rules._MADE,
     **{f"held back {name}": statement for name, statement in reads._HELD_BACK.items()},
 }
 
@@ -138,6 +144,14 @@ def test_a_claim_seeks_each_row_where_it_lies(filled: Connection, name: str) -> 
     assert len(by_priority) == 2
     assert all("(priority = level" in bounds for bounds in by_priority)
     assert all("ROW(" in bounds or "(id > " in bounds for bounds in by_priority)
+
+
+def test_the_next_due_row_is_the_first_of_its_index(filled: Connection) -> None:
+    """However many enterprises there are: one step, no sort."""
+    kinds = [(node["Node Type"], node.get("Index Name")) for node in nodes(plan_of(filled, reads._NEXT_DUE))]
+
+    assert [kind for kind, _ in kinds if "Sort" in kind] == []
+    assert {name for _, name in kinds if name} == {"ent_notification_scheduled_time"}
 
 
 def test_a_scan_would_be_seen(filled: Connection) -> None:

@@ -1,6 +1,7 @@
 """Questions without effect."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,13 @@ from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.reads import Lapsed, Template, Wish, Workflow
 
 HOUR = timedelta(hours=1)
+
+
+async def ahead(engine: Engine) -> timedelta:
+    """Say how far the next row to come due is."""
+    found = await reads.next_due(engine)
+    assert found is not None
+    return found
 
 
 async def test_a_workflow_is_read_whole(engine: Engine, db: Db) -> None:
@@ -140,6 +148,35 @@ async def test_the_backlog_counts_what_is_due(engine: Engine, db: Db) -> None:
         a_notification(db, status=status)
 
     assert await reads.backlog(engine) == {"in_flight": 1, "new": 3, "scheduled": 1, "failed": 2}
+
+
+async def test_the_next_row_to_come_due_is_known(engine: Engine, db: Db) -> None:
+    """Of all enterprises, whatever its priority; what is due already, is not meant or ends never is none."""
+    for columns in (
+        {"scheduled_for": "2020-01-01T00:00Z"},
+        {"scheduled_for": "2100-01-01T00:00Z", "deactivated": True},
+        {"scheduled_for": "2100-01-01T00:00Z", "publish_status": "DRAFT"},
+        {"scheduled_for": "2100-01-01T00:00Z", "status": Status.RETRACTED},
+        {"scheduled_for": "infinity"},
+        {"scheduled_for": "-infinity"},
+        {},
+    ):
+        a_notification(db, **dict[str, Any](columns))
+    assert await reads.next_due(engine) is None
+
+    far, near = (
+        a_notification(db, enterprise=enterprise, priority=priority, scheduled_for="290000-01-01T00:00Z")
+        for enterprise, priority in (("a", 9), ("z", 0))
+    )
+    assert await ahead(engine) > timedelta(days=365 * 280_000)
+    for made, later in ((far, "2 h"), (near, "1 h")):
+        db.execute(
+            "UPDATE notify.ent_notification SET scheduled_for = now() + %s::interval WHERE id = %s",
+            [later, made],
+        )
+    assert HOUR - timedelta(minutes=1) < await ahead(engine) <= HOUR
+    written(db, near, scheduled_for=None)
+    assert await ahead(engine) > HOUR
 
 
 async def test_a_count_stops_in_time(engine: Engine, db: Db) -> None:

@@ -1,14 +1,28 @@
-"""A client of the session's Temporal, and an executor that runs there."""
+"""A client of the session's Temporal, an executor that runs there, and a deployment of each test's own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, ScheduleHandle
 
-from tests.support.executing import Executing, executing
+from tests.support.executing import Executing, executing, schedules_of
 from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_workflow
 from xnovu_poller.store.engine import Engine
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.orchestra import Orchestra
+from xnovu_poller.temporal.reconcile import reconcile
+from xnovu_poller.temporal.schedules import Schedules
 from xnovu_poller.temporal.worker import Address, connect
+
+Run = Callable[[], Coroutine[Any, Any, dict[str, int]]]
+Make = Callable[..., Orchestra]
+
+HOURLY = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -24,3 +38,58 @@ async def executor(
     """A running executor."""
     async with executing(client, task_queue, engine, novu_standin) as made:
         yield made
+
+
+@pytest.fixture
+async def deployment(client: Client) -> AsyncIterator[UUID]:
+    """A deployment whose schedules go with the test."""
+    made = uuid4()
+    yield made
+    async for one in await client.list_schedules(f"ScheduleId STARTS_WITH '{contract.prefix(made)}'"):
+        await client.get_schedule_handle(one.id).delete()
+
+
+@pytest.fixture
+def schedules(client: Client, task_queue: str, deployment: UUID) -> Schedules:
+    """The schedules of the deployment's rules."""
+    return schedules_of(client, task_queue, deployment)
+
+
+@pytest.fixture
+async def running(
+    client: Client, task_queue: str, deployment: UUID, engine: Engine, novu_standin: NovuStandIn
+) -> AsyncIterator[Executing]:
+    """A running executor of the deployment."""
+    async with executing(client, task_queue, engine, novu_standin, deployment=deployment) as made:
+        yield made
+
+
+@pytest.fixture
+def workflow(db: Db) -> int:
+    """What the notifications of rules are of."""
+    return a_workflow(db)
+
+
+@pytest.fixture
+def run(engine: Engine, schedules: Schedules) -> Run:
+    """Reconcile, and give the counts that are not 0."""
+
+    async def reconciled() -> dict[str, int]:
+        done = await reconcile(engine, schedules, datetime.now(UTC))
+        return {kind: count for kind, count in asdict(done).items() if count}
+
+    return reconciled
+
+
+@pytest.fixture
+def make(client: Client, task_queue: str, deployment: UUID) -> Make:
+    """Make the orchestra of the deployment, hourly unless said else: what runs is then rung for."""
+    return lambda every=HOURLY, queue=task_queue: Orchestra(
+        client, deployment=deployment, task_queue=queue, every=every
+    )
+
+
+@pytest.fixture
+def handle(client: Client, deployment: UUID) -> ScheduleHandle:
+    """The schedule of the orchestration."""
+    return client.get_schedule_handle(contract.orchestration_schedule(deployment))

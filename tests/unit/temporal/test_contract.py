@@ -1,15 +1,16 @@
 """What travels through Temporal, and the times that follow from the longest call."""
 
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
 from temporalio.converter import DataConverter
 
+from xnovu_poller import metrics
 from xnovu_poller.lifecycle import Work
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.contract import LONGEST_TASK, Deliver
+from xnovu_poller.temporal.contract import LONGEST_TASK, Deliver, Fire, Orchestrate
 
 CALLS = [timedelta(milliseconds=100), timedelta(seconds=10), timedelta(seconds=110)]
 LONG = timedelta(seconds=300)
@@ -43,6 +44,35 @@ def test_nothing_but_these_fields_travels() -> None:
     """No payload, no recipient, no secret: whoever adds a field has to look at this."""
     names = {field.name for field in fields(Deliver)}
     assert names == {"deployment", "works", "enterprise_id", "call_seconds", "searchable"}
+
+
+@pytest.mark.parametrize(
+    ("travels", "names"),
+    [(Fire, {"deployment", "rule_id", "at"}), (Orchestrate, {"deployment"})],
+    ids=["rule", "chores"],
+)
+def test_nothing_but_these_fields_travels_for_rules_and_chores(
+    travels: type[Fire | Orchestrate], names: set[str]
+) -> None:
+    """No payload, no recipient, no secret: whoever adds a field has to look at this."""
+    assert {field.name for field in fields(travels)} == names
+
+
+def test_schedules_and_what_they_start_have_names_of_the_deployment() -> None:
+    """The last one is spelt as Temporal spells it: a one-time rule that comes late fires under it."""
+    deployment = UUID("12345678-9abc-4def-8123-456789abcdef")
+    name = contract.rule_schedule(deployment, 7)
+
+    assert name == "12345678-rule-7"
+    assert name.startswith(contract.rule_schedules(deployment))
+    assert contract.orchestration_schedule(deployment) == "12345678-orchestration"
+    at = datetime(2026, 11, 22, 17, tzinfo=timezone(timedelta(hours=8)))
+    assert contract.scheduled_start(name, at) == "12345678-rule-7-2026-11-22T09:00:00Z"
+
+
+def test_the_chores_are_counted_by_their_names() -> None:
+    """The metrics stand on a lower floor, and name them themselves."""
+    assert contract.CHORES == metrics.CHORE_NAMES
 
 
 def test_the_deployment_has_a_short_name() -> None:

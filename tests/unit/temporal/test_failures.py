@@ -10,13 +10,15 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from xnovu_poller.errors import (
     HandoffRefused,
+    ScheduleMissing,
+    ScheduleRefused,
     StoreUnavailable,
     TemporalUnavailable,
     Unfinished,
     WorkflowNotFound,
     XnovuError,
 )
-from xnovu_poller.temporal.failures import from_temporal, to_temporal
+from xnovu_poller.temporal.failures import from_temporal, reach_schedules, to_temporal
 
 PAUSE = timedelta(seconds=7)
 
@@ -91,3 +93,36 @@ def test_a_missing_namespace_is_named() -> None:
     assert "namespace ours does not exist" in str(
         from_temporal(RPCError("x", RPCStatusCode.NOT_FOUND, b""), "ours")
     )
+
+
+@pytest.mark.parametrize("status", [RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION])
+async def test_one_schedule_that_is_refused_says_why(status: RPCStatusCode) -> None:
+    """In the server's own words, which speak of times and names; but not without end."""
+    with pytest.raises(ScheduleRefused) as caught:
+        async with reach_schedules("ours"):
+            raise RPCError("unknown time zone" + "!" * 1000, status, b"")
+
+    assert str(caught.value).startswith("Temporal: refuses the schedule (unknown time zone!")
+    assert len(str(caught.value)) < 400
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (RPCStatusCode.NOT_FOUND, ScheduleMissing),
+        (RPCStatusCode.PERMISSION_DENIED, HandoffRefused),
+        (RPCStatusCode.RESOURCE_EXHAUSTED, TemporalUnavailable),
+        (RPCStatusCode.UNAVAILABLE, TemporalUnavailable),
+    ],
+    ids=str,
+)
+async def test_what_concerns_all_schedules_is_told_from_what_concerns_one(
+    status: RPCStatusCode, kind: type[XnovuError]
+) -> None:
+    """One that is refused stops no other; an absence does."""
+    with pytest.raises(XnovuError) as caught:
+        async with reach_schedules("ours"):
+            raise RPCError("x", status, b"")
+
+    assert type(caught.value) is kind

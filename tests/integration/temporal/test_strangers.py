@@ -2,36 +2,37 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, ScheduleHandle, WorkflowHandle
 
+from tests.integration.temporal.conftest import HOURLY, Make
 from tests.support.delivering import a_claimed
-from tests.support.executing import LIMITS, STRANGER, Executing, claims_of, executing
+from tests.support.executing import FORGETFUL, STRANGER, Executing, claims_of, executing, executing_for
+from tests.support.firing import has_refused, made, report_of
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, row
+from tests.support.rows import Db, a_rule, row
 from tests.support.waiting import eventually
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.errors import StoreUnavailable, WorkflowNotFound
 from xnovu_poller.lifecycle import Work
+from xnovu_poller.store import chores
 from xnovu_poller.store.engine import Engine
+from xnovu_poller.temporal.schedules import Schedules
 
-Run = Callable[[], AbstractAsyncContextManager[Executing]]
-
-FORGETFUL = replace(LIMITS, cached_workflows=0)
-"""Temporal waits ten seconds for an executor that keeps a workflow in memory and has left."""
+Begin = Callable[[], AbstractAsyncContextManager[Executing]]
 
 
 @pytest.fixture
-def stranger(client: Client, task_queue: str, engine: Engine, novu_standin: NovuStandIn) -> Run:
+def stranger(client: Client, task_queue: str, engine: Engine, novu_standin: NovuStandIn) -> Begin:
     """Run an executor that takes our deployment for another one; the tools are the same."""
     return lambda: executing(client, task_queue, engine, novu_standin, limits=FORGETFUL, deployment=STRANGER)
 
 
 @pytest.fixture
-def ours(client: Client, task_queue: str, engine: Engine, novu_standin: NovuStandIn) -> Run:
+def ours(client: Client, task_queue: str, engine: Engine, novu_standin: NovuStandIn) -> Begin:
     """Run an executor of our own."""
     return lambda: executing(client, task_queue, engine, novu_standin, limits=FORGETFUL)
 
@@ -80,7 +81,7 @@ def claimed(db: Db, count: int) -> list[Work]:
 
 @pytest.mark.parametrize("count", [1, 2], ids=["single", "group"])
 async def test_a_stranger_alone_changes_nothing_and_we_go_on(
-    db: Db, novu_standin: NovuStandIn, stranger: Run, ours: Run, task_queue: str, count: int
+    db: Db, novu_standin: NovuStandIn, stranger: Begin, ours: Begin, task_queue: str, count: int
 ) -> None:
     """A refusal is no try: not of the local activity, and not of the regular one."""
     works = claimed(db, count)
@@ -101,7 +102,7 @@ async def test_a_stranger_alone_changes_nothing_and_we_go_on(
 
 
 async def test_a_strangers_refusal_between_two_tries_is_none_of_them(
-    db: Db, novu_standin: NovuStandIn, stranger: Run, ours: Run, task_queue: str
+    db: Db, novu_standin: NovuStandIn, stranger: Begin, ours: Begin, task_queue: str
 ) -> None:
     """Our own have made a local one and one of two regular ones: the last, which is left, records the failure."""
     works = claimed(db, 2)
@@ -122,7 +123,7 @@ async def test_a_strangers_refusal_between_two_tries_is_none_of_them(
 
 
 async def test_a_stranger_does_not_lose_what_is_ours(
-    db: Db, stranger: Run, ours: Run, task_queue: str, monkeypatch: pytest.MonkeyPatch
+    db: Db, stranger: Begin, ours: Begin, task_queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That contact was lost is recorded by our own, too."""
 
@@ -146,3 +147,41 @@ async def test_a_stranger_does_not_lose_what_is_ours(
         await handle.result()
 
     assert {row(db, one.notification_id)["error_details"]["code"] for one in works} == {"lost_contact"}
+
+
+async def test_a_stranger_fires_no_rule_of_ours(
+    running: Executing, db: Db, workflow: int, client: Client, deployment: UUID
+) -> None:
+    """It refuses, and ours is asked again until it gets it."""
+    rule, queue = a_rule(db, workflow=workflow), f"{deployment}-shared"
+    schedules = Schedules(client, deployment=deployment, task_queue=queue, searchable=True)
+    async with executing_for(STRANGER, running, queue, limits=FORGETFUL):
+        handle = client.get_workflow_handle(await schedules.fire(rule))
+        await eventually(lambda: has_refused(handle))
+    assert made(db, rule) == []
+    async with executing_for(deployment, running, queue, limits=FORGETFUL):
+        assert await handle.result() == "created"
+
+
+async def test_a_stranger_does_no_chore_of_ours(
+    running: Executing, client: Client, deployment: UUID, engine: Engine, make: Make, handle: ScheduleHandle
+) -> None:
+    """Its database is another; ours does it as soon as it gets it."""
+    queue = f"{deployment}-shared"
+    orchestra = make(HOURLY, queue)
+    async with executing_for(STRANGER, running, queue, limits=FORGETFUL):
+        await orchestra.ensure()
+        await orchestra.ring()
+
+        async def it_refused() -> bool:
+            recent = (await handle.describe()).info.recent_actions
+            if not recent:
+                return False
+            begun = client.get_workflow_handle(recent[-1].action.workflow_id)  # type: ignore[attr-defined] # the only kind of action
+            return await has_refused(begun)
+
+        await eventually(it_refused)
+    assert await chores.noted(engine) == []
+    async with executing_for(deployment, running, queue, limits=FORGETFUL):
+        report = await report_of(client, handle)
+    assert "error" not in report["rules"]

@@ -1,0 +1,62 @@
+"""A worker is killed while rules fire: what it had begun is made once, and what came meanwhile is not left out."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.support.deaths import HASTY, killed
+from tests.support.modes import only
+from tests.support.novu import NovuStandIn
+from tests.support.promise import assert_kept, until_settled
+from tests.support.rows import Db, a_rule, a_workflow
+from tests.support.scheduling import Scheduling, made_by, rule_row
+from tests.support.waiting import eventually, until_blocked
+from tests.support.worker import deliveries, running_worker
+
+FIRINGS = 20
+SECOND = timedelta(seconds=1)
+
+
+@only("single", because="a rule makes one notification at a time")
+async def test_twenty_firings_make_twenty_notifications(
+    db: Db, database: str, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """One for each time of the rule, each sent once.
+
+    Certain, for firings wait for the rule's row when the worker dies: PostgreSQL goes on with what it was told, and
+    nobody is left to hear of it.
+    """
+    told = {**worker_environment, **HASTY}
+    scheduling = await Scheduling.of(db, told["TEMPORAL_ADDRESS"])
+    first = datetime.now(UTC).replace(microsecond=0) + 4 * SECOND
+    times = [first + n * SECOND for n in range(FIRINGS)]
+    rule = a_rule(
+        db,
+        workflow=a_workflow(db),
+        trigger_config={
+            "interval": {"every": "1s"},
+            "start_at": times[0].isoformat(),
+            "end_at": times[-1].isoformat(),
+            # Who wants each firing, also those for which no worker was there, says so.
+            "overlap": "ALLOW_ALL",
+        },
+    )
+    with running_worker(tmp_path, "killed", **told) as worker:
+        await eventually(lambda: len(made_by(db, rule)) >= FIRINGS // 3, within=30)
+        with db.transaction():
+            db.execute("SELECT FROM notify.ent_notification_rule WHERE id = %s FOR UPDATE", [rule])
+            await until_blocked(database, "xnovu:worker")
+            await asyncio.to_thread(killed, worker)
+
+    with running_worker(tmp_path, "second", **told) as worker:
+        await eventually(lambda: len(made_by(db, rule)) >= FIRINGS, within=60)
+        await asyncio.to_thread(until_settled, db)
+        made = made_by(db, rule)
+        wanted = {scheduling.fired_for(rule, at) for at in times}
+        assert await asyncio.to_thread(worker.stop) == 0
+
+    assert {one["dedup_key"] for one in made} == wanted
+    assert deliveries(db, novu_standin) == [1] * FIRINGS
+    assert rule_row(db, rule)["last_outcome"] == "created"
+    assert_kept(db, novu_standin)

@@ -1,0 +1,142 @@
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.workflowservice.v1 import ListScheduleMatchingTimesRequest
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleHandle,
+    ScheduleSpec,
+    ScheduleState,
+)
+
+from xnovu_poller.lifecycle import RuleTrigger
+from xnovu_poller.rules import cron
+from xnovu_poller.rules.matcher import Firings
+from xnovu_poller.rules.preview import coming
+from xnovu_poller.rules.timing import Timing, timing
+from xnovu_poller.temporal.plans import spec_of
+
+CHANGES = {
+    "Europe/Berlin": ("2027-03-28T01:00Z", "2027-10-31T01:00Z"),
+    "America/New_York": ("2027-03-14T07:00Z", "2027-11-07T06:00Z"),
+    "Asia/Shanghai": ("2027-03-28T01:00Z",),
+    "Australia/Lord_Howe": ("2027-04-03T15:00Z", "2027-10-02T15:30Z"),
+    "America/Santiago": ("2027-04-04T03:00Z", "2027-09-05T04:00Z"),
+}
+"""When the clocks change in 2027: forth and back, by half an hour, at midnight; in Shanghai never."""
+
+CONFIGS: tuple[dict[str, object], ...] = (
+    {"cron": "30 1 * * *"},
+    {"cron": "30 2 * * *"},
+    {"cron": ["0 0 * * *", "0 12 * * SAT"]},
+    {"cron": "15,45 1,2 * * *"},
+    {"cron": "*/7 * * * *"},
+    {"cron": "0 */20 1-3 * * *"},
+    {"cron": "0 9 13 * FRI"},
+    {"cron": "30 2 * * *", "interval": {"every": "30m", "offset": "15m"}},
+    {"calendar": {"hour": "2-3", "minute": "*/30", "second": 59}},
+)
+
+
+@pytest.fixture
+async def client(temporal_address: str) -> Client:
+    """Connect to the real server."""
+    return await Client.connect(temporal_address)
+
+
+@asynccontextmanager
+async def scheduled(client: Client, spec: ScheduleSpec) -> AsyncIterator[ScheduleHandle]:
+    """Let a paused schedule stand for a moment."""
+    name = f"preview-{uuid.uuid4().hex}"
+    action = ScheduleActionStartWorkflow("Nothing", id=name, task_queue=name)
+    handle = await client.create_schedule(name, Schedule(action, spec, state=ScheduleState(paused=True)))
+    yield handle
+    await handle.delete()
+
+
+async def compare(client: Client, read: Timing, start: datetime) -> None:
+    """Compare what we foretell with the server's times, for a day after the start and for the next ten."""
+    after, until = start - timedelta(hours=1), start + timedelta(hours=28)
+    asked = ListScheduleMatchingTimesRequest(
+        namespace=client.namespace, start_time=stamp(after), end_time=stamp(until)
+    )
+    async with scheduled(client, spec_of(read)) as handle:
+        asked.schedule_id = handle.id
+        answer = await client.workflow_service.list_schedule_matching_times(asked)
+        described = await handle.describe()
+
+    assert [time.ToDatetime(UTC) for time in answer.start_time] == between(read, after, until)
+    assert described.info.next_action_times == [
+        one.at for one in coming(read, datetime.now(UTC), 10) if one.at
+    ]
+
+
+def between(read: Timing, after: datetime, until: datetime) -> list[datetime]:
+    """Give all times that we foretell, up to a time."""
+    firings, times = Firings(read), list[datetime]()
+    while (at := firings.next(after)) is not None and at <= until:
+        times.append(at)
+        after = at
+    return times
+
+
+def stamp(at: datetime) -> Timestamp:
+    """Spell a time as the server's interface does."""
+    spelt = Timestamp()
+    spelt.FromDatetime(at)
+    return spelt
+
+
+@pytest.mark.parametrize("zone", CHANGES)
+async def test_what_is_foretold_is_what_the_server_does(client: Client, zone: str) -> None:
+    """Over both changes of the clock, whatever the rule, to the second."""
+    # Some start long before the change, some shortly, and some within the hour that comes twice.
+    cases = [
+        (config, datetime.fromisoformat(change) - timedelta(minutes=place * 73 % 600 - 40))
+        for change in CHANGES[zone]
+        for place, config in enumerate(CONFIGS)
+    ]
+
+    await asyncio.gather(
+        *(
+            compare(
+                client,
+                timing(RuleTrigger.CRON, config | {"timezone": zone, "start_at": start.isoformat()}),
+                start,
+            )
+            for config, start in cases
+        )
+    )
+
+
+async def test_an_expression_is_read_as_the_server_reads_it(client: Client) -> None:
+    """The server is given the text itself, its seconds and its year in the places that it wants."""
+    fields = ["0", "*/7", "20-50/9", "7/15", "1,3,9-11", "8"]
+    days = [("*", "*"), ("*/5", "JAN-mar"), ("31", "*/2"), ("1-7", "Dec"), ("*", "6/2")]
+    weekdays = ["*", "7", "0-7", "1/2", "MON-fri", "*/3", "sun", "5-7"]
+    texts = [
+        f"{field} {field} 3-20/4 {day} {month} {weekday}"
+        for field, (day, month), weekday in zip(fields * 4, days * 5, weekdays * 3, strict=False)
+    ]
+    async with scheduled(client, ScheduleSpec(cron_expressions=[f"{text} *" for text in texts])) as handle:
+        theirs = (await handle.describe()).schedule.spec.calendars
+
+    assert len(theirs) == len(texts)
+    for text, their in zip(texts, theirs, strict=True):
+        ours = cron.calendar("cron", text)
+        for name in list(cron.FIELDS)[:-1]:
+            numbers = {number for span in getattr(ours, name) for number in span.numbers()}
+            ranges = getattr(their, name)
+            known = {
+                number % 7 if name == "day_of_week" else number
+                for each in ranges
+                for number in range(each.start, max(each.end, each.start) + 1, each.step or 1)
+            }
+            assert numbers == known, (text, name)

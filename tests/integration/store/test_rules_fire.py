@@ -1,0 +1,264 @@
+"""The firing of a rule in the database: one notification a key, whatever the rule holds and whoever else fires it."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.support.rows import (
+    Db,
+    a_notification,
+    a_rule,
+    a_single_rule,
+    a_workflow,
+    open_db,
+    rewritten,
+    row,
+    rule_row,
+)
+from tests.support.waiting import until_blocked
+from xnovu_poller.lifecycle import FireOutcome, RuleStatus, Status
+from xnovu_poller.store import rules
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.rules import Fired, Verdict
+
+AT = datetime(2030, 1, 1, 9, tzinfo=UTC)
+
+
+def told(db: Db, rule_id: int) -> tuple[str | None, bool, datetime | None, str | None]:
+    """Give what a rule tells of its firings: outcome, whether there is a time, for what it is done, status."""
+    found = rule_row(db, rule_id)
+    return found["last_outcome"], found["last_fired_at"] is not None, found["done_for"], found["rule_status"]
+
+
+async def test_a_firing_makes_the_notification_of_the_rule_as_it_is_now(
+    any_engine: Engine, any_database: str
+) -> None:
+    """Its words, its workflow, its recipients as they stand; due at once."""
+    with open_db(any_database) as db:
+        workflow = a_workflow(db)
+        made = a_rule(db, workflow=workflow, rule_payload={"recipients": ["a"], "text": "old"})
+        payload = {"recipients": ["b", "a", "b"], "text": "new", "deep": {"recipients": [1]}}
+        db.execute("UPDATE notify.ent_notification_rule SET rule_payload = %s", [Jsonb(payload)])
+
+        fired = await rules.fire(any_engine, made, "dep-rule-1-2030", None)
+
+        assert fired.outcome is FireOutcome.CREATED
+        assert fired.notification_id is not None
+        found = row(db, fired.notification_id)
+        assert told(db, made) == ("created", True, None, None)
+    assert (found["enterprise_id"], found["name"], found["dedup_key"]) == ("acme", "daily", "dep-rule-1-2030")
+    assert (found["notification_workflow_id"], found["notification_rule_id"]) == (workflow, made)
+    assert found["payload"] == {"text": "new", "deep": {"recipients": [1]}}
+    assert (found["recipients"], found["notification_status"]) == (["b", "a", "b"], Status.PENDING)
+    assert (found["scheduled_for"], found["publish_status"]) == (None, "PUBLISH")
+
+
+async def test_a_repeat_makes_nothing_and_tells_what_was_made(engine: Engine, db: Db) -> None:
+    """Also when the rule is another by then; newer news of it stays."""
+    made = a_rule(db, workflow=a_workflow(db))
+    first = await rules.fire(engine, made, "one", None)
+    rewritten(db, made, deactivated=True)
+    assert await rules.fire(engine, made, "two", None) == Fired(FireOutcome.INACTIVE, None)
+    before = rule_row(db, made)
+
+    assert await rules.fire(engine, made, "one", None) == Fired(FireOutcome.REPEATED, first.notification_id)
+
+    assert rule_row(db, made) == before
+    assert db.execute("SELECT FROM notify.ent_notification").rowcount == 1
+
+
+async def test_two_enterprises_may_fire_under_one_key(engine: Engine, db: Db) -> None:
+    """A key is its enterprise's."""
+    workflow = a_workflow(db)
+    a_notification(db, enterprise="globex", dedup_key="k")
+
+    assert (await rules.fire(engine, a_rule(db, workflow=workflow), "k", None)).outcome is FireOutcome.CREATED
+
+
+async def test_a_firing_whose_notification_is_purged_is_anew(engine: Engine, db: Db) -> None:
+    """The key is as long-lived as the notification."""
+    made = a_rule(db, workflow=a_workflow(db))
+    first = await rules.fire(engine, made, "one", None)
+    db.execute("DELETE FROM notify.ent_notification")
+
+    again = await rules.fire(engine, made, "one", None)
+
+    assert again.outcome is FireOutcome.CREATED
+    assert again.notification_id != first.notification_id
+
+
+@pytest.mark.parametrize("change", [{"deactivated": True}, {"publish_status": "DRAFT"}])
+async def test_an_inactive_rule_makes_nothing(engine: Engine, db: Db, change: dict[str, Any]) -> None:
+    """And tells why."""
+    made = a_rule(db, workflow=a_workflow(db))
+    rewritten(db, made, **change)
+
+    assert await rules.fire(engine, made, "k", None) == Fired(FireOutcome.INACTIVE, None)
+
+    assert told(db, made) == ("inactive", True, None, None)
+    assert db.execute("SELECT FROM notify.ent_notification").rowcount == 0
+
+
+async def test_a_rule_that_is_gone_makes_nothing(engine: Engine) -> None:
+    """There is no row that could tell."""
+    assert await rules.fire(engine, 1, "k", AT) == Fired(FireOutcome.GONE, None)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"recipients": None},
+        {"recipients": []},
+        {"recipients": {}},
+        {"recipients": {"0": "a"}},
+        {"recipients": "a"},
+        {"recipients": ""},
+        {"recipients": 1e300},
+        {"recipients": True},
+        {"recipients": [""]},
+        {"recipients": ["a", ""]},
+        {"recipients": ["a", None]},
+        {"recipients": [1]},
+        {"recipients": ["a", False]},
+        {"recipients": [["a"]]},
+        {"recipients": ["a", {"id": "b"}]},
+        {"recipients": ["a"] * 100_000 + [0]},
+        {"Recipients": ["a"], "recipient": "a"},
+    ],
+    ids=lambda payload: str(payload)[:40],
+)
+async def test_who_is_no_name_is_no_recipient(engine: Engine, db: Db, payload: dict[str, Any]) -> None:
+    """Whatever stands there, the firing ends and tells why; `rules validate` says it beforehand."""
+    made = a_rule(db, workflow=a_workflow(db), rule_payload=payload)
+
+    assert await rules.fire(engine, made, "k", None) == Fired(FireOutcome.NO_RECIPIENTS, None)
+
+    assert told(db, made)[0] == "no_recipients"
+    (doubt,) = await rules.doubts(engine, [made])
+    assert "recipients" in doubt.reason
+
+
+@pytest.mark.parametrize(
+    "recipients",
+    [["a"] * 100_000, ["topic:KEY", " ", '"', "\\", "é" * 1000, "\ue000", "null", "{a,b}", "x" * 100_000]],
+    ids=["many", "odd"],
+)
+async def test_names_are_taken_as_they_are_written(engine: Engine, db: Db, recipients: list[str]) -> None:
+    """In their order, however many, whatever signs they hold."""
+    made = a_rule(db, workflow=a_workflow(db), rule_payload={"recipients": recipients, "a": None})
+
+    fired = await rules.fire(engine, made, "k", None)
+
+    assert fired.notification_id is not None
+    found = row(db, fired.notification_id)
+    assert (found["recipients"], found["payload"]) == (recipients, {"a": None})
+    assert await rules.doubts(engine, [made]) == []
+
+
+async def test_a_one_time_rule_is_done_with_its_time(engine: Engine, db: Db) -> None:
+    """Whatever came of it; a firing by hand is not its time, and a cron rule is never done."""
+    workflow = a_workflow(db)
+    once, off, cron = (
+        a_single_rule(db, workflow=workflow),
+        a_single_rule(db, workflow=workflow, deactivated=True),
+        a_rule(db, workflow=workflow),
+    )
+    await rules.mark(engine, [Verdict(once, RuleStatus.FAILED, "Temporal: refuses it")])
+
+    await rules.fire(engine, once, "by hand", None)
+    assert told(db, once) == ("created", True, None, "FAILED")
+    await rules.fire(engine, once, "in time", AT)
+    await rules.fire(engine, off, "off", AT)
+    await rules.fire(engine, cron, "cron", AT)
+
+    assert told(db, once) == ("created", True, AT, "DONE")
+    assert rule_row(db, once)["rule_error"] is None
+    assert told(db, off) == ("inactive", True, AT, "DONE")
+    assert told(db, cron) == ("created", True, None, None)
+
+
+async def test_a_repeat_still_sees_that_the_rule_is_done(engine: Engine, db: Db) -> None:
+    """Where a person had made the row another one meanwhile; but what happened since is not written over."""
+    once = a_single_rule(db, workflow=a_workflow(db))
+    first = await rules.fire(engine, once, "k", AT)
+    db.execute("UPDATE notify.ent_notification_rule SET done_for = NULL, last_outcome = 'inactive'")
+
+    assert await rules.fire(engine, once, "k", AT) == Fired(FireOutcome.REPEATED, first.notification_id)
+
+    assert told(db, once) == ("inactive", True, AT, "DONE")
+
+
+async def test_two_firings_at_once_under_one_key_make_one(any_engine: Engine, any_database: str) -> None:
+    """Both wait for the rule; whoever comes second tells what the first has made."""
+    with open_db(any_database) as db, open_db(any_database) as holder:
+        made = a_single_rule(db, workflow=a_workflow(db))
+        with holder.transaction():
+            rewritten(holder, made, name="held")
+            firing = [asyncio.create_task(rules.fire(any_engine, made, "k", AT)) for _ in range(2)]
+            await until_blocked(any_database, "xnovu:test")
+        fired = await asyncio.gather(*firing)
+
+        (notification,) = db.execute("SELECT id, name FROM notify.ent_notification").fetchall()
+        assert {one.outcome for one in fired} == {FireOutcome.CREATED, FireOutcome.REPEATED}
+        assert {one.notification_id for one in fired} == {notification["id"]}
+        assert notification["name"] == "held"
+        assert told(db, made) == ("created", True, AT, "DONE")
+
+
+async def test_a_firing_behind_another_key_of_its_rule_makes_its_own(
+    any_engine: Engine, any_database: str
+) -> None:
+    """One after the other, none lost."""
+    with open_db(any_database) as db, open_db(any_database) as holder:
+        made = a_rule(db, workflow=a_workflow(db))
+        with holder.transaction():
+            rewritten(holder, made, name="held")
+            firing = [asyncio.create_task(rules.fire(any_engine, made, f"k{i}", None)) for i in range(4)]
+            await until_blocked(any_database, "xnovu:test")
+        fired = await asyncio.gather(*firing)
+
+        assert [one.outcome for one in fired] == [FireOutcome.CREATED] * 4
+        assert db.execute("SELECT FROM notify.ent_notification WHERE name = 'held'").rowcount == 4
+
+
+async def test_a_rule_that_goes_while_it_is_to_fire_is_gone(engine: Engine, db: Db, database: str) -> None:
+    """Its row was there when the firing began."""
+    made = a_rule(db, workflow=a_workflow(db))
+    with open_db(database) as holder, holder.transaction():
+        holder.execute("DELETE FROM notify.ent_notification_rule")
+        firing = asyncio.create_task(rules.fire(engine, made, "k", None))
+        await until_blocked(database, "xnovu:test")
+    assert await firing == Fired(FireOutcome.GONE, None)
+
+
+async def test_a_key_that_somebody_inserts_meanwhile_is_taken(engine: Engine, db: Db, database: str) -> None:
+    """By a producer of the same enterprise; the firing tells that it is there."""
+    made = a_rule(db, workflow=a_workflow(db))
+    with open_db(database) as producer, producer.transaction():
+        theirs = a_notification(producer, dedup_key="k")
+        firing = asyncio.create_task(rules.fire(engine, made, "k", None))
+        await until_blocked(database, "xnovu:test")
+
+    assert await firing == Fired(FireOutcome.REPEATED, theirs)
+
+
+async def test_who_holds_what_a_firing_needs_keeps_no_connection(
+    any_engine: Engine, any_database: str
+) -> None:
+    """The rule, its workflow, its key: each is given up soon, to be tried again, and nothing is made."""
+    with open_db(any_database) as db, open_db(any_database) as holder:
+        workflow, held = a_workflow(db), a_workflow(db, workflow_key="held")
+        made = [a_rule(db, workflow=one) for one in (workflow, held, workflow)]
+        with holder.transaction():
+            holder.execute("SELECT FROM notify.ent_notification_rule WHERE id = %s FOR UPDATE", [made[0]])
+            holder.execute("SELECT FROM notify.ent_notification_workflow WHERE id = %s FOR UPDATE", [held])
+            a_notification(holder, workflow=workflow, dedup_key=f"k{made[2]}")
+            fired = await asyncio.gather(
+                *(rules.fire(any_engine, one, f"k{one}", None) for one in made), return_exceptions=True
+            )
+        assert [str(one) for one in fired] == ["database: does not answer (LockNotAvailable)"] * 3
+        assert [told(db, one)[0] for one in made] == [None] * 3

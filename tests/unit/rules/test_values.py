@@ -1,0 +1,146 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from xnovu_poller.errors import RuleInvalid
+from xnovu_poller.rules.values import duration, moment, nearest, shown, zone_name
+
+NONE = timedelta(0)
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(0, 0), (90, 90), ("90s", 90), ("15m", 900), ("1h30m", 5400), (" 1D ", 86400)]
+)
+def test_a_duration_is_read(value: object, seconds: int) -> None:
+    """A number is seconds; a text names its units, largest first."""
+    assert duration("jitter", value, NONE, DAY) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "90", "1.5h", "m", "30m1h", "-5s", "\u0661s", 1.5, 90.0, True, None, [], float("nan"), "9" * 99],
+)
+def test_what_is_no_duration_is_refused(value: object) -> None:
+    """The sentence shows how one is written."""
+    with pytest.raises(RuleInvalid, match="1h30m"):
+        duration("jitter", value, NONE, DAY)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        -1,
+        86401,
+        pytest.param(10**5000, id="huge"),
+        pytest.param(-(10**5000), id="far below"),
+        "25h",
+        "9999d",
+        "999999h999999m999999999s",
+    ],
+)
+def test_a_duration_has_its_bounds(value: object) -> None:
+    """However far out it lies."""
+    with pytest.raises(RuleInvalid, match="write 0s to 1d"):
+        duration("jitter", value, NONE, DAY)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2027-01-31T09:00:00+01:00", datetime(2027, 1, 31, 8, tzinfo=UTC)),
+        ("2027-01-31T09:00Z", datetime(2027, 1, 31, 9, tzinfo=UTC)),
+        ("2027-01-31 09:00:00z", datetime(2027, 1, 31, 9, tzinfo=UTC)),
+        ("2027-01-31T09:00:00-0330", datetime(2027, 1, 31, 12, 30, tzinfo=UTC)),
+        ("2027-01-31T09:00:00", datetime(2027, 1, 31, 8, tzinfo=UTC)),
+        ("2027-10-31T02:30:00", datetime(2027, 10, 31, 0, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_read(value: str, expected: datetime) -> None:
+    """Without an offset it is a wall time of the zone, the first of two."""
+    assert moment("at", value, "Europe/Berlin", up=True) == expected
+
+
+@pytest.mark.parametrize(("up", "second"), [(True, 1), (False, 0)])
+def test_a_fraction_of_a_second_is_rounded(up: bool, second: int) -> None:  # noqa: FBT001 - a case of the table
+    """A start never comes early, an end never late."""
+    for fraction in (".000000001", ",5"):
+        read = moment("at", f"2027-01-31T09:00:00{fraction}Z", None, up=up)
+        assert read == datetime(2027, 1, 31, 9, 0, second, tzinfo=UTC)
+    assert moment("at", "2027-01-31T09:00:00.000Z", None, up=up).second == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "instead"),
+    [
+        ("2027-01-31", "ISO 8601"),
+        ("20270131T090000Z", "ISO 8601"),
+        ("tomorrow", "ISO 8601"),
+        (1_800_000_000, "ISO 8601"),
+        (None, "ISO 8601"),
+        ("\u0662027-01-31T09:00:00Z", "ISO 8601"),
+        ("2027-02-30T09:00:00Z", "no such day"),
+        ("2027-01-31T24:00:00Z", "no such day"),
+        ("2027-01-31T09:00:00+99:99", "no such day"),
+        ("0001-01-01T00:00:00+01:00", "2000 to 2100"),
+        ("9999-12-31T23:59:59-01:00", "2000 to 2100"),
+        ("2100-12-31T23:59:59.5Z", "2000 to 2100"),
+        ("2000-01-01T00:00:00+01:00", "2000 to 2100"),
+        ("2027-03-28T02:30:00", "does not exist in Europe/Berlin"),
+    ],
+)
+def test_what_names_no_instant_is_refused(value: object, instead: str) -> None:
+    """The sentence says what to write."""
+    with pytest.raises(RuleInvalid, match=instead):
+        moment("at", value, "Europe/Berlin", up=True)
+
+
+def test_a_wall_time_needs_a_zone() -> None:
+    """Nobody knows whose nine o'clock it would be."""
+    with pytest.raises(RuleInvalid, match="write its offset"):
+        moment("at", "2027-01-31T09:00:00", None, up=True)
+
+
+@pytest.mark.parametrize("name", ["UTC", "Asia/Shanghai", "America/Argentina/Buenos_Aires", "Etc/GMT+8"])
+def test_a_zone_is_known(name: str) -> None:
+    """By its IANA name."""
+    assert zone_name("timezone", name) == name
+
+
+@pytest.mark.parametrize(
+    ("value", "instead"),
+    [
+        ("Europe/berlin", '"Europe/Berlin"'),
+        ("Asia/Shangai", '"Asia/Shanghai"'),
+        ("", "IANA"),
+        ("localtime", "IANA"),
+        ("Local", "IANA"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "IANA"),
+        ("+08:00", "IANA"),
+        ("../../etc/passwd", "IANA"),
+        ("/usr/share/zoneinfo/UTC", "write"),
+        ("posix/Europe/Berlin", "write"),
+        ("Europe", "write"),
+        ("UTC\0", "write"),
+        (8, "IANA"),
+        (None, "IANA"),
+        (["UTC"], "IANA"),
+    ],
+)
+def test_a_zone_that_is_none_is_refused(value: object, instead: str) -> None:
+    """Nothing becomes a path, and nothing means another zone on another host."""
+    with pytest.raises(RuleInvalid, match="time zone") as caught:
+        zone_name("timezone", value)
+    assert instead in caught.value.reason
+
+
+def test_a_word_is_quoted_short_and_printable() -> None:
+    """A sentence of ours reaches logs and rows."""
+    assert shown("a\0b\ud800") == r"'a\x00b\ud800'"
+    assert len(shown("x" * 10_000)) < 50
+
+
+def test_a_misspelt_word_has_a_nearest() -> None:
+    """Else all are named."""
+    assert nearest("TimeZone", ["timezone", "cron"]) == "timezone"
+    assert nearest("x" * 10_000, ["timezone", "cron"]) == "one of timezone, cron"

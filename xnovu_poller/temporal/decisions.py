@@ -1,0 +1,91 @@
+"""What is to be done about the schedule of a rule: decided of its row and of what Temporal lists, and of nothing else."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from xnovu_poller.errors import RuleInvalid
+from xnovu_poller.lifecycle import RuleStatus
+from xnovu_poller.rules.preview import next_fire
+from xnovu_poller.rules.timing import Timing, timing
+from xnovu_poller.store.rules import Rule, Verdict
+from xnovu_poller.temporal.plans import HALTED, Listed, Plan
+
+
+class Step(StrEnum):
+    """What is done to a rule's schedule.
+
+    LEAVE: nothing.
+    CREATE: it is made.
+    UPDATE: it is rebuilt whole.
+    PAUSE: it is rebuilt whole, and stands still now.
+    HALT: it is paused as it stands, for an invalid rule has no plan.
+    """
+
+    LEAVE = "unchanged"
+    CREATE = "created"
+    UPDATE = "updated"
+    PAUSE = "paused"
+    HALT = "halted"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done about a rule.
+
+    Attributes:
+        step: done to its schedule.
+        plan: for its schedule; None of an invalid rule.
+        verdict: what is true of the rule once that is done.
+        passed: the only time of a one-time rule, if it has passed and the row does not say that it fired.
+    """
+
+    step: Step
+    plan: Plan | None
+    verdict: Verdict
+    passed: datetime | None = None
+
+
+def decide(rule: Rule, listed: Listed | None, *, task_queue: str, now: datetime) -> Decision:
+    """Decide about a rule.
+
+    Args:
+        rule: its row.
+        listed: its schedule, if it has one.
+        task_queue: where executors listen.
+        now: the time, by Temporal's clock, by which it fires.
+    """
+    try:
+        when = timing(rule.trigger, rule.config)
+    except RuleInvalid as error:
+        stands = listed is None or (listed.digest == HALTED and listed.paused)
+        verdict = Verdict(rule.id, RuleStatus.INVALID, f"{error.path}: {error.reason}")
+        return Decision(Step.LEAVE if stands else Step.HALT, None, verdict)
+    plan = Plan(rule.id, rule.enterprise_id, when, paused=not rule.active, task_queue=task_queue)
+    passed = when.at if when.at is not None and when.at <= now else None
+    if not rule.active:
+        verdict = Verdict(rule.id, RuleStatus.PAUSED)
+    elif when.at is not None and rule.done_for == when.at:
+        # That it never fired was said when it was seen.
+        verdict = Verdict(rule.id, RuleStatus.DONE, rule.error if rule.status is RuleStatus.DONE else None)
+    elif _is_over(when, now):
+        verdict = Verdict(rule.id, RuleStatus.DONE)
+    else:
+        verdict = Verdict(rule.id, RuleStatus.SCHEDULED)
+        return Decision(_step(plan, listed, needed=passed is None), plan, verdict, passed)
+    return Decision(_step(plan, listed, needed=False), plan, verdict)
+
+
+def _step(plan: Plan, listed: Listed | None, *, needed: bool) -> Step:
+    """Compare; what has nothing to do is not made, for Temporal would only delete it again."""
+    if listed is None:
+        return Step.CREATE if needed else Step.LEAVE
+    if (listed.digest, listed.paused) == (plan.digest, plan.paused):
+        return Step.LEAVE
+    return Step.PAUSE if plan.paused and not listed.paused else Step.UPDATE
+
+
+def _is_over(when: Timing, now: datetime) -> bool:
+    """Say whether a repeated rule has no time ahead."""
+    ends = when.end_at is not None or (not when.intervals and all(one.year for one in when.calendars))
+    return when.at is None and ends and next_fire(when, now) is None
