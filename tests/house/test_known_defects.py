@@ -138,6 +138,39 @@ CAUGHT: Mapping[str, Sequence[str]] = {
     "the clock of a worker decides what is due": (
         "tests/faults/test_the_clock_of_a_worker_is_set.py::test_only_the_clock_of_the_database_counts",
     ),
+    "a cron rule fires only once, for its second notification has the name of its first": (
+        "tests/integration/temporal/test_firing.py::test_a_rule_fires_each_time_from_the_row_as_it_is_by_then",
+        "tests/faults/test_a_worker_is_killed_while_a_rule_fires.py::test_twenty_firings_make_twenty_notifications",
+    ),
+    "a rule whose times are changed keeps its old ones beside the new": (
+        "tests/integration/temporal/test_reconcile.py::test_a_changed_rule_keeps_nothing_of_its_old_times",
+        "tests/faults/test_a_rule_changes_between_its_firings.py::test_new_times_are_followed_at_once_and_the_old_ones_are_gone",
+    ),
+    "the worker that is run in production never looks at the rules": (
+        "tests/integration/service/test_orchestration.py::test_rules_are_followed_at_once_and_the_chores_are_shown",
+    ),
+    "rules beyond a page lose their schedules": (
+        "tests/integration/temporal/test_reconcile.py::test_no_schedule_is_lost_beyond_a_page",
+        "tests/integration/store/test_rules.py::test_every_rule_is_read_by_id",
+    ),
+    "the schedules of others in the namespace are deleted": (
+        "tests/integration/temporal/test_reconcile.py::test_other_peoples_schedules_are_not_touched",
+    ),
+    "a deleted or a deactivated rule goes on until the next start": (
+        "tests/integration/temporal/test_reconcile.py::test_a_deleted_row_deletes_its_schedule_and_no_other",
+        "tests/integration/temporal/test_reconcile.py::test_a_rule_that_is_not_meant_stands_still_and_goes_on",
+    ),
+    "a rule that is changed while rules are compared is passed over": (
+        "tests/integration/temporal/test_reconcile.py::test_a_rule_that_comes_between_listing_and_reading_is_made",
+        "tests/unit/loops/test_chores.py::test_many_changes_within_a_moment_are_two_rings",
+    ),
+    "a trigger type that nobody serves is taken and never fires": (
+        "tests/integration/test_rule_guards.py::test_a_rule_of_an_event_is_refused",
+    ),
+    "after an outage a year of missed firings comes at once": (
+        "tests/unit/temporal/test_plans.py::test_a_schedule_is_all_that_its_plan_says",
+        "tests/unit/rules/test_timing.py::test_a_cron_rule_has_its_defaults",
+    ),
 }
 """A failure in a sentence, and the tests that fail if it comes to this house."""
 
