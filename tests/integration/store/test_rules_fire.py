@@ -247,18 +247,17 @@ async def test_a_key_that_somebody_inserts_meanwhile_is_taken(engine: Engine, db
 
 
 async def test_who_holds_what_a_firing_needs_keeps_no_connection(
-    any_engine: Engine, any_database: str
+    engine: Engine, db: Db, database: str
 ) -> None:
     """The rule, its workflow, its key: each is given up soon, to be tried again, and nothing is made."""
-    with open_db(any_database) as db, open_db(any_database) as holder:
-        workflow, held = a_workflow(db), a_workflow(db, workflow_key="held")
-        made = [a_rule(db, workflow=one) for one in (workflow, held, workflow)]
-        with holder.transaction():
-            holder.execute("SELECT FROM notify.ent_notification_rule WHERE id = %s FOR UPDATE", [made[0]])
-            holder.execute("SELECT FROM notify.ent_notification_workflow WHERE id = %s FOR UPDATE", [held])
-            a_notification(holder, workflow=workflow, dedup_key=f"k{made[2]}")
-            fired = await asyncio.gather(
-                *(rules.fire(any_engine, one, f"k{one}", None) for one in made), return_exceptions=True
-            )
-        assert [str(one) for one in fired] == ["database: does not answer (LockNotAvailable)"] * 3
-        assert [told(db, one)[0] for one in made] == [None] * 3
+    workflow, held = a_workflow(db), a_workflow(db, workflow_key="held")
+    made = [a_rule(db, workflow=one) for one in (workflow, held, workflow)]
+    with open_db(database) as holder, holder.transaction():
+        holder.execute("SELECT FROM notify.ent_notification_rule WHERE id = %s FOR UPDATE", [made[0]])
+        holder.execute("SELECT FROM notify.ent_notification_workflow WHERE id = %s FOR UPDATE", [held])
+        a_notification(holder, workflow=workflow, dedup_key=f"k{made[2]}")
+        fired = await asyncio.gather(
+            *(rules.fire(engine, one, f"k{one}", None) for one in made), return_exceptions=True
+        )
+    assert [str(one) for one in fired] == ["database: does not answer (LockNotAvailable)"] * 3
+    assert [told(db, one)[0] for one in made] == [None] * 3
