@@ -21,9 +21,13 @@ ALTER TABLE notify.ent_notification_rule
     ADD COLUMN last_outcome TEXT,
     DROP CONSTRAINT ent_notification_rule_enterprise_check,
     DROP CONSTRAINT ent_notification_rule_config_check,
+    DROP CONSTRAINT ent_notification_rule_payload_check,
     ADD CONSTRAINT ent_notification_rule_enterprise_check CHECK (octet_length(enterprise_id) BETWEEN 1 AND 255),
+    ADD CONSTRAINT ent_notification_rule_name_check CHECK (char_length(name) <= 1000),
     ADD CONSTRAINT ent_notification_rule_config_check
         CHECK (jsonb_typeof(trigger_config) = 'object' AND octet_length(trigger_config::text) <= 16384),
+    ADD CONSTRAINT ent_notification_rule_payload_check
+        CHECK (jsonb_typeof(rule_payload) = 'object' AND octet_length(rule_payload::text) <= 1048576),
     ADD CONSTRAINT ent_notification_rule_outcome_check
         CHECK (last_outcome IN ('created', 'repeated', 'inactive', 'no_recipients', 'gone'));
 
@@ -117,8 +121,11 @@ ALTER TABLE notify.ent_notification_rule
     DROP COLUMN last_outcome,
     DROP CONSTRAINT ent_notification_rule_enterprise_check,
     DROP CONSTRAINT ent_notification_rule_config_check,
+    DROP CONSTRAINT ent_notification_rule_name_check,
+    DROP CONSTRAINT ent_notification_rule_payload_check,
     ADD CONSTRAINT ent_notification_rule_enterprise_check CHECK (enterprise_id <> ''),
-    ADD CONSTRAINT ent_notification_rule_config_check CHECK (jsonb_typeof(trigger_config) = 'object');
+    ADD CONSTRAINT ent_notification_rule_config_check CHECK (jsonb_typeof(trigger_config) = 'object'),
+    ADD CONSTRAINT ent_notification_rule_payload_check CHECK (jsonb_typeof(rule_payload) = 'object');
 DROP TYPE notify.rule_status;
 """
 

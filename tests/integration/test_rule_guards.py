@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 from psycopg.errors import CheckViolation, InsufficientPrivilege
+from psycopg.types.json import Jsonb
 
 from tests.support.logins import speak_for
 from tests.support.rows import (
@@ -162,6 +163,9 @@ def test_a_rule_of_an_event_that_was_there_before_may_be_left_or_changed(empty_d
         ({"enterprise_id": ""}, "enterprise"),
         ({"enterprise_id": "é" * 128}, "enterprise"),
         ({"trigger_config": {"cron": "x" * 16_384}}, "config"),
+        ({"name": "é" * 1001}, "name"),
+        ({"rule_payload": Jsonb([])}, "payload"),
+        ({"rule_payload": {"text": "x" * (1 << 20)}}, "payload"),
         ({"last_outcome": "sent"}, "outcome"),
     ],
 )

@@ -49,7 +49,8 @@ def new_deployment() -> None:
     is connected; never in the original. It gives, in one transaction, a new deployment id, and new
     transaction ids to all notifications that are not SENT: the original goes on to send its own under the
     old ones, and to Novu the two have nothing to do with each other. Both will be sent: expire, retract or
-    delete first what the copy is not to send. What was PROCESSING is due again.
+    delete first what the copy is not to send. What was PROCESSING is due again. Its rules get schedules of
+    their own and fire beside the original's: deactivate first those that are not to.
     """
     made = asyncio.run(_in_database(identity.new_deployment))
     click.echo(f"This database is deployment {_short(made.id)} now; {_short(made.former)} is the original's.")

@@ -84,9 +84,10 @@ class Alarm:
         try:
             ahead = await self._next_due()
         except StoreUnavailable as error:
-            if not self._blind:
-                _log.warning("alarm is blind", reason=str(error))
-            self._blind, self._due_at = True, -math.inf
+            self._see_nothing(str(error))
+            return asked + BLIND_SECONDS
+        except Exception as error:  # noqa: BLE001 - the edge of a loop: a bug in one look is not to end the others
+            self._see_nothing(f"a bug: {type(error).__name__}", at=log.trace(error))
             return asked + BLIND_SECONDS
         answered = time.monotonic()
         passed = answered >= self._due_at
@@ -97,3 +98,9 @@ class Alarm:
         if ahead is None:
             return answered + LONGEST_SECONDS
         return answered + min(seconds(ahead) + _BEHIND_SECONDS, LONGEST_SECONDS)
+
+    def _see_nothing(self, reason: str, **told: object) -> None:
+        """Tell once why there is no answer; whatever passes meanwhile is rung for after the next one."""
+        if not self._blind:
+            _log.warning("alarm is blind", reason=reason, **told)
+        self._blind, self._due_at = True, -math.inf

@@ -21,6 +21,9 @@ FIRST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(seconds=30)
 RING_SECONDS = 1.2
 """Between two rings: Temporal names a run by its second, and starts none while another of its name is open."""
 
+LONGEST_PAUSE_SECONDS = 10.0
+"""The pause grows up to this while rings keep coming: whoever may write a rule is not to keep all at work."""
+
 
 class Ensured(Protocol):
     """What is to stand in Temporal, and to be rung for: the orchestration."""
@@ -51,6 +54,7 @@ class Conductor:
         self._rung = asyncio.Event()
         self._rung.set()
         self._twice = False
+        self._pause = RING_SECONDS
         self._ensured_until = -math.inf
         self.fault: str | None = None
 
@@ -73,7 +77,11 @@ class Conductor:
         while True:
             if await self._conducted():
                 rest = self._first_rest
-                await asyncio.sleep(RING_SECONDS)
+                await asyncio.sleep(self._pause)
+                # After a pause without a ring the next one is heard at once again.
+                self._pause = (
+                    min(self._pause * 2, LONGEST_PAUSE_SECONDS) if self._rung.is_set() else RING_SECONDS
+                )
                 await self._rung_or_due()
             else:
                 await asyncio.sleep(seconds(rest))
@@ -92,15 +100,21 @@ class Conductor:
                 if twice:
                     self._rung.set()
         except HandoffError as error:
-            if self.fault is None:
-                _log.warning("orchestration not ensured", reason=str(error))
-            self.fault, self._ensured_until = str(error), -math.inf
-            self.ring()
+            self._fail(str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - the edge of a loop: a bug in one call is not to end the others
+            self._fail(f"a bug: {type(error).__name__}", at=log.trace(error))
             return False
         if self.fault is not None:
             _log.info("orchestration ensured")
         self.fault = None
         return True
+
+    def _fail(self, reason: str, **told: object) -> None:
+        if self.fault is None:
+            _log.warning("orchestration not ensured", reason=reason, **told)
+        self.fault, self._ensured_until = reason, -math.inf
+        self.ring()
 
     async def _rung_or_due(self) -> None:
         try:

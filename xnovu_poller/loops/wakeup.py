@@ -64,6 +64,8 @@ class Wakeup:
                     await self._listen()
                 except (psycopg.Error, OSError) as error:  # TimeoutError is an OSError
                     _log.warning("wake-up connection lost", reason=type(error).__name__)
+                except Exception as error:  # noqa: BLE001 - the edge: a bug is not to end the listening
+                    _log.error("wake-up has a bug", bug=type(error).__name__, at=log.trace(error))
                 finally:
                     self.listening = False
                 await asyncio.sleep(self._pause)

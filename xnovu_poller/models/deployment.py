@@ -11,7 +11,7 @@ from xnovu_poller.models.base import Base, CreatedAt, MaybeMoment
 class Deployment(Base):
     """One row; its id prefixes every workflow and schedule id and travels in their input.
 
-    `database` says where the deployment lives: a copy that holds notifications does not start elsewhere
+    `database` says where the deployment lives: a copy that holds notifications or rules does not start elsewhere
     until a person has decided whose they are. `known_since` is when that was.
     """
 

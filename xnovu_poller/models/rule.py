@@ -24,7 +24,11 @@ class Rule(Base):
             "jsonb_typeof(trigger_config) = 'object' AND octet_length(trigger_config::text) <= 16384",
             "config",
         ),
-        CheckConstraint("jsonb_typeof(rule_payload) = 'object'", "payload"),
+        CheckConstraint("char_length(name) <= 1000", "name"),
+        # A firing is one statement, which reads all of it.
+        CheckConstraint(
+            "jsonb_typeof(rule_payload) = 'object' AND octet_length(rule_payload::text) <= 1048576", "payload"
+        ),
         CheckConstraint(f"last_outcome IN ({_OUTCOMES})", "outcome"),
     )
 

@@ -17,7 +17,8 @@ What happens is what we foretell.
 Source: the server's own answers, compared in tests/integration/rules/test_preview.py.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ BEGINNING = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC) - timedelta(seconds=1)
 """Before the first second that Temporal knows."""
 
 _END = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
+_LAST_WALL = datetime(LAST_YEAR, 12, 31, 23, 59, 59)  # noqa: DTZ001 - a wall time
 
 _SECOND = timedelta(seconds=1)
 _HOUR = timedelta(hours=1)
@@ -79,6 +81,7 @@ class Matcher:
         self._months = _numbers(calendar.month)
         self._weekdays = _numbers(calendar.day_of_week)
         self._years = _numbers(calendar.year)
+        self._days_by_month: dict[tuple[int, int], list[int]] = {}
 
     def matches(self, wall: datetime) -> bool:
         """Say whether a wall time is one of the calendar's."""
@@ -92,17 +95,28 @@ class Matcher:
             and self._has(wall.year)
         )
 
-    def next(self, after: datetime) -> datetime | None:
-        """Give the first time after one, both in UTC and in whole seconds; None: none before the year 2101."""
+    def next(self, after: datetime, until: datetime = _END) -> datetime | None:
+        """Give the first time after one, both in UTC and in whole seconds.
+
+        Args:
+            after: it lies after this.
+            until: nobody asks for one that lies later, so that the search may stop.
+
+        Returns:
+            None: none before the year 2101, or none until then.
+        """
         wall = wall_time(after, self._zone)
+        # No wall time is as far from its instant as a day.
+        last = min(wall_time(until, self._zone) + _DAY, _LAST_WALL)
         again = wall_time(after - _HOUR, self._zone).hour == wall.hour
         if (wall + _SECOND).hour == wall.hour:
-            return self._walk(wall + _SECOND, again=again)
-        return self._walk(*self._hour_after(wall, again=again))
+            return self._walk(wall + _SECOND, last, again=again)
+        hour, again = self._hour_after(wall, again=again)
+        return self._walk(hour, last, again=again)
 
-    def _walk(self, wall: datetime, again: bool) -> datetime | None:  # noqa: FBT001 - half of a walk's standing
+    def _walk(self, wall: datetime, last: datetime, *, again: bool) -> datetime | None:
         """Go on from a wall time, it included, in the first or the second walk through its hour."""
-        while (reached := self._first_hour(wall)) is not None:
+        while (reached := self._first_hour(wall, last)) is not None:
             wall, again = reached, again and reached == wall
             found = self._within_the_hour(wall)
             if found is None:
@@ -114,29 +128,29 @@ class Matcher:
             wall = _full(found) + _HOUR
         return None
 
-    def _first_hour(self, wall: datetime) -> datetime | None:
+    def _first_hour(self, wall: datetime, last: datetime) -> datetime | None:
         """Give the first matching hour from a wall time on: that time itself, or where a later hour begins."""
-        while (day := self._first_day(wall)) is not None:
+        while (day := self._first_day(wall, last)) is not None:
             place = bisect_left(self._hours, day.hour)
             if place == len(self._hours):
-                wall = _midnight(day) + _DAY
+                wall = self._day_after(day)
             elif self._hours[place] == day.hour:
                 return day
             else:
                 return _midnight(day).replace(hour=self._hours[place])
         return None
 
-    def _first_day(self, wall: datetime) -> datetime | None:
+    def _first_day(self, wall: datetime, last: datetime) -> datetime | None:
         """Give the first matching day from a wall time on: that time itself, or where a later day begins."""
-        while wall.year <= LAST_YEAR:
+        while wall <= last:
             if not self._has(wall.year):
                 wall = datetime(wall.year + 1, 1, 1)  # noqa: DTZ001 - a wall time
             elif wall.month not in self._months:
-                wall = (_midnight(wall).replace(day=1) + 31 * _DAY).replace(day=1)
-            elif wall.day in self._days and self._weekday(wall) in self._weekdays:
+                wall = self._month_after(wall)
+            elif wall.day in self._days_of(wall) and self._has_weekday(wall):
                 return wall
             else:
-                wall = _midnight(wall) + _DAY
+                wall = self._day_after(wall)
         return None
 
     def _within_the_hour(self, wall: datetime) -> datetime | None:
@@ -157,9 +171,37 @@ class Matcher:
             return this, True
         return following, False
 
-    def _weekday(self, wall: datetime) -> int:
-        """Give the server's weekday, which is the one before in the hour that a midnight change leaves out."""
-        return wall_time(instant(wall, self._zone), self._zone).isoweekday() % _WEEK
+    def _day_after(self, wall: datetime) -> datetime:
+        """Go on to the next day of this month that may match, or to the next month."""
+        days = self._days_of(wall)
+        place = bisect_right(days, wall.day)
+        return _midnight(wall).replace(day=days[place]) if place < len(days) else self._month_after(wall)
+
+    def _days_of(self, wall: datetime) -> list[int]:
+        """Give the days of a month whose weekday, or the one before it, is the calendar's."""
+        first, length = month = monthrange(wall.year, wall.month)
+        if month not in self._days_by_month:
+            self._days_by_month[month] = [
+                day
+                for day in self._days
+                if day <= length
+                and not {(first + day) % _WEEK, (first + day - 1) % _WEEK}.isdisjoint(self._weekdays)
+            ]
+        return self._days_by_month[month]
+
+    def _month_after(self, wall: datetime) -> datetime:
+        """Go on to the next of the calendar's months in this year, or to the next year."""
+        place = bisect_right(self._months, wall.month)
+        if place < len(self._months):
+            return datetime(wall.year, self._months[place], 1)  # noqa: DTZ001 - a wall time
+        return datetime(wall.year + 1, 1, 1)  # noqa: DTZ001 - a wall time
+
+    def _has_weekday(self, wall: datetime) -> bool:
+        """Look at the server's weekday, which is the one before in the hour that a midnight change leaves out."""
+        return (
+            len(self._weekdays) == _WEEK
+            or wall_time(instant(wall, self._zone), self._zone).isoweekday() % _WEEK in self._weekdays
+        )
 
     def _has(self, year: int) -> bool:
         return not self._years or year in self._years
@@ -185,10 +227,12 @@ class Firings:
         after = self.begin(after)
         if after >= _END:
             return None
-        found = [matcher.next(after) for matcher in self._matchers]
-        found += [_next(interval, after) for interval in self._timing.intervals]
-        first = min((at for at in found if at is not None), default=None)
         end = self._timing.end_at
+        first = min((_next(interval, after) for interval in self._timing.intervals), default=None)
+        for matcher in self._matchers:
+            found = matcher.next(after, min(first or _END, end or _END))
+            if found is not None and (first is None or found < first):
+                first = found
         return None if first is None or (end is not None and first > end) else first
 
 

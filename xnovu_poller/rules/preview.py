@@ -99,7 +99,8 @@ class _Walls:
         copy = before.astimezone(self._zone).fold
         wall, end = (wall_time(one, self._zone).replace(tzinfo=UTC) for one in (before, at))
         for _ in range(MOST_MISSED):
-            named = [found for matcher in self._matchers if (found := matcher.next(wall)) is not None]
+            found = (matcher.next(wall, end) for matcher in self._matchers)
+            named = [one for one in found if one is not None]
             wall = min(named, default=end)
             if wall >= end:
                 return

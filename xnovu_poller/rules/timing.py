@@ -1,7 +1,8 @@
 """What a rule's row says of time, read and checked once: for the preview and for Temporal alike."""
 
+import json
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -9,13 +10,31 @@ from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules import cron
 from xnovu_poller.rules.matcher import BEGINNING, Firings
-from xnovu_poller.rules.spec import CATCHUP, Calendar, Interval, Overlap, Span, Timing
+from xnovu_poller.rules.spec import (
+    CATCHUP,
+    FIRST_YEAR,
+    LAST_YEAR,
+    Calendar,
+    Interval,
+    Overlap,
+    Span,
+    Timing,
+)
 from xnovu_poller.rules.values import duration, moment, nearest, shown, zone_name
 
 __all__ = ["CATCHUP", "Calendar", "Interval", "Overlap", "Span", "Timing", "timing"]
 
 MOST_PARTS = 32
-"""Expressions, calendars or intervals of one rule."""
+"""Expressions, calendars and intervals of one rule, together."""
+
+RARELY = 40
+"""Years within which any day of any month is any weekday; a leap day needs 28 of them."""
+
+REMEMBERED = 4096
+"""Configs that are read once: a reconciliation reads the same again and again."""
+
+SHORT = 500
+"""Characters of the JSON of a config that is remembered; so all of them need some 50 MB at the most."""
 
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
@@ -42,6 +61,33 @@ def timing(trigger: RuleTrigger, config: Mapping[str, Any]) -> Timing:
 
     Raises:
         RuleInvalid: it cannot be, and what to write instead.
+    """
+    try:
+        text = json.dumps(config, sort_keys=True)
+    except (RecursionError, TypeError, ValueError):  # too deep, or no JSON
+        return _read(trigger, config)
+    if len(text) > SHORT:
+        return _read(trigger, config)
+    found = _remembered(trigger, text)
+    if isinstance(found, Timing):
+        return found
+    raise RuleInvalid(*found)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(trigger: RuleTrigger, text: str) -> Timing | tuple[str, str]:
+    """Read a config; a fault is given as where and why, for an error that is raised again and again grows."""
+    try:
+        return _read(trigger, json.loads(text))
+    except RuleInvalid as error:
+        return error.path, error.reason
+
+
+def _read(trigger: RuleTrigger, config: Mapping[str, Any]) -> Timing:
+    """Read a config, see `timing`.
+
+    Raises:
+        RuleInvalid: it cannot be.
     """
     if trigger == RuleTrigger.EVENT:
         raise RuleInvalid(
@@ -74,6 +120,10 @@ def _repeated(config: Mapping[str, Any]) -> Timing:
     """Read a CRON rule."""
     if not any(key in config for key in _TIMES):
         raise RuleInvalid("trigger_config", 'names no time; write "cron", "calendar" or "interval"')
+    if sum(len(_parts(config, key)) for key in _TIMES) > MOST_PARTS:
+        raise RuleInvalid(
+            "trigger_config", f"write {MOST_PARTS} times at most; a rule more may have the others"
+        )
     zone = zone_name("timezone", config["timezone"]) if "timezone" in config else None
     read = Timing(
         calendars=tuple(_calendars(config, zone or "UTC")),
@@ -105,9 +155,11 @@ def _calendars(config: Mapping[str, Any], zone: str) -> Iterator[Calendar]:
         yield read
 
 
-@lru_cache(maxsize=4096)  # a reconciliation reads the same rules again and again
 def _ever_fires(calendar: Calendar, zone: str) -> bool:
-    return Firings(Timing((calendar,), zone=zone)).next(BEGINNING) is not None
+    """Look at the last years alone: what fires in none of them but did once would be searched for in vain for long."""
+    last = max((span.numbers()[-1] for span in calendar.year), default=LAST_YEAR)
+    after = datetime(max(FIRST_YEAR, last - RARELY), 1, 1, tzinfo=UTC) - _SECOND
+    return Firings(Timing((calendar,), zone=zone)).next(after) is not None
 
 
 def _cron(path: str, value: object) -> Calendar:

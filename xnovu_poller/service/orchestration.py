@@ -1,11 +1,11 @@
 """The deployment's chores as this replica sees them: whether they are done, and how the last ones went."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from xnovu_poller.errors import ScheduleMissing
 from xnovu_poller.http import ProbeAnswer
 from xnovu_poller.lifecycle import seconds
 from xnovu_poller.loops.chores import Conductor
@@ -46,7 +46,7 @@ class Orchestration:
         self._news_at = time.monotonic()
 
     async def probe(self) -> ProbeAnswer:
-        """Ask both how it goes.
+        """Ask both how it goes; if there is no such schedule any more, have it made again.
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
@@ -56,9 +56,14 @@ class Orchestration:
             return ProbeAnswer("degraded", self._conductor.fault)
         if not self._conductor.ensured:
             return ProbeAnswer("healthy", "not made yet")
-        state, noted = await asyncio.gather(self._orchestra.state(), chores.noted(self._engine))
-        self._state, self._chores = state, noted
-        return self._answer(state)
+        self._chores = await chores.noted(self._engine)
+        try:
+            self._state = await self._orchestra.state()
+        except ScheduleMissing:
+            # Somebody has deleted it: whoever rings for it finds that out, and makes it again.
+            self._conductor.ring()
+            raise
+        return self._answer(self._state)
 
     def status(self) -> dict[str, Any]:
         """Tell how it stood when it was last asked, for /status."""

@@ -28,6 +28,9 @@ _log = log.get(__name__)
 
 _GRACE_MARGIN = timedelta(seconds=10)
 
+ASIDE_CONNECTIONS = 3
+"""For rules and chores: whoever makes them wait keeps no connection from the deliveries."""
+
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(seconds=30)
 
 Found = TypeVar("Found")
@@ -35,9 +38,10 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a running process consists of."""
+    """What a running process consists of; `aside` are the connections of rules and chores."""
 
     engine: Engine
+    aside: Engine
     client: worker.Connection
     gate: Gate
     novu: Novu
@@ -133,6 +137,8 @@ async def assemble(
     """
     engine = connect(settings.sqlalchemy_url, part=identity.WORKER)
     stack.push_async_callback(engine.dispose)
+    aside = connect(settings.sqlalchemy_url, part=identity.WORKER, size=ASIDE_CONNECTIONS)
+    stack.push_async_callback(aside.dispose)
     whose = await waiting.until(lambda: _ask_database(engine), stop)
     if whose is None:
         return None
@@ -157,12 +163,13 @@ async def assemble(
     searchable = await worker.register_search_attributes(client)
     return Parts(
         engine=engine,
+        aside=aside,
         client=client,
         gate=gate,
         novu=novu,
         deployment=whose.id,
         searchable=searchable,
-        executor=_executor(settings, client, delivery, engine, whose.id, searchable=searchable),
+        executor=_executor(settings, client, delivery, aside, whose.id, searchable=searchable),
     )
 
 
@@ -170,7 +177,7 @@ def _executor(
     settings: Settings,
     client: worker.Connection,
     delivery: Delivery,
-    engine: Engine,
+    aside: Engine,
     deployment: UUID,
     *,
     searchable: bool,
@@ -183,8 +190,14 @@ def _executor(
         client,
         task_queue=queue,
         activities=Executor(delivery, whose),
-        firing=RuleFiring(engine, whose),
-        chores=Chores(engine, schedules, whose, keep=timedelta(days=days) if days else None),
+        firing=RuleFiring(aside, whose),
+        chores=Chores(
+            aside,
+            schedules,
+            whose,
+            keep=timedelta(days=days) if days else None,
+            every=settings.rule_poll_interval,
+        ),
         limits=worker.Limits(
             activities=settings.temporal_max_concurrent_activities,
             workflow_tasks=settings.temporal_max_concurrent_workflows,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from xnovu_poller.lifecycle import seconds
 from xnovu_poller.store.engine import Engine, reach
 
 
@@ -69,10 +70,24 @@ async def noted(engine: Engine) -> list[Chore]:
         ]
 
 
+async def fresh(engine: Engine, name: str, within: timedelta) -> bool:
+    """Say whether a chore was begun so lately, by the database's clock, and did not fail.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with reach(engine) as connection:
+        return (await connection.execute(_FRESH, {"name": name, "within": seconds(within)})).rowcount > 0
+
+
 _NOTE = text("""
     INSERT INTO notify.chore AS c (name, finished_at, took_ms, report, error)
     VALUES (:name, clock_timestamp(), :took_ms, coalesce(CAST(:report AS jsonb), '{}'), :error)
     ON CONFLICT (name) DO UPDATE SET finished_at = EXCLUDED.finished_at, took_ms = EXCLUDED.took_ms,
         report = coalesce(CAST(:report AS jsonb), c.report), error = EXCLUDED.error""")
+
+_FRESH = text("""
+    SELECT FROM notify.chore WHERE name = :name AND error IS NULL
+        AND finished_at - took_ms * interval '1 ms' > clock_timestamp() - make_interval(secs => :within)""")
 
 _NOTED = text("SELECT name, finished_at, took_ms, report, error FROM notify.chore ORDER BY name")

@@ -163,14 +163,14 @@ _ROW_SECURITY = text("""
         AND NOT (relrowsecurity AND relforcerowsecurity)
     ORDER BY relname""")
 
-# Of vacuum's own sessions nobody need wait.
+# Of vacuum's own sessions nobody need wait. What a session calls itself is its own word, and is told to nobody.
 _TRANSACTION = text("""
-    SELECT format('session %s (%s): its transaction %s, and vacuum removes no row that died since;'
-        ' end it in its program, or SELECT pg_terminate_backend(%s)', pid, application_name,
+    SELECT format('session %s: its transaction %s, and vacuum removes no row that died since;'
+        ' end it in its program, or SELECT pg_terminate_backend(%s)', pid,
         CASE WHEN lasted IS NULL THEN format('is older than the last %s', held)
             ELSE format('has lasted %s minutes', floor(lasted / 60)) END, pid)
     FROM (
-        SELECT pid, application_name, greatest(age(backend_xmin), age(backend_xid)) AS held,
+        SELECT pid, greatest(age(backend_xmin), age(backend_xid)) AS held,
             extract(epoch FROM clock_timestamp() - xact_start) AS lasted
         FROM pg_stat_activity WHERE usesysid IS NOT NULL AND pid <> pg_backend_pid()
     ) AS session

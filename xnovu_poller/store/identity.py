@@ -47,10 +47,10 @@ class Renewal:
 
 
 async def deployment(engine: Engine) -> Deployment:
-    """Tell whose database this is; one without notifications that came from elsewhere mints an id first.
+    """Tell whose database this is; one that came from elsewhere without notifications and rules mints an id first.
 
     Raises:
-        DeploymentDisputed: it came from elsewhere, and holds notifications.
+        DeploymentDisputed: it came from elsewhere, and holds notifications, or rules that would fire beside the original's.
         StoreUnavailable: PostgreSQL does not answer.
     """
     async with reach(engine) as connection:
@@ -140,7 +140,8 @@ _HERE = """(
 _MINT = text(f"""
 UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database, known_since = NULL
 FROM {_HERE}
-WHERE deployment.database <> here.database AND NOT EXISTS (SELECT FROM notify.ent_notification)""")  # noqa: S608 - built of this module's constants
+WHERE deployment.database <> here.database AND NOT EXISTS (SELECT FROM notify.ent_notification)
+    AND NOT EXISTS (SELECT FROM notify.ent_notification_rule)""")  # noqa: S608 - built of this module's constants
 
 _WHOSE = text(f"""
 SELECT id, known_since, deployment.database <> here.database AS elsewhere

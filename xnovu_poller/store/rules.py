@@ -28,6 +28,7 @@ class Rule:
         done_for: the only time of a SCHEDULE rule, once it has been fired for.
         last_fired_at: when, by the database's clock.
         last_outcome: how that ended.
+        recent: its writer has changed it within the last minute, by the database's clock.
     """
 
     id: int
@@ -42,6 +43,7 @@ class Rule:
     done_for: datetime | None
     last_fired_at: datetime | None
     last_outcome: FireOutcome | None
+    recent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,30 @@ async def read_all(engine: Engine) -> list[Rule]:
         StoreUnavailable: PostgreSQL does not answer.
     """
     return await _rules(engine, None)
+
+
+async def ids(engine: Engine) -> set[int]:
+    """Give the ids of all rules: one statement, so that none is left out.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with reach(engine) as connection:
+        return set(await connection.scalars(_IDS))
+
+
+async def page(engine: Engine, after: int | None, size: int) -> list[Rule]:
+    """Read the next rules, by id.
+
+    Args:
+        engine: where the rows are.
+        after: the last id of the page before; None for the first.
+        size: rules at most.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    return await _rules(engine, None, after=after, size=size)
 
 
 async def read(engine: Engine, rule_id: int) -> Rule | None:
@@ -119,7 +145,8 @@ async def fire(engine: Engine, rule_id: int, key: str, nominal: datetime | None)
         rule_id: which.
         key: the firing's name, the same at each try; the notification's `dedup_key`.
         nominal: the time that it is for, where it is the only time of a SCHEDULE rule, which is done with it,
-            whatever the outcome; None for any other firing.
+            whatever the outcome (one that was moved meanwhile is scheduled anew by the next comparison); None for
+            any other firing.
 
     Returns:
         What came of it. A repeat changes nothing on the rule but that it is done.
@@ -128,7 +155,8 @@ async def fire(engine: Engine, rule_id: int, key: str, nominal: datetime | None)
         At most one notification a key, for as long as the notification is retained.
 
     Raises:
-        StoreUnavailable: the notification may have been made; a repeat tells.
+        StoreUnavailable: the notification may have been made; a repeat tells. Also where somebody else holds the
+            rule: it is not waited for.
     """
     values = {"rule_id": rule_id, "key": key, "nominal": nominal}
     async with reach(engine) as connection:
@@ -182,9 +210,11 @@ async def doubts(engine: Engine, ids: Collection[int] | None) -> list[Doubt]:
         return [Doubt(row.id, row.reason) for row in rows]
 
 
-async def _rules(engine: Engine, ids: list[int] | None) -> list[Rule]:
+async def _rules(
+    engine: Engine, ids: list[int] | None, *, after: int | None = None, size: int | None = None
+) -> list[Rule]:
     async with reach(engine) as connection:
-        rows = await connection.execute(_READ, {"ids": ids})
+        rows = await connection.execute(_READ, {"ids": ids, "after": after, "size": size})
         return [
             Rule(
                 row.id,
@@ -199,6 +229,7 @@ async def _rules(engine: Engine, ids: list[int] | None) -> list[Rule]:
                 row.done_for,
                 row.last_fired_at,
                 row.last_outcome and FireOutcome(row.last_outcome),
+                row.recent,
             )
             for row in rows
         ]
@@ -208,10 +239,14 @@ _READ = text("""
     SELECT r.id, r.enterprise_id, left(r.name, 255) AS name, r.notification_workflow_id,
         r.trigger_type::text AS trigger_type, r.trigger_config,
         r.publish_status = 'PUBLISH' AND NOT r.deactivated AS active, r.rule_status::text AS rule_status,
-        r.rule_error, r.done_for, r.last_fired_at, r.last_outcome
+        r.rule_error, r.done_for, r.last_fired_at, r.last_outcome,
+        r.updated_at > clock_timestamp() - interval '1 minute' AS recent
     FROM notify.ent_notification_rule r
-    WHERE CAST(:ids AS bigint[]) IS NULL OR r.id = ANY (CAST(:ids AS bigint[]))
-    ORDER BY r.id""")
+    WHERE (CAST(:ids AS bigint[]) IS NULL OR r.id = ANY (CAST(:ids AS bigint[])))
+        AND (CAST(:after AS bigint) IS NULL OR r.id > CAST(:after AS bigint))
+    ORDER BY r.id LIMIT CAST(:size AS bigint)""")
+
+_IDS = text("SELECT id FROM notify.ent_notification_rule")
 
 _MARK = text("""
     WITH verdict AS (
@@ -237,17 +272,17 @@ _NAMED = """(
         HAVING bool_and(jsonb_typeof(one.value) = 'string' AND one.value <> '""')
     )"""
 
-# The rule's row is held by the one that fires it: two firings are one after the other. Whoever holds it longer, or
-# what the insert refers to, does not keep our connections: the firing is tried again.
+# The rule's row is held by the one that fires it: two firings are one after the other. Whoever else holds it, or for
+# long what the insert refers to, does not keep our connections: the firing is tried again.
 _FIRE = text(f"""
     WITH patience AS MATERIALIZED (
-        SELECT set_config('lock_timeout', '2s', true)
+        SELECT set_config('lock_timeout', '100ms', true)
     ), r AS MATERIALIZED (
         SELECT r.id, enterprise_id, name, notification_workflow_id, rule_payload,
             publish_status = 'PUBLISH' AND NOT deactivated AS active,
             CASE trigger_type WHEN 'SCHEDULE' THEN CAST(:nominal AS timestamptz) END AS done
         FROM patience, notify.ent_notification_rule r WHERE r.id = :rule_id
-        FOR NO KEY UPDATE OF r
+        FOR NO KEY UPDATE OF r NOWAIT
     ), judged AS MATERIALIZED (
         SELECT r.*, made.id AS made, named.recipients, CASE
             WHEN made.id IS NOT NULL THEN 'repeated'

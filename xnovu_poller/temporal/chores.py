@@ -33,6 +33,8 @@ SHARE = 0.5
 
 Report = dict[str, Any]
 
+_SKIPPED: Report = {"skipped": "done a moment ago"}
+
 
 class Chores:
     """Does the chores of a deployment.
@@ -43,6 +45,8 @@ class Chores:
         deployment: whose chores this process may do.
         keep: for how long ended notifications stay; None: for ever.
         budget: of one purge.
+        every: the orchestration's interval. Whoever has it run sooner, as each change of a rule does, has the rules
+            followed; what was done less than half an interval ago is not done again.
     """
 
     def __init__(
@@ -53,11 +57,13 @@ class Chores:
         *,
         keep: timedelta | None,
         budget: timedelta = BUDGET,
+        every: timedelta = timedelta(0),
     ) -> None:
         self._engine = engine
         self._schedules = schedules
         self._keep = keep
         self._budget = budget
+        self._fresh = every / 2
         self._edge = Edge(deployment)
 
     @activity.defn(name=RULES)
@@ -126,6 +132,8 @@ class Chores:
         async with self._edge.around(work.deployment, contract.SILENCE):
             begun = time.monotonic()
             try:
+                if name != RULES and await chores.fresh(self._engine, name, self._fresh):
+                    return dict(_SKIPPED)
                 report = await chore()
             except Exception as error:
                 metrics.CHORES.labels(name, "failed").inc()

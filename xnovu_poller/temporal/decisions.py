@@ -8,6 +8,7 @@ from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleStatus
 from xnovu_poller.rules.preview import next_fire
 from xnovu_poller.rules.timing import Timing, timing
+from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.rules import Rule, Verdict
 from xnovu_poller.temporal.plans import HALTED, Listed, Plan
 
@@ -20,6 +21,7 @@ class Step(StrEnum):
     UPDATE: it is rebuilt whole.
     PAUSE: it is rebuilt whole, and stands still now.
     HALT: it is paused as it stands, for an invalid rule has no plan.
+    CONFIRM: it is rebuilt, or halted, unless it is found as it is listed, for the list lags behind what the last run did.
     """
 
     LEAVE = "unchanged"
@@ -27,6 +29,7 @@ class Step(StrEnum):
     UPDATE = "updated"
     PAUSE = "paused"
     HALT = "halted"
+    CONFIRM = "confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Decision:
     verdict: Verdict
     passed: datetime | None = None
 
+    @property
+    def settled(self) -> bool:
+        """There is nothing to ask Temporal for."""
+        return self.step is Step.LEAVE and self.passed is None
+
 
 def decide(rule: Rule, listed: Listed | None, *, task_queue: str, now: datetime) -> Decision:
     """Decide about a rule.
@@ -55,37 +63,60 @@ def decide(rule: Rule, listed: Listed | None, *, task_queue: str, now: datetime)
         task_queue: where executors listen.
         now: the time, by Temporal's clock, by which it fires.
     """
+    if isinstance(rule.config, Unreadable):
+        reason = "trigger_config: is nested too deep, or holds too long a number"
+        return refuse(rule, listed, RuleStatus.INVALID, reason)
     try:
         when = timing(rule.trigger, rule.config)
     except RuleInvalid as error:
-        stands = listed is None or (listed.digest == HALTED and listed.paused)
-        verdict = Verdict(rule.id, RuleStatus.INVALID, f"{error.path}: {error.reason}")
-        return Decision(Step.LEAVE if stands else Step.HALT, None, verdict)
+        return refuse(rule, listed, RuleStatus.INVALID, f"{error.path}: {error.reason}")
     plan = Plan(rule.id, rule.enterprise_id, when, paused=not rule.active, task_queue=task_queue)
     passed = when.at if when.at is not None and when.at <= now else None
+    done = when.at is not None and rule.done_for == when.at
+    # That it never fired was said when it was seen.
+    said = rule.error if done and rule.status in {RuleStatus.DONE, RuleStatus.PAUSED} else None
     if not rule.active:
-        verdict = Verdict(rule.id, RuleStatus.PAUSED)
-    elif when.at is not None and rule.done_for == when.at:
-        # That it never fired was said when it was seen.
-        verdict = Verdict(rule.id, RuleStatus.DONE, rule.error if rule.status is RuleStatus.DONE else None)
+        verdict = Verdict(rule.id, RuleStatus.PAUSED, said)
+    elif done:
+        verdict = Verdict(rule.id, RuleStatus.DONE, said)
     elif _is_over(when, now):
         verdict = Verdict(rule.id, RuleStatus.DONE)
     else:
         verdict = Verdict(rule.id, RuleStatus.SCHEDULED)
-        return Decision(_step(plan, listed, needed=passed is None), plan, verdict, passed)
-    return Decision(_step(plan, listed, needed=False), plan, verdict)
+        return Decision(_step(rule, plan, listed, needed=passed is None), plan, verdict, passed)
+    return Decision(_step(rule, plan, listed, needed=False), plan, verdict)
 
 
-def _step(plan: Plan, listed: Listed | None, *, needed: bool) -> Step:
+def refuse(rule: Rule, listed: Listed | None, status: RuleStatus, reason: str) -> Decision:
+    """Let the schedule of a rule stand still, if it has one.
+
+    Args:
+        rule: its row.
+        listed: its schedule, if it has one.
+        status: INVALID or FAILED.
+        reason: what its writer should know.
+    """
+    if listed is None:
+        step = Step.LEAVE
+    elif listed == Listed(HALTED, paused=True):
+        step = Step.CONFIRM if rule.recent else Step.LEAVE
+    else:
+        step = Step.HALT
+    return Decision(step, None, Verdict(rule.id, status, reason))
+
+
+def _step(rule: Rule, plan: Plan, listed: Listed | None, *, needed: bool) -> Step:
     """Compare; what has nothing to do is not made, for Temporal would only delete it again."""
     if listed is None:
         return Step.CREATE if needed else Step.LEAVE
-    if (listed.digest, listed.paused) == (plan.digest, plan.paused):
-        return Step.LEAVE
+    if listed == Listed(plan.digest, plan.paused):
+        return Step.CONFIRM if rule.recent else Step.LEAVE
     return Step.PAUSE if plan.paused and not listed.paused else Step.UPDATE
 
 
 def _is_over(when: Timing, now: datetime) -> bool:
     """Say whether a repeated rule has no time ahead."""
+    if when.end_at is not None and when.end_at < now:
+        return when.at is None
     ends = when.end_at is not None or (not when.intervals and all(one.year for one in when.calendars))
     return when.at is None and ends and next_fire(when, now) is None

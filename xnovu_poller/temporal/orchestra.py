@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from temporalio.api.workflowservice.v1 import UpdateScheduleRequest
 from temporalio.client import (
     Client,
     Schedule,
@@ -15,8 +16,6 @@ from temporalio.client import (
     SchedulePolicy,
     ScheduleSpec,
     ScheduleState,
-    ScheduleUpdate,
-    ScheduleUpdateInput,
 )
 
 from xnovu_poller.errors import ScheduleRefused
@@ -75,7 +74,7 @@ class Orchestra:
         Guarantee: any number of replicas make one.
 
         Raises:
-            ScheduleRefused: somebody else's bears its id.
+            ScheduleRefused: somebody else's bears its id, or somebody changed it at this moment.
             TemporalUnavailable: no answer; it may have been made.
             HandoffRefused: it cannot be.
         """
@@ -88,7 +87,7 @@ class Orchestra:
                     rpc_timeout=_PATIENCE,
                 )
             except ScheduleAlreadyRunningError:
-                await self._handle.update(self._updated, rpc_timeout=_PATIENCE)
+                await self._bring_up_to_date()
 
     async def ring(self) -> None:
         """Call for a run now, unless a person has paused it; while one runs, for one after it.
@@ -121,13 +120,28 @@ class Orchestra:
             last_at=recent[-1].scheduled_at if recent else None,
         )
 
-    async def _updated(self, there: ScheduleUpdateInput) -> ScheduleUpdate | None:
-        found = there.description
+    async def _bring_up_to_date(self) -> None:
+        """Write the schedule anew if it is not as it is to be, and nobody has touched it since it was read.
+
+        The SDK's own update does not compare, and would take back a pause in between. A server that finds it
+        touched refuses, or drops what we wrote (1.32): the next `ensure` writes it.
+        """
+        found = await self._handle.describe(rpc_timeout=_PATIENCE)
         if (await found.memo()).get(contract.MEMO_DEPLOYMENT) != str(self._deployment):
             raise ScheduleRefused(f"somebody else's bears the id {self.schedule}")
         state = found.schedule.state
         fresh = self._fresh(ScheduleState(note=state.note, paused=state.paused))
-        return None if _essence(found.schedule) == _essence(fresh) else ScheduleUpdate(fresh)
+        if _essence(found.schedule) == _essence(fresh):
+            return
+        request = UpdateScheduleRequest(
+            namespace=self._client.namespace,
+            schedule_id=self.schedule,
+            schedule=await fresh._to_proto(self._client),  # noqa: SLF001 - the SDK has no other way to the token
+            conflict_token=found.raw_description.conflict_token,
+            identity=self._client.identity,
+            request_id=str(uuid4()),
+        )
+        await self._client.workflow_service.update_schedule(request, retry=True, timeout=_PATIENCE)
 
     def _fresh(self, state: ScheduleState) -> Schedule:
         return Schedule(

@@ -11,11 +11,13 @@ from temporalio.client import (
     Schedule,
     ScheduleAlreadyRunningError,
     ScheduleBackfill,
+    ScheduleDescription,
     ScheduleHandle,
     ScheduleListDescription,
     ScheduleOverlapPolicy,
     ScheduleUpdate,
     ScheduleUpdateInput,
+    WorkflowExecutionStatus,
 )
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -152,8 +154,11 @@ class Schedules:
                 return False
         return True
 
-    async def has_begun(self, rule_id: int, at: datetime) -> bool:
-        """Say whether a workflow was started for the time of a one-time rule; Temporal remembers for its retention.
+    async def begun(self, rule_id: int, at: datetime) -> WorkflowExecutionStatus | None:
+        """Tell how the workflow stands that was started for the time of a one-time rule.
+
+        Returns:
+            None: there is none, or Temporal remembers it no more.
 
         Raises:
             TemporalUnavailable: no answer.
@@ -162,10 +167,9 @@ class Schedules:
         handle = self._client.get_workflow_handle(self._start_id(rule_id, at))
         try:
             async with reach_schedules(self._client.namespace):
-                await handle.describe(rpc_timeout=_PATIENCE)
+                return (await handle.describe(rpc_timeout=_PATIENCE)).status
         except ScheduleMissing:
-            return False
-        return True
+            return None
 
     async def backfill(
         self, rule_id: int, start: datetime, end: datetime, overlap: Overlap = Overlap.ALLOW_ALL
@@ -208,7 +212,7 @@ class Schedules:
                 found = await self._handle(rule_id).describe(rpc_timeout=_PATIENCE)
         except ScheduleMissing:
             return None
-        ours = self._ours(await found.memo(), rule_id)
+        ours = self._ours(await _memo(found), rule_id)
         recent = found.info.recent_actions
         described = Described(
             paused=found.schedule.state.paused,
@@ -234,7 +238,7 @@ class Schedules:
         """Say whose schedule it is, where it is one of ours."""
         if not listed.id.startswith(contract.rule_schedules(self._deployment)):
             return None
-        memo = await listed.memo()
+        memo = await _memo(listed)
         rule_id = memo.get(contract.MEMO_RULE)
         ours = isinstance(rule_id, int) and self._ours(memo, rule_id) and listed.id == self._id(rule_id)
         return rule_id if ours else None
@@ -254,11 +258,14 @@ class Schedules:
         return True
 
     async def _rebuilt(self, plan: Plan) -> bool:
-        """Put a fresh schedule in the place of ours; False if there is none."""
+        """Put a fresh schedule in the place of ours, unless it is so already; False if there is none."""
 
-        async def fresh(there: ScheduleUpdateInput) -> ScheduleUpdate:
-            if not self._ours(await there.description.memo(), plan.rule_id):
+        async def fresh(there: ScheduleUpdateInput) -> ScheduleUpdate | None:
+            if not self._ours(await _memo(there.description), plan.rule_id):
                 raise ScheduleRefused(f"somebody else's bears the id {there.description.id}")
+            state = there.description.schedule.state
+            if (sign(state.note), state.paused) == (plan.digest, plan.paused):
+                return None  # each update may cost the firing of its very moment
             return ScheduleUpdate(self._fresh(plan))
 
         try:
@@ -319,3 +326,11 @@ class Schedules:
 
     def _handle(self, rule_id: int) -> ScheduleHandle:
         return self._client.get_schedule_handle(self._id(rule_id))
+
+
+async def _memo(found: ScheduleDescription | ScheduleListDescription) -> Mapping[str, Any]:
+    """Read a memo; one that cannot be read is not ours."""
+    try:
+        return await found.memo()
+    except Exception:  # noqa: BLE001 - somebody else's may be spelt or encrypted in any way
+        return {}

@@ -89,11 +89,30 @@ def test_rules_are_listed_with_what_is_next(db: Db) -> None:
     assert (found[runs]["status"], found[runs]["last_outcome"]) == ("SCHEDULED", "created")
     assert (found[draft]["active"], found[draft]["status"], found[draft]["next_at"]) == (False, None, None)
     assert (found[broken]["error"], found[broken]["next_at"]) == ("cron: has 4 fields", None)
+    marked(db, runs, "FAILED", "Temporal: refuses the schedule (too many)")
+    assert next(one["next_at"] for one in told("list") if one["id"] == runs) is None
+    marked(db, runs, "SCHEDULED")
 
     lines = run("list")[1].splitlines()
     assert lines[1].split()[:3] == [str(runs), "acme", "reminder"]
     assert "30 2 * * * Europe/Berlin" in lines[1]
     assert "UNSEEN" in lines[2]
+
+
+def test_a_rules_name_gives_no_orders_to_a_terminal(db: Db) -> None:
+    """In no table; JSON tells all of it, spelt so that it does not either."""
+    name = "\x1b[2J\u202e\n7  acme \x9b" + "x" * 100
+    rule = a_rule(db, workflow=a_workflow(db), name=name, trigger_config={"cron": f"{'0 9 * * *':<900}"})
+    marked(db, rule, "FAILED", f"Temporal: refuses {name}")
+
+    for words in (["list"], ["list", "--json"], ["validate"]):
+        output = CliRunner().invoke(xnovu, ["rules", *words], color=True).output
+        assert "\\u001b[2J" in output
+        assert all(character.isprintable() or character == "\n" for character in output)
+
+    listed = run("list")[1].splitlines()
+    assert (len(listed), max(map(len, listed)) < 400) == (2, True)
+    assert told("list")[0]["name"] == name
 
 
 def test_a_list_is_narrowed(db: Db) -> None:

@@ -66,13 +66,14 @@ def test_a_person_looks_after_a_rule(db: Db, worker_environment: dict[str, str],
 
 def test_nobody_is_waited_for_who_does_not_listen(db: Db) -> None:
     """--no-wait says which workflow it is; no worker has made a schedule yet."""
-    rule = a_rule(db, workflow=a_workflow(db), trigger_config=HOURLY)
+    rule = a_rule(db, workflow=a_workflow(db), trigger_config=HOURLY, name="drill\nactive        no")
 
     fired = told("fire", rule, "--no-wait")
 
     assert f"-rule-{rule}-fire-" in fired["workflow_id"]
     assert (fired["outcome"], fired["notification_id"]) == (None, None)
     assert told("show", rule)["schedule"] is None
+    assert r"drill\nactive" in run("show", rule).stdout
 
     range_ = ("--from", "2026-03-01T09:00", "--to", "2026-03-01T09:00")
     ended = run("backfill", rule, *range_)

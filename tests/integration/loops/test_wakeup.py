@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.logs import logged_in_full
 from tests.support.proxy import proxied
 from tests.support.rows import Db, a_notification, a_rule, a_workflow
 from tests.support.waiting import eventually
@@ -22,14 +23,18 @@ class Wakes:
     def __init__(self) -> None:
         self.count = 0
         self.rules = 0
+        self.bug: Exception | None = None
 
     async def wake(self) -> None:
         """Count."""
         self.count += 1
 
     def rules_changed(self) -> None:
-        """Count."""
+        """Count, and fail as told."""
         self.rules += 1
+        if self.bug is not None:
+            bug, self.bug = self.bug, None
+            raise bug
 
 
 @asynccontextmanager
@@ -63,6 +68,21 @@ async def test_a_wake_up_during_the_turns_begins_them_anew(database: str, db: Db
         await eventually(lambda: wakes.count == len(AFTER_SECONDS) + 2)
         a_notification(db)
         await eventually(lambda: wakes.count == len(AFTER_SECONDS) + 2 + len(AFTER_SECONDS))
+
+
+async def test_a_bug_is_not_the_end_of_the_listening(database: str, db: Db) -> None:
+    """The connection is made anew, which counts as a word of each kind; the bug is told by its name alone."""
+    wakes = Wakes()
+    with logged_in_full() as lines:
+        async with listening(database, wakes) as wakeup:
+            wakes.bug = ValueError("value-marker")
+            a_rule(db, workflow=a_workflow(db))
+            await eventually(lambda: wakes.rules == 3 and wakeup.listening)
+
+            a_notification(db)
+            await eventually(lambda: wakes.count >= 2 * len(AFTER_SECONDS))
+    assert "ValueError" in lines.getvalue()
+    assert "value-marker" not in lines.getvalue()
 
 
 async def test_a_rule_that_is_written_is_told_of_and_wakes_no_loop(database: str, db: Db) -> None:

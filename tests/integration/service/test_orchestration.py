@@ -15,7 +15,7 @@ from tests.support.rows import Db, a_notification, a_rule, a_workflow, row
 from tests.support.scheduling import Scheduling, deployment_of, rule_row
 from tests.support.waiting import eventually, wait_until
 from tests.support.worker import WorkerProgram, running_worker
-from xnovu_poller.errors import HandoffRefused
+from xnovu_poller.errors import ScheduleMissing
 from xnovu_poller.http import ProbeAnswer
 from xnovu_poller.loops.chores import Conductor
 from xnovu_poller.service import orchestration
@@ -175,8 +175,32 @@ async def test_what_is_wrong_with_the_chores_is_told(
     assert await made.probe() == ProbeAnswer("healthy")
     await chores.note(engine, "rules", every, None, "Temporal: does not answer (UNAVAILABLE)")
     assert await degraded() == "rules: Temporal: does not answer (UNAVAILABLE)"
-
     conducting.cancel()
+
+
+async def test_a_deleted_orchestration_is_made_again(
+    db: Db, engine: Engine, temporal_address: str, task_queue: str
+) -> None:
+    """As soon as somebody asks how it goes; what the chores did is told meanwhile."""
+    client = await Client.connect(temporal_address)
+    every = timedelta(hours=1)
+    orchestra = Orchestra(client, deployment=deployment_of(db), task_queue=task_queue, every=every)
+    conductor = Conductor(orchestra)
+    made = Orchestration(engine, orchestra, conductor, every=every)
+    conducting = asyncio.create_task(conductor.run())
+    await eventually(lambda: conductor.ensured)
+    await chores.note(engine, "rules", every, {})
+
     await client.get_schedule_handle(orchestra.schedule).delete()
-    with pytest.raises(HandoffRefused):
+    with pytest.raises(ScheduleMissing):
         await made.probe()
+    assert set(made.status()["chores"]) == {"rules"}
+
+    async def there() -> bool:
+        try:
+            return not (await orchestra.state()).paused
+        except ScheduleMissing:
+            return False
+
+    await eventually(there)
+    conducting.cancel()

@@ -43,6 +43,21 @@ async def test_a_chore_that_failed_keeps_where_it_was(engine: Engine) -> None:
     assert [(one.report, one.error) for one in await chores.noted(engine)] == [({"after": None}, None)]
 
 
+async def test_a_chore_is_fresh_by_when_it_was_begun(engine: Engine) -> None:
+    """One that takes all its interval is done again behind it; one that failed is never fresh."""
+    minute = timedelta(minutes=1)
+    assert not await chores.fresh(engine, "doctor", minute)
+    await chores.note(engine, "doctor", timedelta(0), {})
+    assert await chores.fresh(engine, "doctor", minute)
+    assert not await chores.fresh(engine, "doctor", timedelta(0))
+    assert not await chores.fresh(engine, "statistics", minute)
+
+    await chores.note(engine, "doctor", minute, {})
+    assert not await chores.fresh(engine, "doctor", minute)
+    await chores.note(engine, "doctor", timedelta(0), None, "database: does not answer")
+    assert not await chores.fresh(engine, "doctor", minute)
+
+
 async def test_before_the_first_there_are_none(engine: Engine) -> None:
     """An empty list."""
     assert await chores.noted(engine) == []

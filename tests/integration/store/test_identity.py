@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +14,6 @@ from tests.support.postgres import migrated_copy
 from tests.support.rows import (
     Db,
     a_notification,
-    a_rule,
-    a_workflow,
     back_dated,
     open_db,
     row,
@@ -26,10 +24,9 @@ from tests.support.rows import (
 from tests.support.waiting import until_blocked
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.errors import DeploymentDisputed, StoreError
-from xnovu_poller.lifecycle import RuleStatus, Status, Work
-from xnovu_poller.store import chores, identity, rules
+from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.store import identity
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.store.rules import Verdict
 from xnovu_poller.store.transitions import by_loops
 from xnovu_poller.store.transitions.by_loops import Terms
 
@@ -270,29 +267,6 @@ async def test_chunks_that_were_not_accepted_go_by_the_new_id(engine: Engine, db
         (f"{new}-3", 0, None, True),
         (f"{new}-4", 0, None, False),
     ]
-
-
-async def test_the_rules_of_a_copy_are_looked_at_anew(engine: Engine, db: Db) -> None:
-    """Its schedules were the original's; what has been fired stays so, and no chore was done here."""
-    workflow = a_workflow(db)
-    once, broken, fresh = (
-        a_rule(db, workflow=workflow, **kind) for kind in ({"trigger_type": "SCHEDULE"}, {}, {})
-    )
-    at = datetime(2030, 1, 1, tzinfo=UTC)
-    await rules.fire(engine, once, "k", at)
-    await rules.mark(engine, [Verdict(broken, RuleStatus.INVALID, "rule: cron: it has 4 fields")])
-    await chores.note(engine, "rules", timedelta(0), {})
-
-    await identity.new_deployment(engine)
-
-    found = await rules.read_all(engine)
-    assert [(one.id, one.status, one.error, one.done_for) for one in found] == [
-        (once, None, None, at),
-        (broken, None, None, None),
-        (fresh, None, None, None),
-    ]
-    assert found[0].last_outcome == "created"
-    assert await chores.noted(engine) == []
 
 
 async def test_while_workers_are_connected_nothing_changes(engine: Engine, db: Db) -> None:

@@ -27,6 +27,9 @@ async def test_every_rule_is_read_by_id(engine: Engine, db: Db) -> None:
 
     assert [one.id for one in found] == sorted(one.id for one in found)
     assert len(found) == 3003
+    assert await rules.ids(engine) == {one.id for one in found}
+    pages = [await rules.page(engine, after, 2000) for after in (None, found[1999].id, found[-1].id)]
+    assert pages == [found[:2000], found[2000:], []]
     config = {"cron": "0 9 * * *", "timezone": "UTC"}
     assert found[0] == Rule(
         id=first,
@@ -41,6 +44,7 @@ async def test_every_rule_is_read_by_id(engine: Engine, db: Db) -> None:
         done_for=None,
         last_fired_at=None,
         last_outcome=None,
+        recent=True,
     )
     one = {rule.id: rule for rule in found}
     assert (one[once].trigger, one[once].enterprise_id, one[once].active) == (
@@ -80,6 +84,22 @@ async def test_a_config_that_python_will_not_read_keeps_no_other_rule_back(engin
     assert [one.id for one in found] == [long, other]
     assert found[0].config == {}
     assert found[1].config["cron"] == "0 9 * * *"
+
+
+async def test_what_its_writer_has_just_changed_is_recent(engine: Engine, db: Db, database: str) -> None:
+    """What we write on it does not count."""
+    made = a_rule(db, workflow=a_workflow(db))
+    with open_db(database) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("UPDATE notify.ent_notification_rule SET updated_at = now() - interval '61 seconds'")
+    await rules.mark(engine, [Verdict(made, RuleStatus.SCHEDULED)])
+    before = await rules.read(engine, made)
+    rewritten(db, made, name="other")
+    after = await rules.read(engine, made)
+
+    assert before is not None
+    assert after is not None
+    assert (before.recent, after.recent) == (False, True)
 
 
 async def test_only_news_is_marked(engine: Engine, db: Db) -> None:

@@ -121,6 +121,24 @@ async def test_what_is_kept_for_ever_stays(purge: Purge, db: Db) -> None:
     assert left(db) == MANY
 
 
+async def test_what_was_done_a_moment_ago_is_not_done_again_but_the_rules_are(
+    engine: Engine, schedules: Schedules, deployment: UUID
+) -> None:
+    """Whoever may write a rule has the orchestration run; half an interval later all is done."""
+    chores = Chores(engine, schedules, str(deployment), keep=KEEP, every=timedelta(hours=1))
+    doing = (chores.rules, chores.retention, chores.statistics, chores.doctor)
+
+    async def done() -> list[bool]:
+        work = Orchestrate(str(deployment))
+        return ["skipped" not in await ActivityEnvironment().run(one, work) for one in doing]
+
+    assert await done() == [True] * 4
+    first = {one.name: one.finished_at for one in await noting.noted(engine)}
+    assert await done() == [True, False, False, False]
+    again = {one.name for one in await noting.noted(engine) if one.finished_at != first[one.name]}
+    assert again == {"rules"}
+
+
 async def test_a_chore_that_finds_the_database_away_is_tried_again(
     schedules: Schedules, deployment: UUID, lines: io.StringIO
 ) -> None:

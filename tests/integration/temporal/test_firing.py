@@ -104,5 +104,41 @@ async def test_a_firing_under_way_is_left_to_itself(
     ).terminate()
 
 
+async def test_a_one_time_rule_whose_workflow_was_ended_is_done_and_says_so(
+    run: Run, db: Db, workflow: int, client: Client, deployment: UUID
+) -> None:
+    """Within its catchup too: Temporal starts none twice."""
+    rule, at = at_once(db, workflow, timedelta(seconds=20))
+    assert await run() == {"caught_up": 1}
+    name = contract.scheduled_start(contract.rule_schedule(deployment, rule), at)
+    await client.get_workflow_handle(name).terminate()
+
+    assert await run() == {"missed": 1}
+    row = rule_row(db, rule)
+    assert (row["rule_status"], row["done_for"]) == ("DONE", at)
+    assert str(row["rule_error"]).endswith("its workflow was ended before it fired")
+    assert await run() == {"unchanged": 1}
+
+
+async def test_a_time_that_has_fired_and_comes_back_is_done(
+    running: Executing, run: Run, db: Db, workflow: int, client: Client, deployment: UUID
+) -> None:
+    """Changed to another, and back; it fired, so nothing else is said of it."""
+    rule, at = at_once(db, workflow, timedelta(seconds=20))
+    await run()
+    name = contract.scheduled_start(contract.rule_schedule(deployment, rule), at)
+    assert await client.get_workflow_handle(name).result() == "created"
+    for done_for, config in (("2030-01-01", "10s"), ("2030-01-02", "1h")):
+        db.execute(
+            "UPDATE notify.ent_notification_rule SET done_for = %s, trigger_config = jsonb_build_object("
+            "'at', trigger_config ->> 'at', 'catchup', %s::text)",
+            [done_for, config],
+        )
+        await run()
+        row = rule_row(db, rule)
+        assert (row["rule_status"], row["rule_error"], row["done_for"]) == ("DONE", None, at)
+    assert len(made(db, rule)) == 1
+
+
 async def _not_listed(schedules: Schedules) -> bool:
     return not await schedules.listed()

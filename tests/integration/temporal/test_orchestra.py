@@ -1,9 +1,18 @@
 """The schedule of the chores in a real Temporal: one for a deployment, paused by people alone."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from temporalio.client import Client, Schedule, ScheduleActionStartWorkflow, ScheduleHandle, ScheduleSpec
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleHandle,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+)
 
 from tests.integration.temporal.conftest import Make
 from xnovu_poller.errors import ScheduleMissing, ScheduleRefused
@@ -29,6 +38,40 @@ async def test_a_persons_pause_and_note_survive(make: Make, handle: ScheduleHand
     assert found.info.num_actions == 0
     state = await orchestra.state()
     assert (state.paused, state.note, state.next_at) == (True, "until the move is done", None)
+
+
+async def test_a_pause_while_it_is_brought_up_to_date_survives(
+    make: Make, client: Client, handle: ScheduleHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's comes between our look and our write: ours is dropped, and the next one writes."""
+    await make().ensure()
+    look = client.workflow_service.describe_schedule
+
+    async def look_and_be_overtaken(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the SDK's
+        found = await look(*args, **kwargs)
+        monkeypatch.undo()
+        await handle.pause(note="until the move is done")
+        return found
+
+    monkeypatch.setattr(client.workflow_service, "describe_schedule", look_and_be_overtaken)
+    orchestra = make(timedelta(minutes=2))
+    await orchestra.ensure()
+    assert (await orchestra.state()).note == "until the move is done"
+
+    await orchestra.ensure()
+    found = (await handle.describe()).schedule
+    assert (found.state.paused, found.state.note) == (True, "until the move is done")
+    assert [one.every for one in found.spec.intervals] == [timedelta(minutes=2)]
+
+
+async def test_one_more_waits_while_one_runs_and_none_is_made_up_for(
+    make: Make, handle: ScheduleHandle
+) -> None:
+    """A change in the midst of a comparison is met by the next; what was missed, by whichever comes."""
+    await make().ensure()
+    assert (await handle.describe()).schedule.policy == SchedulePolicy(
+        overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=timedelta(seconds=10)
+    )
 
 
 async def test_somebody_elses_schedule_of_that_name_is_left_alone(

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from xnovu_poller import settings
 from xnovu_poller.cli.group import xnovu
-from xnovu_poller.cli.rules.tell import span, times
+from xnovu_poller.cli.rules.tell import plain, span, times
 
 HANDBOOK = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
 BERLIN = ("--cron", "30 2 * * *", "--timezone", "Europe/Berlin")
@@ -146,12 +146,14 @@ def test_a_time_to_come_is_of_a_one_time_rule() -> None:
         ("preview", "--config", "[]"),
         ("preview", "--config", "{"),
         ("preview", "--cron", "0 9 * * *", "--from", "tomorrow"),
+        ("preview", "--cron", "0 9 * * *", "--from", "0001-01-01"),
         ("preview", "--cron", "0 9 * * *", "-n", "0"),
         ("preview", "seven"),
         ("validate", "7", "--config", "{}"),
         ("list", "--status", "BROKEN"),
         ("fire",),
         ("backfill", "7", "--from", "2027-01-01"),
+        ("backfill", "7", "--from", "0001-01-01", "--to", "9999-12-31"),
     ],
     ids=" ".join,
 )
@@ -161,6 +163,13 @@ def test_what_was_typed_wrong_is_told(words: tuple[str, ...]) -> None:
 
     assert code == 2
     assert "Error:" in output
+
+
+def test_json_beyond_all_depth_is_no_object() -> None:
+    """Python gives up before it has read it."""
+    code, output = run("validate", "--config", "[" * 100_000)
+
+    assert (code, "is no JSON object" in output) == (2, True)
 
 
 def test_a_fault_of_times_is_told_with_what_to_write_instead() -> None:
@@ -247,3 +256,19 @@ def test_a_span_is_told_in_its_largest_unit(length: timedelta, words: str) -> No
 def test_times_are_told_as_the_row_says_them(config: dict[str, Any], words: str) -> None:
     """Whatever a row may hold."""
     assert times(config) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("逃生演習, Übung", "逃生演習, Übung"),
+        ("a\n7\tb", "a\\n7\\tb"),
+        ("\x1b[2J\x9b31m", "\\u001b[2J\\u009b31m"),
+        ("to \u202eevil", "to \\u202eevil"),
+        ("x" * 3000, "x" * 1000 + "…"),
+    ],
+    ids=ascii,
+)
+def test_what_a_tenant_wrote_only_shows(text: str, shown: str) -> None:
+    """On a line, cut, and without orders to the operator's terminal."""
+    assert plain(text) == shown

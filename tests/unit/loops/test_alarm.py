@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 SOON = timedelta(milliseconds=20)
 AWAY = StoreUnavailable("Connection refused")
 
-Answer = timedelta | StoreUnavailable | None
+Answer = timedelta | Exception | None
 
 
 class Times:
@@ -32,7 +32,7 @@ class Times:
         """Say how far ahead the nearest set time is."""
         self.looks += 1
         match self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]:
-            case StoreUnavailable() as error:
+            case Exception() as error:
                 raise error
             case ahead:
                 return ahead
@@ -131,6 +131,20 @@ async def test_without_word_it_looks_again_after_a_while(monkeypatch: pytest.Mon
         await eventually(lambda: times.looks > 2)
 
         assert times.rings == 1
+
+
+async def test_a_bug_in_a_look_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told once and by its name alone; what may have passed is rung for behind it."""
+    monkeypatch.setattr(module, "BLIND_SECONDS", 0.0)
+    bug = ValueError("value-marker")
+    times = Times([SOON, bug, bug, HOUR])
+    with logged_in_full() as written:
+        async with set_by(times):
+            await eventually(lambda: times.rings == 2)
+
+            assert times.looks == 4
+    assert written.getvalue().count("a bug: ValueError") == 1
+    assert "value-marker" not in written.getvalue()
 
 
 async def test_it_sees_again_and_rings_for_what_may_have_passed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
 """The conductor ensures the orchestration, rings for it, and lives through Temporal's absence."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -23,9 +25,10 @@ ENSURE, RING = "ensure", "ring"
 class Orchestra:
     """Stands in Temporal, or fails as scripted: one entry for each call, None where it goes well."""
 
-    def __init__(self, script: Sequence[HandoffError | None] = ()) -> None:
+    def __init__(self, script: Sequence[Exception | None] = ()) -> None:
         self.script = list(script)
         self.calls: list[str] = []
+        self.rung_at: list[float] = []
 
     async def ensure(self) -> None:
         """Be made."""
@@ -34,6 +37,7 @@ class Orchestra:
     async def ring(self) -> None:
         """Begin a run."""
         self._called(RING)
+        self.rung_at.append(time.monotonic())
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -99,6 +103,38 @@ async def test_it_tries_until_temporal_will_have_it(error: HandoffError) -> None
             assert orchestra.calls[:6] == [ENSURE] * 5 + [RING]
     assert written.getvalue().count("orchestration not ensured") == 1
     assert written.getvalue().count("orchestration ensured") == 1
+
+
+async def test_while_rings_keep_coming_the_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may write a rule is not to keep all at work; after a pause without a ring all is as at first."""
+    monkeypatch.setattr(chores, "RING_SECONDS", 0.01)
+    monkeypatch.setattr(chores, "LONGEST_PAUSE_SECONDS", 0.08)
+    orchestra = Orchestra()
+    async with conducting(orchestra) as conductor:
+
+        def ringing(count: int) -> bool:
+            conductor.ring()
+            return len(orchestra.rung_at) >= count
+
+        await eventually(lambda: ringing(6))
+        gaps = [after - before for before, after in pairwise(orchestra.rung_at)]
+        assert all(gap > pause for gap, pause in zip(gaps, (0.009, 0.019, 0.039, 0.079, 0.079), strict=False))
+
+        await eventually(lambda: conductor._pause == chores.RING_SECONDS)
+        assert not conductor._rung.is_set()
+
+
+async def test_a_bug_is_a_fault_and_not_the_end() -> None:
+    """Told by its name alone: its message may quote what it stumbled over."""
+    orchestra = Orchestra([ValueError("value-marker")] * 4)
+    with logged_in_full() as written:
+        async with conducting(orchestra) as conductor:
+            await eventually(lambda: conductor.fault == "a bug: ValueError")
+            await eventually(lambda: conductor.fault is None)
+
+            assert orchestra.calls[:6] == [ENSURE] * 5 + [RING]
+    assert written.getvalue().count("a bug: ValueError") == 1
+    assert "value-marker" not in written.getvalue()
 
 
 async def test_a_ring_that_is_not_heard_is_repeated_behind_an_ensure() -> None:

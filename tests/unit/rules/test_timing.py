@@ -10,7 +10,7 @@ from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules import cron
 from xnovu_poller.rules.preview import coming
-from xnovu_poller.rules.timing import Calendar, Interval, Overlap, Span, Timing, timing
+from xnovu_poller.rules.timing import SHORT, Calendar, Interval, Overlap, Span, Timing, timing
 
 NINE = {"cron": "0 9 * * *"}
 
@@ -111,6 +111,11 @@ def test_a_schedule_rule_is_one_second_in_utc() -> None:
         ({"cron": 9}, "cron", "write a text"),
         ({"cron": []}, "cron", "write 1 to 32"),
         ({"cron": ["@daily"] * 33}, "cron", "write 1 to 32"),
+        (
+            {"cron": ["@daily"] * 16, "calendar": [{"hour": 9}] * 16, "interval": {"every": 60}},
+            "trigger_config",
+            "write 32",
+        ),
         ({"cron": ["@daily", "@every 5m"]}, "cron[1]", '"interval"'),
         ({"cron": [["@daily"]]}, "cron[0]", "write a text"),
         ({"cron": "0 25 * * *"}, "cron: hour", "0 to 23"),
@@ -180,6 +185,39 @@ def test_a_schedule_rule_that_cannot_be_is_refused(config: object, path: str, in
 
     assert found == path
     assert instead in reason
+
+
+NEVER_NOW = {"month": 3, "day_of_month": "8-14", "day_of_week": "SUN", "hour": 2, "minute": 30}
+"""In New York this hour has not been since 2007."""
+
+
+@pytest.mark.parametrize("year", ["*", "2000-2100", "2000-2099"])
+def test_what_fired_once_and_never_will_again_is_refused(year: str) -> None:
+    """Dozens of such would be searched for through a century at each reconciliation."""
+    config = {"calendar": {**NEVER_NOW, "year": year}, "timezone": "America/New_York"}
+
+    assert "never fires in America/New_York" in refusal(RuleTrigger.CRON, config)[1]
+
+
+@pytest.mark.parametrize("day", ["SUN", "WED"])
+def test_what_fires_every_28_years_is_no_fault(day: str) -> None:
+    """A leap day of one weekday; and a year that has passed is one."""
+    new_york = {"calendar": {**NEVER_NOW, "year": 2005}, "timezone": "America/New_York"}
+
+    assert timing(RuleTrigger.CRON, {"cron": f"0 0 29 2 {day}"}).calendars
+    assert timing(RuleTrigger.CRON, new_york).calendars
+
+
+def test_the_same_text_is_read_once_and_a_fault_is_told_each_time() -> None:
+    """The order of its keys does not matter; what is long is not kept."""
+    first = timing(RuleTrigger.CRON, {"timezone": "UTC", "cron": "7 7 * * *"})
+    assert timing(RuleTrigger.CRON, {"cron": "7 7 * * *", "timezone": "UTC"}) is first
+    assert refusal(RuleTrigger.CRON, {"cron": "x"}) == refusal(RuleTrigger.CRON, {"cron": "x"})
+    assert refusal(RuleTrigger.SCHEDULE, NINE)[0] == "'cron'"
+
+    long = {"cron": "7 7 * * *", "calendar": {"hour": 9, "comment": "x" * SHORT}}
+    assert timing(RuleTrigger.CRON, long) is not timing(RuleTrigger.CRON, long)
+    assert timing(RuleTrigger.CRON, long) == timing(RuleTrigger.CRON, long)
 
 
 def test_an_event_rule_is_refused() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from xnovu_poller.lifecycle import RuleStatus, RuleTrigger
+from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.rules import Rule
-from xnovu_poller.temporal.decisions import Decision, Step, decide
+from xnovu_poller.temporal.decisions import Decision, Step, decide, refuse
 from xnovu_poller.temporal.plans import HALTED, Listed
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -108,7 +109,14 @@ def test_an_inactive_rule_stands_still() -> None:
     assert told(decided(RULE, as_planned(inactive))) == (Step.UPDATE, RuleStatus.SCHEDULED)
 
 
-@pytest.mark.parametrize("bad", [replace(RULE, config={}), replace(RULE, trigger=RuleTrigger.EVENT)])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(RULE, config={}),
+        replace(RULE, config=Unreadable()),
+        replace(RULE, trigger=RuleTrigger.EVENT),
+    ],
+)
 def test_an_invalid_rule_is_told_and_its_schedule_halted(bad: Rule) -> None:
     """Once; without a schedule there is nothing to halt."""
     assert told(decided(bad)) == (Step.LEAVE, RuleStatus.INVALID)
@@ -143,7 +151,42 @@ def test_what_was_said_of_a_rule_that_never_fired_stays() -> None:
     at = NOW - timedelta(days=1)
     missed = once(at, done_for=at, status=RuleStatus.DONE, error="it did not fire")
     assert decided(missed).verdict.error == "it did not fire"
-    assert decided(replace(missed, status=RuleStatus.PAUSED)).verdict.error is None
+
+    off = decided(replace(missed, active=False)).verdict
+    assert (off.status, off.error) == (RuleStatus.PAUSED, "it did not fire")
+    on = decided(replace(missed, status=off.status, error=off.error)).verdict
+    assert (on.status, on.error) == (RuleStatus.DONE, "it did not fire")
+    assert decided(replace(missed, status=RuleStatus.INVALID)).verdict.error is None
+    later = once(
+        NOW + timedelta(days=1), done_for=at, status=RuleStatus.PAUSED, error="it did not fire", active=False
+    )
+    assert decided(later).verdict.error is None
+
+
+def test_what_was_changed_a_moment_ago_is_confirmed() -> None:
+    """The list may be of before the last run: paused and going again, both within a second."""
+    recent = replace(RULE, recent=True)
+    invalid = replace(RULE, config={}, recent=True)
+    assert told(decided(recent, as_planned(RULE))) == (Step.CONFIRM, RuleStatus.SCHEDULED)
+    assert told(decided(recent)) == (Step.CREATE, RuleStatus.SCHEDULED)
+    assert told(decided(invalid, Listed(HALTED, paused=True))) == (Step.CONFIRM, RuleStatus.INVALID)
+    assert told(decided(invalid)) == (Step.LEAVE, RuleStatus.INVALID)
+
+
+def test_a_rule_that_is_not_served_stands_still() -> None:
+    """Its times are not even read."""
+    said = [refuse(RULE, listed, RuleStatus.FAILED, "too many") for listed in (None, as_planned(RULE))]
+    assert [told(one) for one in said] == [
+        (Step.LEAVE, RuleStatus.FAILED),
+        (Step.HALT, RuleStatus.FAILED),
+    ]
+
+
+def test_an_end_that_has_passed_needs_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The most frequent end of all."""
+    monkeypatch.setattr("xnovu_poller.temporal.decisions.next_fire", None)
+    rule = replace(RULE, config={**DAILY, "end_at": "2026-05-01T00:00:00Z"})
+    assert told(decided(rule)) == (Step.LEAVE, RuleStatus.DONE)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,8 @@ def backfill(rule_id: int, start: datetime, end: datetime, *, force: bool, as_js
     It fires for each of its times between two, as if they came now. Times without an offset are meant in
     the rule's zone. What had fired at its time, and is still retained, is not made again: the notification
     bears the time's own dedup key. Each firing takes the rule's text of today, and the notifications are
-    due at once. Temporal starts some ten a second.
+    due at once. Temporal starts some ten a second. A rule whose overlap is SKIP, which is the default, drops
+    the times that come while a firing of the past is under way: go over that minute, too, where it matters.
 
     \b
     Example:
@@ -180,14 +181,16 @@ def backfill(rule_id: int, start: datetime, end: datetime, *, force: bool, as_js
 
 async def _backfill(rule_id: int, start: datetime, end: datetime, *, force: bool) -> list[datetime]:
     async with rows() as engine:
-        when = _repeated(await rule(engine, rule_id))
+        found = await rule(engine, rule_id)
+    when = _repeated(found)
     first, last = in_zone(start, when.shown_in), in_zone(end, when.shown_in)
     firings = _between(when, first, last, forced=force)
     async with schedules() as reached:
         try:
             await reached.schedules.backfill(rule_id, first, last, Overlap.ALLOW_ALL)
         except ScheduleMissing:
-            raise _refused(rule_id, "it has no schedule yet; a worker that runs makes it") from None
+            reason = found.error or "it has no schedule yet; a worker that runs makes it"
+            raise _refused(rule_id, reason) from None
     return [at.astimezone(ZoneInfo(when.shown_in)) for at in firings]
 
 

@@ -11,6 +11,7 @@ from xnovu_poller.cli.rules.tell import (
     NOTHING,
     iso,
     next_of,
+    plain,
     put_json,
     put_table,
     row_json,
@@ -94,7 +95,7 @@ def show(rule_id: int, *, as_json: bool) -> None:
         put_json(row_json(found, now) | {"timing": _timing_json(found), "schedule": _schedule_json(schedule)})
         return
     for name, told in (*_row_lines(found, now), *_schedule_lines(schedule)):
-        click.echo(f"{name:<14}{told}")
+        click.echo(f"{name:<14}{plain(told)}")
 
 
 async def _both(rule_id: int) -> tuple[Rule, Described | None]:

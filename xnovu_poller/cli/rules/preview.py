@@ -12,6 +12,7 @@ from xnovu_poller.cli.rules.tell import NOTHING, coming_json, put_json, put_tabl
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules.preview import Coming, coming
+from xnovu_poller.rules.spec import FIRST_YEAR, LAST_YEAR
 from xnovu_poller.rules.timing import Timing, timing
 
 MOST_SHOWN = 10_000
@@ -20,11 +21,14 @@ MOST_SHOWN = 10_000
 def moment(value: str) -> datetime:
     """Read a time as ISO 8601 writes it; without an offset it is meant in the rule's zone."""
     try:
-        return datetime.fromisoformat(value)
+        at = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(
             f"{value!r} is no time; write 2027-03-28, 2027-03-28T02:30 or 2027-03-28T02:30+02:00"
         ) from None
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise click.BadParameter(f"write a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return at
 
 
 def in_zone(moment: datetime, zone: str) -> datetime:
@@ -36,7 +40,7 @@ def trigger_config(value: str) -> dict[str, Any]:
     """Read a trigger_config."""
     try:
         config = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
         raise click.BadParameter('is no JSON object; write for example {"cron": "0 9 * * *"}')

@@ -16,17 +16,31 @@ from xnovu_poller.store.rules import Rule
 
 NOTHING = "-"
 
+CELL, SENTENCE = 60, 1000
+"""The longest that is shown in a table, and in a line of its own; JSON tells all."""
+
 
 def put_json(told: object) -> None:
     """Print JSON, its keys in the order of the handbook."""
-    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    click.echo(_printable(json.dumps(told, indent=2, ensure_ascii=False), "\n"))
 
 
-def put_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    """Print lines under a head, in columns as wide as their widest."""
-    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
-    for line in (head, *lines):
+def put_table(head: Sequence[str], lines: Sequence[Sequence[str]], widest: int = CELL) -> None:
+    """Print lines under a head, in columns as wide as their widest; what is wider is cut."""
+    shown = [head, *([plain(cell, widest) for cell in line] for line in lines)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for line in shown:
         click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
+
+
+def plain(text: str, most: int = SENTENCE) -> str:
+    """Give what a tenant may have written so that it only shows in an operator's terminal: on a line, and cut."""
+    return _printable(text if len(text) <= most else f"{text[:most]}…")
+
+
+def _printable(text: str, kept: str = "") -> str:
+    """Spell what does not print as JSON does, so that JSON stays what it is."""
+    return "".join(each if each.isprintable() or each in kept else json.dumps(each)[1:-1] for each in text)
 
 
 def timing_of(rule: Rule) -> Timing | None:
@@ -38,9 +52,9 @@ def timing_of(rule: Rule) -> Timing | None:
 
 
 def next_of(rule: Rule, now: datetime) -> datetime | None:
-    """Give the next time that a rule fires, in its zone; None if it does not."""
+    """Give the next time that a rule fires, in its zone; None if it does not, as far as its row tells."""
     when = timing_of(rule)
-    if when is None or not rule.active or rule.status is RuleStatus.DONE:
+    if when is None or not rule.active or rule.status in {RuleStatus.DONE, RuleStatus.FAILED}:
         return None
     at = next_fire(when, now)
     return None if at is None else at.astimezone(ZoneInfo(when.shown_in))

@@ -8,7 +8,7 @@ import click
 
 from xnovu_poller.cli.rules.preview import trigger_config, trigger_of
 from xnovu_poller.cli.rules.reach import RULE_ID, json_too, rows, run
-from xnovu_poller.cli.rules.tell import NOTHING, put_json, put_table
+from xnovu_poller.cli.rules.tell import NOTHING, SENTENCE, put_json, put_table
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleStatus, RuleTrigger
 from xnovu_poller.rules.timing import timing
@@ -46,7 +46,7 @@ def validate(
 ) -> None:
     """Look for faults in all rules, or in some.
 
-    It looks at their times, their workflow and their recipients.     Drafts and deactivated rules are
+    It looks at their times, their workflow and their recipients. Drafts and deactivated rules are
     checked too. Exit code 1 if any has a fault; a table tells which and what to write instead.
 
     \b
@@ -108,5 +108,6 @@ def _put(checked: int, flaws: Sequence[Flaw]) -> None:
         put_table(
             ("RULE", "WHERE", "FAULT"),
             [(str(flaw.rule_id or NOTHING), flaw.where, flaw.reason) for flaw in flaws],
+            widest=SENTENCE,
         )
     click.echo(f"{checked} checked, {len({flaw.rule_id for flaw in flaws})} with faults.")

@@ -1,0 +1,54 @@
+"""The rules of a copy: they would fire beside the original's, and are looked at anew where they may."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.rows import Db, a_rule, a_workflow
+from xnovu_poller.errors import DeploymentDisputed
+from xnovu_poller.lifecycle import RuleStatus
+from xnovu_poller.store import chores, identity, rules
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.rules import Verdict
+
+
+@pytest.mark.parametrize("answer", [identity.new_deployment, identity.keep_deployment], ids=["new", "keep"])
+async def test_a_copy_with_rules_alone_is_disputed(
+    engine: Engine, db: Db, answer: Callable[[Engine], Awaitable[object]]
+) -> None:
+    """It would fire beside the original; after a person's word it goes on, with its rules."""
+    made = a_rule(db, workflow=a_workflow(db))
+    before = await identity.deployment(engine)
+    db.execute("UPDATE notify.deployment SET database = 'another'")
+    with pytest.raises(DeploymentDisputed, match="rows came from another"):
+        await identity.deployment(engine)
+
+    await answer(engine)
+
+    after = await identity.deployment(engine)
+    assert (after.id == before.id) is (answer is identity.keep_deployment)
+    assert [one.id for one in await rules.read_all(engine)] == [made]
+
+
+async def test_the_rules_of_a_copy_are_looked_at_anew(engine: Engine, db: Db) -> None:
+    """Its schedules were the original's; what has been fired stays so, and no chore was done here."""
+    workflow = a_workflow(db)
+    once, broken, fresh = (
+        a_rule(db, workflow=workflow, **kind) for kind in ({"trigger_type": "SCHEDULE"}, {}, {})
+    )
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    await rules.fire(engine, once, "k", at)
+    await rules.mark(engine, [Verdict(broken, RuleStatus.INVALID, "rule: cron: it has 4 fields")])
+    await chores.note(engine, "rules", timedelta(0), {})
+
+    await identity.new_deployment(engine)
+
+    found = await rules.read_all(engine)
+    assert [(one.id, one.status, one.error, one.done_for) for one in found] == [
+        (once, None, None, at),
+        (broken, None, None, None),
+        (fresh, None, None, None),
+    ]
+    assert found[0].last_outcome == "created"
+    assert await chores.noted(engine) == []
