@@ -246,6 +246,7 @@ class Schedules:
     async def _created(self, plan: Plan) -> bool:
         """Make the schedule; False if there is one."""
         memo = {contract.MEMO_DEPLOYMENT: str(self._deployment), contract.MEMO_RULE: plan.rule_id}
+        searchable = self._searchable
         try:
             await self._client.create_schedule(
                 self._id(plan.rule_id), self._fresh(plan), memo=memo, rpc_timeout=_PATIENCE
@@ -253,7 +254,7 @@ class Schedules:
         except ScheduleAlreadyRunningError:
             return False
         except RPCError as error:
-            self._unless_unsearchable(error)
+            self._give_up_searching(error, tried=searchable)
             return await self._created(plan)
         return True
 
@@ -268,16 +269,18 @@ class Schedules:
                 return None  # each update may cost the firing of its very moment
             return ScheduleUpdate(self._fresh(plan))
 
+        searchable = self._searchable
         try:
             await self._handle(plan.rule_id).update(fresh, rpc_timeout=_PATIENCE)
         except RPCError as error:
             if names_the_thing(error):
                 return False
-            self._unless_unsearchable(error)
+            self._give_up_searching(error, tried=searchable)
             return await self._rebuilt(plan)
         return True
 
     async def _start(self, workflow_id: str, fire: Fire, enterprise_id: str | None) -> None:
+        searchable = self._searchable
         try:
             await self._client.start_workflow(
                 contract.RULE_WORKFLOW,
@@ -290,19 +293,24 @@ class Schedules:
                 rpc_timeout=_PATIENCE,
             )
         except RPCError as error:
-            self._unless_unsearchable(error)
+            self._give_up_searching(error, tried=searchable)
             await self._start(workflow_id, fire, enterprise_id)
 
-    def _unless_unsearchable(self, error: RPCError) -> None:
-        """Give up the search attributes if they are the reason; the namespace may have been made anew, without them.
+    def _give_up_searching(self, error: RPCError, *, tried: bool) -> None:
+        """Do without the search attributes if they are the reason; the namespace may have been made anew, without them.
+
+        Args:
+            error: what a call ended with.
+            tried: it bore them; others that did may end so, too, after they were given up.
 
         Raises:
             RPCError: they are not.
         """
-        if not self._searchable or contract.ENTERPRISE.name not in error.message:
+        if not tried or contract.ENTERPRISE.name not in error.message:
             raise error
-        self._searchable = False
-        _log.warning("search attributes given up", until="the next start of this worker")
+        if self._searchable:
+            self._searchable = False
+            _log.warning("search attributes given up", until="the next start of this worker")
 
     def _fresh(self, plan: Plan) -> Schedule:
         return schedule(plan, self._deployment, self._attributes(plan.enterprise_id))

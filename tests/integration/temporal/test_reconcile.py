@@ -25,7 +25,6 @@ from xnovu_poller.temporal import schedules as calls
 from xnovu_poller.temporal.schedules import Listed, Schedules
 
 BEYOND_A_PAGE = calls.PAGE + 10
-"""By hand it was run with 3,000 rules: all came, and went."""
 
 
 async def describe(client: Client, deployment: UUID, rule_id: int) -> ScheduleDescription:

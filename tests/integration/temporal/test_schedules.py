@@ -56,12 +56,12 @@ async def test_schedules_are_made_also_where_the_attributes_are_not_registered( 
     task_queue: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The namespace may have been made anew, without them."""
+    """The namespace may have been made anew, without them; of several at once each is told so."""
     monkeypatch.setattr(contract, "ENTERPRISE", contract.ENTERPRISE.for_keyword("XnovuUnknown"))
-    rule = a_rule(db, workflow=workflow)
+    rule, *_ = [a_rule(db, workflow=workflow) for _ in range(5)]
     schedules = schedules_of(client, task_queue, deployment)
 
-    assert (await reconcile(engine, schedules, datetime.now(UTC))).created == 1
+    assert (await reconcile(engine, schedules, datetime.now(UTC))).created == 5
     assert await schedules.describe(rule) is not None
 
 
