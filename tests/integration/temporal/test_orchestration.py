@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -13,8 +14,7 @@ from tests.support.firing import report_of
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_rule
 from tests.support.waiting import eventually
-from xnovu_poller.errors import StoreError
-from xnovu_poller.store import chores, doctor
+from xnovu_poller.store import chores
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.schedules import Schedules
@@ -57,36 +57,25 @@ async def test_an_orchestration_does_every_chore_and_each_notes_it(  # noqa: PLR
 
 
 async def test_a_chore_that_fails_stops_no_other(
-    running: Executing,
-    make: Make,
-    handle: ScheduleHandle,
-    engine: Engine,
-    monkeypatch: pytest.MonkeyPatch,
+    running: Executing, make: Make, handle: ScheduleHandle, engine: Engine, db: Db
 ) -> None:
     """It is told in its row and in the report, a bug by its name alone; few tries, for the next run comes soon."""
     await chores.note(engine, "rules", timedelta(0), {"created": 7})
-
-    async def refused(*_: object) -> None:
-        raise StoreError("database: not today")
-
-    async def stumble(*_: object) -> None:
-        raise ValueError("value-marker")
-
-    monkeypatch.setattr("xnovu_poller.temporal.chores.reconcile", refused)
-    monkeypatch.setattr(doctor, "examine", stumble)
+    db.execute("ALTER TABLE notify.ent_notification_rule RENAME trigger_config TO value_marker")
+    mended = "ALTER TABLE notify.ent_notification_rule RENAME value_marker TO trigger_config"
     orchestra = make()
     await orchestra.ensure()
     await orchestra.ring()
 
     report = await report_of(running.client, handle)
+    db.execute(mended)
 
-    assert report["rules"] == {"error": "store_error: database: not today"}
-    assert report["doctor"] == {"error": "xnovu_error: a bug: ValueError"}
+    assert report["rules"] == {"error": "xnovu_error: a bug: ProgrammingError"}
     assert report["retention"]["deleted"] == 0
     noted = {one.name: one for one in await chores.noted(engine)}
     assert {name: one.error for name, one in noted.items()} == {
-        "rules": "database: not today",
-        "doctor": "a bug: ValueError",
+        "rules": "a bug: ProgrammingError",
+        "doctor": None,
         "retention": None,
         "statistics": None,
     }
@@ -101,23 +90,8 @@ async def test_two_replicas_do_each_chore_once(  # noqa: PLR0913, PLR0917 - each
     deployment: UUID,
     make: Make,
     handle: ScheduleHandle,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Both ensure one schedule and ring for it, and no two orchestrations run at once."""
-    under_way: list[int] = [0]
-    most: list[int] = [0]
-    examine = doctor.examine
-
-    async def slow(engine: Engine) -> list[doctor.Finding]:
-        under_way[0] += 1
-        most[0] = max(most[0], under_way[0])
-        try:
-            await asyncio.sleep(0.2)
-            return await examine(engine)
-        finally:
-            under_way[0] -= 1
-
-    monkeypatch.setattr(doctor, "examine", slow)
     replicas = [make(timedelta(seconds=1)) for _ in range(2)]
     async with executing(another, task_queue, running.engine, novu_standin, deployment=deployment):
         await asyncio.gather(*(one.ensure() for one in replicas))
@@ -128,4 +102,12 @@ async def test_two_replicas_do_each_chore_once(  # noqa: PLR0913, PLR0917 - each
 
         await eventually(several)
         await handle.delete()
-    assert most == [1]
+    query = f"WorkflowId STARTS_WITH '{handle.id}'"
+    ended = f"{query} AND ExecutionStatus = 'Completed'"
+    await eventually(lambda: _count(another, ended, 3))
+    runs = sorted([(one.start_time, one.close_time) async for one in another.list_workflows(ended)])
+    assert all(closed is not None and closed <= begun for (_, closed), (begun, _) in pairwise(runs))
+
+
+async def _count(client: Client, query: str, least: int) -> bool:
+    return (await client.count_workflows(query)).count >= least

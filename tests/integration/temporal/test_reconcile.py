@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
 from temporalio.client import (
     Client,
     Schedule,
@@ -20,9 +19,10 @@ from tests.support.executing import STRANGER
 from tests.support.firing import changed, listing, paused, told
 from tests.support.rows import Db, a_rule
 from tests.support.waiting import eventually
+from tests.support.wires import Wire
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal import schedules as calls
-from xnovu_poller.temporal.schedules import Listed, Schedules
+from xnovu_poller.temporal.schedules import Schedules
 
 BEYOND_A_PAGE = calls.PAGE + 10
 
@@ -197,21 +197,16 @@ async def test_no_schedule_is_lost_beyond_a_page(
 
 
 async def test_a_rule_that_comes_between_listing_and_reading_is_made(
-    run: Run, db: Db, workflow: int, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+    run: Run, db: Db, workflow: int, schedules: Schedules, wire: Wire
 ) -> None:
     """Regression: what was not seen in time was taken for an orphan; two that do the same make one."""
-    listed = schedules.listed
-    late: list[int] = []
-
-    async def then_one_comes() -> dict[int, Listed]:
-        found = await listed()
-        late.append(a_rule(db, workflow=workflow))
-        return found
-
-    with monkeypatch.context() as patch:
-        patch.setattr(schedules, "listed", then_one_comes)
-        assert await run() == {"created": 1}
-        both = await asyncio.gather(run(), run())
+    # What is listed is all that these runs see: rules come behind it.
+    wire.lagging = []
+    late = [a_rule(db, workflow=workflow)]
+    assert await run() == {"created": 1}
+    late.append(a_rule(db, workflow=workflow))
+    both = await asyncio.gather(run(), run())
+    wire.lagging = None
     await listing(schedules, *late)
     assert all("failed" not in one and "deleted" not in one for one in both)
     await eventually(lambda: _idle(run, len(late)))
@@ -224,21 +219,23 @@ async def test_a_rule_that_is_paused_and_goes_on_at_once_goes_on(  # noqa: PLR09
     schedules: Schedules,
     client: Client,
     deployment: UUID,
-    monkeypatch: pytest.MonkeyPatch,
+    wire: Wire,
 ) -> None:
     """The list of a moment ago says that all is well."""
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)
-    stale = await schedules.listed()
+    stale = [
+        one
+        async for one in await client.list_schedules(
+            f"ScheduleId STARTS_WITH '{contract.prefix(deployment)}'"
+        )
+    ]
     changed(db, rule, "deactivated = true")
     assert await run() == {"paused": 1}
     changed(db, rule, "deactivated = false")
 
-    async def as_before() -> dict[int, Listed]:
-        return stale
-
-    monkeypatch.setattr(schedules, "listed", as_before)
+    wire.lagging = stale
     assert await run() == {"unchanged": 1}
     assert not (await describe(client, deployment, rule)).schedule.state.paused
 

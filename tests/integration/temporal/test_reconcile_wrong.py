@@ -1,8 +1,8 @@
 """The reconciliation where something is wrong: a rule, a schedule, a tenant or Temporal itself; the others do not feel it."""
 
-import threading
 from dataclasses import replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NoReturn
 from uuid import UUID
 
 import pytest
@@ -13,132 +13,128 @@ from temporalio.client import (
     ScheduleActionStartWorkflow,
     ScheduleSpec,
 )
+from temporalio.service import RPCError, RPCStatusCode
+from typing_extensions import override
 
 from tests.integration.temporal.conftest import Run
+from tests.support.counted import counted
 from tests.support.firing import listing, told
 from tests.support.rows import Db, a_rule
 from tests.support.waiting import eventually
-from xnovu_poller.errors import ScheduleRefused, TemporalUnavailable
+from tests.support.wires import Meeting, Wire, nothing
+from xnovu_poller.errors import TemporalUnavailable
+from xnovu_poller.lifecycle import RuleStatus
 from xnovu_poller.store import rules
+from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal import reconcile as reconciling
-from xnovu_poller.temporal.decisions import Decision, decide
-from xnovu_poller.temporal.schedules import Listed, Plan, Schedules
+from xnovu_poller.temporal.decisions import Step, decide
+from xnovu_poller.temporal.schedules import Schedules
+
+AWAY = RPCStatusCode.UNAVAILABLE
+
+
+def unanswered(*schedules: str, call: str = "create", status: RPCStatusCode = AWAY) -> Meeting:
+    """Let calls on some schedules end so."""
+
+    async def meet(made: str, schedule: str) -> None:
+        if made == call and (not schedules or schedule in schedules):
+            raise RPCError("not now", status, b"")
+
+    return meet
 
 
 async def test_what_temporal_refuses_is_told_on_that_rule_alone(
-    run: Run, db: Db, workflow: int, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+    run: Run, db: Db, workflow: int, schedules: Schedules, wire: Wire, deployment: UUID
 ) -> None:
     """A zone that our tables know and Temporal's do not, say; the next run tries again."""
     good, bad = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
+    refused = contract.rule_schedule(deployment, bad)
+    wire.meets = unanswered(refused, status=RPCStatusCode.INVALID_ARGUMENT)
 
-    def strange(rule: rules.Rule, listed: Listed | None, **more: Any) -> Decision:  # noqa: ANN401 - passed on
-        decision = decide(rule, listed, **more)
-        if rule.id == bad and decision.plan is not None:
-            elsewhere = replace(decision.plan.timing, zone="Mars/Olympus")
-            return replace(decision, plan=replace(decision.plan, timing=elsewhere))
-        return decision
-
-    with monkeypatch.context() as patch:
-        patch.setattr("xnovu_poller.temporal.reconcile.decide", strange)
-        assert await run() == {"created": 1, "failed": 1}
+    assert await run() == {"created": 1, "failed": 1}
     assert told(db, good) == ("SCHEDULED", None)
-    assert told(db, bad) == (
-        "FAILED",
-        "Temporal: refuses the schedule (Invalid schedule spec: unknown time zone Mars/Olympus)",
-    )
+    assert told(db, bad) == ("FAILED", "Temporal: refuses the schedule (not now)")
     await listing(schedules, good)
+    wire.meets = nothing
     assert await run() == {"created": 1, "unchanged": 1}
 
 
+class Treacherous(dict[str, Any]):
+    """What nobody has thought of."""
+
+    @override
+    def items(self) -> NoReturn:
+        """Stumble."""
+        raise LookupError("value-marker")
+
+
 async def test_a_rule_over_which_we_stumble_stops_no_other(
-    run: Run, db: Db, workflow: int, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, db: Db, workflow: int, schedules: Schedules
 ) -> None:
-    """A bug of ours is told on its row by its name alone; tenants write what nobody has thought of."""
-    good, bad = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
+    """A bug of ours is told on its row by its name alone."""
+    for _ in range(2):
+        a_rule(db, workflow=workflow)
+    good, bad = await rules.page(engine, None, 2)
 
-    def stumbling(rule: rules.Rule, listed: Listed | None, **more: Any) -> Decision:  # noqa: ANN401 - passed on
-        if rule.id == bad:
-            raise ValueError("value-marker")
-        return decide(rule, listed, **more)
+    batch = reconciling._Run(schedules, {}, datetime.now(UTC)).decided(
+        [replace(bad, config=Treacherous(cron="0 9 * * *")), good]
+    )
 
-    monkeypatch.setattr("xnovu_poller.temporal.reconcile.decide", stumbling)
-
-    assert await run() == {"created": 1, "failed": 1}
-    assert (told(db, good), told(db, bad)) == (("SCHEDULED", None), ("FAILED", "a bug: ValueError"))
+    assert [one.step for one in batch] == [Step.LEAVE, Step.CREATE]
+    assert (batch[0].verdict.status, batch[0].verdict.error) == (RuleStatus.FAILED, "a bug: LookupError")
 
 
 async def test_an_absent_temporal_ends_the_run_and_the_next_one_heals(
-    run: Run, db: Db, workflow: int, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+    run: Run, db: Db, workflow: int, wire: Wire
 ) -> None:
     """It concerns all rules, and is told on none."""
     rule = a_rule(db, workflow=workflow)
-
-    async def away(*_: object, **__: object) -> None:
-        raise TemporalUnavailable("UNAVAILABLE")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(schedules, "apply", away)
-        with pytest.raises(TemporalUnavailable):
-            await run()
+    wire.meets = unanswered()
+    with pytest.raises(TemporalUnavailable):
+        await run()
     assert told(db, rule) == (None, None)
+    wire.meets = nothing
     assert await run() == {"created": 1}
 
 
 async def test_a_schedule_that_does_not_answer_keeps_no_other_back(
-    run: Run, db: Db, workflow: int, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+    run: Run, db: Db, workflow: int, schedules: Schedules, wire: Wire, deployment: UUID
 ) -> None:
     """The others are made and told, and the run says in the end that it is not through."""
     mute, good = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
-    apply = schedules.apply
-
-    async def unanswered(plan: Plan, *, exists: bool) -> None:
-        if plan.rule_id == mute:
-            raise TemporalUnavailable("DEADLINE_EXCEEDED")
-        await apply(plan, exists=exists)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(schedules, "apply", unanswered)
-        with pytest.raises(TemporalUnavailable):
-            await run()
+    wire.meets = unanswered(contract.rule_schedule(deployment, mute))
+    with pytest.raises(TemporalUnavailable):
+        await run()
     assert (told(db, mute), told(db, good)) == ((None, None), ("SCHEDULED", None))
     await listing(schedules, good)
 
 
 async def test_a_temporal_that_is_away_is_not_asked_for_each_rule(
-    run: Run, db: Db, workflow: int, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+    run: Run, db: Db, workflow: int, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thousands would each wait for their time to be over."""
     asked = []
     for _ in range(3 * reconciling.MOST_UNANSWERED):
         a_rule(db, workflow=workflow)
 
-    async def away(plan: Plan, **_: object) -> None:
-        asked.append(plan.rule_id)
-        raise TemporalUnavailable("UNAVAILABLE")
+    async def away(_: str, schedule: str) -> None:
+        asked.append(schedule)
+        raise RPCError("not now", AWAY, b"")
 
+    wire.meets = away
     monkeypatch.setattr(reconciling, "AT_ONCE", 1)
-    monkeypatch.setattr(schedules, "apply", away)
     with pytest.raises(TemporalUnavailable):
         await run()
     assert len(asked) == reconciling.MOST_UNANSWERED
 
 
-async def test_what_tenants_have_written_is_read_beside_the_loop(
-    run: Run, db: Db, workflow: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_tenants_have_written_is_read_beside_the_loop(run: Run, db: Db, workflow: int) -> None:
     """In a thread of its own: the rest of the process goes on meanwhile."""
     a_rule(db, workflow=workflow)
-    names = []
-
-    def where(rule: rules.Rule, listed: Listed | None, **more: Any) -> Decision:  # noqa: ANN401 - passed on
-        names.append(threading.current_thread() is threading.main_thread())
-        return decide(rule, listed, **more)
-
-    monkeypatch.setattr(reconciling, "decide", where)
-
-    assert await run() == {"created": 1}
-    assert names == [False]
+    with counted(decide) as in_the_loop:
+        assert await run() == {"created": 1}
+    assert in_the_loop == [0]
 
 
 async def test_a_memo_that_cannot_be_read_is_somebody_elses(
@@ -157,7 +153,7 @@ async def test_a_memo_that_cannot_be_read_is_somebody_elses(
 
 
 async def test_a_schedule_that_temporal_will_not_delete_keeps_no_rule_back(
-    run: Run, db: Db, workflow: int, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+    run: Run, db: Db, workflow: int, schedules: Schedules, wire: Wire
 ) -> None:
     """Orphans go first; the next run tries again."""
     gone = a_rule(db, workflow=workflow)
@@ -166,12 +162,9 @@ async def test_a_schedule_that_temporal_will_not_delete_keeps_no_rule_back(
     db.execute("DELETE FROM notify.ent_notification_rule")
     a_rule(db, workflow=workflow)
 
-    async def refused(_: int) -> None:
-        raise ScheduleRefused("not now")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(schedules, "delete", refused)
-        assert await run() == {"created": 1}
+    wire.meets = unanswered(call="delete", status=RPCStatusCode.FAILED_PRECONDITION)
+    assert await run() == {"created": 1}
+    wire.meets = nothing
     assert (await run())["deleted"] == 1
 
 

@@ -14,6 +14,7 @@ from tests.support.firing import at_once, changed, listing, made
 from tests.support.rows import Db, a_rule
 from tests.support.scheduling import rule_row
 from tests.support.waiting import eventually
+from tests.support.wires import Wire
 from xnovu_poller.errors import ScheduleMissing
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
@@ -22,28 +23,23 @@ from xnovu_poller.temporal.schedules import Listed, Schedules
 
 
 async def test_a_rule_deleted_under_our_hands_or_made_by_another_is_found_out(
-    db: Db, workflow: int, schedules: Schedules, engine: Engine, run: Run, monkeypatch: pytest.MonkeyPatch
+    db: Db, workflow: int, schedules: Schedules, client: Client, run: Run, wire: Wire
 ) -> None:
     """What is listed may be gone, and what is not listed may be there: the list lags behind."""
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)
-    monkeypatch.setattr(schedules, "listed", _nothing)
+    there = [one async for one in await client.list_schedules()]
+    wire.lagging = []
     assert await run() == {"created": 1}
-    monkeypatch.undo()
-    stale = await schedules.listed()
+    wire.lagging = there
     await schedules.delete(rule)
     changed(db, rule, """trigger_config = '{"cron": "0 10 * * *"}'""")
-
-    async def as_before() -> dict[int, Listed]:
-        return stale
-
-    monkeypatch.setattr(schedules, "listed", as_before)
     assert await run() == {"updated": 1}
     assert await schedules.describe(rule) is not None
     await schedules.delete(rule)
     await schedules.delete(rule)
-    monkeypatch.undo()
+    wire.lagging = None
     await listing(schedules)
 
 

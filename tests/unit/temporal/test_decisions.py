@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.counted import counted
 from xnovu_poller.lifecycle import RuleStatus, RuleTrigger
+from xnovu_poller.rules.preview import next_fire
 from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.rules import Rule
 from xnovu_poller.temporal.decisions import Decision, Step, decide, refuse
@@ -182,11 +184,15 @@ def test_a_rule_that_is_not_served_stands_still() -> None:
     ]
 
 
-def test_an_end_that_has_passed_needs_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_that_has_passed_needs_no_search() -> None:
     """The most frequent end of all."""
-    monkeypatch.setattr("xnovu_poller.temporal.decisions.next_fire", None)
-    rule = replace(RULE, config={**DAILY, "end_at": "2026-05-01T00:00:00Z"})
-    assert told(decided(rule)) == (Step.LEAVE, RuleStatus.DONE)
+    searched = []
+    for end, status in (("2026-05-01", RuleStatus.DONE), ("2026-07-01", RuleStatus.SCHEDULED)):
+        rule = replace(RULE, config={**DAILY, "end_at": f"{end}T00:00:00Z"})
+        with counted(next_fire) as searches:
+            assert decided(rule).verdict.status is status
+        searched.append(searches[0])
+    assert searched == [0, 1]
 
 
 @pytest.mark.parametrize(
