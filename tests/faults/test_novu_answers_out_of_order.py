@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.novu import NovuStandIn
 from tests.support.wire import event, processed
-from xnovu_poller.gate import Gate
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.lifecycle import Accepted, Refused, Unknown
 from xnovu_poller.novu import Novu
 

@@ -18,12 +18,12 @@ from tests.support.rows import Db, a_workflow, notifications, open_db
 from tests.support.worker import deliveries, running_worker
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.store import identity
-from xnovu_poller.store.due import NEW
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions import by_loops
-from xnovu_poller.store.transitions.by_loops import Place, Terms
+from xnovu_poller.store.notifications import by_claim
+from xnovu_poller.store.notifications.by_claim import Place, Terms
+from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.handoff import Handoff
+from xnovu_poller.temporal.delivery.handoff import Handoff
 
 Told = dict[str, str]
 
@@ -100,7 +100,7 @@ async def handed_off(engine: Engine, environment: Told) -> None:
         call=timedelta(seconds=5),
         searchable=False,
     )
-    claims, _ = await by_loops.claim(engine, NEW, terms, Place())
+    claims, _ = await by_claim.claim(engine, NEW, terms, Place())
     for name in {claim.temporal_workflow_id for claim in claims}:
         await handoff.start([claim for claim in claims if claim.temporal_workflow_id == name])
 

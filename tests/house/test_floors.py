@@ -21,17 +21,17 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "jsonschema_rs": ("delivery", "dev.standin"),
     "mako": ("templates",),
     "markupsafe": ("templates",),
-    "prometheus_client": ("metrics", "http"),
+    "prometheus_client": ("metrics", "web"),
     "psycopg": ("store", "loops.wakeup", "dev"),
     "pydantic": ("settings", "dev.standin"),
     "pydantic_settings": ("settings",),
     "rich": ("cli", "dev"),
     "sqlalchemy": ("store", "models", "migrations", "dev"),
-    "starlette": ("http", "dev"),
+    "starlette": ("web", "dev"),
     "structlog": ("log",),
     "temporalio": ("temporal", "dev"),
     "typing_extensions": ("",),  # newer words of the language: everywhere
-    "uvicorn": ("http", "dev"),
+    "uvicorn": ("web", "dev"),
     "uvloop": ("cli",),
     "yarl": ("novu",),
 }
@@ -79,8 +79,8 @@ def test_each_library_stays_in_its_room(path: Path) -> None:
         ("xnovu_poller/loops/new.py", "import sqlalchemy"),
         ("xnovu_poller/novus.py", "from httpx import AsyncClient"),
         ("xnovu_poller/service.py", "import temporalio.client"),
-        ("xnovu_poller/store/due.py", "def late():\n    from mako.template import Template"),
-        ("xnovu_poller/store/due.py", "import requests"),
+        ("xnovu_poller/store/notifications/due.py", "def late():\n    from mako.template import Template"),
+        ("xnovu_poller/store/notifications/due.py", "import requests"),
     ],
 )
 def test_a_stray_would_be_seen(path: str, source: str) -> None:

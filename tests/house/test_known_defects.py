@@ -10,21 +10,21 @@ from tests.house import sources
 
 CAUGHT: Mapping[str, Sequence[str]] = {
     "a fast workflow's SENT is overwritten by its poller": (
-        "tests/integration/store/transitions/test_by_executors.py::test_sent_is_the_end",
+        "tests/integration/store/notifications/test_by_hold.py::test_sent_is_the_end",
         "tests/integration/test_guards.py::test_the_lawful_moves_are_those_of_the_lifecycle",
         "tests/integration/loops/test_loop.py::test_a_start_that_arrives_after_its_release_finds_itself_late",
     ),
     "a row whose sender died stays PROCESSING for ever, for no loop looks there": (
-        "tests/integration/store/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
+        "tests/integration/store/notifications/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
         "tests/faults/test_a_worker_is_killed_after_its_claim.py::test_another_replica_claims_it_anew",
         "tests/faults/test_an_executor_is_killed_in_mid_send.py::test_its_row_goes_on_and_the_worker_starts_another",
     ),
     "a row whose workflow is gone stays PROCESSING for ever": (
         "tests/faults/test_a_workflow_is_terminated_by_hand.py::test_its_row_is_claimed_anew",
-        "tests/integration/loops/test_failed.py::test_a_workflow_that_was_terminated_by_hand_is_noticed",
+        "tests/integration/loops/test_rescue.py::test_a_workflow_that_was_terminated_by_hand_is_noticed",
     ),
     "a draft is consumed in silence, and not sent when it is published later": (
-        "tests/integration/store/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
+        "tests/integration/store/notifications/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
         "tests/integration/test_wakeups.py::test_what_becomes_due_by_an_update_wakes",
     ),
     "rows are passed over for good, for the place in the table moved on though no workflow was started": (
@@ -32,26 +32,26 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/integration/service/test_worker.py::test_a_temporal_that_comes_later_is_waited_for",
     ),
     "rows that waited long before a start, or were committed late, are never seen": (
-        "tests/integration/store/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
+        "tests/integration/store/notifications/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
         "tests/integration/loops/test_wakeup.py::test_a_due_row_wakes_at_once_and_again_for_commits_that_were_late",
     ),
     "two loops take the same due row": (
-        "tests/integration/store/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
-        "tests/integration/store/transitions/test_by_loops.py::test_each_loop_claims_its_own",
+        "tests/integration/store/notifications/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
+        "tests/integration/store/notifications/test_by_claim.py::test_each_loop_claims_its_own",
     ),
     "a slow turn is overtaken by the next of its own loop": (
         "tests/unit/loops/test_loop.py::test_a_call_while_it_turns_is_one_more_turn_and_never_a_second_at_once",
     ),
     "several workers take the same row": (
-        "tests/integration/store/transitions/test_by_loops.py::test_eight_claimers_never_take_the_same_row",
+        "tests/integration/store/notifications/test_by_claim.py::test_eight_claimers_never_take_the_same_row",
         "tests/integration/test_replicas.py::test_three_replicas_share_two_thousand_rows",
     ),
     "the id of a closed workflow is used again, and all is sent once more": (
-        "tests/integration/temporal/test_handoff.py::test_a_start_after_the_end_starts_nothing",
+        "tests/integration/temporal/delivery/test_handoff.py::test_a_start_after_the_end_starts_nothing",
         "tests/faults/test_temporal_has_a_long_backlog.py::test_it_is_carried_out_and_no_second_workflow_is_started",
     ),
     "what was sent or withdrawn is sent again, for the sender does not look at the state": (
-        "tests/integration/store/transitions/test_holding.py::test_only_what_is_processing_can_be_held",
+        "tests/integration/store/notifications/test_hold.py::test_only_what_is_processing_can_be_held",
         "tests/integration/delivery/test_deliver.py::test_late_work_sends_nothing_and_changes_nothing",
         "tests/integration/delivery/test_withdraw.py::test_a_withdrawn_notification_is_not_sent",
     ),
@@ -63,13 +63,13 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/faults/test_a_worker_is_killed_during_its_record.py::test_a_record_that_dies_with_it_is_made_by_the_next_attempt",
     ),
     "a row that can never be sent is tried for ever, at every poll": (
-        "tests/integration/loops/test_failed.py::test_it_takes_what_has_come_to_its_next_attempt",
-        "tests/integration/store/transitions/test_by_executors.py::test_the_last_failure_is_death",
+        "tests/integration/loops/test_rescue.py::test_it_takes_what_has_come_to_its_next_attempt",
+        "tests/integration/store/notifications/test_by_hold.py::test_the_last_failure_is_death",
         "tests/faults/test_a_notification_kills_its_senders.py::test_it_ends_dead_and_takes_nobody_along",
     ),
     "more bad rows than fit into a claim keep the fresh ones back": (
-        "tests/integration/store/transitions/test_by_loops.py::test_each_loop_claims_its_own",
-        "tests/integration/store/test_due.py::test_one_row_is_served_beside_thousands",
+        "tests/integration/store/notifications/test_by_claim.py::test_each_loop_claims_its_own",
+        "tests/integration/store/notifications/test_due.py::test_one_row_is_served_beside_thousands",
     ),
     "a payload schema is kept and never looked at": (
         "tests/integration/delivery/test_dead.py::test_a_broken_schema_rule",
@@ -80,7 +80,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/integration/test_tenants.py::test_a_tenant_sees_its_own_rows",
     ),
     "anybody who reaches the worker's port makes it send": (
-        "tests/integration/test_http.py::test_refusals_are_json",
+        "tests/integration/web/test_server.py::test_refusals_are_json",
     ),
     "a notification uses the workflow or the template of another tenant": (
         "tests/unit/delivery/test_validate.py::test_other_workflows_are_not_found",
@@ -124,10 +124,10 @@ CAUGHT: Mapping[str, Sequence[str]] = {
     ),
     "a limit that Novu sets is run against": (
         "tests/integration/delivery/test_trigger.py::test_a_throttled_notification_waits_as_long_as_novu_asks",
-        "tests/unit/test_gate.py::test_a_used_up_rate_limit_closes_until_its_reset",
+        "tests/unit/backpressure/test_gate.py::test_a_used_up_rate_limit_closes_until_its_reset",
     ),
     "a worker says that it is well while the database or Novu is away": (
-        "tests/integration/test_http.py::test_one_unhealthy_component_makes_503",
+        "tests/integration/web/test_server.py::test_one_unhealthy_component_makes_503",
         "tests/integration/service/test_worker.py::test_a_database_that_comes_later_is_waited_for",
         "tests/integration/service/test_worker.py::test_a_wrong_key_stops_the_claims_and_fails_nobody",
     ),
@@ -139,36 +139,36 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/faults/test_the_clock_of_a_worker_is_set.py::test_only_the_clock_of_the_database_counts",
     ),
     "a cron rule fires only once, for its second notification has the name of its first": (
-        "tests/integration/temporal/test_firing.py::test_a_rule_fires_each_time_from_the_row_as_it_is_by_then",
+        "tests/integration/temporal/rules/test_activities.py::test_a_rule_fires_each_time_from_the_row_as_it_is_by_then",
         "tests/faults/test_a_worker_is_killed_while_a_rule_fires.py::test_twenty_firings_make_twenty_notifications",
     ),
     "a rule whose times are changed keeps its old ones beside the new": (
-        "tests/integration/temporal/test_reconcile.py::test_a_changed_rule_keeps_nothing_of_its_old_times",
+        "tests/integration/temporal/rules/test_reconcile.py::test_a_changed_rule_keeps_nothing_of_its_old_times",
         "tests/faults/test_a_rule_changes_between_its_firings.py::test_new_times_are_followed_at_once_and_the_old_ones_are_gone",
     ),
     "the worker that is run in production never looks at the rules": (
-        "tests/integration/service/test_orchestration.py::test_rules_are_followed_at_once_and_the_chores_are_shown",
+        "tests/integration/service/test_chore_health.py::test_rules_are_followed_at_once_and_the_chores_are_shown",
     ),
     "rules beyond a page lose their schedules": (
-        "tests/integration/temporal/test_reconcile.py::test_no_schedule_is_lost_beyond_a_page",
+        "tests/integration/temporal/rules/test_reconcile.py::test_no_schedule_is_lost_beyond_a_page",
         "tests/integration/store/test_rules.py::test_every_rule_is_read_by_id",
     ),
     "the schedules of others in the namespace are deleted": (
-        "tests/integration/temporal/test_reconcile.py::test_other_peoples_schedules_are_not_touched",
+        "tests/integration/temporal/rules/test_reconcile.py::test_other_peoples_schedules_are_not_touched",
     ),
     "a deleted or a deactivated rule goes on until the next start": (
-        "tests/integration/temporal/test_reconcile.py::test_a_deleted_row_deletes_its_schedule_and_no_other",
-        "tests/integration/temporal/test_reconcile.py::test_a_rule_that_is_not_meant_stands_still_and_goes_on",
+        "tests/integration/temporal/rules/test_reconcile.py::test_a_deleted_row_deletes_its_schedule_and_no_other",
+        "tests/integration/temporal/rules/test_reconcile.py::test_a_rule_that_is_not_meant_stands_still_and_goes_on",
     ),
     "a rule that is changed while rules are compared is passed over": (
-        "tests/integration/temporal/test_reconcile.py::test_a_rule_that_comes_between_listing_and_reading_is_made",
-        "tests/unit/loops/test_chores.py::test_many_changes_within_a_moment_are_two_rings",
+        "tests/integration/temporal/rules/test_reconcile.py::test_a_rule_that_comes_between_listing_and_reading_is_made",
+        "tests/unit/temporal/chores/test_keeper.py::test_many_changes_within_a_moment_are_two_rings",
     ),
     "a trigger type that nobody serves is taken and never fires": (
         "tests/integration/test_rule_guards.py::test_a_rule_of_an_event_is_refused",
     ),
     "after an outage a year of missed firings comes at once": (
-        "tests/unit/temporal/test_plans.py::test_a_schedule_is_all_that_its_plan_says",
+        "tests/unit/temporal/rules/test_plans.py::test_a_schedule_is_all_that_its_plan_says",
         "tests/unit/rules/test_timing.py::test_a_cron_rule_has_its_defaults",
     ),
 }

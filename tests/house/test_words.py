@@ -51,9 +51,9 @@ def test_names_are_of_our_vocabulary(path: Path) -> None:
         ("store/utils.py", ""),
         ("data.py", ""),
         ("novu.py", "class NovuManager: ..."),
-        ("store/due.py", "async def fetch_rows(): ..."),
+        ("store/notifications/due.py", "async def fetch_rows(): ..."),
         ("loops/loop.py", "class Loop:\n    def onTick(self): ..."),
-        ("loops/failed.py", "def to_DLQ(): ..."),
+        ("loops/rescue.py", "def to_DLQ(): ..."),
     ],
 )
 def test_a_foreign_word_would_be_seen(name: str, source: str) -> None:

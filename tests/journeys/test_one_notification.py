@@ -12,16 +12,16 @@ from tests.support.executing import worker_of
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, row
 from tests.support.waiting import eventually
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.deliver import Delivery
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.loops.new import new_loop
 from xnovu_poller.novu import Novu
 from xnovu_poller.store import identity, reads
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions.by_loops import Terms
+from xnovu_poller.store.notifications.by_claim import Terms
 from xnovu_poller.temporal import contract, worker
-from xnovu_poller.temporal.handoff import Fate, Handoff
+from xnovu_poller.temporal.delivery.handoff import Fate, Handoff
 
 CALL = timedelta(seconds=10)
 

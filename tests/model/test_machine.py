@@ -10,7 +10,7 @@ from tests.model.checker import LOST, Report, check
 from tests.model.machine import Arrows, State
 from tests.model.world import World
 from xnovu_poller.lifecycle import LAWFUL_MOVES
-from xnovu_poller.store.transitions import by_executors, by_loops, by_operators
+from xnovu_poller.store.notifications import by_claim, by_hold, by_operator
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_every_arrow_is_an_arrow_of_the_model() -> None:
         own = {name for name in found if vars(module)[name].__module__ == module.__name__}
         return {name for name in own if not name.startswith("_")}
 
-    package = arrows(by_loops) | arrows(by_executors) | arrows(by_operators)
+    package = arrows(by_claim) | arrows(by_hold) | arrows(by_operator)
     rights = {"may_record", "may_hold", "may_renew", "has_lapsed", "is_open"}
     model = {name for name in vars(Arrows) if not name.startswith("_")} - rights
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, a_workflow, written
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.delivery.trigger import Ending
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Status, Work
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine

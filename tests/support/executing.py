@@ -19,11 +19,11 @@ from tests.support.rows import Db, row
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.lifecycle import Claim, Work
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.temporal.activities import Executor
-from xnovu_poller.temporal.chores import Chores
-from xnovu_poller.temporal.firing import RuleFiring
-from xnovu_poller.temporal.handoff import Handoff
-from xnovu_poller.temporal.schedules import Schedules
+from xnovu_poller.temporal.chores.activities import Chores
+from xnovu_poller.temporal.delivery.activities import Executor
+from xnovu_poller.temporal.delivery.handoff import Handoff
+from xnovu_poller.temporal.rules.activities import RuleFiring
+from xnovu_poller.temporal.rules.schedules import Schedules
 from xnovu_poller.temporal.worker import Limits, executor
 
 LONG = timedelta(seconds=115)

@@ -9,7 +9,7 @@ from temporalio.client import Client, ScheduleHandle, WorkflowHandle
 from tests.support.rows import Db, a_rule
 from tests.support.scheduling import made_by, rule_row
 from tests.support.waiting import eventually
-from xnovu_poller.temporal.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import Schedules
 
 
 def at_once(db: Db, workflow: int, ago: timedelta, **config: object) -> tuple[int, datetime]:

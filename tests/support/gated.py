@@ -9,15 +9,15 @@ from datetime import timedelta
 from tests.support.clock import Clock
 from tests.support.delivering import SECRET
 from tests.support.novu import NovuStandIn
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.delivery.trigger import Ending
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.loops.loop import PollLoop
 from xnovu_poller.loops.new import new_loop
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions.by_loops import Terms
+from xnovu_poller.store.notifications.by_claim import Terms
 
 CALL = timedelta(seconds=5)
 CONNECTIONS = 10

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from xnovu_poller.lifecycle import Channel, Hold, PublishStatus, WorkflowType
+from xnovu_poller.store.notifications.hold import Held
 from xnovu_poller.store.reads import Workflow
-from xnovu_poller.store.transitions.holding import Held
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

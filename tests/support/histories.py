@@ -36,11 +36,11 @@ from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules.timing import timing
 from xnovu_poller.store.engine import connect as connect_store
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.orchestra import Orchestra
-from xnovu_poller.temporal.plans import Plan
+from xnovu_poller.temporal.chores.schedule import Orchestra
+from xnovu_poller.temporal.rules.plans import Plan
 from xnovu_poller.temporal.worker import Address, connect
 
-FOLDER = Path(__file__).parents[1] / "unit" / "temporal" / "histories"
+FOLDER = Path(__file__).parents[1] / "unit" / "temporal" / "delivery" / "histories"
 
 Story = Callable[[Executing, Db, NovuStandIn], Awaitable[dict[str, Any]]]
 

@@ -9,9 +9,9 @@ from typing import Any
 from tests.support.rows import Db
 from xnovu_poller.lifecycle import LAWFUL_MOVES, RECIPIENTS_PER_CHUNK, Hold, Status
 from xnovu_poller.store import reads
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED
-from xnovu_poller.store.transitions.by_chunks import Chunk
-from xnovu_poller.store.transitions.holding import Held
+from xnovu_poller.store.notifications.by_chunk import Chunk
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED
+from xnovu_poller.store.notifications.hold import Held
 
 Row = dict[str, Any]
 """A notification as `look` reads it."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Ring, claim_sql
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Ring, claim_sql
 
 FOLDER = Path(__file__).resolve().parents[1] / "unit" / "store" / "sql"
 LIMIT = 100

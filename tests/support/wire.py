@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import jsonschema
 
-from xnovu_poller.gate import Gate
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.lifecycle import Accepted, Outcome, Source
 from xnovu_poller.novu import Event, Novu
 

@@ -16,11 +16,11 @@ from tests.support.ledger import FINAL, Ledger, Row, look, marked
 from tests.support.rows import Db, a_notification, a_workflow, open_db, sqlalchemy_url, written
 from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Claim, Status, Work
 from xnovu_poller.store import reads
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.notifications import by_claim, by_operator
+from xnovu_poller.store.notifications.by_claim import Place, Terms
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.reads import Lapsed
-from xnovu_poller.store.transitions import by_loops, by_operators
-from xnovu_poller.store.transitions.by_loops import Place, Terms
 
 T = TypeVar("T")
 
@@ -223,7 +223,7 @@ class ByPeople(Writers):
         rows = [chance.choice(doubtful or [self.a_row(chance)]), self.a_row(chance)]
         force = chance.random() < 0.5
         ended = {row["id"]: row for row in rows if row["status"] in {Status.DEAD, Status.RETRACTED}}
-        told = self.run(by_operators.revive(self.engine, [row["id"] for row in rows], force=force))
+        told = self.run(by_operator.revive(self.engine, [row["id"] for row in rows], force=force))
         assert told.revived == {one for one, row in ended.items() if force or not forgotten(row)}
         assert told.doubtful == ended.keys() - told.revived
         self.revived |= told.revived
@@ -240,7 +240,7 @@ def forgotten(row: Row) -> bool:
     if marked(row) or not (row["unknown_outcomes"] > 0 or "unknown" in row["outcomes"]):
         return False
     ended_at = row["processed_at"] or row["retracted_at"]
-    return ended_at is None or bool(row["seen_at"] - ended_at >= by_operators.NOVU_REMEMBERS)
+    return ended_at is None or bool(row["seen_at"] - ended_at >= by_operator.NOVU_REMEMBERS)
 
 
 class ByLoops(Writers):
@@ -262,7 +262,7 @@ class ByLoops(Writers):
         """Take what is due to one loop, and nothing else."""
         owned = {one for one, row in self.rows.items() if row["owners"] == [due.name]}
         place = self.places.get((poller, due.name), Place())
-        claims, self.places[poller, due.name] = self.run(by_loops.claim(self.engine, due, TERMS, place))
+        claims, self.places[poller, due.name] = self.run(by_claim.claim(self.engine, due, TERMS, place))
         assert len(claims) == min(len(owned), TERMS.batch)
         assert {one.notification_id for one in claims} <= owned
         self.enter(claims)
@@ -277,7 +277,7 @@ class ByLoops(Writers):
             and row["expires_at"] <= row["seen_at"]
             and not in_doubt(row)
         }
-        assert self.run(by_loops.expire(self.engine)) == len(over)
+        assert self.run(by_claim.expire(self.engine)) == len(over)
         self.changed |= over
 
     def look_after(self, chance: Random) -> None:
@@ -294,11 +294,11 @@ class ByLoops(Writers):
         lapsed, is_open = newest(chance, self.seen)
         works = [lapsed.work]
         if is_open:
-            self.arrive(works, self.run(by_loops.extend(self.engine, works, LEASE)), lambda _: True)
+            self.arrive(works, self.run(by_claim.extend(self.engine, works, LEASE)), lambda _: True)
         elif not lapsed.sending:
             self.release(works)
         else:
-            claims = self.run(by_loops.renew(self.engine, works, TERMS))
+            claims = self.run(by_claim.renew(self.engine, works, TERMS))
             moved = {claim.notification_id for claim in claims}
             self.arrive(
                 works, moved, lambda row: row["send_until"] is not None and row["owners"] == ["rescue"]
@@ -308,7 +308,7 @@ class ByLoops(Writers):
 
     def release(self, works: Sequence[Work]) -> None:
         """Give back what was not begun."""
-        moved = self.run(by_loops.release(self.engine, works))
+        moved = self.run(by_claim.release(self.engine, works))
         self.arrive(works, moved, lambda row: row["send_until"] is None)
 
     def cancel(self, chance: Random) -> None:
@@ -320,7 +320,7 @@ class ByLoops(Writers):
             if row["status"] == Status.SENT and row["retract_requested_at"] and not row["error_details"]
         }
         asked = {self.a_row(chance)["id"]: "cancelled" for _ in range(2)}
-        moved = self.run(by_loops.cancelled(self.engine, asked))
+        moved = self.run(by_claim.cancelled(self.engine, asked))
         withdrawn = {one for one in asked if self.rows[one]["retract_requested_at"]}
         assert moved == {one for one in withdrawn if self.rows[one]["status"] == Status.SENT}
         self.changed |= moved

@@ -8,7 +8,7 @@ import click
 from xnovu_poller.settings import load_database
 from xnovu_poller.store import schema
 from xnovu_poller.store.engine import connect
-from xnovu_poller.store.transitions.by_operators import Revived, revive
+from xnovu_poller.store.notifications.by_operator import Revived, revive
 
 
 @click.group

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from xnovu_poller import backoff, log, metrics
+from xnovu_poller import log, metrics, pacing
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery import render
 from xnovu_poller.delivery.record import Recorder
 from xnovu_poller.delivery.render import Valid
@@ -15,14 +16,13 @@ from xnovu_poller.delivery.trigger import Ending, Ready, Trigger, Verdict
 from xnovu_poller.delivery.validate import Schemas, usable
 from xnovu_poller.delivery.withdraw import withdraw
 from xnovu_poller.errors import LostContact, StoreError, StoreUnavailable, Unfinished, XnovuError
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import MAX_LAPSES, Fault, Work, seconds
 from xnovu_poller.novu import Novu
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.notifications import by_claim, by_hold
+from xnovu_poller.store.notifications.hold import Held, hold
 from xnovu_poller.store.reads import Workflow
-from xnovu_poller.store.transitions import by_executors, by_loops
-from xnovu_poller.store.transitions.holding import Held, hold
 from xnovu_poller.templates.render import Renderer
 
 _log = log.get(__name__)
@@ -111,7 +111,7 @@ class Delivery:
             StoreUnavailable: PostgreSQL does not answer; what was sent may not be recorded.
         """
         if self._gate.closed:
-            released = await by_loops.release(self._engine, works)
+            released = await by_claim.release(self._engine, works)
             metrics.RELEASED.inc(len(released))
             return [Ending.RELEASED] * len(released)
         begun = time.monotonic()
@@ -144,11 +144,11 @@ class Delivery:
         """
         fault = Fault.of(LostContact())
         died, counted = counted, counted and len(works) == 1
-        lost = await by_executors.lose(
+        lost = await by_hold.lose(
             self._engine,
             works,
             fault=fault,
-            wait=backoff.wait(1),
+            wait=pacing.wait(1),
             max_failures=self._max_failures,
             counted=counted,
             died=died,

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 
-from xnovu_poller import backoff, log, metrics
+from xnovu_poller import log, metrics, pacing
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.trigger import Ending, Verdict
 from xnovu_poller.errors import StoreUnavailable
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Fault, seconds
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions import by_executors
-from xnovu_poller.store.transitions.by_executors import Failure
+from xnovu_poller.store.notifications import by_hold
+from xnovu_poller.store.notifications.by_hold import Failure
 
 _log = log.get(__name__)
 _NO_FAULT = Fault("none", "")
@@ -72,10 +72,10 @@ class Recorder:
         await self._failed(kinds[Ending.FAILED])
         if unknown := kinds[Ending.UNKNOWN]:
             faults = [(v.held.hold, v.fault or _NO_FAULT) for v in unknown]
-            await self._insist(lambda: by_executors.unknown(self._engine, faults))
+            await self._insist(lambda: by_hold.unknown(self._engine, faults))
         if unfinished := kinds[Ending.UNFINISHED]:
             holds = [v.held.hold for v in unfinished]
-            await self._insist(lambda: by_executors.let_go(self._engine, holds))
+            await self._insist(lambda: by_hold.let_go(self._engine, holds))
         metrics.LATE.inc(len(kinds[Ending.LATE]))
         return [ending for ending, found in kinds.items() for _ in found]
 
@@ -83,7 +83,7 @@ class Recorder:
         if not verdicts:
             return
         holds = [v.held.hold for v in verdicts]
-        moved = await self._insist(lambda: by_executors.sent(self._engine, holds))
+        moved = await self._insist(lambda: by_hold.sent(self._engine, holds))
         now = datetime.now(UTC)
         for verdict in verdicts:
             if verdict.held.hold.notification_id in moved:
@@ -97,7 +97,7 @@ class Recorder:
             faults = [(v.held.hold, v.fault or _NO_FAULT) for v in verdicts if v.refused is refused]
             if not faults:
                 continue
-            moved = await self._insist(partial(by_executors.dead, self._engine, faults, refused=refused))
+            moved = await self._insist(partial(by_hold.dead, self._engine, faults, refused=refused))
             for hold, fault in faults:
                 if hold.notification_id in moved:
                     metrics.DEAD.labels(fault.code).inc()
@@ -108,7 +108,7 @@ class Recorder:
             holds = [v.held.hold for v in verdicts if (v.refused, v.unknown) == (refused, unknown)]
             if holds:
                 moved = await self._insist(
-                    partial(by_executors.release_held, self._engine, holds, refused=refused, unknown=unknown)
+                    partial(by_hold.release_held, self._engine, holds, refused=refused, unknown=unknown)
                 )
                 metrics.RELEASED.inc(len(moved))
                 _log.info("notifications released", released=len(moved), reason=self._gate.reason)
@@ -119,7 +119,7 @@ class Recorder:
             return
         failures = [self._failure(verdict) for verdict in verdicts]
         moved = await self._insist(
-            lambda: by_executors.failed(self._engine, failures, max_failures=self._max_failures)
+            lambda: by_hold.failed(self._engine, failures, max_failures=self._max_failures)
         )
         for verdict, failure in zip(verdicts, failures, strict=True):
             id_, code = failure.hold.notification_id, failure.fault.code
@@ -135,11 +135,11 @@ class Recorder:
 
     def _failure(self, verdict: Verdict) -> Failure:
         counted = verdict.turned_away is None and not self._gate.outage
-        wait = verdict.turned_away or max(self._gate.pause, backoff.wait(1))
+        wait = verdict.turned_away or max(self._gate.pause, pacing.wait(1))
         return Failure(
             verdict.held.hold,
             verdict.fault or _NO_FAULT,
-            backoff.wait(verdict.held.failure_count + 1) if counted else wait,
+            pacing.wait(verdict.held.failure_count + 1) if counted else wait,
             counted=counted,
             unknown=verdict.unknown,
             refused=verdict.refused,

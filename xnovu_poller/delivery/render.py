@@ -8,8 +8,8 @@ from xnovu_poller.errors import TemplateMissing
 from xnovu_poller.lifecycle import Channel, WorkflowType
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.notifications.hold import Held
 from xnovu_poller.store.reads import Template, Wish, Workflow
-from xnovu_poller.store.transitions.holding import Held
 from xnovu_poller.templates.render import Renderer, TemplateSource
 
 

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Any, Literal
 
 from xnovu_poller import metrics
-from xnovu_poller.breaker import Breaker
+from xnovu_poller.backpressure.breaker import Breaker
 from xnovu_poller.errors import NovuRejected, NovuUnauthorized, NovuUnavailable, Unfinished, WorkflowTripped
 from xnovu_poller.lifecycle import (
     RECIPIENTS_PER_CHUNK,
@@ -23,9 +23,9 @@ from xnovu_poller.lifecycle import (
 )
 from xnovu_poller.novu import EVENTS_PER_CALL, Event, Novu
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions import by_chunks
-from xnovu_poller.store.transitions.by_chunks import Chunk
-from xnovu_poller.store.transitions.holding import Held
+from xnovu_poller.store.notifications import by_chunk
+from xnovu_poller.store.notifications.by_chunk import Chunk
+from xnovu_poller.store.notifications.hold import Held
 
 
 class Ending(Enum):
@@ -183,7 +183,7 @@ class Trigger:
 
     async def _chunks(self, held: Held, event: Event, ends: float, leaves: float) -> Verdict:
         """Send what is left of a large notification, chunk by chunk, each answer written at once."""
-        chunks = await by_chunks.cut(self.engine, held.hold, slices(event.recipients))
+        chunks = await by_chunk.cut(self.engine, held.hold, slices(event.recipients))
         if not chunks:
             return Verdict(Ending.LATE, held)
         refused = [chunk.number for chunk in chunks if chunk.outcome == "refused"]
@@ -220,7 +220,7 @@ class Trigger:
         [outcome] = await self._call([part], ends)
         verdict = _verdict(held, outcome)
         ends = time.monotonic() + seconds(self.timeout)
-        hold = await by_chunks.answered(
+        hold = await by_chunk.answered(
             self.engine,
             held.hold,
             chunk,

@@ -10,8 +10,8 @@ import jsonschema_rs
 from xnovu_poller.errors import Poison, ValidationError, WorkflowNotFound
 from xnovu_poller.lifecycle import MAX_LAPSES, PublishStatus
 from xnovu_poller.store.engine import Unreadable
+from xnovu_poller.store.notifications.hold import Held
 from xnovu_poller.store.reads import Workflow
-from xnovu_poller.store.transitions.holding import Held
 
 CACHED_SCHEMAS = 1024
 

@@ -8,8 +8,8 @@ from xnovu_poller.errors import NovuError, NovuRejected
 from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Fault
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions import by_chunks, by_executors
-from xnovu_poller.store.transitions.holding import Held
+from xnovu_poller.store.notifications import by_chunk, by_hold
+from xnovu_poller.store.notifications.hold import Held
 
 _ASKED_AGAIN = timedelta(minutes=1)
 """After so long, where Novu serves nobody or the key is wrong; that counts against no notification."""
@@ -36,7 +36,7 @@ async def withdraw(engine: Engine, novu: Novu, held: Held) -> Verdict:
     except NovuError as error:
         return Verdict(Ending.FAILED, held, Fault.of(error), turned_away=_ASKED_AGAIN)
     reason = "expired" if held.expired and not held.withdrawn else "retracted"
-    moved = await by_executors.retracted(engine, [held.hold], reason=reason, certain=certain)
+    moved = await by_hold.retracted(engine, [held.hold], reason=reason, certain=certain)
     (metrics.EXPIRED if reason == "expired" else metrics.RETRACTED).inc(len(moved))
     return Verdict(Ending.RETRACTED if moved else Ending.LATE, held)
 
@@ -47,7 +47,7 @@ async def _sent_so_far(engine: Engine, held: Held) -> tuple[bool, list[str]]:
     if len(recipients) <= RECIPIENTS_PER_CHUNK:
         certain = held.unknown_outcomes == 0
         return certain, [] if certain else [held.transaction_id]
-    chunks = await by_chunks.cut(engine, held.hold, slices(recipients))
+    chunks = await by_chunk.cut(engine, held.hold, slices(recipients))
     # A lapse leaves no word at the chunk that was under way.
     doubt = held.unknown_outcomes > 0
     sent = [

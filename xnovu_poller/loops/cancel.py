@@ -4,13 +4,13 @@ import asyncio
 from datetime import timedelta
 
 from xnovu_poller import log, metrics
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import NovuError, NovuUnauthorized
-from xnovu_poller.gate import Gate
 from xnovu_poller.novu import Novu
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.notifications import by_claim
 from xnovu_poller.store.reads import Withdrawn
-from xnovu_poller.store.transitions import by_loops
 
 _log = log.get(__name__)
 
@@ -66,7 +66,7 @@ class Cancel:
         said = await asyncio.gather(*map(self._ask, found))
         answers = {one.notification_id: word for one, word in zip(found, said, strict=True) if word}
         if answers:
-            for moved in await by_loops.cancelled(self._engine, answers):
+            for moved in await by_claim.cancelled(self._engine, answers):
                 _log.info("sent notification withdrawn", notification=moved, answer=answers[moved])
         # Those without an answer let the others pass; then it begins anew.
         self._put_off |= {one.notification_id for one in found} - answers.keys()

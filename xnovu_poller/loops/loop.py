@@ -9,14 +9,14 @@ from itertools import groupby
 from typing import Protocol, TypeVar
 
 from xnovu_poller import log, metrics
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import HandoffError, XnovuError
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Claim, Work, seconds
 from xnovu_poller.store import reads
-from xnovu_poller.store.due import Due
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions import by_loops
-from xnovu_poller.store.transitions.by_loops import Place, Terms
+from xnovu_poller.store.notifications import by_claim
+from xnovu_poller.store.notifications.by_claim import Place, Terms
+from xnovu_poller.store.notifications.due import Due
 
 _log = log.get(__name__)
 
@@ -167,7 +167,7 @@ class PollLoop:
         """
         metrics.GATE_OPEN.set(not self._gate.closed)
         # Should a claim meet what is just being expired: the hold sees that it is over.
-        expired, claims, rest = await self._take_beside(by_loops.expire(self._engine))
+        expired, claims, rest = await self._take_beside(by_claim.expire(self._engine))
         metrics.EXPIRED.inc(expired)
         for _ in range(CLAIMS_A_TURN - 1):
             if len(claims) < self._terms.batch:
@@ -186,7 +186,7 @@ class PollLoop:
         if places == 0:
             return [], max(self._gate.pause, BUSY_REST)
         terms = self._terms
-        claims, self._place = await by_loops.claim(self._engine, self._due, terms, self._place, places=places)
+        claims, self._place = await by_claim.claim(self._engine, self._due, terms, self._place, places=places)
         if not claims:
             more = await reads.held_back(self._engine, self._due, terms.max_in_flight, terms.enterprises)
             return [], BUSY_REST if more else self.interval
@@ -265,7 +265,7 @@ class Handing:
             StoreUnavailable: their leases lapse.
         """
         if works:
-            released = await by_loops.release(self._engine, works)
+            released = await by_claim.release(self._engine, works)
             metrics.RELEASED.inc(len(released))
             _log.info("claims released", released=len(released))
 

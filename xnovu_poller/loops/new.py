@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from xnovu_poller.gate import Gate
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.loops.loop import PollLoop, StartWorkflow
-from xnovu_poller.store.due import NEW
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions.by_loops import Terms
+from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.due import NEW
 
 
 def new_loop(

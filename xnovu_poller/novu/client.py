@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from xnovu_poller import __version__
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import (
     NovuError,
     NovuRejected,
@@ -18,7 +19,6 @@ from xnovu_poller.errors import (
     NovuUnauthorized,
     NovuUnavailable,
 )
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Outcome, Refused, Unknown, seconds
 from xnovu_poller.novu import answers
 from xnovu_poller.novu.event import Event, digest

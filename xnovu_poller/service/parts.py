@@ -9,20 +9,21 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from xnovu_poller import log
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.errors import HandoffError, StoreUnavailable
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import seconds
 from xnovu_poller.novu import Novu
 from xnovu_poller.settings import Settings, TemporalSettings
 from xnovu_poller.store import identity, schema
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.identity import Deployment
-from xnovu_poller.temporal import traces, worker
-from xnovu_poller.temporal.activities import Executor
-from xnovu_poller.temporal.chores import Chores
-from xnovu_poller.temporal.firing import RuleFiring
-from xnovu_poller.temporal.schedules import Schedules
+from xnovu_poller.temporal import worker
+from xnovu_poller.temporal.chores.activities import Chores
+from xnovu_poller.temporal.delivery import traces
+from xnovu_poller.temporal.delivery.activities import Executor
+from xnovu_poller.temporal.rules.activities import RuleFiring
+from xnovu_poller.temporal.rules.schedules import Schedules
 
 _log = log.get(__name__)
 

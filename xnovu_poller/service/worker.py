@@ -8,26 +8,26 @@ from functools import partial
 from typing import Any
 
 from xnovu_poller import log
-from xnovu_poller.http import HealthServer, Probe, ProbeAnswer
-from xnovu_poller.loops.alarm import Alarm
 from xnovu_poller.loops.cancel import Cancel
-from xnovu_poller.loops.chores import Conductor
-from xnovu_poller.loops.failed import Rescue, failed_loop
+from xnovu_poller.loops.due_timer import Alarm
 from xnovu_poller.loops.loop import Drain, Turning
 from xnovu_poller.loops.new import new_loop
+from xnovu_poller.loops.rescue import Rescue, failed_loop
 from xnovu_poller.loops.scheduled import scheduled_loop
 from xnovu_poller.loops.timetable import Timetable
 from xnovu_poller.loops.wakeup import Wakeup
-from xnovu_poller.service.executors import Executors
-from xnovu_poller.service.orchestration import Orchestration
+from xnovu_poller.service.children import Executors
+from xnovu_poller.service.chore_health import Orchestration
 from xnovu_poller.service.parts import Parts, Waiting, assemble, grace
 from xnovu_poller.settings import Settings
 from xnovu_poller.store import reads
-from xnovu_poller.store.transitions.by_loops import Terms
+from xnovu_poller.store.notifications.by_claim import Terms
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal import worker as temporal
-from xnovu_poller.temporal.handoff import Fate, Handoff
-from xnovu_poller.temporal.orchestra import Orchestra
+from xnovu_poller.temporal.chores.keeper import Conductor
+from xnovu_poller.temporal.chores.schedule import Orchestra
+from xnovu_poller.temporal.delivery.handoff import Fate, Handoff
+from xnovu_poller.web.server import HealthServer, Probe, ProbeAnswer
 
 _log = log.get(__name__)
 

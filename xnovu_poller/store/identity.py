@@ -10,7 +10,7 @@ from sqlalchemy import text
 from xnovu_poller.errors import DeploymentDisputed, StoreError
 from xnovu_poller.lifecycle import Work
 from xnovu_poller.store.engine import Engine, reach
-from xnovu_poller.store.transitions.arrow import BACK, LET_GO
+from xnovu_poller.store.notifications.arrow import BACK, LET_GO
 
 WORKER = "worker"
 """The part as which a worker connects, by which it is seen here."""

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import text
 
 from xnovu_poller.lifecycle import Channel, PublishStatus, Work, WorkflowType
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
 COUNTED_AT_MOST = 10_000
 """A count of waiting rows stops here: /status must be cheap whatever the backlog."""

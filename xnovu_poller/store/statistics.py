@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.reads import COUNTED_AT_MOST, backlog
 
 

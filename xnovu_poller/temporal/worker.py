@@ -20,13 +20,13 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from xnovu_poller import log
 from xnovu_poller.errors import TemporalUnavailable
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.activities import Executor
-from xnovu_poller.temporal.chores import Chores
-from xnovu_poller.temporal.failures import from_temporal
-from xnovu_poller.temporal.firing import RuleFiring
-from xnovu_poller.temporal.orchestration import OrchestrationWorkflow
-from xnovu_poller.temporal.rule_workflow import RuleExecutionWorkflow
-from xnovu_poller.temporal.workflows import NotificationProcessingWorkflow
+from xnovu_poller.temporal.chores.activities import Chores
+from xnovu_poller.temporal.chores.workflow import OrchestrationWorkflow
+from xnovu_poller.temporal.delivery.activities import Executor
+from xnovu_poller.temporal.delivery.workflow import NotificationProcessingWorkflow
+from xnovu_poller.temporal.rules.activities import RuleFiring
+from xnovu_poller.temporal.rules.workflow import RuleExecutionWorkflow
+from xnovu_poller.temporal.translate import from_temporal
 
 Connection = Client
 """To Temporal, for one namespace; shared by the loops and the executor of a process."""

@@ -12,11 +12,11 @@ import psycopg
 from benchmarks.speed.measures.backlog import fresh, kept
 from benchmarks.speed.scene import Figures, Scene
 from xnovu_poller.lifecycle import Claim
-from xnovu_poller.store.due import NEW
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.store.transitions import by_executors
-from xnovu_poller.store.transitions.by_loops import Place, Terms, claim
-from xnovu_poller.store.transitions.holding import hold
+from xnovu_poller.store.notifications import by_hold
+from xnovu_poller.store.notifications.by_claim import Place, Terms, claim
+from xnovu_poller.store.notifications.due import NEW
+from xnovu_poller.store.notifications.hold import hold
 
 TERMS = Terms(prefix="bench", batch=100, group_size=1, max_in_flight=50_000, lease=timedelta(seconds=30))
 """As by default, but for the bound: nothing stays in flight here."""
@@ -130,7 +130,7 @@ async def _claim_and_record(engine: Engine, place: Place) -> tuple[float, Place]
     took = time.perf_counter() - began
     holding = await hold(engine, [one.work for one in claims], deadline=_SPAN, lease=_SPAN)
     began = time.perf_counter()
-    sent = await by_executors.sent(engine, [one.hold for one in holding.held])
+    sent = await by_hold.sent(engine, [one.hold for one in holding.held])
     _all_of(TERMS.batch, len(sent))
     return took + time.perf_counter() - began, place
 

@@ -15,12 +15,12 @@ import psycopg
 
 from benchmarks.speed import rows
 from benchmarks.speed.scene import Figures, Scene
-from xnovu_poller.store.due import NEW
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.store.purge import purge
-from xnovu_poller.store.transitions import by_executors, by_loops, holding
-from xnovu_poller.store.transitions.by_loops import Place, Terms
-from xnovu_poller.temporal.chores import SHARE
+from xnovu_poller.store.notifications import by_claim, by_hold, hold
+from xnovu_poller.store.notifications.by_claim import Place, Terms
+from xnovu_poller.store.notifications.due import NEW
+from xnovu_poller.store.notifications.purge import purge
+from xnovu_poller.temporal.chores.activities import SHARE
 
 KEEP = timedelta(days=90)
 BEAT_SECONDS = 0.04
@@ -102,13 +102,13 @@ class _Load:
     async def _beat(self) -> float:
         await asyncio.to_thread(rows.insert, self.producer, _TERMS.batch)
         begun = time.monotonic()
-        claims, self.place = await by_loops.claim(self.engine, NEW, _TERMS, self.place)
+        claims, self.place = await by_claim.claim(self.engine, NEW, _TERMS, self.place)
         took = time.monotonic() - begun
         works = [claim.work for claim in claims]
-        found = await holding.hold(
+        found = await hold.hold(
             self.engine, works, deadline=timedelta(seconds=10), lease=timedelta(minutes=5)
         )
-        await by_executors.sent(self.engine, [held.hold for held in found.held])
+        await by_hold.sent(self.engine, [held.hold for held in found.held])
         return took
 
 

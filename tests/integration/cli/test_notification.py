@@ -3,7 +3,7 @@
 from tests.support.rows import Db, a_notification, back_dated, row, written
 from tests.support.worker import xnovu
 from xnovu_poller.lifecycle import Status
-from xnovu_poller.store.transitions.by_operators import NOVU_REMEMBERS
+from xnovu_poller.store.notifications.by_operator import NOVU_REMEMBERS
 
 
 def test_each_notification_is_told_of(db: Db, database: str) -> None:

@@ -10,7 +10,7 @@ from tests.support.delivering import Delivering, a_claimed, delivering
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow, row
 from tests.support.waiting import eventually
-from xnovu_poller.breaker import TRIPS_AT
+from xnovu_poller.backpressure.breaker import TRIPS_AT
 from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import Unfinished
 from xnovu_poller.lifecycle import Source, Work

@@ -7,15 +7,15 @@ import pytest
 
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, back_dated, row
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import NovuThrottled
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Refused, Source, Status
 from xnovu_poller.loops.cancel import CANCELLED_AT_ONCE, Cancel
 from xnovu_poller.novu import Event, Novu
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.identity import new_deployment
-from xnovu_poller.store.transitions import by_loops
+from xnovu_poller.store.notifications import by_claim
 
 INTERVAL = timedelta(seconds=10)
 CALL = timedelta(seconds=5)
@@ -166,7 +166,7 @@ async def test_what_was_cancelled_is_told_whoever_writes_first(engine: Engine, d
     made = withdrawn(db)
 
     for answer in ("nothing_left", "cancelled", "nothing_left"):
-        await by_loops.cancelled(engine, {made: answer})
+        await by_claim.cancelled(engine, {made: answer})
 
     assert row(db, made)["error_details"] == {"cancel": "cancelled"}
 

@@ -9,15 +9,15 @@ import pytest
 from tests.integration.loops.conftest import Starts
 from tests.support.rows import Db, a_notification, notifications, row, work
 from tests.support.waiting import eventually
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import HandoffRefused, NovuThrottled, TemporalUnavailable
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Accepted, Refused, Source, Status
 from xnovu_poller.loops.loop import BUSY_REST, CLAIMS_A_TURN, FEW_REST, STARTS_AT_ONCE, Drain, PollLoop
-from xnovu_poller.store.due import NEW
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions import by_executors
-from xnovu_poller.store.transitions.by_loops import Terms
-from xnovu_poller.store.transitions.holding import hold
+from xnovu_poller.store.notifications import by_hold
+from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.due import NEW
+from xnovu_poller.store.notifications.hold import hold
 
 INTERVAL = timedelta(seconds=10)
 SECOND = timedelta(seconds=1)
@@ -59,7 +59,7 @@ async def finish(engine: Engine, starts: Starts, number: int) -> None:
     """Deliver one of the notifications that were handed off."""
     claim = starts.groups[number][0]
     holding = await hold(engine, [claim.work], deadline=SECOND, lease=SECOND)
-    await by_executors.sent(engine, [holding.held[0].hold])
+    await by_hold.sent(engine, [holding.held[0].hold])
 
 
 async def test_a_turn_claims_and_hands_off_and_the_next_comes_at_once(

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from tests.integration.loops.conftest import Starts
 from tests.support.rows import Db, a_notification
-from xnovu_poller.gate import Gate
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.loops.scheduled import scheduled_loop
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions.by_loops import Terms
+from xnovu_poller.store.notifications.by_claim import Terms
 
 INTERVAL = timedelta(seconds=30)
 

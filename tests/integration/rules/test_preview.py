@@ -21,7 +21,7 @@ from xnovu_poller.rules import cron
 from xnovu_poller.rules.matcher import Firings
 from xnovu_poller.rules.preview import coming
 from xnovu_poller.rules.timing import Timing, timing
-from xnovu_poller.temporal.plans import spec_of
+from xnovu_poller.temporal.rules.plans import spec_of
 
 CHANGES = {
     "Europe/Berlin": ("2027-03-28T01:00Z", "2027-10-31T01:00Z"),

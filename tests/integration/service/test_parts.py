@@ -12,7 +12,7 @@ from tests.support.rows import Db, a_rule, a_workflow, open_db
 from tests.support.waiting import eventually
 from xnovu_poller import settings
 from xnovu_poller.service.parts import Waiting, assemble
-from xnovu_poller.temporal.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import Schedules
 
 FIRINGS = 40
 

@@ -10,11 +10,11 @@ from sqlalchemy import text
 
 from tests.support.rows import Db, a_notification, notifications, open_db
 from xnovu_poller.lifecycle import Claim
-from xnovu_poller.store.due import NEW, SCHEDULED, Ring, claim_sql
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.transitions import by_executors, by_loops
-from xnovu_poller.store.transitions.by_loops import Place, Terms, claim
-from xnovu_poller.store.transitions.holding import hold
+from xnovu_poller.store.notifications import by_claim, by_hold
+from xnovu_poller.store.notifications.by_claim import Place, Terms, claim
+from xnovu_poller.store.notifications.due import NEW, SCHEDULED, Ring, claim_sql
+from xnovu_poller.store.notifications.hold import hold
 
 TERMS = Terms(prefix="abc", batch=20, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
 SECOND = timedelta(seconds=1)
@@ -28,7 +28,7 @@ def ids_of(claims: list[Claim]) -> set[int]:
 async def finish(engine: Engine, claims: list[Claim]) -> None:
     """Deliver what was claimed."""
     holding = await hold(engine, [one.work for one in claims], deadline=SECOND, lease=SECOND)
-    await by_executors.sent(engine, [one.hold for one in holding.held])
+    await by_hold.sent(engine, [one.hold for one in holding.held])
 
 
 def forgetful(place: Place) -> Place:
@@ -162,7 +162,7 @@ async def test_what_is_released_is_due_again(engine: Engine, db: Db) -> None:
     """It lies below what is remembered as well."""
     notifications(db, 500)
     first, place = await claim(engine, NEW, TERMS, Place())
-    await by_loops.release(engine, [one.work for one in first])
+    await by_claim.release(engine, [one.work for one in first])
 
     claims, _ = await claim(engine, NEW, TERMS, forgetful(place))
 
@@ -174,7 +174,7 @@ async def test_what_lies_behind_costs_nothing(
 ) -> None:
     """A session that holds an old snapshot keeps the index entries of whatever was claimed since."""
     # Where a look is dear, what is in flight is not counted either.
-    monkeypatch.setattr(by_loops, "COUNTED_CHEAPLY", 0)
+    monkeypatch.setattr(by_claim, "COUNTED_CHEAPLY", 0)
     for enterprise in ("acme", "globex"):
         notifications(db, 2000, enterprise=enterprise)
     with open_db(database) as old, old.transaction():
@@ -193,7 +193,7 @@ async def test_what_lies_behind_costs_nothing(
 async def _pages(engine: Engine, place: Place) -> int:
     """Count the pages that a claim of one row touches before it writes."""
     ring = Ring.KNOWN if place.memory else Ring.ALL
-    told = by_loops._bind(place.memory) | {
+    told = by_claim._bind(place.memory) | {
         "after": "",
         "spin": 0,
         "places": 1,

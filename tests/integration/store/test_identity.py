@@ -27,8 +27,8 @@ from xnovu_poller.errors import DeploymentDisputed, StoreError
 from xnovu_poller.lifecycle import Status, Work
 from xnovu_poller.store import identity
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.store.transitions import by_loops
-from xnovu_poller.store.transitions.by_loops import Terms
+from xnovu_poller.store.notifications import by_claim
+from xnovu_poller.store.notifications.by_claim import Terms
 
 TERMS = Terms(prefix="abc", batch=10, group_size=1, max_in_flight=10, lease=timedelta(seconds=30))
 
@@ -151,8 +151,8 @@ async def test_a_claim_that_was_given_back_or_rescued_proves_nothing(engine: Eng
     released, rescued = (a_notification(db, status=Status.PROCESSING) for _ in range(2))
     back_dated(db, rescued)
     back_dated(db, rescued, timedelta(hours=1), "send_until")
-    await by_loops.release(engine, [work(db, released)])
-    [claim] = await by_loops.renew(engine, [work(db, rescued)], TERMS)
+    await by_claim.release(engine, [work(db, released)])
+    [claim] = await by_claim.renew(engine, [work(db, rescued)], TERMS)
     whose = await identity.deployment(engine)
 
     assert claim.attempt == 2

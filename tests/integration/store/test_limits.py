@@ -12,9 +12,9 @@ from tests.support.rows import Db, a_notification, notifications, open_db, sqlal
 from tests.support.waiting import eventually
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.store import reads
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.store.transitions.by_loops import Place, Terms, claim
+from xnovu_poller.store.notifications.by_claim import Place, Terms, claim
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
 TERMS = Terms(prefix="abc", batch=50, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
 PAST = "2020-01-01T00:00Z"

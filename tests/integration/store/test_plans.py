@@ -12,10 +12,10 @@ from sqlalchemy.dialects import postgresql
 
 from tests.support.postgres import migrated_copy
 from xnovu_poller.dev.postgres import Postgres
-from xnovu_poller.store import doctor, purge, reads, rules, statistics
-from xnovu_poller.store.due import FAILED, NEW, SCHEDULED, Ring, claim_sql
+from xnovu_poller.store import checks, reads, rules, statistics
 from xnovu_poller.store.engine import worker_options
-from xnovu_poller.store.transitions import by_chunks, by_executors, by_loops, by_operators, holding
+from xnovu_poller.store.notifications import by_chunk, by_claim, by_hold, by_operator, hold, purge
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Ring, claim_sql
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -28,18 +28,18 @@ STATEMENTS: dict[str, TextClause] = {
         for due in (NEW, SCHEDULED, FAILED)
         for ring in Ring
     },
-    "expire": by_loops._EXPIRE,
-    "release": by_loops._RELEASE,
-    "extend": by_loops._EXTEND,
-    "renew": by_loops._RENEW,
-    "cancelled": by_loops._CANCELLED,
-    "revive": by_operators._REVIVE,
-    "hold": holding._HOLD,
-    "sent": by_executors._SENT,
-    "failed": by_executors._FAILED,
-    "lose": by_executors._LOSE,
-    "answered": by_chunks._ANSWERED,
-    "cut": by_chunks._CUT,
+    "expire": by_claim._EXPIRE,
+    "release": by_claim._RELEASE,
+    "extend": by_claim._EXTEND,
+    "renew": by_claim._RENEW,
+    "cancelled": by_claim._CANCELLED,
+    "revive": by_operator._REVIVE,
+    "hold": hold._HOLD,
+    "sent": by_hold._SENT,
+    "failed": by_hold._FAILED,
+    "lose": by_hold._LOSE,
+    "answered": by_chunk._ANSWERED,
+    "cut": by_chunk._CUT,
     "lapsed": reads._LAPSED,
     "purge": purge._PURGE,
     "withdrawn": reads._WITHDRAWN,
@@ -47,7 +47,7 @@ STATEMENTS: dict[str, TextClause] = {
     "next due": reads._NEXT_DUE,
     "waits": statistics._WAITS,
     "counted": statistics._COUNTED,
-    "leases": doctor._LEASES,
+    "leases": checks._LEASES,
     "fire": rules._FIRE,
     "made": rules._MADE,
     **{f"held back {name}": statement for name, statement in reads._HELD_BACK.items()},

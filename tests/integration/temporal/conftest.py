@@ -16,9 +16,9 @@ from tests.support.rows import Db, a_workflow
 from tests.support.wires import Wire
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.orchestra import Orchestra
-from xnovu_poller.temporal.reconcile import reconcile
-from xnovu_poller.temporal.schedules import Schedules
+from xnovu_poller.temporal.chores.schedule import Orchestra
+from xnovu_poller.temporal.rules.reconcile import reconcile
+from xnovu_poller.temporal.rules.schedules import Schedules
 from xnovu_poller.temporal.worker import Address, connect
 
 Run = Callable[[], Coroutine[Any, Any, dict[str, int]]]

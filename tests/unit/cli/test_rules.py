@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from xnovu_poller import settings
 from xnovu_poller.cli.group import xnovu
-from xnovu_poller.cli.rules.tell import plain, span, times
+from xnovu_poller.cli.rules.output import plain, span, times
 
 HANDBOOK = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
 BERLIN = ("--cron", "30 2 * * *", "--timezone", "Europe/Berlin")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.wire import Wire, build
-from xnovu_poller.gate import Gate
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.novu import Novu
 
 

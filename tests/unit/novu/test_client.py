@@ -24,13 +24,13 @@ from tests.support.wire import (
     reported,
 )
 from xnovu_poller import __version__
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import (
     NovuThrottled,
     NovuUnanswered,
     NovuUnauthorized,
     NovuUnavailable,
 )
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Unknown
 from xnovu_poller.novu import Novu
 

@@ -17,6 +17,7 @@ from tests.support.wire import (
     processed,
     reported,
 )
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import (
     NovuRejected,
     NovuThrottled,
@@ -24,7 +25,6 @@ from xnovu_poller.errors import (
     NovuUnauthorized,
     NovuUnavailable,
 )
-from xnovu_poller.gate import Gate
 from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Unknown
 from xnovu_poller.novu import Novu
 from xnovu_poller.novu.event import EVENT_BYTES

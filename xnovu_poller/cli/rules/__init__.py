@@ -2,9 +2,9 @@
 
 import click
 
-from xnovu_poller.cli.rules.act import backfill, fire, pause, resume
-from xnovu_poller.cli.rules.look import list_, show
+from xnovu_poller.cli.rules.change import backfill, fire, pause, resume
 from xnovu_poller.cli.rules.preview import preview
+from xnovu_poller.cli.rules.show import list_, show
 from xnovu_poller.cli.rules.validate import validate
 
 

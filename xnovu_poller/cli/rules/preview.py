@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from xnovu_poller.cli.rules.output import NOTHING, coming_json, put_json, put_table, span
 from xnovu_poller.cli.rules.reach import RULE_ID, json_too, rows, rule, run
-from xnovu_poller.cli.rules.tell import NOTHING, coming_json, put_json, put_table, span
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules.preview import Coming, coming

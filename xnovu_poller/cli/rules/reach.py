@@ -15,7 +15,7 @@ from xnovu_poller.store import identity, rules, schema
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.rules import Rule
 from xnovu_poller.temporal import worker
-from xnovu_poller.temporal.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import Schedules
 
 Answer = TypeVar("Answer")
 

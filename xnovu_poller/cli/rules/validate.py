@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from xnovu_poller.cli.rules.output import NOTHING, SENTENCE, put_json, put_table
 from xnovu_poller.cli.rules.preview import trigger_config, trigger_of
 from xnovu_poller.cli.rules.reach import RULE_ID, json_too, rows, run
-from xnovu_poller.cli.rules.tell import NOTHING, SENTENCE, put_json, put_table
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleStatus, RuleTrigger
 from xnovu_poller.rules.timing import timing

@@ -1,0 +1,214 @@
+"""The failed loop, and the rescue of rows whose lease has lapsed."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+from tests.integration.loops.conftest import Starts
+from tests.support.rows import Db, a_notification, back_dated, row, written
+from xnovu_poller.backpressure.gate import Gate
+from xnovu_poller.errors import HandoffError, TemporalUnavailable
+from xnovu_poller.lifecycle import Claim, Status
+from xnovu_poller.loops.rescue import Rescue, failed_loop
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.temporal.delivery.handoff import Fate, Handoff
+from xnovu_poller.temporal.worker import Connection
+
+INTERVAL = timedelta(seconds=60)
+LEASE = timedelta(minutes=5)
+HOUR = timedelta(hours=1)
+
+
+class Fates:
+    """What Temporal says of workflows: the same of each."""
+
+    def __init__(self, answer: bool | HandoffError) -> None:  # noqa: FBT001 - the answer to a question
+        self.answer = answer
+        self.asked: list[str] = []
+
+    async def is_open(self, workflow_id: str) -> bool:
+        """Answer, and remember who was asked for."""
+        self.asked.append(workflow_id)
+        if isinstance(self.answer, HandoffError):
+            raise self.answer
+        return self.answer
+
+
+def a_rescue(
+    engine: Engine, starts: Starts, terms: Terms, is_open: Callable[[str], Awaitable[bool]]
+) -> Rescue:
+    """Make a rescue."""
+    return Rescue(engine, is_open=is_open, start=starts.start, terms=terms, lease=LEASE, interval=INTERVAL)
+
+
+def a_lapsed(db: Db, *, sending: bool = False) -> int:
+    """Make a row whose holder is gone, before or during its send."""
+    made = a_notification(db, status=Status.PROCESSING)
+    if sending:
+        back_dated(db, made, HOUR, "send_until")
+    back_dated(db, made)
+    return made
+
+
+async def test_it_takes_what_has_come_to_its_next_attempt(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """Not what still waits, and nothing of the other loops."""
+    made = a_notification(db, status=Status.FAILED)
+    later = a_notification(db, status=Status.FAILED)
+    written(db, later, next_attempt_at="2999-01-01T00:00Z")
+    a_notification(db)
+    loop = failed_loop(engine, Gate(), terms=terms, start=starts.start, interval=INTERVAL)
+
+    await loop.turn()
+
+    assert starts.ids == [made]
+    assert (loop.name, loop.interval) == ("failed", INTERVAL)
+
+
+async def test_an_open_workflow_keeps_its_row(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """The lease goes on, the attempt is the same."""
+    made = a_lapsed(db)
+    before = row(db, made)
+
+    rest = await a_rescue(engine, starts, terms, Fates(answer=True).is_open).turn()
+
+    after = row(db, made)
+    assert (after["notification_status"], after["attempt"]) == ("PROCESSING", before["attempt"])
+    assert timedelta(0) < after["lease_expires_at"] - after["updated_at"] <= LEASE
+    assert rest == INTERVAL
+
+
+async def test_what_was_not_begun_is_given_back(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """Its workflow is gone, or there never was one."""
+    made = a_lapsed(db)
+
+    await a_rescue(engine, starts, terms, Fates(answer=False).is_open).turn()
+
+    after = row(db, made)
+    assert (after["notification_status"], after["attempt"], after["failure_count"]) == ("PENDING", 1, 0)
+    assert starts.groups == []
+
+
+async def test_what_was_being_sent_is_claimed_anew_and_runs_alone(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """It may have been accepted, so the same transaction is sent again."""
+    made = [a_lapsed(db, sending=True), a_lapsed(db, sending=True)]
+
+    await a_rescue(engine, starts, terms, Fates(answer=False).is_open).turn()
+
+    assert starts.ids == made
+    assert [len(group) for group in starts.groups] == [1, 1]
+    for notification_id in made:
+        after = row(db, notification_id)
+        assert (after["notification_status"], after["attempt"]) == ("PROCESSING", 2)
+        assert after["temporal_workflow_id"] == f"abc-notification-{notification_id}-2"
+        assert after["send_until"] is not None
+
+
+async def test_a_live_send_is_left_alone(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """Its sender may still record it, whatever became of the workflow."""
+    made = a_lapsed(db)
+    written(db, made, send_until="2999-01-01T00:00Z")
+    before = row(db, made)
+    fates = Fates(answer=False)
+
+    await a_rescue(engine, starts, terms, fates.is_open).turn()
+
+    assert row(db, made) == before
+    assert fates.asked == []
+
+
+async def test_without_an_answer_nothing_is_touched(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """The workflow may well be at work."""
+    made = [a_lapsed(db), a_lapsed(db, sending=True)]
+    before = [row(db, one) for one in made]
+    silent = Fates(TemporalUnavailable("UNAVAILABLE"))
+
+    rest = await a_rescue(engine, starts, terms, silent.is_open).turn()
+
+    assert [row(db, one) for one in made] == before
+    assert rest == INTERVAL
+
+
+async def test_a_group_is_asked_for_once(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """Its rows share one workflow."""
+    for _ in range(3):
+        written(db, a_lapsed(db), temporal_workflow_id="abc-notifications-1")
+    fates = Fates(answer=False)
+
+    await a_rescue(engine, starts, terms, fates.is_open).turn()
+
+    assert fates.asked == ["abc-notifications-1"]
+
+
+async def test_after_a_stop_nobody_is_asked(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """A Temporal that is slow to answer does not hold up the stop."""
+    made = a_lapsed(db)
+    before = row(db, made)
+    fates = Fates(answer=False)
+    rescue = a_rescue(engine, starts, terms, fates.is_open)
+
+    rescue.stop()
+    await rescue.turn()
+
+    assert (fates.asked, row(db, made)) == ([], before)
+
+
+class Watched:
+    """A real Temporal, asked as the worker asks it."""
+
+    def __init__(self, client: Connection, task_queue: str) -> None:
+        self.client = client
+        self.handoff = Handoff(
+            client,
+            task_queue=task_queue,
+            deployment=uuid4(),
+            call=timedelta(seconds=1),
+            searchable=False,
+        )
+
+    async def is_open(self, workflow_id: str) -> bool:
+        """Ask."""
+        return await self.handoff.ask(workflow_id) is Fate.OPEN
+
+    async def begin(self, notification_id: int, workflow_id: str) -> None:
+        """Start a workflow that nobody executes."""
+        await self.handoff.start([Claim(notification_id, 1, "acme", None, workflow_id, 0)])
+
+
+async def test_a_workflow_that_was_terminated_by_hand_is_noticed(
+    engine: Engine, db: Db, starts: Starts, terms: Terms, temporal_address: str, task_queue: str
+) -> None:
+    """As long as it is open the row waits for it; once it is gone the row is due again."""
+    temporal = Watched(await Connection.connect(temporal_address), task_queue)
+    made = a_lapsed(db)
+    workflow_id = f"{task_queue}-{made}"
+    written(db, made, temporal_workflow_id=workflow_id)
+    await temporal.begin(made, workflow_id)
+    rescue = a_rescue(engine, starts, terms, temporal.is_open)
+
+    await rescue.turn()
+    assert row(db, made)["notification_status"] == "PROCESSING"
+
+    await temporal.client.get_workflow_handle(workflow_id).terminate()
+    back_dated(db, made)
+    await rescue.turn()
+    assert row(db, made)["notification_status"] == "PENDING"
+
+
+async def test_a_missing_namespace_says_nothing_about_the_workflow(
+    engine: Engine, db: Db, starts: Starts, terms: Terms, temporal_address: str, task_queue: str
+) -> None:
+    """Temporal answers "not found" there too."""
+    temporal = Watched(await Connection.connect(temporal_address, namespace="elsewhere"), task_queue)
+    made = a_lapsed(db)
+    before = row(db, made)
+
+    await a_rescue(engine, starts, terms, temporal.is_open).turn()
+
+    assert row(db, made) == before

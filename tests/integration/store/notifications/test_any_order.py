@@ -1,0 +1,286 @@
+"""Every arrow in any order, from several writers: whatever comes first, the promises of the table hold."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from random import Random
+from typing import Literal
+
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import rule, run_state_machine_as_test
+
+from tests.support.ledger import Answer, Row, Sender
+from tests.support.writers import LEASE, WAIT, ByLoops, ByPeople, a_ground, newest
+from xnovu_poller.delivery.trigger import slices
+from xnovu_poller.lifecycle import LAWFUL_MOVES, RECIPIENTS_PER_CHUNK, Fault, Hold, Status
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.notifications import by_chunk, by_hold
+from xnovu_poller.store.notifications.by_chunk import Chunk
+from xnovu_poller.store.notifications.by_hold import Failure
+from xnovu_poller.store.notifications.hold import hold
+
+DEADLINE = timedelta(minutes=10, seconds=25)
+SHORT_LEASE = timedelta(minutes=5, seconds=30)
+FAULT = Fault("novu_rejected", "Novu: rejects it")
+MAX_FAILURES = 2
+WORDS: dict[Answer, Literal["accepted", "refused", "unknown"]] = {
+    Answer.ACCEPTED: "accepted",
+    Answer.REJECTED: "refused",
+    Answer.UNKNOWN: "unknown",
+}
+UNHEARD = Chunk(1, ["s-0"], "xn-unheard", 0, None)
+
+ORDERS = settings(
+    max_examples=100,
+    stateful_step_count=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],  # to have a failing order shrunk, which takes minutes, take this away
+    suppress_health_check=list(HealthCheck),
+)
+
+
+Record = Callable[[Engine, Hold], Awaitable[set[int]]]
+
+
+def failed(*, counted: bool = True, unknown: bool = False, refused: bool = False) -> Record:
+    """Make a record of one kind of failure."""
+
+    def record(engine: Engine, right: Hold) -> Awaitable[set[int]]:
+        failure = Failure(right, FAULT, WAIT, counted=counted, unknown=unknown, refused=refused)
+        return by_hold.failed(engine, [failure], max_failures=MAX_FAILURES)
+
+    return record
+
+
+RECORDS: dict[str, Record] = {
+    "sent": lambda engine, right: by_hold.sent(engine, [right]),
+    "dead": lambda engine, right: by_hold.dead(engine, [(right, FAULT)]),
+    "dead, refused": lambda engine, right: by_hold.dead(engine, [(right, FAULT)], refused=True),
+    "unknown": lambda engine, right: by_hold.unknown(engine, [(right, FAULT)]),
+    "let go": lambda engine, right: by_hold.let_go(engine, [right]),
+    "released": lambda engine, right: by_hold.release_held(engine, [right], refused=False),
+    "released, refused": lambda engine, right: by_hold.release_held(engine, [right], refused=True),
+    "retracted": lambda engine, right: by_hold.retracted(engine, [right], reason="retracted", certain=True),
+    "retracted, in doubt": lambda engine, right: by_hold.retracted(
+        engine, [right], reason="retracted", certain=False
+    ),
+    "failed": failed(),
+    "failed, in doubt": failed(unknown=True),
+    "failed, in an outage": failed(unknown=True, counted=False),
+    "failed, tripped": failed(counted=False, refused=True),
+}
+"""All that a sender can write."""
+
+FITTING: dict[Answer | None, list[str]] = {
+    None: ["let go", "released", "dead", "failed"],
+    Answer.ACCEPTED: ["sent"],
+    Answer.REJECTED: ["dead, refused"],
+    Answer.THROTTLED: ["released, refused", "failed, tripped"],
+    Answer.UNREACHED: ["released"],
+    Answer.UNKNOWN: ["unknown", "failed, in doubt", "failed, in an outage"],
+}
+"""What a sender may write, by the answer that it has."""
+
+ACTS = {
+    "go_on": 18,
+    "hold": 5,
+    "turn": 5,
+    "rescue": 4,
+    "pass_time": 3,
+    "look_after": 6,
+    "lose": 2,
+    "expire": 1,
+    "revive": 1,
+    "die": 2,
+    "produce": 1,
+    "change": 1,
+    "retract": 1,
+    "give_back": 1,
+    "cancel": 1,
+}
+"""What may come next, and how often: mostly what leads on, for the far ends are many steps away."""
+
+
+def at_rest(row: Row) -> bool:
+    """Whether nobody is sending it now."""
+    return row["send_until"] is None or row["send_until"] < row["seen_at"]
+
+
+class ByExecutors(ByLoops, ByPeople):
+    """What executors and workflows do; with all the others, whom it inherits."""
+
+    @rule(chance=st.randoms(use_true_random=True))
+    def act(self, chance: Random) -> None:
+        """One of them does something, and often somebody who is late comes at its heels."""
+        idle = {
+            *({"hold", "lose", "give_back"} if not self.standing else ()),
+            *({"turn"} if not any(row["owners"] for row in self.rows.values()) else ()),
+            *({"rescue"} if not any(self.stands(lapsed.work) for lapsed, _ in self.seen) else ()),
+            *({"go_on", "die"} if not self.under_way else ()),
+        }
+        acts = {name: weight for name, weight in ACTS.items() if name not in idle}
+        [does] = chance.choices(list(acts), list(acts.values()))
+        note(f"{does}:")
+        getattr(self, does)(chance)
+        if self.late and chance.random() < 0.2:
+            self.come_late(chance)
+
+    @property
+    def under_way(self) -> list[Sender]:
+        """The senders that have not come to their end."""
+        return [one for one in self.ledger.senders if not one.done]
+
+    @property
+    def late(self) -> list[Sender]:
+        """The senders whose hold is over."""
+        return [one for one in self.ledger.senders if self.ledger.rules.get(one.id) is not one]
+
+    def give_back(self, chance: Random) -> None:
+        """Release: a start was refused, the gate is closed, the worker stops."""
+        self.release(self.draw_works(chance))
+
+    def hold(self, chance: Random) -> None:
+        """Take the sole right to send, where nobody sends."""
+        works, alone = self.draw_works(chance), chance.random() < 0.8
+        lease = chance.choice([LEASE, SHORT_LEASE])
+        found = self.run(hold(self.engine, works, deadline=DEADLINE, lease=lease, alone=alone))
+        self.arrive(
+            works,
+            {one.hold.notification_id for one in found.held},
+            lambda row: at_rest(row) and (alone or (row["send_until"] is None and row["lapses"] == 0)),
+        )
+        for one in found.held:
+            before = self.rows[one.hold.notification_id]
+            lapsed = before["send_until"] is not None
+            assert one.lapses == before["lapses"] + lapsed
+            assert one.unknown_outcomes == before["unknown_outcomes"] + lapsed
+            self.ledger.give(one.hold, one)
+
+    def lose(self, chance: Random) -> None:
+        """Record as failed what a workflow has heard no more of, unless it is being sent."""
+        works, counted = self.draw_works(chance), chance.random() < 0.5
+        moved = self.run(
+            by_hold.lose(
+                self.engine,
+                works,
+                fault=FAULT,
+                wait=WAIT,
+                max_failures=MAX_FAILURES,
+                counted=counted,
+                died=counted,
+            )
+        )
+        self.arrive(works, moved, at_rest)
+        self.ledger.take(moved)
+
+    def go_on(self, chance: Random) -> None:
+        """A sender does what comes next: call Novu, write down the answer to a chunk, or record the end."""
+        senders = self.under_way
+        sender = newest(chance, senders)
+        if sender.chunk is not None and sender.answer is not None:
+            self.tell(sender, sender.chunk, sender.answer)
+        elif sender.answer is not None or sender.over or chance.random() < 0.2:
+            self.record(sender, chance)
+        elif sender.live(self.now):
+            # Once its hold is over, so is the deadline of the call.
+            answer = chance.choice([Answer.ACCEPTED, Answer.ACCEPTED, Answer.UNKNOWN, *Answer])
+            heard = answer is Answer.ACCEPTED or (answer is Answer.UNKNOWN and chance.random() < 0.5)
+            self.call(sender, answer, taken=heard)
+
+    def die(self, chance: Random) -> None:
+        """A sender is no more, whatever it was about to write down."""
+        newest(chance, self.under_way).done = True
+
+    def call(self, sender: Sender, answer: Answer, *, taken: bool) -> None:
+        """Call Novu, for a chunk where it needs more than one; if no answer comes, Novu alone knows."""
+        name = sender.held.transaction_id
+        if len(sender.held.recipients) > RECIPIENTS_PER_CHUNK:
+            chunks = self.cut(sender)
+            left = [one for one in chunks if one.outcome not in {"accepted", "refused"}]
+            if not left:
+                refused = any(one.outcome == "refused" for one in chunks)
+                sender.answer = Answer.REJECTED if refused else Answer.ACCEPTED
+                return
+            sender.chunk = left[0]
+            name = left[0].transaction_id
+        self.ledger.call(sender, name, answer, taken=taken)
+
+    def cut(self, sender: Sender) -> list[Chunk]:
+        """Cut a large notification, or find it cut; a late sender is told of no chunk."""
+        chunks = self.run(by_chunk.cut(self.engine, sender.hold, slices(tuple(sender.held.recipients))))
+        stands = self.ledger.rules.get(sender.id) is sender
+        assert len(chunks) == (2 if stands else 0)
+        if len(self.rows[sender.id]["outcomes"]) < len(chunks):
+            self.changed.add(sender.id)
+        return chunks
+
+    def tell(self, sender: Sender, chunk: Chunk, answer: Answer) -> None:
+        """Write the answer to one chunk, and hold on for the next."""
+        again = self.run(
+            by_chunk.answered(
+                self.engine,
+                sender.hold,
+                chunk,
+                outcome=WORDS.get(answer),
+                fault=None if answer is Answer.ACCEPTED else FAULT,
+                refused=answer in {Answer.REJECTED, Answer.THROTTLED},
+                deadline=DEADLINE,
+            )
+        )
+        sender.done = True
+        assert (again is not None) == (self.ledger.rules.get(sender.id) is sender)
+        if again is not None:
+            goes_on = answer in {Answer.ACCEPTED, Answer.REJECTED}
+            self.ledger.give(again, sender.held, None if goes_on else answer)
+            self.changed.add(sender.id)
+
+    def record(self, sender: Sender, chance: Random) -> None:
+        """Write down how a send ended, truthfully, by one of the arrows that fit."""
+        stands = self.ledger.rules.get(sender.id) is sender
+        moved = self.run(RECORDS[chance.choice(self.fitting(sender))](self.engine, sender.hold))
+        assert moved == ({sender.id} if stands else set())
+        self.changed |= moved
+        self.ledger.take(moved)
+        self.ledger.told |= moved if sender.answer is not Answer.UNKNOWN else set()
+        sender.done = True
+
+    def fitting(self, sender: Sender) -> list[str]:
+        """Name the records that tell the truth about what a sender has seen."""
+        if sender.answer is None and sender.over:
+            return ["retracted" if self.certain(sender) else "retracted, in doubt", "failed"]
+        return FITTING[sender.answer]
+
+    def certain(self, sender: Sender) -> bool:
+        """Whether a sender that is to withdraw knows that nothing can have been accepted."""
+        doubt = sender.held.unknown_outcomes > 0
+        if len(sender.held.recipients) <= RECIPIENTS_PER_CHUNK:
+            return not doubt
+        told = [one.outcome for one in self.cut(sender)]
+        return not any(one in {"accepted", "unknown"} or (doubt and one is None) for one in told)
+
+    def come_late(self, chance: Random) -> None:
+        """Try records with a hold that is over: none moves anything."""
+        alive = [one for one in self.late if self.rows[one.id]["status"] == Status.PROCESSING]
+        right, engine = newest(chance, alive or self.late).hold, self.engine
+        for record in chance.sample(list(RECORDS.values()), 5):
+            assert self.run(record(engine, right)) == set()
+        assert self.run(by_chunk.cut(engine, right, [["s-0"]])) == []
+        late_answer = by_chunk.answered(
+            engine, right, UNHEARD, outcome="accepted", fault=None, refused=False, deadline=DEADLINE
+        )
+        assert self.run(late_answer) is None
+
+
+def test_every_promise_holds_in_any_order(database: str) -> None:
+    """Two pollers, their rescuers, executors and producers, and every right that was ever given out."""
+    with a_ground(database) as ground:
+
+        class AnyOrder(ByExecutors):
+            def __init__(self) -> None:
+                super().__init__(ground)
+
+        run_state_machine_as_test(AnyOrder, settings=ORDERS)
+
+    assert ground.moves == LAWFUL_MOVES

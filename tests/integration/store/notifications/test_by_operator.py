@@ -1,0 +1,141 @@
+"""The arrows of people: what was given up is taken up again, and nothing that was accepted is sent again."""
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from tests.support.rows import Db, a_notification, back_dated, row, written
+from xnovu_poller.lifecycle import Status
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.notifications.by_operator import NOVU_REMEMBERS, Revived, revive
+
+CHUNK = """
+INSERT INTO notify.ent_notification_delivery
+    (notification_id, chunk, enterprise_id, recipients, transaction_id, refusals, outcome, error_details, answered_at)
+SELECT id, %s, enterprise_id, ARRAY['s' || %s::int], transaction_id || '-' || %s::int, 1, %s, '{}', now()
+FROM notify.ent_notification WHERE id = %s"""
+CHUNKS = (
+    "SELECT chunk, outcome, transaction_id, refusals FROM notify.ent_notification_delivery ORDER BY chunk"
+)
+LONG_AGO = NOVU_REMEMBERS + timedelta(minutes=1)
+
+
+def a_chunk(db: Db, made: int, number: int, outcome: str | None) -> None:
+    """Write how one chunk of a notification ended."""
+    db.execute(CHUNK, [number, number, number, outcome, made])
+
+
+async def test_a_dead_one_begins_anew_under_its_transaction_id(engine: Engine, db: Db) -> None:
+    """Its failures and lapses are forgotten, its refusals and attempts are not."""
+    made = a_notification(db, status=Status.DEAD)
+    written(
+        db, made, failure_count=8, lapses=4, refusals=2, unknown_outcomes=1, error_details={"code": "poison"}
+    )
+    before = row(db, made)
+
+    assert await revive(engine, [made]) == Revived({made}, set())
+
+    after = row(db, made)
+    assert after["notification_status"] == "PENDING"
+    assert (after["failure_count"], after["lapses"], after["refusals"], after["unknown_outcomes"]) == (
+        0,
+        0,
+        2,
+        1,
+    )
+    assert (after["attempt"], after["transaction_id"]) == (before["attempt"], before["transaction_id"])
+    assert (after["error_details"], after["processed_at"], after["next_attempt_at"]) == (None, None, None)
+
+
+async def test_a_retracted_one_is_wanted_again(engine: Engine, db: Db) -> None:
+    """Nothing was accepted, so the transaction id stays; nothing of the retraction does."""
+    made = a_notification(db, status=Status.RETRACTED)
+    written(db, made, retraction_reason="a mistake", retract_requested_at="2026-01-01T00:00Z")
+    before = row(db, made)
+
+    assert await revive(engine, [made]) == Revived({made}, set())
+
+    after = row(db, made)
+    assert after["transaction_id"] == before["transaction_id"]
+    assert (after["retraction_reason"], after["retract_requested_at"], after["retracted_at"]) == (
+        None,
+        None,
+        None,
+    )
+
+
+async def test_one_that_was_cancelled_gets_a_new_transaction_id(engine: Engine, db: Db) -> None:
+    """Novu was told to cancel the old one; the chunks that were accepted stay so."""
+    made = a_notification(db, status=Status.RETRACTED)
+    written(db, made, error_details={"delivery": "unknown"}, unknown_outcomes=2)
+    for number, outcome in enumerate(["accepted", "unknown", None], 1):
+        a_chunk(db, made, number, outcome)
+    before = row(db, made)["transaction_id"]
+
+    assert await revive(engine, [made]) == Revived({made}, set())
+
+    after = row(db, made)
+    assert after["transaction_id"] != before
+    assert after["unknown_outcomes"] == 0
+    assert [chunk["chunk"] for chunk in db.execute(CHUNKS)] == [1]
+
+
+async def test_only_the_chunks_that_were_refused_are_to_be_sent_again(engine: Engine, db: Db) -> None:
+    """Under their own transaction ids, and other idempotency keys."""
+    made = a_notification(db, status=Status.DEAD)
+    for number, outcome in enumerate(["accepted", "refused", "unknown"], 1):
+        a_chunk(db, made, number, outcome)
+
+    assert await revive(engine, [made]) == Revived({made}, set())
+
+    before = row(db, made)["transaction_id"]
+    assert db.execute(CHUNKS).fetchall() == [
+        {"chunk": number, "outcome": outcome, "transaction_id": f"{before}-{number}", "refusals": 1}
+        for number, outcome in enumerate(["accepted", None, "unknown"], 1)
+    ]
+
+
+@pytest.mark.parametrize("where", ["notification", "chunk"])
+async def test_what_novu_may_have_forgotten_is_left_alone(engine: Engine, db: Db, where: str) -> None:
+    """A repeat after thirty days would be delivered twice; only a person can take that on."""
+    made = a_notification(db, status=Status.DEAD)
+    back_dated(db, made, LONG_AGO, "processed_at")
+    if where == "chunk":
+        a_chunk(db, made, 1, "unknown")
+    else:
+        written(db, made, unknown_outcomes=1)
+
+    assert await revive(engine, [made]) == Revived(set(), {made})
+    assert row(db, made)["notification_status"] == "DEAD"
+    assert await revive(engine, [made], force=True) == Revived({made}, set())
+    assert row(db, made)["notification_status"] == "PENDING"
+
+
+async def test_what_was_certainly_not_accepted_can_be_revived_at_any_age(engine: Engine, db: Db) -> None:
+    """There is nothing that Novu would have to remember."""
+    made = a_notification(db, status=Status.DEAD)
+    back_dated(db, made, LONG_AGO, "processed_at")
+
+    assert await revive(engine, [made]) == Revived({made}, set())
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.SENT, Status.FAILED])
+async def test_nothing_else_is_revived(engine: Engine, db: Db, status: Status) -> None:
+    """A notification that is under way, or was sent, is not touched; nor is there one of an unknown id."""
+    made = a_notification(db, status=status)
+    before = row(db, made)
+
+    assert await revive(engine, [made, made + 1], force=True) == Revived(set(), set())
+    assert row(db, made) == before
+
+
+async def test_a_revival_wakes_the_loops(engine: Engine, db: Db, database: str) -> None:
+    """Its trigger is silent on changes of status."""
+    made = a_notification(db, status=Status.DEAD)
+    with psycopg.connect(database, autocommit=True) as listener:
+        listener.execute("LISTEN xnovu_due")
+
+        await revive(engine, [made])
+
+        assert [told.channel for told in listener.notifies(timeout=5, stop_after=1)] == ["xnovu_due"]

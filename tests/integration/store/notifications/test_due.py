@@ -1,0 +1,328 @@
+"""Which rows each loop owns, and how fairly a claim shares its places out."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+
+from tests.support.rows import (
+    Db,
+    a_notification,
+    back_dated,
+    notifications,
+    open_db,
+    row,
+    sqlalchemy_url,
+    work,
+    written,
+)
+from xnovu_poller.lifecycle import Claim, Fault, Hold, Status
+from xnovu_poller.store import reads
+from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.notifications import by_claim, by_hold
+from xnovu_poller.store.notifications.by_claim import Place, Terms, claim
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
+from xnovu_poller.store.notifications.hold import hold
+
+TERMS = Terms(prefix="abc", batch=30, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
+PAST, FUTURE = "2020-01-01T00:00Z", "2100-01-01T00:00Z"
+
+NOT_PROCESSING = tuple(status for status in Status if status is not Status.PROCESSING)
+MEANT = (("PUBLISH", False), ("PUBLISH", True), ("DRAFT", False), ("DELETED", True))
+TIMES = (None, PAST, FUTURE)
+
+
+def owner_of(status: Status, scheduled: str | None, retry: str | None, meant: tuple[str, bool]) -> str | None:
+    """Say whose a row is that nobody holds, as docs tell it."""
+    if meant != ("PUBLISH", False):
+        return None
+    match status:
+        case Status.PENDING if scheduled is None:
+            return "new"
+        case Status.PENDING if scheduled == PAST:
+            return "scheduled"
+        case Status.FAILED if retry == PAST:
+            return "failed"
+        case _:
+            return None
+
+
+async def owners(engine: Engine, rows: int) -> dict[int, list[str]]:
+    """Let every loop claim, and the rescue look, all they find; say who got which row."""
+    found: dict[int, list[str]] = {}
+    for one in await reads.lapsed(engine, rows):
+        found.setdefault(one.work.notification_id, []).append("rescue")
+    for due in (NEW, SCHEDULED, FAILED):
+        claims, _ = await claim(engine, due, replace(TERMS, batch=rows), Place())
+        for each in claims:
+            found.setdefault(each.notification_id, []).append(due.name)
+    return found
+
+
+async def test_every_row_has_one_owner_or_a_reason_to_have_none(engine: Engine, db: Db) -> None:
+    """All combinations of what the loops look at; no due row has two owners or none."""
+    expected: dict[int, list[str]] = {}
+    for status, scheduled, retry, meant in product(NOT_PROCESSING, TIMES, (PAST, FUTURE), MEANT):
+        if status is not Status.FAILED and retry == FUTURE:
+            continue
+        made = a_notification(
+            db, status=status, scheduled_for=scheduled, publish_status=meant[0], deactivated=meant[1]
+        )
+        if status is Status.FAILED:
+            written(db, made, next_attempt_at=retry)
+        owner = owner_of(status, scheduled, retry, meant)
+        expected |= {made: [owner]} if owner else {}
+    for scheduled, lease, send, meant in product(TIMES, (PAST, FUTURE), TIMES, MEANT):
+        made = a_notification(
+            db,
+            status=Status.PROCESSING,
+            scheduled_for=scheduled,
+            publish_status=meant[0],
+            deactivated=meant[1],
+        )
+        written(db, made, lease_expires_at=lease, send_until=send, next_attempt_at=PAST)
+        # A rescue looks at leases alone; but a live send may still be recorded.
+        expected |= {made: ["rescue"]} if lease == PAST and send != FUTURE else {}
+
+    assert await owners(engine, 1000) == expected
+
+
+async def test_a_rescued_row_goes_one_way(engine: Engine, db: Db) -> None:
+    """What lapsed is released or claimed anew, never both."""
+    idle, sending = (a_notification(db, status=Status.PROCESSING) for _ in range(2))
+    for made in (idle, sending):
+        back_dated(db, made)
+    back_dated(db, sending, timedelta(hours=1), "send_until")
+    works = [one.work for one in await reads.lapsed(engine, 10)]
+
+    assert await by_claim.release(engine, works) == {idle}
+    assert [one.notification_id for one in await by_claim.renew(engine, works, TERMS)] == [sending]
+
+
+def share_of(claims: list[Claim]) -> Counter[str]:
+    """Count the places of each enterprise."""
+    return Counter(one.enterprise_id for one in claims)
+
+
+async def test_each_enterprise_gets_its_share(engine: Engine, db: Db) -> None:
+    """Thirty places, three enterprises with more than enough."""
+    for name in ("acme", "globex", "initech"):
+        notifications(db, 50, enterprise=name)
+
+    claims, _ = await claim(engine, NEW, TERMS, Place())
+
+    assert share_of(claims) == {"acme": 10, "globex": 10, "initech": 10}
+
+
+async def test_a_claim_fills_its_places(any_database: str) -> None:
+    """The places of the oldest are further ones, on every version; a group is then whole."""
+    engine = connect(sqlalchemy_url(any_database), part="test")
+    with open_db(any_database) as db:
+        for enterprise in ("acme", "globex"):
+            notifications(db, 150, enterprise=enterprise)
+    place, taken = Place(), list[int]()
+    for _ in range(3):
+        claims, place = await claim(engine, NEW, replace(TERMS, batch=100), place)
+        taken.append(len(claims))
+    await engine.dispose()
+
+    assert taken == [100, 100, 100]
+
+
+async def test_one_row_is_served_beside_thousands(engine: Engine, db: Db) -> None:
+    """A big backlog hides nobody."""
+    notifications(db, 3000, enterprise="acme")
+    lone = a_notification(db, enterprise="zenith")
+
+    claims, _ = await claim(engine, NEW, TERMS, Place())
+
+    assert lone in {one.notification_id for one in claims}
+    assert share_of(claims)["acme"] == 15
+
+
+async def test_the_round_goes_on_after_the_last_served_and_wraps(engine: Engine, db: Db) -> None:
+    """Two places a claim, five enterprises."""
+    for name in "abcde":
+        notifications(db, 9, enterprise=name)
+    terms, place, served = replace(TERMS, batch=2), Place(), []
+
+    for _ in range(5):
+        claims, place = await claim(engine, NEW, terms, place)
+        served.append(sorted(one.enterprise_id for one in claims))
+
+    assert served == [["a", "b"], ["c", "d"], ["a", "e"], ["b", "c"], ["d", "e"]]
+
+
+async def test_an_empty_claim_leaves_the_place(engine: Engine, db: Db) -> None:
+    """The round goes on where it was."""
+    claims, place = await claim(engine, NEW, TERMS, Place("m", 9))
+
+    assert (claims, place) == ([], Place("m", 0))
+
+
+async def test_the_named_enterprises_alone_are_served(engine: Engine, db: Db) -> None:
+    """In the same round; a name without rows takes no place."""
+    for name in ("acme", "globex", "initech"):
+        notifications(db, 50, enterprise=name)
+    terms = replace(TERMS, enterprises=("initech", "acme", "nobody"))
+
+    for due, expected in ((NEW, {"acme": 15, "initech": 15}), (SCHEDULED, {}), (FAILED, {})):
+        claims, _ = await claim(engine, due, terms, Place("b"))
+        assert share_of(claims) == expected
+
+
+async def test_claims_stop_at_max_in_flight(engine: Engine, db: Db) -> None:
+    """Of the whole deployment; what is released makes room."""
+    notifications(db, 20)
+    terms = replace(TERMS, max_in_flight=12)
+
+    first, place = await claim(engine, NEW, terms, Place())
+    second, place = await claim(engine, NEW, terms, place)
+    await by_claim.release(engine, [one.work for one in first[:5]])
+    third, _ = await claim(engine, NEW, terms, place)
+
+    assert (len(first), len(second), len(third)) == (12, 0, 5)
+
+
+async def test_nobody_holds_more_than_half_while_another_has_due_rows(engine: Engine, db: Db) -> None:
+    """A lone enterprise may have all; with a rival it stops at half."""
+    notifications(db, 100, enterprise="acme")
+    notifications(db, 3, enterprise="globex")
+    terms, place, total = replace(TERMS, batch=10, max_in_flight=20), Place(), Counter[str]()
+
+    for _ in range(6):
+        claims, place = await claim(engine, NEW, terms, place)
+        total += share_of(claims)
+    assert total == {"acme": 17, "globex": 3}
+
+    notifications(db, 3, enterprise="globex")
+    held = db.execute("SELECT id FROM notify.ent_notification WHERE temporal_workflow_id IS NOT NULL")
+    works = [work(db, one["id"]) for one in held if row(db, one["id"])["enterprise_id"] == "acme"]
+    await by_claim.release(engine, works[:5])
+    claims, place = await claim(engine, NEW, terms, place)
+    assert share_of(claims) == {"globex": 3}
+
+
+async def test_half_is_kept_by_claims_of_one_place_too(engine: Engine, db: Db) -> None:
+    """However small the claim: who has its half already makes room for the next."""
+    notifications(db, 50, enterprise="acme")
+    notifications(db, 50, enterprise="globex")
+    terms, place, total = replace(TERMS, batch=1, max_in_flight=8), Place(), Counter[str]()
+
+    await claim(engine, NEW, replace(terms, batch=4, enterprises=("globex",)), Place())
+    for _ in range(4):
+        claims, place = await claim(engine, NEW, terms, place)
+        total += share_of(claims)
+
+    assert total == {"acme": 4}
+
+
+async def test_one_in_flight_still_moves_two_enterprises(engine: Engine, db: Db) -> None:
+    """Half of one is none, and would stop everybody."""
+    notifications(db, 5, enterprise="acme")
+    notifications(db, 5, enterprise="globex")
+    terms, place, total = replace(TERMS, max_in_flight=1), Place(), Counter[str]()
+
+    for _ in range(4):
+        claims, place = await claim(engine, NEW, terms, place)
+        assert len(claims) == 1
+        total += share_of(claims)
+        await by_hold.sent(engine, [await a_hold(engine, claims[0])])
+
+    assert total == {"acme": 2, "globex": 2}
+
+
+async def a_hold(engine: Engine, claimed: Claim) -> Hold:
+    """Hold what was claimed."""
+    span = timedelta(seconds=10)
+    return (await hold(engine, [claimed.work], deadline=span, lease=span)).held[0].hold
+
+
+async def test_higher_priority_goes_first(engine: Engine, db: Db) -> None:
+    """Within an enterprise, in each loop; the oldest of a priority before the younger."""
+    ids: dict[Due, list[int]] = {NEW: [], SCHEDULED: [], FAILED: []}
+    for priority in (0, 5, 9, 5, 0):
+        ids[NEW].append(a_notification(db, priority=priority))
+        ids[SCHEDULED].append(a_notification(db, priority=priority, scheduled_for=PAST))
+        ids[FAILED].append(a_notification(db, priority=priority, status=Status.FAILED))
+
+    for due, made in ids.items():
+        claims, _ = await claim(engine, due, replace(TERMS, batch=3), Place())
+        assert {one.notification_id for one in claims} == {made[2], made[1], made[3]}
+
+
+async def test_one_place_in_ten_goes_to_the_oldest(engine: Engine, db: Db) -> None:
+    """An endless stream of urgent rows starves nobody, in no loop, however small the claim."""
+    for due in (NEW, SCHEDULED, FAILED):
+        await _one_in_ten(engine, db, due)
+
+
+async def _one_in_ten(engine: Engine, db: Db, due: Due) -> None:
+    enterprise = f"{due.name}-only"
+    patient = notifications(db, 3, enterprise=enterprise)
+    urgent = notifications(db, 20, enterprise=enterprise, priority=9)
+    if due is SCHEDULED:
+        for made in patient:
+            written(db, made, scheduled_for="2020-01-01T00:00Z")
+        db.execute(
+            "UPDATE notify.ent_notification SET scheduled_for = '2021-01-01' WHERE id = ANY (%s)", [urgent]
+        )
+    if due is FAILED:
+        await _fail(engine, db, [*patient, *urgent])
+        for made in patient:
+            written(db, made, next_attempt_at="2020-01-01T00:00Z")
+    place, taken = Place(), list[int]()
+
+    for _ in range(10):
+        claims, place = await claim(engine, due, replace(TERMS, batch=1, enterprises=(enterprise,)), place)
+        taken += [one.notification_id for one in claims]
+
+    assert [one for one in taken if one in patient] == patient[:1]
+
+
+async def _fail(engine: Engine, db: Db, ids: list[int]) -> None:
+    await claim(engine, NEW, replace(TERMS, batch=500), Place())
+    works = [work(db, made) for made in ids]
+    fault = Fault("novu_rejected", "Novu: rejects it")
+    await by_hold.lose(engine, works, fault=fault, wait=timedelta(0), max_failures=8, counted=True, died=True)
+
+
+async def test_slices_of_a_claim_share_a_workflow(engine: Engine, db: Db) -> None:
+    """Groups of four out of ten rows; each enterprise's rows lie together."""
+    notifications(db, 5, enterprise="acme")
+    notifications(db, 5, enterprise="globex")
+
+    claims, _ = await claim(engine, NEW, replace(TERMS, batch=10, group_size=4), Place())
+
+    sizes = Counter(one.temporal_workflow_id for one in claims)
+    assert sorted(sizes.values()) == [2, 4, 4]
+    assert all(name.startswith("abc-notifications-") for name in sizes)
+    mixed = {one.temporal_workflow_id: set[str]() for one in claims}
+    for one in claims:
+        mixed[one.temporal_workflow_id].add(one.enterprise_id)
+    assert sorted(map(len, mixed.values())) == [1, 1, 2]
+
+
+async def test_two_claims_never_share_a_workflow(engine: Engine, db: Db) -> None:
+    """A group is of one claim, or its start would find the other's."""
+    notifications(db, 8)
+    terms = replace(TERMS, batch=4, group_size=4)
+
+    first, place = await claim(engine, NEW, terms, Place())
+    second, _ = await claim(engine, NEW, terms, place)
+
+    names = [{one.temporal_workflow_id for one in claims} for claims in (first, second)]
+    assert [len(each) for each in names] == [1, 1]
+    assert names[0].isdisjoint(names[1])
+
+
+async def test_what_lapsed_runs_alone(engine: Engine, db: Db) -> None:
+    """Lest it take its group with it."""
+    ids = notifications(db, 4)
+    written(db, ids[1], lapses=1)
+
+    claims, _ = await claim(engine, NEW, replace(TERMS, group_size=4), Place())
+
+    names = {one.notification_id: one.temporal_workflow_id for one in claims}
+    assert names[ids[1]] == f"abc-notification-{ids[1]}-1"
+    assert len({names[made] for made in ids if made != ids[1]}) == 1

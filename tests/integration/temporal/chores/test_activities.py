@@ -1,0 +1,156 @@
+"""The retention chore: what it deletes, where it stops and goes on, and that it rests."""
+
+import io
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from tests.support.executing import KEEP
+from tests.support.logs import logged_in_full
+from tests.support.rows import Db
+from xnovu_poller.metrics import REGISTRY
+from xnovu_poller.store import chores as noting
+from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.notifications.purge import SLICE
+from xnovu_poller.temporal.chores.activities import Chores
+from xnovu_poller.temporal.contract import Orchestrate
+from xnovu_poller.temporal.rules.schedules import Schedules
+
+MANY = 2 * SLICE + 1
+
+Purge = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture
+def purge(engine: Engine, schedules: Schedules, deployment: UUID) -> Purge:
+    """Do the chore once."""
+
+    async def done(keep: timedelta | None = KEEP, budget: timedelta = timedelta(minutes=1)) -> dict[str, Any]:
+        chores = Chores(engine, schedules, str(deployment), keep=keep, budget=budget)
+        return await ActivityEnvironment().run(chores.retention, Orchestrate(str(deployment)))
+
+    return done
+
+
+@pytest.fixture
+def old(db: Db) -> None:
+    """Make more old rows than two slices hold."""
+    with db.transaction():
+        db.execute("SET LOCAL session_replication_role = replica")
+        db.execute(
+            "INSERT INTO notify.ent_notification (enterprise_id, name, recipients, notification_status,"
+            " created_at, processed_at)"
+            " SELECT 'acme', 'n', '{s}', 'SENT', now() - interval '91 d', now() - interval '91 d'"
+            " FROM generate_series(1, %s)",
+            [MANY],
+        )
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """All that is logged."""
+    with logged_in_full() as written:
+        yield written
+
+
+def left(db: Db) -> int:
+    """Count what is left."""
+    return db.execute("SELECT FROM notify.ent_notification").rowcount
+
+
+def counted(metric: str, **labels: str) -> float:
+    """Read a counter."""
+    return REGISTRY.get_sample_value(metric, labels) or 0
+
+
+@pytest.mark.usefixtures("old")
+async def test_it_purges_slice_by_slice_until_nothing_old_is_left(
+    purge: Purge, db: Db, engine: Engine
+) -> None:
+    """And counts and notes it; the next walk begins anew."""
+    before = (
+        counted("xnovu_notifications_purged_total"),
+        counted("xnovu_chores_total", name="retention", end="done"),
+    )
+
+    assert await purge() == {"deleted": MANY, "after": 0}
+
+    assert left(db) == 0
+    assert counted("xnovu_notifications_purged_total") - before[0] == MANY
+    assert counted("xnovu_chores_total", name="retention", end="done") - before[1] == 1
+    (noted,) = await noting.noted(engine)
+    assert (noted.name, noted.report) == ("retention", {"deleted": MANY, "after": 0})
+
+
+@pytest.mark.usefixtures("old")
+async def test_it_stops_when_its_time_is_up_and_goes_on_from_there(purge: Purge, db: Db) -> None:
+    """Rests included: the loops have the rest of the time."""
+    none = timedelta(0)
+    first = await purge(budget=none)
+    assert (first["deleted"], left(db)) == (SLICE, MANY - SLICE)
+
+    second = await purge(budget=none)
+    assert second["after"] > first["after"] > 0
+    third = await purge(budget=none)
+    assert third["deleted"] == 1
+    assert left(db) == 0
+
+
+@pytest.mark.usefixtures("old")
+async def test_it_leaves_the_work_to_another_that_is_at_it(purge: Purge, db: Db, database: str) -> None:
+    """Both together would take twice the share; where it had stopped is not forgotten."""
+    first = await purge(budget=timedelta(0))
+    with psycopg.connect(database) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtext('xnovu-poller purge'))")
+
+        assert await purge() == {"deleted": 0, "after": first["after"]}
+    assert left(db) == MANY - SLICE
+
+
+@pytest.mark.usefixtures("old")
+async def test_what_is_kept_for_ever_stays(purge: Purge, db: Db) -> None:
+    """Retention 0."""
+    assert await purge(keep=None) == {"deleted": 0, "after": 0}
+    assert left(db) == MANY
+
+
+async def test_what_was_done_a_moment_ago_is_not_done_again_but_the_rules_are(
+    engine: Engine, schedules: Schedules, deployment: UUID
+) -> None:
+    """Whoever may write a rule has the orchestration run; half an interval later all is done."""
+    chores = Chores(engine, schedules, str(deployment), keep=KEEP, every=timedelta(hours=1))
+    doing = (chores.rules, chores.retention, chores.statistics, chores.doctor)
+
+    async def done() -> list[bool]:
+        work = Orchestrate(str(deployment))
+        return ["skipped" not in await ActivityEnvironment().run(one, work) for one in doing]
+
+    assert await done() == [True] * 4
+    first = {one.name: one.finished_at for one in await noting.noted(engine)}
+    assert await done() == [True, False, False, False]
+    again = {one.name for one in await noting.noted(engine) if one.finished_at != first[one.name]}
+    assert again == {"rules"}
+
+
+async def test_a_chore_that_finds_the_database_away_is_tried_again(
+    schedules: Schedules, deployment: UUID, lines: io.StringIO
+) -> None:
+    """It cannot be noted then; the log says so."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    away = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none", part="test")
+    chores = Chores(away, schedules, str(deployment), keep=KEEP)
+
+    with pytest.raises(ApplicationError) as caught:
+        await ActivityEnvironment().run(chores.retention, Orchestrate(str(deployment)))
+
+    assert not caught.value.non_retryable
+    assert "chore not noted" in lines.getvalue()
+    await away.dispose()

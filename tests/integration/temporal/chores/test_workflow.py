@@ -1,0 +1,113 @@
+"""The chores in a real Temporal: all done, each noted, by one replica at a time."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+from temporalio.client import Client, ScheduleHandle
+
+from tests.integration.temporal.conftest import Make
+from tests.support.executing import Executing, executing
+from tests.support.firing import report_of
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_rule
+from tests.support.waiting import eventually
+from xnovu_poller.store import chores
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.worker import Address, connect
+
+
+@pytest.fixture
+async def another(temporal_address: str) -> Client:
+    """A second client: Temporal's SDK lets each have one worker of a task queue."""
+    return await connect(Address(target=temporal_address, namespace="default"))
+
+
+async def test_an_orchestration_does_every_chore_and_each_notes_it(  # noqa: PLR0913, PLR0917 - each a fixture
+    running: Executing,
+    make: Make,
+    handle: ScheduleHandle,
+    db: Db,
+    workflow: int,
+    engine: Engine,
+    schedules: Schedules,
+) -> None:
+    """The rules follow at once when it is rung for."""
+    rule = a_rule(db, workflow=workflow)
+    orchestra = make()
+    await orchestra.ensure()
+    await orchestra.ring()
+
+    report = await report_of(running.client, handle)
+
+    assert set(report) == set(contract.CHORES)
+    assert report["rules"]["created"] == 1
+    assert await schedules.describe(rule) is not None
+    noted = {one.name: one for one in await chores.noted(engine)}
+    assert {name: one.report for name, one in noted.items()} == report
+    assert all(one.error is None for one in noted.values())
+    state = await orchestra.state()
+    assert state.last_at is not None
+    assert state.next_at is not None
+    assert (state.paused, state.next_at > datetime.now(UTC)) == (False, True)
+
+
+async def test_a_chore_that_fails_stops_no_other(
+    running: Executing, make: Make, handle: ScheduleHandle, engine: Engine, db: Db
+) -> None:
+    """It is told in its row and in the report, a bug by its name alone; few tries, for the next run comes soon."""
+    await chores.note(engine, "rules", timedelta(0), {"created": 7})
+    db.execute("ALTER TABLE notify.ent_notification_rule RENAME trigger_config TO value_marker")
+    mended = "ALTER TABLE notify.ent_notification_rule RENAME value_marker TO trigger_config"
+    orchestra = make()
+    await orchestra.ensure()
+    await orchestra.ring()
+
+    report = await report_of(running.client, handle)
+    db.execute(mended)
+
+    assert report["rules"] == {"error": "xnovu_error: a bug: ProgrammingError"}
+    assert report["retention"]["deleted"] == 0
+    noted = {one.name: one for one in await chores.noted(engine)}
+    assert {name: one.error for name, one in noted.items()} == {
+        "rules": "a bug: ProgrammingError",
+        "doctor": None,
+        "retention": None,
+        "statistics": None,
+    }
+    assert noted["rules"].report == {"created": 7}
+
+
+async def test_two_replicas_do_each_chore_once(  # noqa: PLR0913, PLR0917 - each a fixture
+    running: Executing,
+    novu_standin: NovuStandIn,
+    another: Client,
+    task_queue: str,
+    deployment: UUID,
+    make: Make,
+    handle: ScheduleHandle,
+) -> None:
+    """Both ensure one schedule and ring for it, and no two orchestrations run at once."""
+    replicas = [make(timedelta(seconds=1)) for _ in range(2)]
+    async with executing(another, task_queue, running.engine, novu_standin, deployment=deployment):
+        await asyncio.gather(*(one.ensure() for one in replicas))
+        await asyncio.gather(*(one.ring() for one in replicas))
+
+        async def several() -> bool:
+            return (await handle.describe()).info.num_actions >= 3
+
+        await eventually(several)
+        await handle.delete()
+        # While both executors run: a workflow whose own has gone waits long for another.
+        ended = f"WorkflowId STARTS_WITH '{handle.id}' AND ExecutionStatus = 'Completed'"
+        await eventually(lambda: _count(another, ended, 3), within=30)
+    runs = sorted([(one.start_time, one.close_time) async for one in another.list_workflows(ended)])
+    assert all(closed is not None and closed <= begun for (_, closed), (begun, _) in pairwise(runs))
+
+
+async def _count(client: Client, query: str, least: int) -> bool:
+    return (await client.count_workflows(query)).count >= least

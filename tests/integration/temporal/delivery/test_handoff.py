@@ -1,0 +1,196 @@
+"""Starting workflows, and asking after them, in a real Temporal."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest, RegisterNamespaceRequest
+from temporalio.client import Client
+from typing_extensions import override
+
+from tests.support.delivering import a_claimed
+from tests.support.executing import Executing, claims_of, handoff_of
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, row
+from xnovu_poller.dev.temporal import Temporal
+from xnovu_poller.errors import HandoffRefused, TemporalUnavailable
+from xnovu_poller.lifecycle import Claim
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.delivery.handoff import Fate, Handoff
+from xnovu_poller.temporal.worker import Address, connect
+
+
+@pytest.fixture
+def handoff(client: Client, task_queue: str) -> Handoff:
+    """A handoff to a queue where nobody listens."""
+    return handoff_of(client, task_queue)
+
+
+@pytest.fixture
+def claim(task_queue: str) -> Claim:
+    """A claim whose workflow nobody else names."""
+    return Claim(1, 1, "acme", "plain", f"{task_queue}-notification-1-1", 0)
+
+
+async def runs(client: Client, workflow_id: str) -> int:
+    """Count how often a workflow was run."""
+    return len([run async for run in client.list_workflows(f"WorkflowId = '{workflow_id}'")])
+
+
+async def test_any_number_of_starts_make_one_workflow(client: Client, handoff: Handoff, claim: Claim) -> None:
+    """While it is open."""
+    await asyncio.gather(*(handoff.start([claim]) for _ in range(5)))
+    first = await client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    await handoff.start([claim])
+    second = await client.get_workflow_handle(claim.temporal_workflow_id).describe()
+
+    assert first.run_id == second.run_id
+
+
+async def test_a_start_after_the_end_starts_nothing(
+    executor: Executing, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """REJECT_DUPLICATE: a closed workflow of the same id is not run again."""
+    one = a_claimed(db)
+    [claim] = claims_of(db, [one])
+    await executor.finish(claim)
+    before = await executor.client.get_workflow_handle(claim.temporal_workflow_id).describe()
+
+    await executor.handoff.start([claim])
+
+    after = await executor.client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    assert after.run_id == before.run_id
+    assert novu_standin.stats()["calls"] == 1
+    assert row(db, one.notification_id)["notification_status"] == "SENT"
+
+
+async def test_what_a_workflow_is_started_with(client: Client, handoff: Handoff, claim: Claim) -> None:
+    """Timeouts, attributes and priority; Temporal's highest is 1, ours is 9."""
+    urgent = replace(claim, priority=9, enterprise_id="é" * 40)
+    await handoff.start([urgent])
+
+    found = await client.get_workflow_handle(urgent.temporal_workflow_id).describe()
+    config = found.raw_description.execution_config
+    assert config.workflow_execution_timeout.ToTimedelta() == contract.EXECUTION_TIMEOUT
+    assert found.raw_info.priority.priority_key == 1
+    assert found.raw_info.priority.fairness_key == "é" * 32
+    assert found.typed_search_attributes[contract.ENTERPRISE] == "é" * 40
+    assert found.typed_search_attributes[contract.NOTIFICATION] == "1"
+    assert found.typed_search_attributes[contract.WORKFLOW_KEY] == "plain"
+    assert found.typed_search_attributes.get(contract.OUTCOME) is None
+
+
+async def test_a_group_has_what_it_has_in_common(client: Client, handoff: Handoff, claim: Claim) -> None:
+    """Neither a notification's id, nor an enterprise that is not everybody's."""
+    await handoff.start([claim, replace(claim, notification_id=2, enterprise_id="globex")])
+
+    found = await client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    assert found.typed_search_attributes.get(contract.ENTERPRISE) is None
+    assert found.typed_search_attributes.get(contract.NOTIFICATION) is None
+    assert found.typed_search_attributes[contract.WORKFLOW_KEY] == "plain"
+
+
+async def test_without_registered_attributes_none_is_given(
+    client: Client, task_queue: str, claim: Claim
+) -> None:
+    """An unknown attribute would be refused."""
+    await handoff_of(client, task_queue, searchable=False).start([claim])
+
+    found = await client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    assert found.typed_search_attributes.get(contract.ENTERPRISE) is None
+
+
+async def test_an_open_workflow_is_told_from_one_that_is_gone(
+    client: Client, executor: Executing, handoff: Handoff, claim: Claim, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Closed by itself, terminated, or never there: gone."""
+    [done] = claims_of(db, [a_claimed(db)])
+    await executor.finish(done)
+    # A queue of its own, where nobody listens.
+    waiting = handoff_of(client, f"{claim.temporal_workflow_id}-queue")
+    await waiting.start([claim])
+
+    assert await handoff.ask(claim.temporal_workflow_id) is Fate.OPEN
+    assert await handoff.ask(done.temporal_workflow_id) is Fate.GONE
+    assert await handoff.ask("never-there") is Fate.GONE
+    await client.get_workflow_handle(claim.temporal_workflow_id).terminate()
+    assert await handoff.ask(claim.temporal_workflow_id) is Fate.GONE
+
+
+class Pausing(Temporal):
+    """A Temporal where workflows may be paused."""
+
+    @override
+    def _options(self) -> list[str]:
+        return [*super()._options(), "--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"]
+
+
+async def test_a_paused_workflow_is_open(task_queue: str, claim: Claim) -> None:
+    """It may go on at any time."""
+    with TemporaryDirectory(prefix="xnovu-temporal-") as folder, Pausing(Path(folder)) as server:
+        client = await connect(Address(target=server.address, namespace="default"))
+        handoff = handoff_of(client, task_queue, searchable=False)
+        await handoff.start([claim])
+        await client.workflow_service.pause_workflow_execution(
+            PauseWorkflowExecutionRequest(
+                namespace="default", workflow_id=claim.temporal_workflow_id, identity="test", reason="test"
+            )
+        )
+
+        assert await handoff.ask(claim.temporal_workflow_id) is Fate.OPEN
+
+
+async def test_a_missing_namespace_says_nothing_about_a_workflow(
+    temporal_address: str, task_queue: str, claim: Claim
+) -> None:
+    """Refused at the start, and no word that the workflow is gone: its rows would be sent twice."""
+    nowhere = handoff_of(await Client.connect(temporal_address, namespace="nowhere"), task_queue)
+
+    with pytest.raises(HandoffRefused, match="namespace nowhere does not exist"):
+        await nowhere.start([claim])
+    with pytest.raises(HandoffRefused, match="namespace nowhere does not exist"):
+        await nowhere.ask(claim.temporal_workflow_id)
+
+
+async def test_a_start_that_temporal_will_not_have_is_refused(
+    client: Client, handoff: Handoff, claim: Claim
+) -> None:
+    """An id that is too long, say; its own words stay out."""
+    with pytest.raises(HandoffRefused, match="does not accept"):
+        await handoff.start([replace(claim, temporal_workflow_id="x" * 2000)])
+
+
+async def test_a_namespace_that_has_lost_its_attributes_is_served_without(
+    temporal_address: str, task_queue: str, claim: Claim
+) -> None:
+    """It was made anew, say: the first start is refused, the next one goes without them."""
+    bare = await Client.connect(temporal_address, namespace=f"{task_queue}-bare")
+    await bare.workflow_service.register_namespace(
+        RegisterNamespaceRequest(
+            namespace=bare.namespace, workflow_execution_retention_period=Duration(seconds=86_400)
+        )
+    )
+    handoff = handoff_of(bare, task_queue)
+
+    with pytest.raises(HandoffRefused, match="are the search attributes registered"):
+        await handoff.start([claim])
+    await handoff.start([claim])
+
+    assert await handoff.ask(claim.temporal_workflow_id) is Fate.OPEN
+
+
+async def test_a_server_that_is_down_is_unavailable(task_queue: str, claim: Claim) -> None:
+    """Neither started nor gone: nobody knows."""
+    with TemporaryDirectory(prefix="xnovu-temporal-") as folder:
+        with Temporal(Path(folder)) as server:
+            client = await connect(Address(target=server.address, namespace="default"))
+        down = handoff_of(client, task_queue)
+
+        ends = await asyncio.gather(
+            down.start([claim]), down.ask(claim.temporal_workflow_id), return_exceptions=True
+        )
+
+    assert [type(end) for end in ends] == [TemporalUnavailable] * 2

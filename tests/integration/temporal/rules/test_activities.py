@@ -1,0 +1,144 @@
+"""Rules that fire by their schedules, in a real Temporal: each time, once, late, or no more."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from temporalio.client import Client
+
+from tests.integration.temporal.conftest import Run
+from tests.support.executing import Executing
+from tests.support.firing import at_once, made
+from tests.support.rows import Db, a_rule
+from tests.support.scheduling import rule_row
+from tests.support.waiting import eventually
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.rules.schedules import Schedules
+
+_EVERY_SECOND = {"cron": "* * * * * *", "overlap": "ALLOW_ALL"}
+
+
+async def test_a_rule_fires_each_time_from_the_row_as_it_is_by_then(
+    running: Executing, run: Run, db: Db, workflow: int, deployment: UUID
+) -> None:
+    """Regression: a rule could fire only once; each firing bears its time, and takes the text of its day."""
+    rule = a_rule(
+        db, workflow=workflow, trigger_config=_EVERY_SECOND, rule_payload={"recipients": ["s"], "n": 1}
+    )
+    await run()
+    await eventually(lambda: len(made(db, rule)) >= 2)
+    db.execute("""UPDATE notify.ent_notification_rule SET rule_payload = '{"recipients": ["s"], "n": 2}'""")
+    seen = len(made(db, rule))
+    await eventually(lambda: len(made(db, rule)) >= seen + 2)
+
+    keys = made(db, rule)
+    assert len(set(keys)) == len(keys)
+    assert all(key.startswith(contract.rule_schedule(deployment, rule) + "-20") for key in keys)
+    payloads = [
+        row["payload"] for row in db.execute("SELECT payload FROM notify.ent_notification ORDER BY id")
+    ]
+    assert (payloads[0], payloads[-1]) == ({"n": 1}, {"n": 2})
+    assert rule_row(db, rule)["last_outcome"] == "created"
+
+
+async def test_a_one_time_rule_fires_once_and_does_not_come_back(
+    running: Executing, run: Run, db: Db, workflow: int, schedules: Schedules
+) -> None:
+    """Its row says that it is done; that Temporal deletes the finished schedule changes nothing."""
+    rule, at = at_once(db, workflow, timedelta(seconds=-2))
+    assert await run() == {"created": 1}
+    await eventually(lambda: made(db, rule))
+
+    row = rule_row(db, rule)
+    assert (row["rule_status"], row["done_for"], row["last_outcome"]) == ("DONE", at, "created")
+    assert await run() == {"unchanged": 1}
+    await schedules.delete(rule)
+    await eventually(lambda: _not_listed(schedules))
+    assert await run() == {"unchanged": 1}
+    assert await schedules.describe(rule) is None
+    assert len(made(db, rule)) == 1
+
+
+async def test_a_one_time_rule_that_comes_late_fires_under_the_same_name(
+    running: Executing, run: Run, db: Db, workflow: int, schedules: Schedules, deployment: UUID
+) -> None:
+    """Within its catchup, directly, and once: a schedule made after its time would not fire."""
+    rule, at = at_once(db, workflow, timedelta(seconds=20))
+
+    assert await run() == {"caught_up": 1}
+    await eventually(lambda: rule_row(db, rule)["done_for"] == at)
+
+    assert made(db, rule) == [contract.scheduled_start(contract.rule_schedule(deployment, rule), at)]
+    assert await run() == {"unchanged": 1}
+    assert await schedules.describe(rule) is None
+
+
+async def test_a_one_time_rule_that_is_too_late_says_so_and_is_done(run: Run, db: Db, workflow: int) -> None:
+    """It does not fire a day late."""
+    rule, at = at_once(db, workflow, timedelta(hours=1))
+
+    assert await run() == {"missed": 1}
+    row = rule_row(db, rule)
+    assert (row["rule_status"], row["done_for"]) == ("DONE", at)
+    assert "it did not fire" in str(row["rule_error"])
+    assert await run() == {"unchanged": 1}
+    assert rule_row(db, rule)["rule_error"] == row["rule_error"]
+    assert made(db, rule) == []
+
+
+async def test_a_firing_under_way_is_left_to_itself(
+    run: Run, db: Db, workflow: int, schedules: Schedules, client: Client, deployment: UUID
+) -> None:
+    """However late it is: nobody has taken it yet, and it is neither missed nor begun again."""
+    rule, at = at_once(db, workflow, timedelta(seconds=90), catchup="2m")
+    assert await run() == {"caught_up": 1}
+    assert await run() == {"unchanged": 1}
+    db.execute(
+        "UPDATE notify.ent_notification_rule SET trigger_config = %s",
+        ['{"at": "%s", "catchup": "1m"}' % at.isoformat()],  # noqa: UP031 - braces
+    )
+
+    assert "missed" not in await run()
+    assert rule_row(db, rule)["rule_status"] == "SCHEDULED"
+    await client.get_workflow_handle(
+        contract.scheduled_start(contract.rule_schedule(deployment, rule), at)
+    ).terminate()
+
+
+async def test_a_one_time_rule_whose_workflow_was_ended_is_done_and_says_so(
+    run: Run, db: Db, workflow: int, client: Client, deployment: UUID
+) -> None:
+    """Within its catchup too: Temporal starts none twice."""
+    rule, at = at_once(db, workflow, timedelta(seconds=20))
+    assert await run() == {"caught_up": 1}
+    name = contract.scheduled_start(contract.rule_schedule(deployment, rule), at)
+    await client.get_workflow_handle(name).terminate()
+
+    assert await run() == {"missed": 1}
+    row = rule_row(db, rule)
+    assert (row["rule_status"], row["done_for"]) == ("DONE", at)
+    assert str(row["rule_error"]).endswith("its workflow was ended before it fired")
+    assert await run() == {"unchanged": 1}
+
+
+async def test_a_time_that_has_fired_and_comes_back_is_done(
+    running: Executing, run: Run, db: Db, workflow: int, client: Client, deployment: UUID
+) -> None:
+    """Changed to another, and back; it fired, so nothing else is said of it."""
+    rule, at = at_once(db, workflow, timedelta(seconds=20))
+    await run()
+    name = contract.scheduled_start(contract.rule_schedule(deployment, rule), at)
+    assert await client.get_workflow_handle(name).result() == "created"
+    for done_for, config in (("2030-01-01", "10s"), ("2030-01-02", "1h")):
+        db.execute(
+            "UPDATE notify.ent_notification_rule SET done_for = %s, trigger_config = jsonb_build_object("
+            "'at', trigger_config ->> 'at', 'catchup', %s::text)",
+            [done_for, config],
+        )
+        await run()
+        row = rule_row(db, rule)
+        assert (row["rule_status"], row["rule_error"], row["done_for"]) == ("DONE", None, at)
+    assert len(made(db, rule)) == 1
+
+
+async def _not_listed(schedules: Schedules) -> bool:
+    return not await schedules.listed()

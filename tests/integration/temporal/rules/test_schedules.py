@@ -1,0 +1,157 @@
+"""The schedules of rules in a real Temporal: what is found out about them, and what a person asks of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from temporalio.client import Client, ScheduleAsyncIterator
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.integration.temporal.conftest import Run
+from tests.support.executing import Executing, schedules_of
+from tests.support.firing import at_once, changed, listing, made
+from tests.support.rows import Db, a_rule
+from tests.support.scheduling import rule_row
+from tests.support.waiting import eventually
+from tests.support.wires import Wire
+from xnovu_poller.errors import ScheduleMissing
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.rules.reconcile import reconcile
+from xnovu_poller.temporal.rules.schedules import Listed, Schedules
+
+
+async def test_a_rule_deleted_under_our_hands_or_made_by_another_is_found_out(
+    db: Db, workflow: int, schedules: Schedules, client: Client, run: Run, wire: Wire
+) -> None:
+    """What is listed may be gone, and what is not listed may be there: the list lags behind."""
+    rule = a_rule(db, workflow=workflow)
+    await run()
+    await listing(schedules, rule)
+    there = [one async for one in await client.list_schedules()]
+    wire.lagging = []
+    assert await run() == {"created": 1}
+    wire.lagging = there
+    await schedules.delete(rule)
+    changed(db, rule, """trigger_config = '{"cron": "0 10 * * *"}'""")
+    assert await run() == {"updated": 1}
+    assert await schedules.describe(rule) is not None
+    await schedules.delete(rule)
+    await schedules.delete(rule)
+    wire.lagging = None
+    await listing(schedules)
+
+
+async def test_schedules_are_made_also_where_the_attributes_are_not_registered(  # noqa: PLR0913, PLR0917 - each a fixture
+    client: Client,
+    deployment: UUID,
+    engine: Engine,
+    db: Db,
+    workflow: int,
+    task_queue: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The namespace may have been made anew, without them; of several at once each is told so."""
+    monkeypatch.setattr(contract, "ENTERPRISE", contract.ENTERPRISE.for_keyword("XnovuUnknown"))
+    rule, *_ = [a_rule(db, workflow=workflow) for _ in range(5)]
+    schedules = schedules_of(client, task_queue, deployment)
+
+    assert (await reconcile(engine, schedules, datetime.now(UTC))).created == 5
+    assert await schedules.describe(rule) is not None
+
+
+async def test_a_firing_by_hand_has_a_name_of_its_own_and_is_not_the_one_time(
+    running: Executing, run: Run, db: Db, workflow: int, schedules: Schedules, client: Client
+) -> None:
+    """Each makes one more notification, and the rule's own time still comes."""
+    rule, _ = at_once(db, workflow, timedelta(days=-1))
+    await run()
+    ids = [await schedules.fire(rule, "acme"), await schedules.fire(rule)]
+
+    ends = [await client.get_workflow_handle(one).result() for one in ids]
+
+    assert ends == ["created", "created"]
+    assert sorted(made(db, rule)) == sorted(ids)
+    assert rule_row(db, rule)["done_for"] is None
+    found = await client.get_workflow_handle(ids[0]).describe()
+    assert found.typed_search_attributes[contract.ENTERPRISE] == "acme"
+
+
+async def test_a_range_is_fired_again_without_a_second_notification(  # noqa: PLR0913, PLR0917 - each a fixture
+    running: Executing,
+    run: Run,
+    db: Db,
+    workflow: int,
+    schedules: Schedules,
+    client: Client,
+    deployment: UUID,
+) -> None:
+    """Both ends belong to it; what has fired is run again, and finds its notification made."""
+    rule = a_rule(db, workflow=workflow, trigger_config={"cron": "0 * * * *"})
+    await run()
+    start = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    end = start + timedelta(hours=2)
+    await schedules.backfill(rule, start, end)
+    await eventually(lambda: len(made(db, rule)) == 3)
+    name = contract.rule_schedule(deployment, rule)
+    times = [start + timedelta(hours=hour) for hour in range(4)]
+    for at in times[:3]:  # one that still runs would be left out
+        await client.get_workflow_handle(contract.scheduled_start(name, at)).result()
+
+    await schedules.backfill(rule, start, end + timedelta(hours=1))
+    await eventually(lambda: len(made(db, rule)) == 4)
+    await eventually(lambda: _fired(schedules, rule, 7))
+
+    assert sorted(made(db, rule)) == [contract.scheduled_start(name, at) for at in times]
+
+
+async def test_a_server_that_knows_no_query_is_asked_without(
+    client: Client,
+    schedules: Schedules,
+    db: Db,
+    workflow: int,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Older ones list all there are; ours are told from the others all the same."""
+    rule = a_rule(db, workflow=workflow)
+    await run()
+    await listing(schedules, rule)
+    whole = client.list_schedules
+
+    async def older(query: str | None = None, **more: Any) -> ScheduleAsyncIterator:  # noqa: ANN401 - passed on
+        if query is not None:
+            raise RPCError("query is not supported", RPCStatusCode.INVALID_ARGUMENT, b"")
+        return await whole(query, **more)
+
+    monkeypatch.setattr(client, "list_schedules", older)
+
+    assert set(await schedules.listed()) == {rule}
+
+
+async def test_a_rule_without_schedule_has_nothing_to_describe_or_to_fire_again(
+    schedules: Schedules, db: Db, workflow: int, run: Run
+) -> None:
+    """To delete or to halt it is as good as done."""
+    assert await schedules.describe(1) is None
+    with pytest.raises(ScheduleMissing):
+        await schedules.backfill(1, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
+    await schedules.delete(1)
+    await schedules.halt(1)
+
+    rule = a_rule(db, workflow=workflow)
+    await run()
+    found = await schedules.describe(rule)
+    assert found is not None
+    assert (found.paused, found.last_at, found.fired, found.missed, found.skipped) == (False, None, 0, 0, 0)
+    assert len(found.next_at) == 10
+
+
+async def _nothing() -> dict[int, Listed]:
+    return {}
+
+
+async def _fired(schedules: Schedules, rule_id: int, times: int) -> bool:
+    found = await schedules.describe(rule_id)
+    return found is not None and found.fired >= times

@@ -1,0 +1,312 @@
+"""The gate closes while Novu cannot be served, and opens gradually."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.clock import Clock
+from xnovu_poller.backpressure.gate import OUTAGE_WITNESSES, SERVED_REST, WIDE_OPEN, WINDOW_REST, Gate
+from xnovu_poller.errors import (
+    NovuRejected,
+    NovuThrottled,
+    NovuUnanswered,
+    NovuUnauthorized,
+    NovuUnavailable,
+)
+from xnovu_poller.lifecycle import Accepted, Refused, Source, Unknown, seconds
+
+ACCEPTED = Accepted()
+REJECTED = Refused(NovuRejected(422, "workflow_not_found"))
+UNAVAILABLE = Refused(NovuUnavailable("503"))
+UNAUTHORIZED = Refused(NovuUnauthorized(401))
+UNKNOWN = Unknown(NovuUnanswered("ReadTimeout"))
+
+
+@pytest.fixture
+def gate(clock: Clock) -> Gate:
+    """A new gate whose pauses are exact."""
+    return Gate(clock, lambda: 0.0)
+
+
+def xn(transaction_id: str, workflow_key: str = "order-shipped") -> Source:
+    """One notification of one workflow."""
+    return Source("acme", workflow_key, transaction_id)
+
+
+def throttled(pause_seconds: float) -> Refused:
+    """Novu asks for a pause."""
+    return Refused(NovuThrottled(timedelta(seconds=pause_seconds)))
+
+
+def closed_for(gate: Gate) -> float:
+    """Seconds left until the gate opens."""
+    return seconds(gate.pause)
+
+
+def pauses(gate: Gate, clock: Clock, outcome: Refused, count: int) -> list[float]:
+    """The pauses of so many closures in a row, each met by the first probe after the one before."""
+    spans = []
+    for _ in range(count):
+        gate.observe(xn("xn-1"), outcome)
+        spans.append(closed_for(gate))
+        clock.advance(gate.pause)
+    return spans
+
+
+def test_a_new_gate_is_wide_open(gate: Gate) -> None:
+    """Nothing limits the first claims, and nothing is said."""
+    assert not gate.closed
+    assert gate.reason is None
+    assert gate.allowance(500) == 500
+
+
+def test_a_closed_gate_lets_nothing_out_until_its_pause_is_over(gate: Gate, clock: Clock) -> None:
+    """The pause that Novu asks for is kept to its end."""
+    gate.observe(xn("xn-1"), throttled(7))
+    assert (gate.closed, gate.allowance(100), closed_for(gate)) == (True, 0, 7)
+    clock.advance(timedelta(seconds=6.9))
+    assert gate.closed
+    clock.advance(timedelta(seconds=0.2))
+    assert (gate.closed, closed_for(gate)) == (False, 0)
+
+
+def test_jitter_only_lengthens_a_pause(clock: Clock) -> None:
+    """Replicas come back apart, and none before the time Novu named."""
+    gate = Gate(clock, lambda: 1.0)
+    gate.observe(xn("xn-1"), throttled(8))
+    assert closed_for(gate) == 10
+
+
+def test_an_outage_is_met_with_doubling_pauses_up_to_a_minute(gate: Gate, clock: Clock) -> None:
+    """A Novu that stays away is asked less and less often."""
+    assert pauses(gate, clock, UNAVAILABLE, 8) == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_an_outage_of_days_keeps_the_longest_pause(gate: Gate, clock: Clock) -> None:
+    """The doubling does not overflow."""
+    assert pauses(gate, clock, UNAVAILABLE, 2000)[-1] == 60
+
+
+def test_calls_under_way_when_the_gate_closes_count_as_one_closure(gate: Gate) -> None:
+    """Ten calls that meet the same outage do not make ten closures."""
+    for number in range(10):
+        gate.observe(xn(f"xn-{number}"), UNAVAILABLE)
+    assert closed_for(gate) == 1
+
+
+def test_a_pause_named_by_an_unavailable_novu_is_kept(gate: Gate) -> None:
+    """Retry-After of a 503 counts where it is longer than our own pause."""
+    gate.observe(xn("xn-1"), Refused(NovuUnavailable("503", timedelta(seconds=20))))
+    assert closed_for(gate) == 20
+
+
+def test_a_shorter_pause_does_not_cut_a_longer_one(gate: Gate) -> None:
+    """The latest word does not let traffic out before an earlier one."""
+    gate.observe(xn("xn-1"), throttled(30))
+    gate.observe(xn("xn-2"), throttled(2))
+    assert closed_for(gate) == 30
+
+
+def test_an_acceptance_that_comes_late_does_not_end_a_pause(gate: Gate) -> None:
+    """It may be older than what closed the gate."""
+    gate.observe(xn("xn-1"), throttled(30))
+    gate.observe(xn("xn-2"), ACCEPTED)
+    assert closed_for(gate) == 30
+
+
+def test_after_an_acceptance_pauses_begin_anew(gate: Gate, clock: Clock) -> None:
+    """Only closures in a row lengthen the pause."""
+    pauses(gate, clock, UNAVAILABLE, 5)
+    gate.observe(xn("xn-1"), ACCEPTED)
+    assert pauses(gate, clock, UNAVAILABLE, 1) == [1]
+
+
+@pytest.mark.parametrize("served", [ACCEPTED, REJECTED])
+def test_the_window_doubles_once_all_let_out_are_served(
+    gate: Gate, clock: Clock, served: Accepted | Refused
+) -> None:
+    """Traffic comes back as 1, 2, 4, … and at last without limit; a rejection serves as well."""
+    pauses(gate, clock, UNAVAILABLE, 1)
+    windows = []
+    while (window := gate.allowance(10_000)) < 10_000:
+        windows.append(window)
+        gate.spend(window)
+        assert gate.allowance(10_000) == 0
+        for number in range(window):
+            gate.observe(xn(f"xn-{number}"), served)
+    assert windows == [1, 2, 4, 8, 16, 32, 64, 128, 256, WIDE_OPEN // 2]
+
+
+def test_what_was_not_claimed_is_not_spent(gate: Gate, clock: Clock) -> None:
+    """A claim that finds nothing costs no probe."""
+    pauses(gate, clock, UNAVAILABLE, 1)
+    assert [gate.allowance(100), gate.allowance(100)] == [1, 1]
+
+
+def test_a_probe_that_is_never_heard_of_is_replaced(gate: Gate, clock: Clock) -> None:
+    """A probe whose template fails does not leave the gate half open for ever."""
+    pauses(gate, clock, UNAVAILABLE, 1)
+    gate.spend(1)
+    assert gate.allowance(100) == 0
+    clock.advance(WINDOW_REST)
+    assert gate.allowance(100) == 1
+
+
+def test_a_failed_probe_closes_the_gate_for_longer(gate: Gate, clock: Clock) -> None:
+    """Half open is not yet open."""
+    pauses(gate, clock, UNAVAILABLE, 1)
+    gate.spend(1)
+    gate.observe(xn("xn-1"), UNAVAILABLE)
+    assert (gate.allowance(100), closed_for(gate)) == (0, 2)
+
+
+def test_five_different_unknown_outcomes_are_an_outage(gate: Gate) -> None:
+    """No single notification is to blame, so the gate closes and says so."""
+    for number in range(OUTAGE_WITNESSES - 1):
+        gate.observe(xn(f"xn-{number}"), UNKNOWN)
+    assert (gate.outage, gate.closed) == (False, False)
+    gate.observe(xn("xn-last"), UNKNOWN)
+    assert (gate.outage, gate.closed) == (True, True)
+    assert gate.reason == "Novu: 5 notifications in a row got no answer to be trusted"
+
+
+def test_one_notification_alone_makes_no_outage(gate: Gate) -> None:
+    """The same transaction again is no further witness."""
+    for _ in range(50):
+        gate.observe(xn("xn-1"), UNKNOWN)
+    assert (gate.outage, gate.closed) == (False, False)
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_a_narrow_window_is_witness_enough(gate: Gate, clock: Clock, window: int) -> None:
+    """It lets out fewer than five, so that many without an answer are an outage, and count against nobody."""
+    pauses(gate, clock, UNAVAILABLE, 1)
+    while gate.allowance(10) < window:
+        gate.spend(1)
+        gate.observe(xn("xn-well"), ACCEPTED)
+    for number in range(window):
+        assert not gate.outage
+        gate.observe(xn(f"xn-{number}"), UNKNOWN)
+    assert (gate.outage, gate.closed) == (True, True)
+
+
+def test_an_acceptance_between_unknown_outcomes_disproves_an_outage(gate: Gate) -> None:
+    """Only outcomes with nothing served between them count together."""
+    for number in range(3 * OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-{number}"), UNKNOWN)
+        if number % 4 == 3:
+            gate.observe(xn("xn-well"), ACCEPTED)
+    assert (gate.outage, gate.closed) == (False, False)
+
+
+def test_an_outage_lasts_until_something_is_served(gate: Gate, clock: Clock) -> None:
+    """Each unknown probe closes the gate again; the first that is served ends the outage."""
+    for number in range(OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-{number}"), UNKNOWN)
+    clock.advance(gate.pause)
+    assert (gate.outage, gate.closed) == (True, False)
+    gate.observe(xn("xn-1"), UNKNOWN)
+    assert closed_for(gate) == 2
+    clock.advance(gate.pause)
+    gate.observe(xn("xn-1"), ACCEPTED)
+    assert (gate.outage, gate.closed, gate.reason) == (False, False, None)
+
+
+def test_a_wrong_key_stops_for_half_a_minute_up_to_five(gate: Gate, clock: Clock) -> None:
+    """It stays stopped between the probes, until a person has mended it."""
+    assert pauses(gate, clock, UNAUTHORIZED, 6) == [30, 60, 120, 240, 300, 300]
+    assert (gate.closed, gate.stopped, gate.allowance(100)) == (False, True, 1)
+    assert gate.reason == "Novu: answers 401; check NOVU_SECRET_KEY and NOVU_API_URL"
+    gate.observe(xn("xn-1"), ACCEPTED)
+    status = gate.status()
+    assert (status["stopped"], status["reason"]) == (False, None)
+
+
+def test_a_used_up_rate_limit_closes_until_its_reset(gate: Gate, clock: Clock) -> None:
+    """Novu is not asked again before it will answer."""
+    gate.limits(1, timedelta(seconds=4))
+    gate.limits(None, None)
+    gate.limits(0, None)
+    assert not gate.closed
+    gate.limits(0, timedelta(seconds=4))
+    assert (closed_for(gate), gate.reason) == (4, "Novu: the rate limit is used up")
+    clock.advance(gate.pause)
+    assert not gate.closed
+
+
+def test_the_status_tells_all_that_a_person_asks(gate: Gate) -> None:
+    """`/status` shows why nothing is claimed, and for how long."""
+    gate.observe(xn("xn-1"), throttled(7))
+    assert gate.status() == {
+        "closed": True,
+        "stopped": False,
+        "outage": False,
+        "reason": "Novu: asks for a pause of 7 s",
+        "pause_seconds": 7.0,
+        "window": 1,
+        "workflows_tripped": 0,
+    }
+
+
+def test_what_another_replica_serves_does_not_hold_up_the_window(gate: Gate, clock: Clock) -> None:
+    """Of those that were let out one is heard of: soon afterwards twice as many go."""
+    gate.observe(xn("xn-0"), throttled(1))
+    clock.advance(gate.pause)
+    gate.spend(1)
+    gate.observe(xn("xn-1"), ACCEPTED)
+    gate.spend(2)
+    gate.observe(xn("xn-2"), ACCEPTED)
+    assert gate.allowance(100) == 0
+    clock.advance(SERVED_REST)
+    assert gate.allowance(100) == 4
+
+
+def test_a_workflow_that_fails_alone_does_not_close_the_gate(gate: Gate) -> None:
+    """Novu serves others: these are turned away by the breaker, and each failure is their own."""
+    gate.observe(xn("xn-well", "invoice"), ACCEPTED)
+    for number in range(3 * OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-{number}"), UNKNOWN)
+    assert not gate.closed
+    assert not gate.outage
+    assert gate.breaker.is_tripped(xn("xn-0"))
+    assert gate.status()["workflows_tripped"] == 1
+
+
+def test_workflows_that_fail_together_close_the_gate(gate: Gate) -> None:
+    """Whatever was served a moment ago: two at once are Novu's fault."""
+    gate.observe(xn("xn-well", "invoice"), ACCEPTED)
+    for number in range(OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-{number}", f"key-{number % 2}"), UNKNOWN)
+    assert gate.closed
+    assert gate.outage
+
+
+def test_one_enterprise_that_fails_alone_does_not_close_the_gate(gate: Gate) -> None:
+    """Whatever workflows it has; what it leaves unanswered is no witness against Novu later either."""
+    gate.observe(Source("globex", "invoice", "xn-well"), ACCEPTED)
+    for number in range(OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-{number}", f"key-{number % 2}"), UNKNOWN)
+    for number in range(OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-again-{number}", "key-0"), UNKNOWN)
+    assert not gate.closed
+    assert not gate.outage
+
+
+def test_what_a_tripped_workflow_left_unanswered_is_no_witness(gate: Gate) -> None:
+    """One miss of another enterprise is then one, and not the fifth."""
+    gate.observe(Source("globex", "invoice", "xn-well"), ACCEPTED)
+    for number in range(OUTAGE_WITNESSES):
+        gate.observe(xn(f"xn-{number}"), UNKNOWN)
+    gate.observe(Source("initech", "invoice", "xn-other"), UNKNOWN)
+    assert not gate.closed
+
+
+def test_one_notification_does_not_close_the_gate_twice_in_a_row(gate: Gate, clock: Clock) -> None:
+    """The first in the queue would be let out first again, and shut everybody out for its own fault."""
+    gate.observe(xn("xn-1"), throttled(1))
+    for closed in (True, False, False):
+        clock.advance(gate.pause)
+        gate.observe(xn("xn-bad"), UNKNOWN)
+        assert gate.closed is closed
+    gate.observe(xn("xn-other"), UNKNOWN)
+    assert gate.closed

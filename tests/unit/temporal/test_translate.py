@@ -1,0 +1,128 @@
+"""Our errors in Temporal's language, and Temporal's in ours."""
+
+from datetime import timedelta
+
+import pytest
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationErrorCategory
+from temporalio.service import RPCError, RPCStatusCode
+
+from xnovu_poller.errors import (
+    HandoffRefused,
+    ScheduleMissing,
+    ScheduleRefused,
+    StoreUnavailable,
+    TemporalUnavailable,
+    Unfinished,
+    WorkflowNotFound,
+    XnovuError,
+)
+from xnovu_poller.temporal.translate import from_temporal, reach_schedules, to_temporal
+
+PAUSE = timedelta(seconds=7)
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable", "pause", "category"),
+    [
+        (Unfinished(3, PAUSE), True, PAUSE, ApplicationErrorCategory.BENIGN),
+        (Unfinished(3), True, None, ApplicationErrorCategory.BENIGN),
+        (StoreUnavailable("x"), True, None, ApplicationErrorCategory.BENIGN),
+        (WorkflowNotFound("k", "none"), False, None, ApplicationErrorCategory.UNSPECIFIED),
+    ],
+    ids=["paused", "unfinished", "store", "not found"],
+)
+def test_an_error_is_told_by_code_and_sentence(
+    error: XnovuError,
+    pause: timedelta | None,
+    category: ApplicationErrorCategory,
+    *,
+    retryable: bool,
+) -> None:
+    """Whether a next try makes sense is the error's own word."""
+    told = to_temporal(error)
+
+    assert (told.type, told.message) == (error.code, str(error))
+    assert told.non_retryable is not retryable
+    assert told.next_retry_delay == pause
+    assert told.category is category
+    assert not told.details
+
+
+async def test_no_cause_is_told() -> None:
+    """Raised `from None`, the failure converter finds nothing behind it."""
+    failure = Failure()
+    error = StoreUnavailable("x")
+    error.__cause__ = ValueError("value-marker")
+
+    await DataConverter.default.encode_failure(to_temporal(error), failure)
+
+    assert "does not answer" in str(failure)
+    assert "value-marker" not in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (RPCStatusCode.NOT_FOUND, HandoffRefused),
+        (RPCStatusCode.INVALID_ARGUMENT, HandoffRefused),
+        (RPCStatusCode.PERMISSION_DENIED, HandoffRefused),
+        (RPCStatusCode.UNAUTHENTICATED, HandoffRefused),
+        (RPCStatusCode.FAILED_PRECONDITION, HandoffRefused),
+        (RPCStatusCode.UNIMPLEMENTED, HandoffRefused),
+        (RPCStatusCode.UNAVAILABLE, TemporalUnavailable),
+        (RPCStatusCode.DEADLINE_EXCEEDED, TemporalUnavailable),
+        (RPCStatusCode.CANCELLED, TemporalUnavailable),
+        (RPCStatusCode.RESOURCE_EXHAUSTED, TemporalUnavailable),
+        (RPCStatusCode.INTERNAL, TemporalUnavailable),
+        (RPCStatusCode.UNKNOWN, TemporalUnavailable),
+    ],
+    ids=str,
+)
+def test_a_refusal_is_told_from_silence(status: RPCStatusCode, kind: type[XnovuError]) -> None:
+    """Only a definite answer is a refusal; the server's own words stay out."""
+    told = from_temporal(RPCError("their words", status, b""), "ours")
+
+    assert type(told) is kind
+    assert "their words" not in str(told)
+
+
+def test_a_missing_namespace_is_named() -> None:
+    """A person has to create it."""
+    assert "namespace ours does not exist" in str(
+        from_temporal(RPCError("x", RPCStatusCode.NOT_FOUND, b""), "ours")
+    )
+
+
+@pytest.mark.parametrize("status", [RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION])
+async def test_one_schedule_that_is_refused_says_why(status: RPCStatusCode) -> None:
+    """In the server's own words, which speak of times and names; but not without end."""
+    with pytest.raises(ScheduleRefused) as caught:
+        async with reach_schedules("ours"):
+            raise RPCError("unknown time zone" + "!" * 1000, status, b"")
+
+    assert str(caught.value).startswith("Temporal: refuses the schedule (unknown time zone!")
+    assert len(str(caught.value)) < 400
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (RPCStatusCode.NOT_FOUND, ScheduleMissing),
+        (RPCStatusCode.PERMISSION_DENIED, HandoffRefused),
+        (RPCStatusCode.RESOURCE_EXHAUSTED, TemporalUnavailable),
+        (RPCStatusCode.UNAVAILABLE, TemporalUnavailable),
+    ],
+    ids=str,
+)
+async def test_what_concerns_all_schedules_is_told_from_what_concerns_one(
+    status: RPCStatusCode, kind: type[XnovuError]
+) -> None:
+    """One that is refused stops no other; an absence does."""
+    with pytest.raises(XnovuError) as caught:
+        async with reach_schedules("ours"):
+            raise RPCError("x", status, b"")
+
+    assert type(caught.value) is kind

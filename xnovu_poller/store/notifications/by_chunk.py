@@ -1,0 +1,130 @@
+"""The arrows of a notification that needs more than one call to Novu: one delivery row a chunk."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import text
+
+from xnovu_poller.lifecycle import Fault, Hold, seconds
+from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.notifications.hold import SEND_MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """At most 100 recipients of a notification, and how their call has ended so far.
+
+    Attributes:
+        number: from 1.
+        recipients: unique, in the producer's order.
+        transaction_id: the notification's, with the number.
+        refusals: definite answers so far that were no acceptance.
+        outcome: None while it is still to be sent.
+    """
+
+    number: int
+    recipients: list[str]
+    transaction_id: str
+    refusals: int
+    outcome: Literal["accepted", "refused", "unknown"] | None
+
+
+async def cut(engine: Engine, hold: Hold, slices: Sequence[Sequence[str]]) -> list[Chunk]:
+    """Make the delivery rows, unless they stand already.
+
+    Args:
+        engine: where the rows are.
+        hold: the right to write; a late caller makes none.
+        slices: the recipients of each chunk.
+
+    Returns:
+        All chunks, by number, with what earlier attempts have reached; none for a late caller.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    values = {
+        "id": hold.notification_id,
+        "attempt": hold.attempt,
+        "until": hold.until,
+        "slices": json.dumps(slices),
+    }
+    async with reach(engine) as connection:
+        await connection.execute(_CUT, values)
+        rows = await connection.execute(_CHUNKS, values)
+        return [Chunk(r.chunk, r.recipients, r.transaction_id, r.refusals, r.outcome) for r in rows]
+
+
+async def answered(  # noqa: PLR0913 - what an answer consists of, each named
+    engine: Engine,
+    hold: Hold,
+    chunk: Chunk,
+    *,
+    outcome: Literal["accepted", "refused", "unknown"] | None,
+    fault: Fault | None,
+    refused: bool,
+    deadline: timedelta,
+) -> Hold | None:
+    """Write down the answer to one chunk, and hold on for the next.
+
+    Args:
+        engine: where the rows are.
+        hold: the right to write.
+        chunk: whose answer it is.
+        outcome: None if Novu could not serve: the chunk is to be sent again.
+        fault: what went wrong.
+        refused: it was a definite answer, so the next call bears another idempotency key.
+        deadline: total time of the next send.
+
+    Returns:
+        The new hold, or None for a late caller, who changed nothing.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    values = {
+        "id": hold.notification_id,
+        "attempt": hold.attempt,
+        "until": hold.until,
+        "send": seconds(deadline + SEND_MARGIN),
+        "chunk": chunk.number,
+        "outcome": outcome,
+        "refused": int(refused),
+        "details": None if fault is None else json.dumps(fault.details()),
+    }
+    async with reach(engine) as connection:
+        until = await connection.scalar(_ANSWERED, values)
+    return None if until is None else Hold(hold.notification_id, hold.attempt, until)
+
+
+_CUT = text("""
+    INSERT INTO notify.ent_notification_delivery (notification_id, chunk, enterprise_id, recipients, transaction_id)
+    SELECT n.id, slice.number, n.enterprise_id,
+        ARRAY(SELECT jsonb_array_elements_text(slice.recipients)), concat(n.transaction_id, '-', slice.number)
+    FROM notify.ent_notification n,
+        jsonb_array_elements(CAST(:slices AS jsonb)) WITH ORDINALITY AS slice (recipients, number)
+    WHERE n.id = :id AND n.attempt = :attempt AND n.notification_status = 'PROCESSING' AND n.send_until = :until
+    ON CONFLICT (notification_id, chunk) DO NOTHING""")
+
+_CHUNKS = text("""
+    SELECT d.chunk, d.recipients, d.transaction_id, d.refusals, d.outcome
+    FROM notify.ent_notification_delivery d JOIN notify.ent_notification n ON n.id = d.notification_id
+    WHERE n.id = :id AND n.attempt = :attempt AND n.notification_status = 'PROCESSING' AND n.send_until = :until
+    ORDER BY d.chunk""")
+
+_ANSWERED = text("""
+    WITH mine AS (
+        UPDATE notify.ent_notification SET send_until = clock_timestamp() + make_interval(secs => :send),
+            -- The clock goes on within the statement: the lease is not to end before the send.
+            lease_expires_at = greatest(lease_expires_at, clock_timestamp() + make_interval(secs => :send + 1))
+        WHERE id = :id AND attempt = :attempt AND notification_status = 'PROCESSING' AND send_until = :until
+        RETURNING id, send_until
+    ), told AS (
+        UPDATE notify.ent_notification_delivery AS d SET outcome = CAST(:outcome AS text),
+            refusals = d.refusals + :refused, error_details = CAST(:details AS jsonb), answered_at = clock_timestamp()
+        FROM mine WHERE d.notification_id = mine.id AND d.chunk = :chunk
+    )
+    SELECT send_until FROM mine""")

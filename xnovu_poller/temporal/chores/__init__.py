@@ -1,0 +1,1 @@
+"""The chores of the deployment: one schedule, one workflow, an activity for each chore."""

@@ -1,0 +1,1 @@
+"""What the worker serves over HTTP: health, status and metrics."""
