@@ -7,16 +7,16 @@ XnovuError                    .code: its name in metrics, logs, Temporal     .re
 │   ├── StoreUnavailable      PostgreSQL does not answer                              retryable
 │   ├── SchemaBehind          the database is not at our migration; exit code 3
 │   └── DeploymentDisputed    the database is a copy: whose are its notifications?
-├── HandoffError
+├── TemporalError
 │   ├── TemporalUnavailable   Temporal does not answer                                retryable
-│   └── HandoffRefused        Temporal will not have it (namespace, size)
+│   └── TemporalRefused        Temporal will not have it (namespace, size)
 │       └── ScheduleRefused   Temporal will not have this one schedule
 │           └── ScheduleMissing   there is none
 ├── Unfinished                an attempt is not through; the next try goes on              retryable
 ├── LostContact               the workflow heard no more of its activity
 ├── WorkflowTripped           Novu gives no answer for this workflow alone                retryable
 ├── Poison                    sending it has killed its process too often
-├── ValidationError           the payload is not what the workflow's schema says
+├── PayloadInvalid           the payload is not what the workflow's schema says
 ├── WorkflowNotFound          none published under this key for this enterprise
 ├── RuleInvalid               what a rule says of its times cannot be
 ├── TemplateError
@@ -101,14 +101,14 @@ class DeploymentDisputed(StoreError):
         )
 
 
-class HandoffError(XnovuError):
-    """A workflow could not be started."""
+class TemporalError(XnovuError):
+    """Temporal did not do what we asked."""
 
-    code = "handoff_error"
+    code = "temporal_error"
 
 
-class TemporalUnavailable(HandoffError):
-    """Temporal does not answer; the workflow may or may not run."""
+class TemporalUnavailable(TemporalError):
+    """Temporal does not answer; it may have done what we asked."""
 
     code = "temporal_unavailable"
     retryable = True
@@ -117,31 +117,31 @@ class TemporalUnavailable(HandoffError):
         super().__init__(f"Temporal: does not answer ({reason})")
 
 
-class HandoffRefused(HandoffError):
-    """Temporal answered, and will not start the workflow."""
+class TemporalRefused(TemporalError):
+    """Temporal answered, and refuses what we asked."""
 
-    code = "handoff_refused"
+    code = "temporal_refused"
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"Temporal: refuses the workflow ({reason})")
+    def __init__(self, reason: str, subject: str = "run") -> None:
+        super().__init__(f"Temporal: refuses the {subject} ({reason})")
 
 
-class ScheduleRefused(HandoffRefused):
-    """Temporal will not have this one schedule; others are not concerned."""
+class ScheduleRefused(TemporalRefused):
+    """Temporal refuses one schedule; the others are not affected."""
 
     code = "schedule_refused"
 
     def __init__(self, reason: str) -> None:
-        super(HandoffRefused, self).__init__(f"Temporal: refuses the schedule ({reason[:300]})")
+        super().__init__(reason[:300], subject="schedule")
 
 
 class ScheduleMissing(ScheduleRefused):
-    """There is no such schedule, or workflow."""
+    """The schedule or the run does not exist."""
 
     code = "schedule_missing"
 
     def __init__(self) -> None:
-        super().__init__("there is none")
+        super().__init__("it does not exist")
 
 
 class Unfinished(XnovuError):
@@ -183,7 +183,7 @@ class Poison(XnovuError):
         super().__init__(f"delivery: its sender died {lapses} times")
 
 
-class ValidationError(XnovuError):
+class PayloadInvalid(XnovuError):
     """The payload is not what the workflow's schema says."""
 
     code = "validation_error"

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any, NamedTuple
 
 from xnovu_poller.errors import NovuError, XnovuError
 
 RECIPIENTS_PER_CHUNK = 100
-"""Novu takes at most this many recipients in one trigger. Source: Novu, "Trigger event"."""
+"""Novu takes at most this many recipients in one trigger. Sender: Novu, "Trigger event"."""
 
 MAX_LAPSES = 3
 """More lapses than this and the notification is poison: it kills whoever sends it."""
@@ -124,18 +124,39 @@ class FireOutcome(StrEnum):
     GONE = "gone"
 
 
-class Work(NamedTuple):
+class ChoreName(StrEnum):
+    """What is done once for the whole deployment, however many workers run.
+
+    RULES: let Temporal's schedules follow the rows. RETENTION: delete what ended long ago.
+    STATISTICS: count what waits. DOCTOR: look for what a person should repair.
+    """
+
+    RULES = "rules"
+    RETENTION = "retention"
+    STATISTICS = "statistics"
+    DOCTOR = "doctor"
+
+
+class RunState(Enum):
+    """What Temporal knows of a run: OPEN, GONE (closed, or never heard of), or UNKNOWN if it did not answer."""
+
+    OPEN = auto()
+    GONE = auto()
+    UNKNOWN = auto()
+
+
+class Attempt(NamedTuple):
     """One attempt of a notification: what is written only while the row is at this attempt."""
 
     notification_id: int
     attempt: int
 
 
-Line = tuple[str, str]
+EnterpriseWorkflow = tuple[str, str]
 """An enterprise and one of its workflows: what may fail while all else is served."""
 
 
-class Source(NamedTuple):
+class Sender(NamedTuple):
     """Who asks for a call to Novu: whose failures are told apart.
 
     The transaction id is the notification's, for all of its chunks.
@@ -146,7 +167,7 @@ class Source(NamedTuple):
     transaction_id: str
 
     @property
-    def line(self) -> Line:
+    def line(self) -> EnterpriseWorkflow:
         """The enterprise's workflow."""
         return self.enterprise_id, self.workflow_key
 
@@ -172,9 +193,9 @@ class Claim:
     priority: int
 
     @property
-    def work(self) -> Work:
+    def work(self) -> Attempt:
         """The right to write that the claim carries."""
-        return Work(self.notification_id, self.attempt)
+        return Attempt(self.notification_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +238,7 @@ Outcome = Accepted | Refused | Unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ErrorDetails:
     """Why a notification did not go out, as its row tells it in `error_details`.
 
     Attributes:
@@ -231,7 +252,7 @@ class Fault:
     chunks: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, error: XnovuError) -> "Fault":
+    def of(cls, error: XnovuError) -> "ErrorDetails":
         """Tell an error as a row tells it."""
         return cls(error.code, str(error))
 

@@ -87,9 +87,14 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
 
 
 def trace(error: BaseException) -> str:
-    """Tell by which of our lines a bug came, and not its message: a foreign one may quote a payload."""
+    """Return the lines of ours that an exception came through; its message may quote a payload."""
     frames = traceback.extract_tb(error.__traceback__)
     return " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames if _OURS in frame.filename)
+
+
+def bug(logger: Logger, event: str, error: BaseException, **fields: object) -> None:
+    """Log an exception that is a bug of ours: its type and where it was raised, never its message."""
+    logger.error(event, bug=type(error).__name__, at=trace(error), **fields)
 
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:

@@ -55,7 +55,7 @@ CHORE_NAMES: Final = ("rules", "retention", "statistics", "doctor")
 CHORE_ENDS: Final = ("done", "failed")
 """Values of the label `end`."""
 
-# Another series for each counter, which says when it was born: nobody reads it.
+# Drop the `_created` series: nothing uses them.
 disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus-client leaves it untyped
 
 REGISTRY: Final = CollectorRegistry()
@@ -156,18 +156,18 @@ for _chore in CHORE_NAMES:
         CHORES.labels(_chore, _end)
 
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""A process that starts with this variable keeps its counts in files of that folder, for `Whole`."""
+"""A process that starts with this variable keeps its counts in files of that folder, for `CombinedMetrics`."""
 
 
-Counts = Collector
+Source = Collector
 """What /metrics can show."""
 
 
-class Whole(Counts):
-    """What this process and its children have counted together; gauges are this process's alone.
+class CombinedMetrics(Source):
+    """The counters and histograms of this process and its children, added up; gauges are this process's own.
 
     Args:
-        folder: where the children keep their counts; those of the dead stay, for a counter never falls.
+        folder: where the children keep their counts. Files of dead children stay: a counter never falls.
     """
 
     def __init__(self, folder: Path) -> None:

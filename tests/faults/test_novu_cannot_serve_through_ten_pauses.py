@@ -15,14 +15,14 @@ from tests.support.rows import Db, a_notification, a_workflow
 from tests.support.waiting import until_blocked
 from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import NovuUnavailable
-from xnovu_poller.lifecycle import Refused, Source, seconds
-from xnovu_poller.loops.loop import BUSY_REST
+from xnovu_poller.lifecycle import Refused, Sender, seconds
+from xnovu_poller.loops.loop import BUSY_PAUSE
 from xnovu_poller.store.engine import Engine
 
 ROWS = 40
 PAUSES = [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
-ANOTHER = Source("another", "another", "xn-another")
+ANOTHER = Sender("another", "another", "xn-another")
 """Whose call told this replica that Novu cannot serve."""
 
 STATES = """
@@ -69,7 +69,7 @@ async def outlast(one: Replica, clock: Clock, db: Db, standin: NovuStandIn) -> l
         assert states(db) == unharmed("PENDING")
         spans.append(seconds(one.gate.pause))
         # Until the pause is over nothing is claimed, and the loop rests for as long.
-        assert await one.turn() == ([], max(one.gate.pause, BUSY_REST))
+        assert await one.turn() == ([], max(one.gate.pause, BUSY_PAUSE))
         assert standin.stats()["calls"] - before == calls
         clock.advance(one.gate.pause)
     return spans

@@ -20,7 +20,7 @@ from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.store import identity
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
-from xnovu_poller.store.notifications.by_claim import Place, Terms
+from xnovu_poller.store.notifications.by_claim import Cursor, Terms
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.delivery.handoff import Handoff
@@ -85,7 +85,7 @@ def test_each_sends_its_own_exactly_once(
 
 async def handed_off(engine: Engine, environment: Told) -> None:
     """Claim what is due, in groups of two, and start its workflows, as a loop does; then the worker is gone."""
-    whose = await identity.deployment(engine)
+    whose = await identity.read_deployment(engine)
     terms = Terms(
         prefix=contract.prefix(whose.id),
         batch=10,
@@ -100,7 +100,7 @@ async def handed_off(engine: Engine, environment: Told) -> None:
         call=timedelta(seconds=5),
         searchable=False,
     )
-    claims, _ = await by_claim.claim(engine, NEW, terms, Place())
+    claims, _ = await by_claim.claim(engine, NEW, terms, Cursor())
     for name in {claim.temporal_workflow_id for claim in claims}:
         await handoff.start([claim for claim in claims if claim.temporal_workflow_id == name])
 

@@ -22,7 +22,7 @@ from tests.support.rows import (
 from xnovu_poller.lifecycle import FireOutcome, RuleStatus
 from xnovu_poller.store import rules, schema
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.rules import Verdict
+from xnovu_poller.store.rules import RuleState
 
 MACHINES: dict[str, Any] = {
     "rule_status": "DONE",
@@ -233,13 +233,13 @@ async def test_what_the_worker_writes_tells_nobody(db: Db, ear: Db, engine: Engi
     made = a_rule(db, workflow=a_workflow(db), trigger_type="SCHEDULE")
     assert heard(ear, db) == 1
 
-    await rules.mark(engine, [Verdict(made, RuleStatus.INVALID, "rule: at: no such time")])
+    await rules.record_states(engine, [RuleState(made, RuleStatus.INVALID, "rule: at: no such time")])
     await rules.fire(engine, made, "k", datetime(2030, 1, 1, tzinfo=UTC))
     assert heard(ear, db) == 0
 
-    await rules.switch(engine, made, deactivated=True)
+    await rules.set_deactivated(engine, made, deactivated=True)
     assert heard(ear, db) == 1
-    await rules.switch(engine, made, deactivated=True)
+    await rules.set_deactivated(engine, made, deactivated=True)
     assert heard(ear, db) == 0
 
 

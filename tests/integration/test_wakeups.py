@@ -12,7 +12,8 @@ from tests.support.logins import a_login, speak_for, without_login
 from tests.support.rows import Db, a_notification, notifications, open_db, written
 from tests.support.waiting import eventually, wait_until
 from xnovu_poller.lifecycle import Status
-from xnovu_poller.loops.wakeup import AFTER_SECONDS, Wakeup
+from xnovu_poller.loops.wakeup import AFTER_SECONDS, WakeupListener
+from xnovu_poller.store.listen import Listener
 
 INSERT = "INSERT INTO notify.ent_notification (enterprise_id, name, recipients) VALUES ('acme', 'a', '{s}')"
 QUIET = "SELECT setval('notify.last_wakeup_ms', 0)"
@@ -237,9 +238,9 @@ async def test_a_silent_row_is_met_by_the_turns_after_a_wake_up(db: Db, any_data
         found = db.execute("SELECT id FROM notify.ent_notification").fetchall()
         met.update(one["id"] for one in found)
 
-    wakeup = Wakeup(any_database, turn)
+    wakeup = WakeupListener(Listener(any_database), turn)
     listening = asyncio.create_task(wakeup.run())
-    await eventually(lambda: wakeup.listening)
+    await eventually(lambda: wakeup.is_listening)
     with open_db(any_database) as producer:
         for _ in range(200):
             await asyncio.to_thread(producer.execute, INSERT.encode())

@@ -50,7 +50,7 @@ def test_a_wheel_migrates_by_itself(installed: Path, empty_database: str) -> Non
     with open_db(empty_database) as db:
         a_notification(db)
         found = db.execute("SELECT version_num FROM notify.alembic_version").fetchone()
-    assert found == {"version_num": schema.wanted()}
+    assert found == {"version_num": schema.required_revision()}
 
 
 def test_a_wheel_holds_the_package_and_nothing_else(installed: Path) -> None:

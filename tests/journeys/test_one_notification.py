@@ -14,14 +14,16 @@ from tests.support.rows import Db, a_template, a_workflow, row
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.deliver import Delivery
-from xnovu_poller.lifecycle import Status
-from xnovu_poller.loops.new import new_loop
+from xnovu_poller.lifecycle import RunState, Status
+from xnovu_poller.loops.loop import PollLoop
 from xnovu_poller.novu import Novu
 from xnovu_poller.store import identity, reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.by_claim import Terms
-from xnovu_poller.temporal import contract, worker
-from xnovu_poller.temporal.delivery.handoff import Fate, Handoff
+from xnovu_poller.store.notifications.due import NEW
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.client import Address, connect
+from xnovu_poller.temporal.delivery.handoff import Handoff
 
 CALL = timedelta(seconds=10)
 
@@ -30,8 +32,8 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     db: Db, engine: Engine, temporal_address: str, task_queue: str, novu_standin: NovuStandIn
 ) -> None:
     """Each step is seen from outside before the next is taken."""
-    deployment = (await identity.deployment(engine)).id
-    client = await worker.connect(worker.Address(target=temporal_address, namespace="default"))
+    deployment = (await identity.read_deployment(engine)).id
+    client = await connect(Address(target=temporal_address, namespace="default"))
     handoff = Handoff(client, task_queue=task_queue, deployment=deployment, call=CALL, searchable=True)
 
     # 1: a producer inserts the row, in its own transaction.
@@ -42,8 +44,8 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     assert await reads.backlog(engine) == {"in_flight": 0, "new": 1, "scheduled": 0, "failed": 0}
 
     # 3, 4, 5: that loop's turn comes; the row is claimed, its workflow started.
-    loop = new_loop(
-        engine, Gate(), terms=_terms(deployment), start=handoff.start, interval=timedelta(minutes=1)
+    loop = PollLoop(
+        NEW, engine, Gate(), terms=_terms(deployment), start=handoff.start, interval=timedelta(minutes=1)
     )
     assert await loop.turn() == timedelta(0)
     claimed = row(db, notification)
@@ -51,7 +53,7 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     assert (claimed["notification_status"], claimed["attempt"]) == (Status.PROCESSING, 1)
     assert claimed["temporal_workflow_id"] == workflow_id
     assert claimed["send_until"] is None
-    assert await handoff.ask(workflow_id) is Fate.OPEN
+    assert await handoff.ask(workflow_id) is RunState.OPEN
     assert await loop.turn() == timedelta(minutes=1)
 
     # 6 to 11: an executor carries the workflow: hold, validate, render, trigger, record.
@@ -62,7 +64,7 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     sent = row(db, notification)
     assert (sent["attempt"], sent["lease_expires_at"], sent["send_until"]) == (1, None, None)
     assert sent["processed_at"] is not None
-    assert await handoff.ask(workflow_id) is Fate.GONE
+    assert await handoff.ask(workflow_id) is RunState.GONE
 
     # Novu has it once, in the words of the template.
     assert dict(novu_standin.deliveries()) == {(sent["transaction_id"], "subscriber-1"): 1}

@@ -11,7 +11,7 @@ from tests.support.rows import Db, a_notification, a_workflow, written
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.delivery.trigger import Ending
-from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
 
@@ -33,7 +33,7 @@ class Delivering:
     gate: Gate
 
     async def deliver(
-        self, *works: Work, last: bool = False, budget: float = 60, limit: float = 0
+        self, *works: Attempt, last: bool = False, budget: float = 60, limit: float = 0
     ) -> list[Ending]:
         """Deliver, as an activity would; a database that is away is not waited for unless a limit is given."""
         return await self.delivery.deliver(
@@ -61,7 +61,7 @@ async def delivering(
         await novu.aclose()
 
 
-def a_claimed(db: Db, *, workflow: int | None = None, **columns: object) -> Work:
+def a_claimed(db: Db, *, workflow: int | None = None, **columns: object) -> Attempt:
     """Insert a claimed notification, of a plain workflow unless one is named."""
     chosen: dict[str, Any] = {"recipients": [PERSON], "payload": {"note": VALUE}} | columns
     made = a_notification(
@@ -70,10 +70,10 @@ def a_claimed(db: Db, *, workflow: int | None = None, **columns: object) -> Work
         workflow=a_workflow(db, key=f"plain-{_count(db)}") if workflow is None else workflow,
         **chosen,
     )
-    return Work(made, 1)
+    return Attempt(made, 1)
 
 
-def lapsed(db: Db, one: Work, lapses: int = 0) -> None:
+def lapsed(db: Db, one: Attempt, lapses: int = 0) -> None:
     """Let the sender of a notification have died just now, after so many before."""
     written(db, one.notification_id, lapses=lapses, send_until="2020-01-01T00:00Z")
 

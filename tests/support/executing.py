@@ -17,14 +17,14 @@ from tests.support.delivering import Delivering, delivering
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, row
 from xnovu_poller.delivery.deliver import Delivery
-from xnovu_poller.lifecycle import Claim, Work
+from xnovu_poller.lifecycle import Attempt, Claim
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.temporal.chores.activities import Chores
-from xnovu_poller.temporal.delivery.activities import Executor
+from xnovu_poller.temporal.chores.activities import ChoreActivities
+from xnovu_poller.temporal.delivery.activities import DeliveryActivities
 from xnovu_poller.temporal.delivery.handoff import Handoff
-from xnovu_poller.temporal.rules.activities import RuleFiring
-from xnovu_poller.temporal.rules.schedules import Schedules
-from xnovu_poller.temporal.worker import Limits, executor
+from xnovu_poller.temporal.rules.activities import RuleActivities
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
+from xnovu_poller.temporal.worker import Limits, build_worker
 
 LONG = timedelta(seconds=115)
 """A call that fits into no workflow task: all tries are regular activities."""
@@ -115,22 +115,22 @@ def worker_of(
 ) -> Worker:
     """Make an executor."""
     schedules = schedules_of(client, task_queue, deployment)
-    return executor(
+    return build_worker(
         client,
         task_queue=task_queue,
-        activities=Executor(delivery, str(deployment)),
-        firing=RuleFiring(engine, str(deployment)),
-        chores=Chores(engine, schedules, str(deployment), keep=KEEP),
+        deliveries=DeliveryActivities(delivery, str(deployment)),
+        rules=RuleActivities(engine, str(deployment)),
+        chores=ChoreActivities(engine, schedules, str(deployment), keep=KEEP),
         limits=limits,
     )
 
 
-def schedules_of(client: Client, task_queue: str, deployment: UUID = DEPLOYMENT) -> Schedules:
+def schedules_of(client: Client, task_queue: str, deployment: UUID = DEPLOYMENT) -> RuleSchedules:
     """Give the schedules of a deployment's rules."""
-    return Schedules(client, deployment=deployment, task_queue=task_queue, searchable=True)
+    return RuleSchedules(client, deployment=deployment, task_queue=task_queue, searchable=True)
 
 
-def claims_of(db: Db, works: Sequence[Work], *, group: str | None = None) -> list[Claim]:
+def claims_of(db: Db, works: Sequence[Attempt], *, group: str | None = None) -> list[Claim]:
     """Give the claims of claimed rows; those of a group share a workflow."""
     found = [row(db, work.notification_id) for work in works]
     return [

@@ -9,7 +9,7 @@ from temporalio.client import Client, ScheduleHandle, WorkflowHandle
 from tests.support.rows import Db, a_rule
 from tests.support.scheduling import made_by, rule_row
 from tests.support.waiting import eventually
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 
 def at_once(db: Db, workflow: int, ago: timedelta, **config: object) -> tuple[int, datetime]:
@@ -36,7 +36,7 @@ def told(db: Db, rule_id: int) -> tuple[str | None, str | None]:
     return row["rule_status"], row["rule_error"]
 
 
-async def listing(schedules: Schedules, *rule_ids: int) -> None:
+async def listing(schedules: RuleSchedules, *rule_ids: int) -> None:
     """Wait until these rules are listed, and no others."""
 
     async def found() -> bool:
@@ -45,7 +45,7 @@ async def listing(schedules: Schedules, *rule_ids: int) -> None:
     await eventually(found)
 
 
-async def paused(schedules: Schedules, rule_id: int) -> bool:
+async def paused(schedules: RuleSchedules, rule_id: int) -> bool:
     """Say whether the schedule of a rule is listed as standing still."""
     return (await schedules.listed())[rule_id].paused
 

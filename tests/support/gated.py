@@ -14,10 +14,10 @@ from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.loops.loop import PollLoop
-from xnovu_poller.loops.new import new_loop
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.due import NEW
 
 CALL = timedelta(seconds=5)
 CONNECTIONS = 10
@@ -71,7 +71,7 @@ async def replica(
         max_in_flight=1000,
         lease=timedelta(seconds=30),
     )
-    loop = new_loop(engine, gate, terms=terms, start=start, interval=timedelta(seconds=10))
+    loop = PollLoop(NEW, engine, gate, terms=terms, start=start, interval=timedelta(seconds=10))
     try:
         yield Replica(gate, loop, begun)
     finally:

@@ -36,9 +36,9 @@ from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules.timing import timing
 from xnovu_poller.store.engine import connect as connect_store
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.chores.schedule import Orchestra
+from xnovu_poller.temporal.chores.schedule import ChoreSchedule
+from xnovu_poller.temporal.client import Address, connect
 from xnovu_poller.temporal.rules.plans import Plan
-from xnovu_poller.temporal.worker import Address, connect
 
 FOLDER = Path(__file__).parents[1] / "unit" / "temporal" / "delivery" / "histories"
 
@@ -114,7 +114,7 @@ async def fired_by_schedule(executor: Executing, db: Db, _: NovuStandIn) -> dict
     schedules = schedules_of(executor.client, "histories")
     when = timing(RuleTrigger.SCHEDULE, config)
     await schedules.apply(Plan(rule, "acme", when, paused=False, task_queue="histories"), exists=False)
-    return await _triggered(executor, contract.rule_schedule(DEPLOYMENT, rule))
+    return await _triggered(executor, contract.rule_schedule_id(DEPLOYMENT, rule))
 
 
 async def fired_late(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
@@ -137,13 +137,13 @@ async def fired_late(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, A
 
 async def orchestration(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
     """The chores of a deployment, one of which fails twice."""
-    orchestra = Orchestra(
+    orchestra = ChoreSchedule(
         executor.client, deployment=DEPLOYMENT, task_queue="histories", every=timedelta(hours=1)
     )
     await orchestra.ensure()
     db.execute("ALTER TABLE notify.ent_notification RENAME TO away")
     try:
-        return await _triggered(executor, orchestra.schedule)
+        return await _triggered(executor, orchestra.id)
     finally:
         db.execute("ALTER TABLE notify.away RENAME TO ent_notification")
 

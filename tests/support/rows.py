@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine, connect
 
 Db = psycopg.Connection[dict[str, Any]]
@@ -177,9 +177,9 @@ def rewritten(db: Db, rule_id: int, **columns: object) -> None:
     assert db.execute(statement.format(change, sql.Literal(rule_id))).rowcount == 1
 
 
-def work(db: Db, notification_id: int) -> Work:
+def work(db: Db, notification_id: int) -> Attempt:
     """Give the present attempt of a notification."""
-    return Work(notification_id, row(db, notification_id)["attempt"])
+    return Attempt(notification_id, row(db, notification_id)["attempt"])
 
 
 def _change(db: Db, notification_id: int, change: sql.Composable) -> None:

@@ -49,11 +49,11 @@ class Scheduling:
     @property
     def orchestration(self) -> ScheduleHandle:
         """The one of the chores."""
-        return self.client.get_schedule_handle(contract.orchestration_schedule(self.deployment))
+        return self.client.get_schedule_handle(contract.chore_schedule_id(self.deployment))
 
     async def rule(self, rule_id: int) -> ScheduleDescription | None:
         """Describe a rule's; None if there is none."""
-        handle = self.client.get_schedule_handle(contract.rule_schedule(self.deployment, rule_id))
+        handle = self.client.get_schedule_handle(contract.rule_schedule_id(self.deployment, rule_id))
         try:
             return await handle.describe()
         except RPCError as error:
@@ -75,4 +75,4 @@ class Scheduling:
 
     def fired_for(self, rule_id: int, at: datetime) -> str:
         """Name the workflow that a rule's schedule starts for a time."""
-        return contract.scheduled_start(contract.rule_schedule(self.deployment, rule_id), at)
+        return contract.scheduled_run_id(contract.rule_schedule_id(self.deployment, rule_id), at)

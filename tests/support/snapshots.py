@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Ring, claim_sql
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, EnterpriseScope, claim_sql
 
 FOLDER = Path(__file__).resolve().parents[1] / "unit" / "store" / "sql"
 LIMIT = 100
@@ -11,7 +11,7 @@ LIMIT = 100
 def wanted() -> dict[Path, str]:
     """Give what each file has to hold."""
     return {
-        FOLDER / f"{due.name}.sql": claim_sql(due, LIMIT, Ring.ALL).text + "\n"
+        FOLDER / f"{due.name}.sql": claim_sql(due, LIMIT, EnterpriseScope.ALL).text + "\n"
         for due in (NEW, SCHEDULED, FAILED)
     }
 

@@ -14,11 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from tests.support.ledger import FINAL, Ledger, Row, look, marked
 from tests.support.rows import Db, a_notification, a_workflow, open_db, sqlalchemy_url, written
-from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Claim, Status, Work
+from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Attempt, Claim, Status
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim, by_operator
-from xnovu_poller.store.notifications.by_claim import Place, Terms
+from xnovu_poller.store.notifications.by_claim import Cursor, Terms
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.reads import Lapsed
 
@@ -102,7 +102,7 @@ class Writers(RuleBasedStateMachine):
         self.ground = ground
         self.engine, self.db = ground.engine, ground.db
         self.ledger = Ledger(moves=ground.moves)
-        self.works: list[Work] = []
+        self.works: list[Attempt] = []
         self.changed: set[int] = set()
         self.revived: set[int] = set()
 
@@ -130,22 +130,22 @@ class Writers(RuleBasedStateMachine):
         return self.rows[chance.choice(sorted(self.rows))]
 
     @property
-    def standing(self) -> list[Work]:
+    def standing(self) -> list[Attempt]:
         """The works that are still somebody's."""
         return [one for one in self.works if self.stands(one)]
 
-    def draw_works(self, chance: Random) -> list[Work]:
+    def draw_works(self, chance: Random) -> list[Attempt]:
         """Choose works that stand, and now and then some that do not."""
         works = self.works if chance.random() < 0.2 else self.standing or self.works
         return [newest(chance, works) for _ in range(chance.randint(1, 3))]
 
-    def arrive(self, works: Sequence[Work], moved: set[int], right: Callable[[Row], bool]) -> None:
+    def arrive(self, works: Sequence[Attempt], moved: set[int], right: Callable[[Row], bool]) -> None:
         """Expect that the rows moved whose writer had the right to, and no others."""
         wanted = {one.notification_id for one in works if self.stands(one, right)}
         assert moved == wanted
         self.changed |= moved
 
-    def stands(self, work: Work, right: Callable[[Row], bool] = bool) -> bool:
+    def stands(self, work: Attempt, right: Callable[[Row], bool] = bool) -> bool:
         """Whether the right of a claim still stands, and a further condition holds."""
         row = self.rows[work.notification_id]
         return (row["status"], row["attempt"]) == (Status.PROCESSING, work.attempt) and right(row)
@@ -248,7 +248,7 @@ class ByLoops(Writers):
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
-        self.places: dict[tuple[int, str], Place] = {}
+        self.places: dict[tuple[int, str], Cursor] = {}
         self.seen: list[tuple[Lapsed, bool]] = []
 
     def turn(self, chance: Random) -> None:
@@ -261,7 +261,7 @@ class ByLoops(Writers):
     def claim(self, poller: int, due: Due) -> None:
         """Take what is due to one loop, and nothing else."""
         owned = {one for one, row in self.rows.items() if row["owners"] == [due.name]}
-        place = self.places.get((poller, due.name), Place())
+        place = self.places.get((poller, due.name), Cursor())
         claims, self.places[poller, due.name] = self.run(by_claim.claim(self.engine, due, TERMS, place))
         assert len(claims) == min(len(owned), TERMS.batch)
         assert {one.notification_id for one in claims} <= owned
@@ -282,7 +282,7 @@ class ByLoops(Writers):
 
     def look_after(self, chance: Random) -> None:
         """See what has lapsed and ask Temporal; what is done about it may come much later."""
-        found = self.run(reads.lapsed(self.engine, 100))
+        found = self.run(reads.read_lapsed(self.engine, 100))
         owned = {one for one, row in self.rows.items() if row["owners"] == ["rescue"]}
         assert {one.work.notification_id for one in found} == owned
         self.seen += [(one, chance.random() < 0.3) for one in found]
@@ -306,14 +306,14 @@ class ByLoops(Writers):
             self.enter(claims)
             self.ledger.take(moved)
 
-    def release(self, works: Sequence[Work]) -> None:
+    def release(self, works: Sequence[Attempt]) -> None:
         """Give back what was not begun."""
         moved = self.run(by_claim.release(self.engine, works))
         self.arrive(works, moved, lambda row: row["send_until"] is None)
 
     def cancel(self, chance: Random) -> None:
         """Write down what Novu said about what was sent and is withdrawn, asked for by this loop or by another."""
-        found = {one.notification_id for one in self.run(reads.withdrawn(self.engine, 100, ()))}
+        found = {one.notification_id for one in self.run(reads.read_withdrawn(self.engine, 100, ()))}
         assert found == {
             one
             for one, row in self.rows.items()

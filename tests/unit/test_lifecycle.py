@@ -6,7 +6,7 @@ import pytest
 
 from xnovu_poller import lifecycle
 from xnovu_poller.errors import NovuRejected
-from xnovu_poller.lifecycle import LAWFUL_MOVES, Fault, Status
+from xnovu_poller.lifecycle import LAWFUL_MOVES, ErrorDetails, Status
 
 
 def to(status: Status) -> set[Status]:
@@ -47,7 +47,7 @@ def test_every_state_is_explained(status: Status) -> None:
 
 def test_a_fault_tells_the_error() -> None:
     """A row's `error_details` carries the code and the sentence."""
-    fault = Fault.of(NovuRejected(422, "workflow_not_found"))
+    fault = ErrorDetails.of(NovuRejected(422, "workflow_not_found"))
 
     assert fault.details() == {
         "code": "novu_rejected",

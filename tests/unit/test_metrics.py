@@ -80,7 +80,7 @@ def test_children_are_counted_in_also_when_they_are_dead(tmp_path: Path) -> None
         environment = {**ENVIRONMENT, metrics.FOLDER_VARIABLE: str(tmp_path)}
         subprocess.run([sys.executable, "-c", COUNT_IN_A_CHILD], env=environment, check=True)
     alone, together = metrics.REGISTRY, CollectorRegistry()
-    together.register(metrics.Whole(tmp_path))
+    together.register(metrics.CombinedMetrics(tmp_path))
 
     def grown(name: str, **labels: str) -> float:
         after, before = together.get_sample_value(name, labels), alone.get_sample_value(name, labels)

@@ -279,7 +279,7 @@ def test_a_misspelt_variable_is_noticed(environment: Environment) -> None:
     """A typo is told, for a default in its place is silent."""
     environment(POLL_INTERVALL_MS="5")
 
-    assert settings.strangers() == ("POLL_INTERVALL_MS: not a setting; POLL_INTERVAL_MS is",)
+    assert settings.misspelt() == ("POLL_INTERVALL_MS: not a setting; POLL_INTERVAL_MS is",)
 
 
 def test_the_table_tells_defaults_as_one_would_write_them() -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from xnovu_poller.errors import NovuRejected
-from xnovu_poller.lifecycle import Accepted, Line, Outcome, Refused, Source, Unknown, seconds
+from xnovu_poller.lifecycle import Accepted, EnterpriseWorkflow, Outcome, Refused, Sender, Unknown, seconds
 
 TRIPS_AT = 5
 """So many different notifications of one workflow without an answer, none answered between."""
@@ -27,7 +27,7 @@ SERVED_LATELY = timedelta(minutes=5)
 SERVED_LAST = 2
 """So many workflows served last are enough: one of them is another than any."""
 
-Key = TypeVar("Key", str, Line)
+Key = TypeVar("Key", str, EnterpriseWorkflow)
 
 REMEMBERED = 10_000
 """More failing workflows than this are not told apart: the longest unheard of is forgotten."""
@@ -62,8 +62,8 @@ class Breaker:
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
         self._clock = clock
         self._jitter = jitter
-        self._troubles: OrderedDict[Line, _Trouble] = OrderedDict()
-        self._served: OrderedDict[Line, float] = OrderedDict()
+        self._troubles: OrderedDict[EnterpriseWorkflow, _Trouble] = OrderedDict()
+        self._served: OrderedDict[EnterpriseWorkflow, float] = OrderedDict()
         self._enterprises_served: OrderedDict[str, float] = OrderedDict()
 
     @property
@@ -71,12 +71,12 @@ class Breaker:
         """How many workflows are tripped."""
         return sum(trouble.tripped for trouble in self._troubles.values())
 
-    def is_tripped(self, source: Source) -> bool:
+    def is_tripped(self, source: Sender) -> bool:
         """Whether the workflow of a notification is tripped."""
         trouble = self._troubles.get(source.line)
         return trouble is not None and trouble.tripped
 
-    def wait(self, source: Source) -> timedelta | None:
+    def wait(self, source: Sender) -> timedelta | None:
         """Say how long a notification is to wait; None: it may be sent, as the probe if one is due."""
         trouble = self._troubles.get(source.line)
         if trouble is None or not trouble.tripped:
@@ -96,7 +96,7 @@ class Breaker:
         trouble.probe_rests_at = now + seconds(PROBE_REST)
         return None
 
-    def observe(self, source: Source, outcome: Outcome) -> None:
+    def observe(self, source: Sender, outcome: Outcome) -> None:
         """Learn from how a call ended; what Novu refuses to everybody says nothing of one workflow."""
         match outcome:
             case Accepted():
@@ -111,11 +111,11 @@ class Breaker:
                 if source.line in self._troubles:
                     self._troubles[source.line].probe_rests_at = self._clock()
 
-    def others_served(self, source: Source) -> bool:
+    def others_served(self, source: Sender) -> bool:
         """Whether Novu lately served another workflow than this one."""
         return self._lately(self._served, source.line)
 
-    def other_enterprises_served(self, source: Source) -> bool:
+    def other_enterprises_served(self, source: Sender) -> bool:
         """Whether Novu lately served another enterprise than this one."""
         return self._lately(self._enterprises_served, source.enterprise_id)
 
@@ -123,7 +123,7 @@ class Breaker:
         since = self._clock() - seconds(SERVED_LATELY)
         return any(at >= since for key, at in served.items() if key != but)
 
-    def _miss(self, source: Source) -> None:
+    def _miss(self, source: Sender) -> None:
         trouble = self._troubles.setdefault(source.line, _Trouble())
         self._troubles.move_to_end(source.line)
         if len(self._troubles) > REMEMBERED:

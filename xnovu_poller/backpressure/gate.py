@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from xnovu_poller.backpressure.breaker import Breaker
 from xnovu_poller.errors import NovuRejected, NovuThrottled, NovuUnauthorized, NovuUnavailable
-from xnovu_poller.lifecycle import Accepted, Line, Outcome, Refused, Source, Unknown, seconds
+from xnovu_poller.lifecycle import Accepted, EnterpriseWorkflow, Outcome, Refused, Sender, Unknown, seconds
 
 OUTAGE_WITNESSES = 5
 """So many different notifications without an answer, none served between, are Novu's fault and not theirs;
@@ -57,7 +57,7 @@ class Gate:
         self._jitter = jitter
         self._closed_until = clock()
         self._closures = 0  # in a row, nothing served between
-        self._unanswered: dict[str, Line] = {}
+        self._unanswered: dict[str, EnterpriseWorkflow] = {}
         self._witness: str | None = None  # whose missing answer closed the gate last
         self._reason: str | None = None
         self._window: int | None = None  # None: wide open
@@ -114,7 +114,7 @@ class Gate:
         if self._served:
             self._widen()
 
-    def observe(self, source: Source, outcome: Outcome) -> None:
+    def observe(self, source: Sender, outcome: Outcome) -> None:
         """Learn from how a call to Novu ended.
 
         Args:
@@ -165,7 +165,7 @@ class Gate:
         if self._window is not None and self._served >= self._spent:
             self._open(self._window * 2)
 
-    def _miss(self, source: Source) -> None:
+    def _miss(self, source: Sender) -> None:
         others = self.breaker.others_served(source)
         if others and self.breaker.is_tripped(source):
             # What it left unanswered is its own: no witnesses against Novu.

@@ -29,7 +29,7 @@ def upgrade(revision: str) -> None:
     administrator has to run.
     """
     schema.upgrade(load_database().sqlalchemy_url, revision)
-    click.echo(f"The database is at {schema.wanted() if revision == 'head' else revision}.")
+    click.echo(f"The database is at {schema.required_revision() if revision == 'head' else revision}.")
 
 
 @db.command

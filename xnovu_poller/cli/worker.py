@@ -12,7 +12,7 @@ import click
 import uvloop
 
 from xnovu_poller import log, settings
-from xnovu_poller.service import parts
+from xnovu_poller.service.executor import execute as run_executor
 from xnovu_poller.service.worker import Worker
 
 _log = log.get(__name__)
@@ -35,7 +35,7 @@ def start() -> None:
     at this version's migration, 1 anything else.
     """
     given = _configured()
-    for stranger in settings.strangers():
+    for stranger in settings.misspelt():
         _log.warning("setting not known", hint=stranger)
     uvloop.run(_until_signalled(Worker(given).run))
 
@@ -50,7 +50,7 @@ def execute() -> None:
 
     async def run(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().add_reader(sys.stdin, _end_of_input, stop)
-        await parts.execute(given, stop)
+        await run_executor(given, stop)
 
     uvloop.run(_until_signalled(run))
 

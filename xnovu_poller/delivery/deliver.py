@@ -16,7 +16,7 @@ from xnovu_poller.delivery.trigger import Ending, Ready, Trigger, Verdict
 from xnovu_poller.delivery.validate import Schemas, usable
 from xnovu_poller.delivery.withdraw import withdraw
 from xnovu_poller.errors import LostContact, StoreError, StoreUnavailable, Unfinished, XnovuError
-from xnovu_poller.lifecycle import MAX_LAPSES, Fault, Work, seconds
+from xnovu_poller.lifecycle import MAX_LAPSES, Attempt, ErrorDetails, seconds
 from xnovu_poller.novu import Novu
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
@@ -45,7 +45,7 @@ class Walk:
     """
 
     endings: list[Ending]
-    alone: Sequence[Work] = ()
+    alone: Sequence[Attempt] = ()
     live: int = 0
     patience: timedelta = timedelta(0)
 
@@ -90,7 +90,7 @@ class Delivery:
         self._lone = asyncio.Lock()
 
     async def deliver(
-        self, works: Sequence[Work], *, last: bool, budget: timedelta, limit: timedelta
+        self, works: Sequence[Attempt], *, last: bool, budget: timedelta, limit: timedelta
     ) -> list[Ending]:
         """Deliver a group; each row tells its own outcome.
 
@@ -131,7 +131,7 @@ class Delivery:
             raise Unfinished(left, max(walk.patience for walk in walks))
         return [ending for walk in walks for ending in walk.endings]
 
-    async def lose(self, works: Sequence[Work], *, counted: bool = True) -> None:
+    async def lose(self, works: Sequence[Attempt], *, counted: bool = True) -> None:
         """Record as failed what the workflow has heard no more of.
 
         Args:
@@ -142,13 +142,13 @@ class Delivery:
         Raises:
             StoreUnavailable: PostgreSQL does not answer; the rescue will find the rows.
         """
-        fault = Fault.of(LostContact())
+        fault = ErrorDetails.of(LostContact())
         died, counted = counted, counted and len(works) == 1
         lost = await by_hold.lose(
             self._engine,
             works,
             fault=fault,
-            wait=pacing.wait(1),
+            wait=pacing.failure_pause(1),
             max_failures=self._max_failures,
             counted=counted,
             died=died,
@@ -158,7 +158,7 @@ class Delivery:
         _log.warning("contact lost", failed=len(lost))
 
     async def _walk(
-        self, works: Sequence[Work], recorder: Recorder, *, last: bool, leaves: float, alone: bool = False
+        self, works: Sequence[Attempt], recorder: Recorder, *, last: bool, leaves: float, alone: bool = False
     ) -> Walk:
         """Walk the stages once; a fault of one notification is its own verdict."""
         ends = time.monotonic() + seconds(self._timeout)
@@ -188,7 +188,7 @@ class Delivery:
             return _sort(await self._render(valid), verdicts), verdicts
         except StoreUnavailable as error:
             # Unless somebody says that nothing was sent, it will look as if the sender had died.
-            return [], [Verdict(Ending.UNFINISHED, one, Fault.of(error)) for one in wanted]
+            return [], [Verdict(Ending.UNFINISHED, one, ErrorDetails.of(error)) for one in wanted]
 
     async def _validate(self, wanted: Sequence[Held]) -> list[Valid | Verdict]:
         """Sort out poison, and what is unfit for its workflow."""
@@ -235,7 +235,7 @@ def _judged(held: Held, stage: Callable[[Subject], Stage], subject: Subject) -> 
     try:
         return stage(subject)
     except XnovuError as error:
-        return Verdict(Ending.DEAD, held, Fault.of(error))
+        return Verdict(Ending.DEAD, held, ErrorDetails.of(error))
     except Exception as error:  # noqa: BLE001 - a bug is not to take the group along
         return _bug(held, error, unknown=False)
 
@@ -252,7 +252,7 @@ async def _watched(
         return await doing
     except StoreError as error:
         ending = Ending.UNKNOWN if sends else Ending.UNFINISHED
-        return [Verdict(ending, held, Fault.of(error), unknown=sends) for held in group]
+        return [Verdict(ending, held, ErrorDetails.of(error), unknown=sends) for held in group]
     except Exception as error:  # noqa: BLE001 - a bug is not to take the group along
         return [_bug(held, error, unknown=sends) for held in group]
 
@@ -260,4 +260,4 @@ async def _watched(
 def _bug(held: Held, error: Exception, *, unknown: bool) -> Verdict:
     name = type(error).__name__
     _log.error("delivery has a bug", notification=held.hold.notification_id, bug=name, at=log.trace(error))
-    return Verdict(Ending.FAILED, held, Fault(XnovuError.code, f"a bug: {name}"), unknown=unknown)
+    return Verdict(Ending.FAILED, held, ErrorDetails(XnovuError.code, f"a bug: {name}"), unknown=unknown)

@@ -11,13 +11,13 @@ from xnovu_poller import log, metrics, pacing
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.trigger import Ending, Verdict
 from xnovu_poller.errors import StoreUnavailable
-from xnovu_poller.lifecycle import Fault, seconds
+from xnovu_poller.lifecycle import ErrorDetails, seconds
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_hold
 from xnovu_poller.store.notifications.by_hold import Failure
 
 _log = log.get(__name__)
-_NO_FAULT = Fault("none", "")
+_NO_FAULT = ErrorDetails("none", "")
 
 _FIRST_REST, _LONGEST_REST = 0.1, 5.0
 """Seconds between two tries to reach a database that is away."""
@@ -135,11 +135,11 @@ class Recorder:
 
     def _failure(self, verdict: Verdict) -> Failure:
         counted = verdict.turned_away is None and not self._gate.outage
-        wait = verdict.turned_away or max(self._gate.pause, pacing.wait(1))
+        wait = verdict.turned_away or max(self._gate.pause, pacing.failure_pause(1))
         return Failure(
             verdict.held.hold,
             verdict.fault or _NO_FAULT,
-            pacing.wait(verdict.held.failure_count + 1) if counted else wait,
+            pacing.failure_pause(verdict.held.failure_count + 1) if counted else wait,
             counted=counted,
             unknown=verdict.unknown,
             refused=verdict.refused,

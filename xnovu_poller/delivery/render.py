@@ -9,7 +9,7 @@ from xnovu_poller.lifecycle import Channel, WorkflowType
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.hold import Held
-from xnovu_poller.store.reads import Template, Wish, Workflow
+from xnovu_poller.store.reads import Template, TemplateKey, Workflow
 from xnovu_poller.templates.render import Renderer, TemplateSource
 
 
@@ -26,7 +26,7 @@ class Valid:
         return self.workflow.channels if self.held.channels is None else self.held.channels
 
     @property
-    def wishes(self) -> dict[Channel, Wish]:
+    def wishes(self) -> dict[Channel, TemplateKey]:
         """The templates that it needs.
 
         A DYNAMIC workflow needs one for each channel; a STATIC one, whose text Novu holds, only where
@@ -40,7 +40,7 @@ class Valid:
         }
 
 
-async def templates(engine: Engine, group: Sequence[Valid]) -> dict[Wish, Template]:
+async def templates(engine: Engine, group: Sequence[Valid]) -> dict[TemplateKey, Template]:
     """Read all templates that a group needs, in one question.
 
     Raises:
@@ -50,7 +50,7 @@ async def templates(engine: Engine, group: Sequence[Valid]) -> dict[Wish, Templa
     return await reads.templates(engine, wishes) if wishes else {}
 
 
-def payload(renderer: Renderer, valid: Valid, known: Mapping[Wish, Template]) -> dict[str, Any]:
+def payload(renderer: Renderer, valid: Valid, known: Mapping[TemplateKey, Template]) -> dict[str, Any]:
     """Render a notification into the payload that Novu gets: the producer's own, and beside it
     `enterprise_id`, `channels` and `rendered.<channel>.subject|body`.
 

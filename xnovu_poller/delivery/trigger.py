@@ -14,10 +14,10 @@ from xnovu_poller.errors import NovuRejected, NovuUnauthorized, NovuUnavailable,
 from xnovu_poller.lifecycle import (
     RECIPIENTS_PER_CHUNK,
     Accepted,
-    Fault,
+    ErrorDetails,
     Outcome,
     Refused,
-    Source,
+    Sender,
     Unknown,
     seconds,
 )
@@ -62,7 +62,7 @@ class Verdict:
 
     ending: Ending
     held: Held
-    fault: Fault | None = None
+    fault: ErrorDetails | None = None
     refused: bool = False
     unknown: bool = False
     turned_away: timedelta | None = None
@@ -83,9 +83,9 @@ class Ready:
     payload: dict[str, Any]
 
     @property
-    def source(self) -> Source:
+    def source(self) -> Sender:
         """Who asks."""
-        return Source(self.held.enterprise_id, self.workflow_key, self.held.transaction_id)
+        return Sender(self.held.enterprise_id, self.workflow_key, self.held.transaction_id)
 
     def event(self) -> Event:
         """Spell the trigger, to each recipient once."""
@@ -155,11 +155,13 @@ class Trigger:
         """
         if time.monotonic() >= ends:
             # Giving it back would make it due at once, and it would take as long again, for ever.
-            fault = Fault(Unfinished.code, "delivery: to validate and render took as long as a call may last")
+            fault = ErrorDetails(
+                Unfinished.code, "delivery: to validate and render took as long as a call may last"
+            )
             return [Verdict(Ending.FAILED, one.held, fault) for one in ready]
         waits = [(one, self.breaker.wait(one.source)) for one in ready]
         verdicts = [
-            Verdict(Ending.FAILED, one.held, Fault.of(WorkflowTripped()), turned_away=wait)
+            Verdict(Ending.FAILED, one.held, ErrorDetails.of(WorkflowTripped()), turned_away=wait)
             for one, wait in waits
             if wait
         ]
@@ -201,7 +203,7 @@ class Trigger:
         if refused:
             numbers = tuple(sorted(refused))
             told = f"Novu: rejects the chunks {', '.join(map(str, numbers))}"
-            return Verdict(Ending.DEAD, held, Fault(NovuRejected.code, told, numbers))
+            return Verdict(Ending.DEAD, held, ErrorDetails(NovuRejected.code, told, numbers))
         return Verdict(Ending.SENT, held)
 
     async def _chunk(self, held: Held, event: Event, chunk: Chunk, ends: float) -> tuple[Verdict, float]:
@@ -258,12 +260,14 @@ def _verdict(held: Held, outcome: Outcome) -> Verdict:
         case Accepted():
             return Verdict(Ending.SENT, held)
         case Refused(error=NovuRejected() as error):
-            return Verdict(Ending.DEAD, held, Fault.of(error), refused=True)
+            return Verdict(Ending.DEAD, held, ErrorDetails.of(error), refused=True)
         case Refused(error=error):
             unsure = isinstance(error, NovuUnavailable) and error.unsure
-            return Verdict(Ending.RELEASED, held, Fault.of(error), refused=error.answered, unknown=unsure)
+            return Verdict(
+                Ending.RELEASED, held, ErrorDetails.of(error), refused=error.answered, unknown=unsure
+            )
         case Unknown(error=error):
-            return Verdict(Ending.UNKNOWN, held, Fault.of(error), refused=error.answered, unknown=True)
+            return Verdict(Ending.UNKNOWN, held, ErrorDetails.of(error), refused=error.answered, unknown=True)
 
 
 def _word(verdict: Verdict) -> Literal["accepted", "refused", "unknown"] | None:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import jsonschema_rs
 
-from xnovu_poller.errors import Poison, ValidationError, WorkflowNotFound
+from xnovu_poller.errors import PayloadInvalid, Poison, WorkflowNotFound
 from xnovu_poller.lifecycle import MAX_LAPSES, PublishStatus
 from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.notifications.hold import Held
@@ -45,17 +45,17 @@ class Schemas:
         """Compare a payload with its workflow's schema.
 
         Raises:
-            ValidationError: it breaks a rule, or the schema is none. Path and rule, never the value.
+            PayloadInvalid: it breaks a rule, or the schema is none. Path and rule, never the value.
         """
         if workflow.schema is None:
             return
         self._source = workflow.schema
         compiled = self._compiled(workflow.id, workflow.version)
         if isinstance(compiled, str):
-            raise ValidationError("$", compiled)
+            raise PayloadInvalid("$", compiled)
         validator, parts = compiled
         if parts * len(json.dumps(payload)) > MOST_CHECKS:
-            raise ValidationError("$", "too large for its payload_schema")
+            raise PayloadInvalid("$", "too large for its payload_schema")
         fault = _fault(validator, workflow.schema, payload)
         if fault is not None:
             raise fault
@@ -144,7 +144,7 @@ def usable(held: Held, workflow: Workflow | None) -> Workflow:
     Raises:
         Poison: sending it has killed its process too often.
         WorkflowNotFound: there is none, it is another enterprise's, unpublished or deactivated.
-        ValidationError: nobody can read what the producer wrote.
+        PayloadInvalid: nobody can read what the producer wrote.
     """
     if held.lapses > MAX_LAPSES:
         raise Poison(held.lapses)
@@ -156,21 +156,21 @@ def usable(held: Held, workflow: Workflow | None) -> Workflow:
     if workflow.deactivated:
         raise WorkflowNotFound(workflow.key, "is deactivated")
     if isinstance(held.payload, Unreadable) or isinstance(held.overrides, Unreadable):
-        raise ValidationError("$", "readable JSON")
+        raise PayloadInvalid("$", "readable JSON")
     return workflow
 
 
 def _fault(
     compiled: jsonschema_rs.Validator, schema: dict[str, Any], payload: dict[str, Any]
-) -> ValidationError | None:
+) -> PayloadInvalid | None:
     """Find the first broken rule; the sentence is ours, for the library's quotes the value."""
     try:
         compiled.validate(payload)
     except jsonschema_rs.ValidationError as found:
         rule = str(found.schema_path[-1]) if found.schema_path else "false"
-        return ValidationError(_path(found, schema), rule)
+        return PayloadInvalid(_path(found, schema), rule)
     except ValueError:
-        return ValidationError("$", "nesting")
+        return PayloadInvalid("$", "nesting")
     return None
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from xnovu_poller import metrics
 from xnovu_poller.delivery.trigger import Ending, Verdict, slices
 from xnovu_poller.errors import NovuError, NovuRejected
-from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Fault
+from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, ErrorDetails
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_chunk, by_hold
@@ -32,9 +32,9 @@ async def withdraw(engine: Engine, novu: Novu, held: Held) -> Verdict:
         for transaction_id in sent:
             await novu.cancel(transaction_id)
     except NovuRejected as error:
-        return Verdict(Ending.FAILED, held, Fault.of(error))
+        return Verdict(Ending.FAILED, held, ErrorDetails.of(error))
     except NovuError as error:
-        return Verdict(Ending.FAILED, held, Fault.of(error), turned_away=_ASKED_AGAIN)
+        return Verdict(Ending.FAILED, held, ErrorDetails.of(error), turned_away=_ASKED_AGAIN)
     reason = "expired" if held.expired and not held.withdrawn else "retracted"
     moved = await by_hold.retracted(engine, [held.hold], reason=reason, certain=certain)
     (metrics.EXPIRED if reason == "expired" else metrics.RETRACTED).inc(len(moved))

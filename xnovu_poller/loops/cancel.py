@@ -23,7 +23,7 @@ CANCELS_UNDER_WAY = 2
 """The triggers share the connections: a Novu that hangs on cancels is not to hold them all."""
 
 
-class Cancel:
+class Canceller:
     """Asks Novu to cancel SENT notifications that their producer has withdrawn.
 
     Guarantee: at least once; to cancel twice changes nothing.
@@ -62,7 +62,7 @@ class Cancel:
         limit = self._gate.allowance(CANCELLED_AT_ONCE)
         if limit == 0:
             return self.interval
-        found = await reads.withdrawn(self._engine, limit, self._put_off)
+        found = await reads.read_withdrawn(self._engine, limit, self._put_off)
         said = await asyncio.gather(*map(self._ask, found))
         answers = {one.notification_id: word for one, word in zip(found, said, strict=True) if word}
         if answers:

@@ -1,4 +1,4 @@
-"""The alarm: a timer to the nearest set time, so that what is scheduled need not wait for the poll."""
+"""The timer of scheduled notifications: it fires at the nearest time, so that they do not wait for the poll."""
 
 import asyncio
 import math
@@ -8,99 +8,93 @@ from datetime import timedelta
 
 from xnovu_poller import log
 from xnovu_poller.errors import StoreUnavailable
-from xnovu_poller.lifecycle import seconds
+from xnovu_poller.pacing import wait_for_event
 
 _log = log.get(__name__)
 
 LONGEST_SECONDS = 60.0
-"""Then it looks again, though nothing was said: the database says at once only what is due within two minutes."""
+"""Look again after this long even without a notification: the database notifies only of rows due within two minutes."""
 
 LEAST_SECONDS = 0.1
-"""Between two looks: where a row comes due each millisecond, one turn takes many."""
+"""Between two looks: where a row comes due every millisecond, one turn takes many."""
 
 BLIND_SECONDS = 5.0
-"""After a look without an answer."""
+"""After a look that got no answer."""
 
-_BEHIND_SECONDS = 0.005
-"""So long after the set time it rings: the claim is to find it passed."""
+_MARGIN_SECONDS = 0.005
+"""The timer fires this long after the time, so that the claim finds it passed."""
 
-NextDue = Callable[[], Awaitable[timedelta | None]]
-"""Says by the database's clock how far ahead the nearest set time is; None where none is. What has passed is not told."""
+TimeToNextDue = Callable[[], Awaitable[timedelta | None]]
+"""Returns how far ahead the nearest time is, by the database's clock; None if there is none. Past times do not count."""
 
 
-class Alarm:
-    """Rings when the nearest set time has come; polling stays the truth.
+class DueTimer:
+    """Fires when the nearest time of a scheduled notification has come; polling stays the truth.
 
-    Each look tells of the future alone, so whatever passed since the one before is rung for after it: between
-    two looks nothing comes due unheard. A row that is due and cannot be claimed is no longer its business, but
-    the loop's, which looks again by itself.
+    A look sees only the future, so the timer fires for whatever passed since the look before: nothing comes due
+    unnoticed between two looks. A row that is due but cannot be claimed is the loop's business, which looks again by
+    itself.
 
     Args:
-        next_due: says how far ahead the nearest set time is.
-        ring: turns the scheduled loop.
+        time_to_next_due: asks the database.
+        fire: turns the scheduled loop.
     """
 
-    def __init__(self, next_due: NextDue, ring: Callable[[], Awaitable[None]]) -> None:
-        self._next_due = next_due
-        self._ring = ring
-        self._told = asyncio.Event()
+    def __init__(self, time_to_next_due: TimeToNextDue, fire: Callable[[], Awaitable[None]]) -> None:
+        self._time_to_next_due = time_to_next_due
+        self._fire = fire
+        self._asked = asyncio.Event()
         self._blind = False
-        # Before the first look anything may have passed.
+        # Anything may have passed before the first look.
         self._due_at = -math.inf
 
     def look(self) -> None:
-        """Look again: a time may have been set, moved or taken back."""
-        self._told.set()
+        """Look again: a time may have been set, moved or withdrawn."""
+        self._asked.set()
 
     async def run(self) -> None:
-        """Look and ring for ever."""
+        """Look and fire for ever."""
         while True:
-            self._told.clear()
+            self._asked.clear()
             again_at = await self._look()
             await asyncio.sleep(LEAST_SECONDS)
-            if await self._told_before(again_at):
-                # Behind the turns for which the same word calls, and once for many words.
+            if await wait_for_event(self._asked, again_at - time.monotonic()):
+                # Let the turns that the same notification woke go first, and look once for many notifications.
                 await asyncio.sleep(LEAST_SECONDS)
 
     def status(self) -> dict[str, float | None]:
-        """Tell how far ahead the nearest set time is, for /status."""
+        """Describe how far ahead the nearest time is, for /status."""
         known = math.isfinite(self._due_at) and not self._blind
         return {"next_due_in_seconds": round(max(self._due_at - time.monotonic(), 0), 1) if known else None}
 
-    async def _told_before(self, deadline: float) -> bool:
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                return await self._told.wait()
-        except TimeoutError:
-            return False
-
     async def _look(self) -> float:
-        """Ask for the nearest set time, and ring if the one that was known may have passed.
+        """Ask for the nearest time, and fire if the time known so far may have passed.
 
         Returns:
-            When to look again, by the clock that only counts on.
+            When to look again, by `time.monotonic`.
         """
         asked = time.monotonic()
         try:
-            ahead = await self._next_due()
+            ahead = await self._time_to_next_due()
         except StoreUnavailable as error:
-            self._see_nothing(str(error))
-            return asked + BLIND_SECONDS
-        except Exception as error:  # noqa: BLE001 - the edge of a loop: a bug in one look is not to end the others
-            self._see_nothing(f"a bug: {type(error).__name__}", at=log.trace(error))
-            return asked + BLIND_SECONDS
+            if not self._blind:
+                _log.warning("due timer is blind", reason=str(error))
+            return self._see_nothing(asked)
+        except Exception as error:  # noqa: BLE001 - a bug in one look must not end the others
+            if not self._blind:
+                log.bug(_log, "due timer is blind", error)
+            return self._see_nothing(asked)
         answered = time.monotonic()
         passed = answered >= self._due_at
         self._blind = False
-        self._due_at = math.inf if ahead is None else asked + seconds(ahead)
+        self._due_at = math.inf if ahead is None else asked + ahead.total_seconds()
         if passed:
-            await self._ring()
+            await self._fire()
         if ahead is None:
             return answered + LONGEST_SECONDS
-        return answered + min(seconds(ahead) + _BEHIND_SECONDS, LONGEST_SECONDS)
+        return answered + min(ahead.total_seconds() + _MARGIN_SECONDS, LONGEST_SECONDS)
 
-    def _see_nothing(self, reason: str, **told: object) -> None:
-        """Tell once why there is no answer; whatever passes meanwhile is rung for after the next one."""
-        if not self._blind:
-            _log.warning("alarm is blind", reason=reason, **told)
+    def _see_nothing(self, asked: float) -> float:
+        """Remember that anything may pass until the next answer; return when to look again."""
         self._blind, self._due_at = True, -math.inf
+        return asked + BLIND_SECONDS

@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Any
 
 from xnovu_poller.errors import NovuRejected
-from xnovu_poller.lifecycle import Source
+from xnovu_poller.lifecycle import Sender
 
 EVENT_BYTES = 524_288
-"""The largest event Novu takes, attachments not counted. Source: Novu, "Trigger event"."""
+"""The largest event Novu takes, attachments not counted. Sender: Novu, "Trigger event"."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Event:
     overrides: Mapping[str, Any] | None
     transaction_id: str
     refusals: int
-    source: Source
+    source: Sender
 
     def body(self) -> bytes:
         """Write the request's body, byte-identical each time.

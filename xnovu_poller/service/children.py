@@ -1,4 +1,4 @@
-"""Further processes that execute only: Python carries out workflow tasks on one core a process."""
+"""Further processes beside the worker: Python runs workflow tasks on only one core per process."""
 
 import asyncio
 import sys
@@ -11,8 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from xnovu_poller import log, metrics
-from xnovu_poller.lifecycle import seconds
-from xnovu_poller.service.parts import unless
+from xnovu_poller.pacing import unless_stopped
 from xnovu_poller.settings import child_environment
 
 _log = log.get(__name__)
@@ -21,16 +20,16 @@ COMMAND = (sys.executable, "-m", "xnovu_poller", "worker", "execute")
 """What a child runs: it stops when its standard input ends."""
 
 
-class Executors:
-    """Keeps child processes that carry out workflows beside us.
+class ChildProcesses:
+    """Keeps executor processes running beside the worker.
 
-    Guarantee: a child ends when it is asked to, and when we die, SIGKILL included: each holds one end of
-    a pipe whose other end is ours.
+    Guarantee: a child ends when asked to, and also when the worker dies, even by SIGKILL: each child reads a pipe
+    whose other end the worker holds.
 
     Args:
-        count: how many; none is a fair answer.
-        patience: a child that has not ended so long after a stop is killed; its work is rescued.
-        pause: between the unexpected end of a child and its successor.
+        count: number of children; may be 0.
+        patience: a child that has not ended this long after a stop is killed; its notifications are rescued.
+        pause: between the unexpected end of a child and its restart.
     """
 
     def __init__(self, count: int, *, patience: timedelta, pause: timedelta = timedelta(seconds=2)) -> None:
@@ -42,66 +41,66 @@ class Executors:
         self._environment: dict[str, str] = {}
 
     @contextmanager
-    def counting(self) -> Iterator[metrics.Counts]:
-        """Give our metrics, with those of the children added."""
+    def combined_metrics(self) -> Iterator[metrics.Source]:
+        """Yield what /metrics shows: this process's metrics, plus those of the children."""
         if not self._children:
             yield metrics.REGISTRY
             return
         with TemporaryDirectory(prefix="xnovu-metrics-") as folder:
             self._environment = {metrics.FOLDER_VARIABLE: folder}
-            yield metrics.Whole(Path(folder))
+            yield metrics.CombinedMetrics(Path(folder))
 
     async def run(self) -> None:
         """Keep the children alive until `stop`."""
         async with asyncio.TaskGroup() as tasks:
-            for place in range(len(self._children)):
-                tasks.create_task(self._keep(place), name=f"executor-{place + 2}")
+            for index in range(len(self._children)):
+                tasks.create_task(self._keep(index), name=f"executor-{index + 2}")
             await self._stopping.wait()
 
     def stop(self) -> None:
-        """Let every child end what is under way; `run` returns when all are gone."""
+        """Let every child finish what is running; `run` returns when all have ended."""
         self._stopping.set()
 
     @property
     def complete(self) -> bool:
-        """Whether every child lives."""
+        """Whether every child is alive."""
         return None not in self._children
 
     def status(self) -> dict[str, Any]:
-        """Tell which children live, for /status."""
+        """Describe the children for /status."""
         return {
             "wanted": len(self._children),
             "pids": [child.pid for child in self._children if child is not None],
             "restarts": self._restarts,
         }
 
-    async def _keep(self, place: int) -> None:
+    async def _keep(self, index: int) -> None:
         """Keep one child alive."""
         while not self._stopping.is_set():
             child = await asyncio.create_subprocess_exec(
                 *COMMAND,
                 stdin=PIPE,
                 env=child_environment(**self._environment),
-                start_new_session=True,  # Ctrl-C is for us; the children are then stopped in order
+                start_new_session=True,  # Ctrl-C is for the worker, which then stops the children in order
             )
-            self._children[place] = child
+            self._children[index] = child
             try:
-                await unless(self._stopping, child.wait())
+                await unless_stopped(self._stopping, child.wait())
                 if self._stopping.is_set():
                     await self._end(child)
                     return
             finally:
-                self._children[place] = None
+                self._children[index] = None
             _log.warning("executor ended by itself", pid=child.pid, exit_code=child.returncode)
             self._restarts += 1
-            await unless(self._stopping, asyncio.sleep(seconds(self._pause)))
+            await unless_stopped(self._stopping, asyncio.sleep(self._pause.total_seconds()))
 
     async def _end(self, child: Process) -> None:
-        """Close the pipe, which stops the child, and see it gone."""
-        assert child.stdin  # noqa: S101 - it was given PIPE
+        """Close the pipe, which stops the child, and wait until it has ended."""
+        assert child.stdin  # noqa: S101 - it was started with PIPE
         child.stdin.close()
         try:
-            async with asyncio.timeout(seconds(self._patience)):
+            async with asyncio.timeout(self._patience.total_seconds()):
                 await child.wait()
         except TimeoutError:
             _log.warning("executor killed", pid=child.pid)

@@ -1,4 +1,4 @@
-"""The deployment's chores as this replica sees them: whether they are done, and how the last ones went."""
+"""The health of the deployment's chores: whether they run, and how the last ones went."""
 
 import time
 from collections.abc import Sequence
@@ -6,75 +6,72 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from xnovu_poller.errors import ScheduleMissing
-from xnovu_poller.lifecycle import seconds
+from xnovu_poller.lifecycle import ChoreName
 from xnovu_poller.store import chores
 from xnovu_poller.store.chores import Chore
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.temporal.chores.keeper import Conductor
-from xnovu_poller.temporal.chores.schedule import Conducted, Orchestra
-from xnovu_poller.temporal.contract import CHORES
-from xnovu_poller.web.server import ProbeAnswer
+from xnovu_poller.temporal.chores.keeper import ChoreKeeper
+from xnovu_poller.temporal.chores.schedule import ChoreSchedule, ChoreScheduleState
+from xnovu_poller.web.health import ProbeAnswer
 
 LATE_INTERVALS = 5
 LATE_AT_LEAST = timedelta(minutes=2)
-"""Rules that were not compared for so long, and so many intervals, are told at /health."""
-
-_RULES = CHORES[0]
+"""/health is degraded if the rules were not reconciled for this many intervals, and for at least this long."""
 
 
-class Orchestration:
-    """Looks after the orchestration for /health and /status; what is wrong there keeps nobody from delivering.
+class ChoreHealth:
+    """Watches the chores for /health and /status; a fault there never stops deliveries.
 
     Args:
-        engine: where the chores write how they went.
-        orchestra: where the schedule stands.
-        conductor: ensures it.
+        engine: where chores record how they went.
+        schedule: of the chores, in Temporal.
+        keeper: ensures the schedule.
         every: the schedule's interval.
     """
 
     def __init__(
-        self, engine: Engine, orchestra: Orchestra, conductor: Conductor, *, every: timedelta
+        self, engine: Engine, schedule: ChoreSchedule, keeper: ChoreKeeper, *, every: timedelta
     ) -> None:
         self._engine = engine
-        self._orchestra = orchestra
-        self._conductor = conductor
+        self._schedule = schedule
+        self._keeper = keeper
         self._late_after = max(LATE_INTERVALS * every, LATE_AT_LEAST)
-        self._state: Conducted | None = None
+        self._state: ChoreScheduleState | None = None
         self._chores: Sequence[Chore] = ()
-        self._compared_at: datetime | None = None
-        # By our own clock, and counted from the start: two clocks are never compared.
-        self._news_at = time.monotonic()
+        self._reconciled_at: datetime | None = None
+        # Measured by this process's own clock from its start: never compare two clocks.
+        self._changed_at = time.monotonic()
 
     async def probe(self) -> ProbeAnswer:
-        """Ask both how it goes; if there is no such schedule any more, have it made again.
+        """Ask PostgreSQL and Temporal how the chores go; if their schedule is gone, have it created again.
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
-            HandoffError: Temporal does not, or there is no such schedule.
+            TemporalError: Temporal does not answer, or the schedule does not exist.
         """
-        if self._conductor.fault is not None:
-            return ProbeAnswer("degraded", self._conductor.fault)
-        if not self._conductor.ensured:
-            return ProbeAnswer("healthy", "not made yet")
-        self._chores = await chores.noted(self._engine)
+        if self._keeper.fault is not None:
+            return ProbeAnswer("degraded", self._keeper.fault)
+        if not self._keeper.is_ensured:
+            return ProbeAnswer("healthy", "not scheduled yet")
+        self._chores = await chores.read_all(self._engine)
         try:
-            self._state = await self._orchestra.state()
+            self._state = await self._schedule.read_state()
         except ScheduleMissing:
-            # Somebody has deleted it: whoever rings for it finds that out, and makes it again.
-            self._conductor.ring()
+            # A person has deleted it. The keeper notices when it requests a run, and creates it again.
+            self._keeper.request_run()
             raise
-        return self._answer(self._state)
+        return self._judge(self._state)
 
     def status(self) -> dict[str, Any]:
-        """Tell how it stood when it was last asked, for /status."""
+        """Describe the chores for /status, as of the last probe."""
         state = self._state
         return {
-            "schedule": self._orchestra.schedule,
+            "schedule": self._schedule.id,
             "paused": None if state is None else state.paused,
             "note": None if state is None else state.note,
             "next_at": None if state is None else _iso(state.next_at),
             "last_at": None if state is None else _iso(state.last_at),
-            "chores": {
+            "last_runs": {
                 chore.name: {
                     "finished_at": _iso(chore.finished_at),
                     "took_ms": round(chore.took / timedelta(milliseconds=1)),
@@ -85,17 +82,17 @@ class Orchestration:
             },
         }
 
-    def _answer(self, state: Conducted) -> ProbeAnswer:
-        rules = next((chore for chore in self._chores if chore.name == _RULES), None)
+    def _judge(self, state: ChoreScheduleState) -> ProbeAnswer:
+        rules = next((chore for chore in self._chores if chore.name == ChoreName.RULES), None)
         if state.paused:
-            self._news_at = time.monotonic()
-            return ProbeAnswer("degraded", "orchestration: paused by a person; rules are not followed")
-        if rules is not None and rules.finished_at != self._compared_at:
-            self._compared_at, self._news_at = rules.finished_at, time.monotonic()
-        if time.monotonic() - self._news_at > seconds(self._late_after):
-            return ProbeAnswer("degraded", f"orchestration: no word of {_RULES} for {self._late_after}")
+            self._changed_at = time.monotonic()
+            return ProbeAnswer("degraded", "chores: paused by a person; schedules do not follow the rules")
+        if rules is not None and rules.finished_at != self._reconciled_at:
+            self._reconciled_at, self._changed_at = rules.finished_at, time.monotonic()
+        if time.monotonic() - self._changed_at > self._late_after.total_seconds():
+            return ProbeAnswer("degraded", f"chores: rules were not reconciled for {self._late_after}")
         if rules is not None and rules.error is not None:
-            return ProbeAnswer("degraded", f"{_RULES}: {rules.error}")
+            return ProbeAnswer("degraded", f"chores: rules: {rules.error}")
         return ProbeAnswer("healthy")
 
 

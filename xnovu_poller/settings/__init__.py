@@ -1,6 +1,6 @@
 """What the environment says, read once."""
 
-from xnovu_poller.settings.environment import child_environment, load, load_database, load_temporal, strangers
+from xnovu_poller.settings.environment import child_environment, load, load_database, load_temporal, misspelt
 from xnovu_poller.settings.handbook import Row, table
 from xnovu_poller.settings.model import DatabaseSettings, Settings, TemporalSettings
 
@@ -13,6 +13,6 @@ __all__ = [
     "load",
     "load_database",
     "load_temporal",
-    "strangers",
+    "misspelt",
     "table",
 ]

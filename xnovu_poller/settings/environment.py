@@ -61,7 +61,7 @@ def _faults(error: ValidationError) -> Iterator[str]:
         yield f"{str(fault['loc'][0]).upper()}: {rule}"
 
 
-def strangers() -> tuple[str, ...]:
+def misspelt() -> tuple[str, ...]:
     """Name the variables of this environment that look like a misspelt setting of ours."""
     ours = {row.variable for row in table()} | {"DAEMON_ENTERPRISE_IDS"}
     near = ((name, get_close_matches(name, ours, n=1, cutoff=0.85)) for name in sorted(_ENVIRONMENT))

@@ -12,9 +12,9 @@ from sqlalchemy.schema import CreateIndex
 
 from xnovu_poller.lifecycle import seconds
 from xnovu_poller.models import Base
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.reads import backlog
-from xnovu_poller.store.statistics import waits
+from xnovu_poller.store.statistics import oldest_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ async def examine(
         StoreUnavailable: PostgreSQL does not answer.
     """
     found: list[Finding] = []
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         for code, (statement, values) in _questions(bounds).items():
             found += [Finding(code, sentence) for sentence in await connection.scalars(statement, values)]
         asked = clock()
@@ -83,7 +83,7 @@ async def _unclaimed(engine: Engine, bounds: Bounds) -> list[Finding]:
     """Find that rows are due for long, and nothing is in flight."""
     if (await backlog(engine))["in_flight"]:
         return []
-    waited = await waits(engine, limited=False)
+    waited = await oldest_due(engine, limited=False)
     return [
         Finding("due_unclaimed", _UNCLAIMED.format(loop, span // timedelta(minutes=1)))
         for loop, span in waited.items()

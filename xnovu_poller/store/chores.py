@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from xnovu_poller.lifecycle import seconds
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.engine import Engine, acquire
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Chore:
     error: str | None
 
 
-async def note(
+async def record(
     engine: Engine, name: str, took: timedelta, report: Mapping[str, Any] | None, error: str | None = None
 ) -> None:
     """Write how a chore went, in the place of what was written the last time.
@@ -52,17 +52,17 @@ async def note(
         "report": None if report is None else json.dumps(report),
         "error": error,
     }
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         await connection.execute(_NOTE, values)
 
 
-async def noted(engine: Engine) -> list[Chore]:
+async def read_all(engine: Engine) -> list[Chore]:
     """Read how each chore went, by name.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = await connection.execute(_NOTED)
         return [
             Chore(row.name, row.finished_at, timedelta(milliseconds=row.took_ms), row.report, row.error)
@@ -70,13 +70,13 @@ async def noted(engine: Engine) -> list[Chore]:
         ]
 
 
-async def fresh(engine: Engine, name: str, within: timedelta) -> bool:
+async def is_fresh(engine: Engine, name: str, within: timedelta) -> bool:
     """Say whether a chore was begun so lately, by the database's clock, and did not fail.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         return (await connection.execute(_FRESH, {"name": name, "within": seconds(within)})).rowcount > 0
 
 

@@ -89,12 +89,12 @@ def connect(url: str, *, part: str, size: int = 10) -> Engine:
             "tcp_user_timeout": 20_000,
         },
     )
-    event.listen(engine.sync_engine, "checkout", _ask_role)
+    event.listen(engine.sync_engine, "checkout", _check_role)
     return engine
 
 
 @asynccontextmanager
-async def reach(engine: Engine, *, bounded: bool = True) -> AsyncIterator[AsyncConnection]:
+async def acquire(engine: Engine, *, bounded: bool = True) -> AsyncIterator[AsyncConnection]:
     """Lend a connection.
 
     Args:
@@ -136,7 +136,7 @@ def _given_options(url: URL) -> str:
     return given if isinstance(given, str) else " ".join(given)
 
 
-def _ask_role(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+def _check_role(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
     """Prove that the connection lives and still has the worker's role; else the pool makes another.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whose database this is: its deployment, the signs that it is a copy, and a copy's two ways to go on."""
+"""Whose database this is: its read_deployment, the signs that it is a copy, and a copy's two ways to go on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from xnovu_poller.errors import DeploymentDisputed, StoreError
-from xnovu_poller.lifecycle import Work
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.lifecycle import Attempt
+from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.arrow import BACK, LET_GO
 
 WORKER = "worker"
@@ -31,7 +31,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What became of a copy that is now a deployment of its own.
+    """What became of a copy that is now a read_deployment of its own.
 
     Attributes:
         former: the id that is the original's alone now.
@@ -46,14 +46,14 @@ class Renewal:
     taken_back: int
 
 
-async def deployment(engine: Engine) -> Deployment:
+async def read_deployment(engine: Engine) -> Deployment:
     """Tell whose database this is; one that came from elsewhere without notifications and rules mints an id first.
 
     Raises:
         DeploymentDisputed: it came from elsewhere, and holds notifications, or rules that would fire beside the original's.
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         await connection.execute(_MINT)
         found = (await connection.execute(_WHOSE)).one()
     if found.elsewhere:
@@ -61,8 +61,8 @@ async def deployment(engine: Engine) -> Deployment:
     return Deployment(found.id, found.known_since)
 
 
-async def prove(engine: Engine, whose: Deployment, newest: Sequence[Work]) -> None:
-    """See that Temporal has run nothing for this deployment that its database does not know of.
+async def verify_origin(engine: Engine, whose: Deployment, newest: Sequence[Attempt]) -> None:
+    """See that Temporal has run nothing for this read_deployment that its database does not know of.
 
     Each claim is committed before its workflow is started, and neither an attempt nor the sequence of the
     ids ever falls: what retention deleted, what was claimed again, rescued or released is known here.
@@ -80,7 +80,7 @@ async def prove(engine: Engine, whose: Deployment, newest: Sequence[Work]) -> No
         "ids": [work.notification_id for work in newest],
         "attempts": [work.attempt for work in newest],
     }
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         unknown = (await connection.execute(_UNKNOWN_HERE, values)).one_or_none()
     if unknown is not None:
         raise DeploymentDisputed(
@@ -90,7 +90,7 @@ async def prove(engine: Engine, whose: Deployment, newest: Sequence[Work]) -> No
 
 
 async def new_deployment(engine: Engine) -> Renewal:
-    """Make a copy a deployment of its own, in one transaction.
+    """Make a copy a read_deployment of its own, in one transaction.
 
     What is not SENT gets a new transaction id: the original may send it under the old one, and Novu would
     drop whichever comes second. To Novu the new ones are unknown, so the counters that stand for what it
@@ -102,7 +102,7 @@ async def new_deployment(engine: Engine) -> Renewal:
         StoreUnavailable: PostgreSQL does not answer; nothing was changed unless the answer to the commit
             was lost.
     """
-    async with reach(engine, bounded=False) as connection:
+    async with acquire(engine, bounded=False) as connection:
         transacting = await connection.execution_options(isolation_level="READ COMMITTED")
         async with transacting.begin():
             for statement in _ALONE:
@@ -121,12 +121,12 @@ async def new_deployment(engine: Engine) -> Renewal:
 
 
 async def keep_deployment(engine: Engine) -> Deployment:
-    """Let the deployment live in this database from now on: the original is no more.
+    """Let the read_deployment live in this database from now on: the original is no more.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         found = (await connection.execute(_KEEP)).one()
     return Deployment(found.id, found.known_since)
 
@@ -138,14 +138,14 @@ _HERE = """(
 ) AS here"""
 
 _MINT = text(f"""
-UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database, known_since = NULL
+UPDATE notify.read_deployment SET id = gen_random_uuid(), database = here.database, known_since = NULL
 FROM {_HERE}
-WHERE deployment.database <> here.database AND NOT EXISTS (SELECT FROM notify.ent_notification)
+WHERE read_deployment.database <> here.database AND NOT EXISTS (SELECT FROM notify.ent_notification)
     AND NOT EXISTS (SELECT FROM notify.ent_notification_rule)""")  # noqa: S608 - built of this module's constants
 
 _WHOSE = text(f"""
-SELECT id, known_since, deployment.database <> here.database AS elsewhere
-FROM notify.deployment, {_HERE}""")  # noqa: S608 - built of this module's constants
+SELECT id, known_since, read_deployment.database <> here.database AS elsewhere
+FROM notify.read_deployment, {_HERE}""")  # noqa: S608 - built of this module's constants
 
 _UNKNOWN_HERE = text("""
 SELECT asked.id, asked.attempt
@@ -163,12 +163,12 @@ _WORKERS = text("""
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :worker""")
 
 _NEW = text(f"""
-UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database, known_since = now(), created_at = now()
-FROM {_HERE}, (SELECT id FROM notify.deployment) AS former
-RETURNING former.id AS former, deployment.id""")  # noqa: S608 - built of this module's constants
+UPDATE notify.read_deployment SET id = gen_random_uuid(), database = here.database, known_since = now(), created_at = now()
+FROM {_HERE}, (SELECT id FROM notify.read_deployment) AS former
+RETURNING former.id AS former, read_deployment.id""")  # noqa: S608 - built of this module's constants
 
 _KEEP = text(f"""
-UPDATE notify.deployment SET database = here.database, known_since = now() FROM {_HERE}
+UPDATE notify.read_deployment SET database = here.database, known_since = now() FROM {_HERE}
 RETURNING id, known_since""")  # noqa: S608 - built of this module's constants
 
 # DEAD and RETRACTED rows may be revived: they get another id, and keep what they tell.

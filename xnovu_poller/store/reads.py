@@ -1,4 +1,4 @@
-"""Questions without effect: workflows, templates, lapsed leases, and how much is waiting."""
+"""Questions without effect: workflows, templates, read_lapsed leases, and how much is waiting."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from xnovu_poller.lifecycle import Channel, PublishStatus, Work, WorkflowType
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.lifecycle import Attempt, Channel, PublishStatus, WorkflowType
+from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
 COUNTED_AT_MOST = 10_000
@@ -43,7 +43,7 @@ class Template:
     defaults: dict[str, Any]
 
 
-Wish = tuple[str, str, Channel]
+TemplateKey = tuple[str, str, Channel]
 """Enterprise, template key and channel."""
 
 
@@ -57,7 +57,7 @@ class Lapsed:
         sending: whether a send was begun that nobody has recorded.
     """
 
-    work: Work
+    work: Attempt
     temporal_workflow_id: str
     sending: bool
 
@@ -68,7 +68,7 @@ async def workflows(engine: Engine, ids: Collection[int]) -> dict[int, Workflow]
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = await connection.execute(_WORKFLOWS, {"ids": list(ids)})
         return {
             row.id: Workflow(
@@ -87,7 +87,7 @@ async def workflows(engine: Engine, ids: Collection[int]) -> dict[int, Workflow]
         }
 
 
-async def templates(engine: Engine, wishes: Collection[Wish]) -> dict[Wish, Template]:
+async def templates(engine: Engine, wishes: Collection[TemplateKey]) -> dict[TemplateKey, Template]:
     """Read the published templates that are wished for; those that there are none of are left out.
 
     Raises:
@@ -98,7 +98,7 @@ async def templates(engine: Engine, wishes: Collection[Wish]) -> dict[Wish, Temp
         "keys": [wish[1] for wish in wishes],
         "channels": [wish[2].value for wish in wishes],
     }
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = await connection.execute(_TEMPLATES, values)
         return {
             (row.enterprise_id, row.key, Channel(row.channel)): Template(
@@ -113,27 +113,27 @@ async def templates(engine: Engine, wishes: Collection[Wish]) -> dict[Wish, Temp
         }
 
 
-async def lapsed(engine: Engine, limit: int) -> Sequence[Lapsed]:
-    """Read the rows whose lease has run out, the longest lapsed first.
+async def read_lapsed(engine: Engine, limit: int) -> Sequence[Lapsed]:
+    """Read the rows whose lease has run out, the longest read_lapsed first.
 
     A row with a live send is left out: its sender may still record it.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = await connection.execute(_LAPSED, {"limit": limit})
-        return [Lapsed(Work(row.id, row.attempt), row.temporal_workflow_id, row.sending) for row in rows]
+        return [Lapsed(Attempt(row.id, row.attempt), row.temporal_workflow_id, row.sending) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """A SENT notification whose producer has withdrawn it since.
+    """A SENT notification whose producer has read_withdrawn it since.
 
     Attributes:
         notification_id: the row.
         transaction_ids: what Novu accepted of it: one, or one for each chunk.
-        old: it was withdrawn more than an hour ago, and Novu has given no answer yet.
+        old: it was read_withdrawn more than an hour ago, and Novu has given no answer yet.
     """
 
     notification_id: int
@@ -141,8 +141,8 @@ class Withdrawn:
     old: bool
 
 
-async def withdrawn(engine: Engine, limit: int, put_off: Collection[int]) -> list[Withdrawn]:
-    """Read the SENT notifications that are withdrawn and not yet cancelled at Novu: the longest of each enterprise first.
+async def read_withdrawn(engine: Engine, limit: int, put_off: Collection[int]) -> list[Withdrawn]:
+    """Read the SENT notifications that are read_withdrawn and not yet cancelled at Novu: the longest of each enterprise first.
 
     Args:
         engine: where the rows are.
@@ -152,7 +152,7 @@ async def withdrawn(engine: Engine, limit: int, put_off: Collection[int]) -> lis
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = await connection.execute(_WITHDRAWN, {"limit": limit, "put_off": list(put_off)})
         return [Withdrawn(row.id, row.transaction_ids, row.old) for row in rows]
 
@@ -163,22 +163,22 @@ async def backlog(engine: Engine) -> dict[str, int]:
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         return dict((await connection.execute(_BACKLOG)).mappings().one())
 
 
-async def next_due(engine: Engine) -> timedelta | None:
+async def time_to_next_due(engine: Engine) -> timedelta | None:
     """Tell how long it is until the next scheduled notification comes due; None if none is to come.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         ahead = await connection.scalar(_NEXT_DUE)
     return None if ahead is None else timedelta(seconds=float(ahead))
 
 
-async def held_back(
+async def is_held_back(
     engine: Engine, due: Due, max_in_flight: int, enterprises: Collection[str] | None
 ) -> bool:
     """Tell whether rows may be due that a claim left: the deployment is full, or an enterprise at its limit.
@@ -193,17 +193,17 @@ async def held_back(
         StoreUnavailable: PostgreSQL does not answer.
     """
     values = {"max_in_flight": max_in_flight, "enterprises": enterprises and list(enterprises)}
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         return bool(await connection.scalar(_HELD_BACK[due.name], values))
 
 
-async def only_reads(engine: Engine) -> bool:
+async def is_read_only(engine: Engine) -> bool:
     """Tell whether PostgreSQL refuses to write: a standby, or one that was told so.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         return bool(await connection.scalar(_ONLY_READS))
 
 

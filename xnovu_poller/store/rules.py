@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from xnovu_poller.lifecycle import FireOutcome, RuleStatus, RuleTrigger
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.engine import Engine, acquire
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RuleState:
     """What became of a rule; `done_for` None leaves it as it is."""
 
     rule_id: int
@@ -58,14 +58,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """How a firing ended, and the notification that it made, now or before."""
+    """How a firing ended, and the notification that it find_made, now or before."""
 
     outcome: FireOutcome
     notification_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class RuleProblem:
     """Why the notifications of a rule would come to nothing; the times apart."""
 
     rule_id: int
@@ -87,7 +87,7 @@ async def ids(engine: Engine) -> set[int]:
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         return set(await connection.scalars(_IDS))
 
 
@@ -115,7 +115,7 @@ async def read(engine: Engine, rule_id: int) -> Rule | None:
     return found[0] if found else None
 
 
-async def mark(engine: Engine, verdicts: Sequence[Verdict]) -> int:
+async def record_states(engine: Engine, verdicts: Sequence[RuleState]) -> int:
     """Write what became of rules, where it is not written already.
 
     A rule that somebody holds just now is left to the next time: one tenant's open transaction is not to keep the
@@ -133,7 +133,7 @@ async def mark(engine: Engine, verdicts: Sequence[Verdict]) -> int:
         "errors": [one.error for one in verdicts],
         "dones": [one.done_for for one in verdicts],
     }
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         return (await connection.execute(_MARK, values)).rowcount
 
 
@@ -155,33 +155,33 @@ async def fire(engine: Engine, rule_id: int, key: str, nominal: datetime | None)
         At most one notification a key, for as long as the notification is retained.
 
     Raises:
-        StoreUnavailable: the notification may have been made; a repeat tells. Also where somebody else holds the
+        StoreUnavailable: the notification may have been find_made; a repeat tells. Also where somebody else holds the
             rule: it is not waited for.
     """
     values = {"rule_id": rule_id, "key": key, "nominal": nominal}
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         row = (await connection.execute(_FIRE, values)).one_or_none()
         if row is None:
             return Fired(FireOutcome.GONE, None)
-        outcome, made = FireOutcome(row.outcome), row.notification_id
-        if outcome is FireOutcome.REPEATED and made is None:
-            # A twin made it after this statement had begun, which therefore does not see it.
-            made = await connection.scalar(_MADE, {"enterprise": row.enterprise_id, "key": key})
-    return Fired(outcome, made)
+        outcome, find_made = FireOutcome(row.outcome), row.notification_id
+        if outcome is FireOutcome.REPEATED and find_made is None:
+            # A twin find_made it after this statement had begun, which therefore does not see it.
+            find_made = await connection.scalar(_MADE, {"enterprise": row.enterprise_id, "key": key})
+    return Fired(outcome, find_made)
 
 
-async def made(engine: Engine, enterprise_id: str, key: str) -> int | None:
-    """Tell which notification a firing of an enterprise's rule has made; None if there is none, or no more.
+async def find_made(engine: Engine, enterprise_id: str, key: str) -> int | None:
+    """Tell which notification a firing of an enterprise's rule has find_made; None if there is none, or no more.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         found: int | None = await connection.scalar(_MADE, {"enterprise": enterprise_id, "key": key})
         return found
 
 
-async def switch(engine: Engine, rule_id: int, *, deactivated: bool) -> bool:
+async def set_deactivated(engine: Engine, rule_id: int, *, deactivated: bool) -> bool:
     """Deactivate a rule, or let it be active again.
 
     Returns:
@@ -190,12 +190,12 @@ async def switch(engine: Engine, rule_id: int, *, deactivated: bool) -> bool:
     Raises:
         StoreUnavailable: it may not have been written.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         changed = await connection.execute(_SWITCH, {"rule_id": rule_id, "deactivated": deactivated})
         return changed.rowcount > 0
 
 
-async def doubts(engine: Engine, ids: Collection[int] | None) -> list[Doubt]:
+async def find_problems(engine: Engine, ids: Collection[int] | None) -> list[RuleProblem]:
     """Say of which rules the notifications would come to nothing; by rule.
 
     Args:
@@ -205,15 +205,15 @@ async def doubts(engine: Engine, ids: Collection[int] | None) -> list[Doubt]:
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = await connection.execute(_DOUBTS, {"ids": None if ids is None else list(ids)})
-        return [Doubt(row.id, row.reason) for row in rows]
+        return [RuleProblem(row.id, row.reason) for row in rows]
 
 
 async def _rules(
     engine: Engine, ids: list[int] | None, *, after: int | None = None, size: int | None = None
 ) -> list[Rule]:
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = await connection.execute(_READ, {"ids": ids, "after": after, "size": size})
         return [
             Rule(
@@ -284,12 +284,12 @@ _FIRE = text(f"""
         FROM patience, notify.ent_notification_rule r WHERE r.id = :rule_id
         FOR NO KEY UPDATE OF r NOWAIT
     ), judged AS MATERIALIZED (
-        SELECT r.*, made.id AS made, named.recipients, CASE
-            WHEN made.id IS NOT NULL THEN 'repeated'
+        SELECT r.*, find_made.id AS find_made, named.recipients, CASE
+            WHEN find_made.id IS NOT NULL THEN 'repeated'
             WHEN NOT r.active THEN 'inactive'
             WHEN named.recipients IS NULL THEN 'no_recipients' END AS hindrance
         FROM r
-        LEFT JOIN notify.ent_notification made ON made.enterprise_id = r.enterprise_id AND made.dedup_key = :key
+        LEFT JOIN notify.ent_notification find_made ON find_made.enterprise_id = r.enterprise_id AND find_made.dedup_key = :key
         LEFT JOIN LATERAL {_NAMED} AS named ON true
     ), inserted AS (
         INSERT INTO notify.ent_notification
@@ -299,7 +299,7 @@ _FIRE = text(f"""
         ON CONFLICT (enterprise_id, dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING
         RETURNING id
     ), fired AS MATERIALIZED (
-        SELECT judged.id, judged.enterprise_id, judged.done, coalesce(inserted.id, judged.made) AS notification_id,
+        SELECT judged.id, judged.enterprise_id, judged.done, coalesce(inserted.id, judged.find_made) AS notification_id,
             coalesce(judged.hindrance, CASE WHEN inserted.id IS NULL THEN 'repeated' ELSE 'created' END) AS outcome
         FROM judged LEFT JOIN inserted ON true
     ), told AS (

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from xnovu_poller.errors import SchemaBehind, StoreError, StoreUnavailable
-from xnovu_poller.store.engine import ROLE, Engine, reach
+from xnovu_poller.store.engine import ROLE, Engine, acquire
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -54,7 +54,7 @@ def downgrade(url: str, revision: str) -> None:
         raise StoreError(str(error)) from error
 
 
-def wanted() -> str:
+def required_revision() -> str:
     """Name the revision that this version of the package needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     if head is None:
@@ -70,7 +70,7 @@ async def check(engine: Engine) -> None:
         StoreError: the login may not take the worker's role; the message says what to do.
         StoreUnavailable: PostgreSQL does not answer.
     """
-    head = await asyncio.to_thread(wanted)
+    head = await asyncio.to_thread(required_revision)
     found = await _found(engine)
     if found != head:
         raise SchemaBehind(found, head)
@@ -78,7 +78,7 @@ async def check(engine: Engine) -> None:
 
 async def _found(engine: Engine) -> str | None:
     try:
-        async with reach(engine) as connection:
+        async with acquire(engine) as connection:
             found: str | None = await connection.scalar(
                 text("SELECT version_num FROM notify.alembic_version")
             )
@@ -100,7 +100,7 @@ async def _has_role(engine: Engine) -> bool:
         StoreUnavailable: PostgreSQL does not answer.
     """
     bare = create_async_engine(engine.url, poolclass=NullPool, connect_args={"connect_timeout": 5})
-    async with reach(bare) as connection:
+    async with acquire(bare) as connection:
         found = (await connection.execute(_MEMBER, {"role": ROLE})).one_or_none()
     if found is not None and not found.member:
         raise StoreError(

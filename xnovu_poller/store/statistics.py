@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.reads import COUNTED_AT_MOST, backlog
 
@@ -22,8 +22,8 @@ async def refresh(engine: Engine) -> dict[str, Any]:
         StoreUnavailable: PostgreSQL does not answer.
     """
     counted = await backlog(engine)
-    waited = await waits(engine)
-    async with reach(engine) as connection:
+    waited = await oldest_due(engine)
+    async with acquire(engine) as connection:
         row = (await connection.execute(_COUNTED)).one()
     return {
         "rows": row.estimated,
@@ -37,7 +37,7 @@ async def refresh(engine: Engine) -> dict[str, Any]:
     }
 
 
-async def waits(engine: Engine, *, limited: bool = True) -> dict[str, timedelta | None]:
+async def oldest_due(engine: Engine, *, limited: bool = True) -> dict[str, timedelta | None]:
     """Tell of each loop how long its oldest row has been due; None if none is.
 
     The oldest of each of the first `COUNTED_AT_MOST` enterprises is looked at.
@@ -49,7 +49,7 @@ async def waits(engine: Engine, *, limited: bool = True) -> dict[str, timedelta 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         row = (await connection.execute(_WAITS, {"limited": limited})).mappings().one()
     return {loop: None if waited is None else timedelta(seconds=waited) for loop, waited in row.items()}
 

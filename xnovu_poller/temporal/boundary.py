@@ -12,12 +12,12 @@ from xnovu_poller import log
 from xnovu_poller.errors import XnovuError
 from xnovu_poller.lifecycle import seconds
 from xnovu_poller.temporal.foreign_deployment import refusal
-from xnovu_poller.temporal.translate import to_temporal
+from xnovu_poller.temporal.translate import to_application_error
 
 _log = log.get(__name__)
 
 
-class Edge:
+class ActivityBoundary:
     """Stands around the activities of one class.
 
     Args:
@@ -45,7 +45,7 @@ class Edge:
         try:
             yield
         except XnovuError as error:
-            raise to_temporal(error) from None
+            raise to_application_error(error) from None
         except Exception as error:  # noqa: BLE001 - the edge: a bug is told to Temporal by its name alone
             name = type(error).__name__
             _log.error("activity has a bug", bug=name, at=log.trace(error))

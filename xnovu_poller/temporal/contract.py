@@ -8,7 +8,7 @@ from uuid import UUID
 
 from temporalio.common import SearchAttributeKey
 
-from xnovu_poller.lifecycle import Work
+from xnovu_poller.lifecycle import Attempt, ChoreName
 
 WORKFLOW = "NotificationProcessingWorkflow"
 DELIVER = "deliver"
@@ -17,9 +17,9 @@ LOSE = "lose"
 RULE_WORKFLOW = "RuleExecutionWorkflow"
 FIRE = "fire"
 
-ORCHESTRATION = "OrchestrationWorkflow"
-CHORES = ("rules", "retention", "statistics", "doctor")
-"""What an orchestration does, each an activity of this name, in this order."""
+CHORES_WORKFLOW = "ChoresWorkflow"
+CHORES = tuple(ChoreName)
+"""The chores in their order, each an activity of this name."""
 
 ENTERPRISE = SearchAttributeKey.for_keyword("XnovuEnterpriseId")
 NOTIFICATION = SearchAttributeKey.for_keyword("XnovuNotificationId")
@@ -45,7 +45,7 @@ TRIES = 3
 
 
 @dataclass(frozen=True)
-class Deliver:
+class DeliverInput:
     """The input of the workflow and of its activities.
 
     Attributes:
@@ -63,9 +63,9 @@ class Deliver:
     call_seconds: float
     searchable: bool = False
 
-    def pairs(self) -> list[Work]:
+    def pairs(self) -> list[Attempt]:
         """Give the notifications as the store knows them."""
-        return [Work(notification_id, attempt) for notification_id, attempt in self.works]
+        return [Attempt(notification_id, attempt) for notification_id, attempt in self.works]
 
     @property
     def call(self) -> timedelta:
@@ -89,13 +89,13 @@ class Deliver:
 
 
 @dataclass(frozen=True)
-class Fire:
+class FireInput:
     """The input of a rule's workflow and of its activity.
 
     Attributes:
-        deployment: whose rule it is.
-        rule_id: which.
-        at: the only time of a one-time rule, ISO 8601, where it fires for this; None for any other firing.
+        deployment: the owner of the rule.
+        rule_id: the rule.
+        at: the time of a one-time rule, ISO 8601, if it fires for that time; None for any other firing.
     """
 
     deployment: str
@@ -104,8 +104,8 @@ class Fire:
 
 
 @dataclass(frozen=True)
-class Orchestrate:
-    """The input of the orchestration and of its activities; whose chores they are."""
+class ChoresInput:
+    """The input of the chores' workflow and of its activities: the deployment that owns them."""
 
     deployment: str
 
@@ -116,33 +116,33 @@ MEMO_DEPLOYMENT, MEMO_RULE = "xnovu_deployment", "xnovu_rule"
 STARTED_FOR = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 """Temporal's own: for which time a schedule started a workflow; before jitter, without lateness."""
 
-FIRE_LIMIT = timedelta(hours=24)
-"""Of a firing, which goes on asking while PostgreSQL is away."""
+FIRE_TIMEOUT = timedelta(hours=24)
+"""Of a firing, which tries again while PostgreSQL is away."""
 
-ORCHESTRATION_LIMIT = timedelta(minutes=15)
+CHORES_TIMEOUT = timedelta(minutes=15)
 
-SILENCE = timedelta(seconds=10)
-"""How soon an executor that is silent about a rule or a chore is taken for dead."""
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+"""Of the activities of rules and chores."""
 
 
-def rule_schedules(deployment: UUID) -> str:
-    """Spell how the ids of all schedules of rules begin."""
+def rule_schedule_prefix(deployment: UUID) -> str:
+    """Return how the ids of all schedules of rules begin."""
     return f"{prefix(deployment)}-rule-"
 
 
-def rule_schedule(deployment: UUID, rule_id: int) -> str:
-    """Spell the id of a rule's schedule; the workflows that it starts add the time that they fire for."""
-    return f"{rule_schedules(deployment)}{rule_id}"
+def rule_schedule_id(deployment: UUID, rule_id: int) -> str:
+    """Return the id of a rule's schedule; the runs that it starts append the time for which they fire."""
+    return f"{rule_schedule_prefix(deployment)}{rule_id}"
 
 
-def scheduled_start(schedule: str, at: datetime) -> str:
-    """Spell the id of the workflow that a schedule starts for a time."""
-    return f"{schedule}-{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+def scheduled_run_id(schedule_id: str, at: datetime) -> str:
+    """Return the id of the run that a schedule starts for a time."""
+    return f"{schedule_id}-{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def orchestration_schedule(deployment: UUID) -> str:
-    """Spell the id of the deployment's one orchestration."""
-    return f"{prefix(deployment)}-orchestration"
+def chore_schedule_id(deployment: UUID) -> str:
+    """Return the id of the schedule of the chores."""
+    return f"{prefix(deployment)}-chores"
 
 
 def prefix(deployment: UUID) -> str:
@@ -150,7 +150,7 @@ def prefix(deployment: UUID) -> str:
     return deployment.hex[:8]
 
 
-def works(pairs: Sequence[Work]) -> list[list[int]]:
+def works(pairs: Sequence[Attempt]) -> list[list[int]]:
     """Spell notifications for the input."""
     return [[work.notification_id, work.attempt] for work in pairs]
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
 
-STRANGER = "stranger"
+FOREIGN = "stranger"
 """The type of the error by which an executor refuses another deployment's input.
 
 Its detail says how many tries came before it: the refusal is none.
@@ -29,7 +29,7 @@ def refusal(tries: int) -> ApplicationError:
     return ApplicationError(
         "another deployment's",
         tries,
-        type=STRANGER,
+        type=FOREIGN,
         non_retryable=True,
         category=ApplicationErrorCategory.BENIGN,
     )
@@ -59,6 +59,6 @@ async def by_our_own(ask: Callable[[int], Awaitable[Answer]]) -> Answer:
 
 def tries_before(fault: BaseException | None) -> int | None:
     """Say how many tries came before a stranger's refusal; None if it is none."""
-    if isinstance(fault, ApplicationError) and fault.type == STRANGER:
+    if isinstance(fault, ApplicationError) and fault.type == FOREIGN:
         return int(fault.details[0]) if fault.details else 0
     return None

@@ -7,10 +7,10 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from xnovu_poller.errors import (
-    HandoffError,
-    HandoffRefused,
     ScheduleMissing,
     ScheduleRefused,
+    TemporalError,
+    TemporalRefused,
     TemporalUnavailable,
     Unfinished,
     XnovuError,
@@ -28,7 +28,7 @@ _REFUSALS = {
 _ONE_SCHEDULE = {RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION}
 
 
-def to_temporal(error: XnovuError) -> ApplicationError:
+def to_application_error(error: XnovuError) -> ApplicationError:
     """Say an error to Temporal: code and our own sentence alone.
 
     Raise it `from None`: Temporal would write the whole chain of causes, messages included, into history.
@@ -44,16 +44,16 @@ def to_temporal(error: XnovuError) -> ApplicationError:
     )
 
 
-def from_temporal(error: RPCError, namespace: str) -> HandoffError:
+def translate_rpc_error(error: RPCError, namespace: str) -> TemporalError:
     """Read why Temporal did not do what was asked."""
     if error.status is RPCStatusCode.NOT_FOUND:
-        return HandoffRefused(f"namespace {namespace} does not exist; create it, or set TEMPORAL_NAMESPACE")
+        return TemporalRefused(f"namespace {namespace} does not exist; create it, or set TEMPORAL_NAMESPACE")
     if error.status in _REFUSALS:
-        return HandoffRefused(_REFUSALS[error.status])
+        return TemporalRefused(_REFUSALS[error.status])
     return TemporalUnavailable(error.status.name)
 
 
-def names_the_thing(error: RPCError) -> bool:
+def is_missing_object(error: RPCError) -> bool:
     """Tell a missing workflow or schedule from a missing namespace: Temporal says NOT_FOUND of both."""
     if error.status is not RPCStatusCode.NOT_FOUND:
         return False
@@ -62,7 +62,7 @@ def names_the_thing(error: RPCError) -> bool:
 
 
 @asynccontextmanager
-async def reach_schedules(namespace: str) -> AsyncIterator[None]:
+async def translating(namespace: str) -> AsyncIterator[None]:
     """Say in our words why Temporal did not do what was asked of one schedule, or of one workflow.
 
     Its own words stay, where it refuses a schedule: they speak of times and names alone, and tell what to mend.
@@ -71,13 +71,13 @@ async def reach_schedules(namespace: str) -> AsyncIterator[None]:
         ScheduleMissing: there is none.
         ScheduleRefused: it cannot be so.
         TemporalUnavailable: no answer; what was asked may have been done.
-        HandoffRefused: nothing can be done in this namespace.
+        TemporalRefused: nothing can be done in this namespace.
     """
     try:
         yield
     except RPCError as error:
-        if names_the_thing(error):
+        if is_missing_object(error):
             raise ScheduleMissing from error
         if error.status in _ONE_SCHEDULE:
             raise ScheduleRefused(error.message) from error
-        raise from_temporal(error, namespace) from error
+        raise translate_rpc_error(error, namespace) from error

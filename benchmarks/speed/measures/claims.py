@@ -14,7 +14,7 @@ from benchmarks.speed.scene import Figures, Scene
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_hold
-from xnovu_poller.store.notifications.by_claim import Place, Terms, claim
+from xnovu_poller.store.notifications.by_claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.store.notifications.hold import hold
 
@@ -109,7 +109,7 @@ async def _beside_raw(scene: Scene) -> Figures:
     scene.settle(url)
     engine, place = (
         connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="bench", size=1),
-        Place(),
+        Cursor(),
     )
     ours, raw = list[float](), list[float]()
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as plain:
@@ -124,7 +124,7 @@ async def _beside_raw(scene: Scene) -> Figures:
     }
 
 
-async def _claim_and_record(engine: Engine, place: Place) -> tuple[float, Place]:
+async def _claim_and_record(engine: Engine, place: Cursor) -> tuple[float, Cursor]:
     began = time.perf_counter()
     claims, place = await claim(engine, NEW, TERMS, place)
     took = time.perf_counter() - began
@@ -150,7 +150,7 @@ Turn = Callable[[Terms], Awaitable[tuple[list[Claim], float]]]
 async def _claiming(url: str) -> AsyncIterator[Turn]:
     """Give what claims once, as a loop does, and says how many seconds that took."""
     engine: Engine = connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="bench", size=1)
-    place = Place()
+    place = Cursor()
 
     async def turn(terms: Terms) -> tuple[list[Claim], float]:
         nonlocal place

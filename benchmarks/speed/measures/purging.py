@@ -17,10 +17,10 @@ from benchmarks.speed import rows
 from benchmarks.speed.scene import Figures, Scene
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim, by_hold, hold
-from xnovu_poller.store.notifications.by_claim import Place, Terms
+from xnovu_poller.store.notifications.by_claim import Cursor, Terms
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.store.notifications.purge import purge
-from xnovu_poller.temporal.chores.activities import SHARE
+from xnovu_poller.temporal.chores.activities import PURGE_SHARE
 
 KEEP = timedelta(days=90)
 BEAT_SECONDS = 0.04
@@ -80,7 +80,7 @@ async def _purge_until(engine: Engine, after: int, end: float) -> int | None:
     while place is not None and time.monotonic() < end:
         begun = time.monotonic()
         place = (await purge(engine, place, KEEP)).after
-        await asyncio.sleep((time.monotonic() - begun) * (1 / SHARE - 1))
+        await asyncio.sleep((time.monotonic() - begun) * (1 / PURGE_SHARE - 1))
     return place
 
 
@@ -90,7 +90,7 @@ class _Load:
 
     engine: Engine
     producer: psycopg.Connection
-    place: Place = field(default_factory=Place)
+    place: Cursor = field(default_factory=Cursor)
     normal: list[float] = field(default_factory=list)
     beside: list[float] = field(default_factory=list)
 

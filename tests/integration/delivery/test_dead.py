@@ -9,7 +9,7 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, a_template, a_workflow, row
 from xnovu_poller import metrics
 from xnovu_poller.delivery.trigger import Ending
-from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
 
 DYNAMIC: dict[str, Any] = {
@@ -94,7 +94,7 @@ async def test_a_workflow_that_is_not_for_it(
 
 async def test_no_workflow_at_all(executor: Delivering, db: Db) -> None:
     """A producer may leave it out; nobody can send that."""
-    one = Work(a_notification(db, status=Status.PROCESSING), 1)
+    one = Attempt(a_notification(db, status=Status.PROCESSING), 1)
 
     assert await executor.deliver(one) == [Ending.DEAD]
 

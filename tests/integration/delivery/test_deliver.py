@@ -11,7 +11,7 @@ from tests.support.rows import Db, a_template, a_workflow, row, written
 from tests.support.waiting import eventually
 from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import NovuThrottled, Unfinished
-from xnovu_poller.lifecycle import Refused, Source, Work
+from xnovu_poller.lifecycle import Attempt, Refused, Sender
 from xnovu_poller.store.engine import Engine
 
 PAUSE = Refused(NovuThrottled(timedelta(minutes=1)))
@@ -135,7 +135,7 @@ async def test_late_work_sends_nothing_and_changes_nothing(
     before = row(db, one.notification_id)
 
     endings = await executor.deliver(
-        Work(one.notification_id, 0), Work(one.notification_id, 2), Work(10**9, 1), last=True
+        Attempt(one.notification_id, 0), Attempt(one.notification_id, 2), Attempt(10**9, 1), last=True
     )
 
     assert endings == []
@@ -245,7 +245,7 @@ async def test_a_closed_gate_gives_everything_back_without_a_hold(
 ) -> None:
     """PROCESSING → PENDING; nothing is counted, nothing asked of Novu."""
     works = [a_claimed(db) for _ in range(3)]
-    executor.gate.observe(Source("acme", "another", "another"), PAUSE)
+    executor.gate.observe(Sender("acme", "another", "another"), PAUSE)
 
     assert await executor.deliver(*works) == [Ending.RELEASED] * 3
 
@@ -260,7 +260,7 @@ async def test_a_closed_gate_leaves_what_a_twin_is_sending(executor: Delivering,
     """A release is not allowed on what may be on its way."""
     one = a_claimed(db)
     written(db, one.notification_id, send_until="2100-01-01T00:00Z")
-    executor.gate.observe(Source("acme", "another", "another"), PAUSE)
+    executor.gate.observe(Sender("acme", "another", "another"), PAUSE)
 
     assert await executor.deliver(one) == []
     assert row(db, one.notification_id)["notification_status"] == "PROCESSING"

@@ -11,13 +11,13 @@ from tests.support.rows import Db, a_notification, row, work, written
 from tests.support.waiting import eventually, until_blocked
 from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import Unfinished
-from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
 
 PEOPLE = [f"s{i:03}" for i in range(250)]
 
 
-def reclaimed(db: Db, one: Work) -> Work:
+def reclaimed(db: Db, one: Attempt) -> Attempt:
     """Claim a row that was given back, as a loop would."""
     db.execute(
         "UPDATE notify.ent_notification SET notification_status = 'PROCESSING', attempt = attempt + 1,"
@@ -27,7 +27,7 @@ def reclaimed(db: Db, one: Work) -> Work:
     return work(db, one.notification_id)
 
 
-def chunks(db: Db, one: Work) -> list[dict[str, Any]]:
+def chunks(db: Db, one: Attempt) -> list[dict[str, Any]]:
     """Read the delivery rows of a notification."""
     return db.execute(
         "SELECT * FROM notify.ent_notification_delivery WHERE notification_id = %s ORDER BY chunk",
@@ -188,7 +188,7 @@ async def test_what_novu_cannot_serve_now_goes_back_where_it_came_from(
     executor: Delivering, db: Db, novu_standin: NovuStandIn, start: Status
 ) -> None:
     """Released, never counted; the next call bears another key; the gate is closed."""
-    one = reclaimed(db, Work(a_notification(db, workflow=_plain(db), status=start), 0))
+    one = reclaimed(db, Attempt(a_notification(db, workflow=_plain(db), status=start), 0))
     before = row(db, one.notification_id)
     novu_standin.fault("status", status=503, retry_after=7)
 

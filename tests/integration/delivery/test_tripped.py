@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 from xnovu_poller.backpressure.breaker import TRIPS_AT
 from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import Unfinished
-from xnovu_poller.lifecycle import Source, Work
+from xnovu_poller.lifecycle import Attempt, Sender
 from xnovu_poller.store.engine import Engine
 
 
@@ -66,11 +66,11 @@ async def test_a_tripped_workflow_is_mended_by_one_that_is_served(
 ) -> None:
     """After the pause one probes; the next ones follow it."""
     probe = a_claimed(db, workflow=broken)
-    source = Source("acme", "broken", row(db, probe.notification_id)["transaction_id"])
+    source = Sender("acme", "broken", row(db, probe.notification_id)["transaction_id"])
     await eventually(lambda: executor.gate.breaker.wait(source) is None)
 
     assert await executor.deliver(probe) == [Ending.SENT]
-    following: list[Work] = [a_claimed(db, workflow=broken) for _ in range(3)]
+    following: list[Attempt] = [a_claimed(db, workflow=broken) for _ in range(3)]
     assert await executor.deliver(*following) == [Ending.SENT] * 3
 
 
@@ -79,7 +79,7 @@ async def test_a_probe_without_an_answer_has_failed_at_once(
 ) -> None:
     """Its next try would be turned away: so a workflow that fails for ever is counted, and ends."""
     probe = a_claimed(db, workflow=broken)
-    source = Source("acme", "broken", row(db, probe.notification_id)["transaction_id"])
+    source = Sender("acme", "broken", row(db, probe.notification_id)["transaction_id"])
     await eventually(lambda: executor.gate.breaker.wait(source) is None)
     novu_standin.fault("status", status=500, match={"workflow": "broken"})
 

@@ -9,13 +9,13 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, row, written
 from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import Unfinished
-from xnovu_poller.lifecycle import Work
+from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.store.engine import Engine
 
 LONG_AGO = "2020-01-01T00:00Z"
 
 
-def retract(db: Db, one: Work) -> None:
+def retract(db: Db, one: Attempt) -> None:
     """Ask for it as a producer does."""
     db.execute("SELECT notify.retract(%s, 'changed my mind')", [one.notification_id])
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from xnovu_poller.errors import HandoffError
+from xnovu_poller.errors import TemporalError
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.store.notifications.by_claim import Terms
 
@@ -16,7 +16,7 @@ class Starts:
 
     def __init__(self) -> None:
         self.groups: list[list[Claim]] = []
-        self.failing: dict[int, HandoffError] = {}
+        self.failing: dict[int, TemporalError] = {}
         self.begun = 0
         self.go_on = asyncio.Event()
         self.go_on.set()

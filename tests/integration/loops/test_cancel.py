@@ -9,8 +9,8 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, back_dated, row
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import NovuThrottled
-from xnovu_poller.lifecycle import Refused, Source, Status
-from xnovu_poller.loops.cancel import CANCELLED_AT_ONCE, Cancel
+from xnovu_poller.lifecycle import Refused, Sender, Status
+from xnovu_poller.loops.cancel import CANCELLED_AT_ONCE, Canceller
 from xnovu_poller.novu import Event, Novu
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
@@ -41,9 +41,9 @@ async def novu(novu_standin: NovuStandIn, gate: Gate) -> AsyncIterator[Novu]:
 
 
 @pytest.fixture
-def cancel(engine: Engine, gate: Gate, novu: Novu) -> Cancel:
+def cancel(engine: Engine, gate: Gate, novu: Novu) -> Canceller:
     """The loop under test."""
-    return Cancel(engine, gate, novu, interval=INTERVAL)
+    return Canceller(engine, gate, novu, interval=INTERVAL)
 
 
 def withdrawn(db: Db, enterprise: str = "acme") -> int:
@@ -55,12 +55,12 @@ def withdrawn(db: Db, enterprise: str = "acme") -> int:
 
 async def accepted(novu: Novu, transaction_id: str) -> None:
     """Let Novu have a trigger whose steps are still delayed."""
-    source = Source("acme", "delayed", transaction_id)
+    source = Sender("acme", "delayed", transaction_id)
     await novu.trigger(Event("delayed", ("s",), {}, None, transaction_id, 0, source))
 
 
 async def test_what_novu_still_delays_is_cancelled(
-    cancel: Cancel, novu: Novu, db: Db, novu_standin: NovuStandIn
+    cancel: Canceller, novu: Novu, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """It is never delivered; the row stays SENT, for it was."""
     made = withdrawn(db)
@@ -74,7 +74,7 @@ async def test_what_novu_still_delays_is_cancelled(
 
 
 async def test_what_was_delivered_cannot_be_recalled(
-    cancel: Cancel, db: Db, novu_standin: NovuStandIn
+    cancel: Canceller, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """Novu says so, and is not asked again."""
     made = withdrawn(db)
@@ -86,7 +86,9 @@ async def test_what_was_delivered_cannot_be_recalled(
     assert novu_standin.stats()["calls"] == 1
 
 
-async def test_each_chunk_is_cancelled(cancel: Cancel, novu: Novu, db: Db, novu_standin: NovuStandIn) -> None:
+async def test_each_chunk_is_cancelled(
+    cancel: Canceller, novu: Novu, db: Db, novu_standin: NovuStandIn
+) -> None:
     """One answer for the whole: something could still be stopped."""
     made = withdrawn(db)
     for number in (1, 2):
@@ -100,7 +102,7 @@ async def test_each_chunk_is_cancelled(cancel: Cancel, novu: Novu, db: Db, novu_
 
 
 async def test_while_novu_cannot_be_asked_it_is_asked_again(
-    cancel: Cancel, db: Db, novu_standin: NovuStandIn
+    cancel: Canceller, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """But not for ever: after an hour the row tells why there is no answer."""
     made = withdrawn(db)
@@ -115,17 +117,17 @@ async def test_while_novu_cannot_be_asked_it_is_asked_again(
 
 
 async def test_a_closed_gate_holds_it_back(
-    cancel: Cancel, gate: Gate, db: Db, novu_standin: NovuStandIn
+    cancel: Canceller, gate: Gate, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """The pause that Novu asked for is meant for every call."""
     withdrawn(db)
-    gate.observe(Source("acme", "delayed", "xn-1"), Refused(NovuThrottled(timedelta(seconds=9))))
+    gate.observe(Sender("acme", "delayed", "xn-1"), Refused(NovuThrottled(timedelta(seconds=9))))
 
     assert await cancel.turn() == INTERVAL
     assert novu_standin.stats()["calls"] == 0
 
 
-async def test_a_full_batch_is_followed_by_the_next(cancel: Cancel, db: Db) -> None:
+async def test_a_full_batch_is_followed_by_the_next(cancel: Canceller, db: Db) -> None:
     """Without a rest between."""
     for _ in range(CANCELLED_AT_ONCE + 1):
         withdrawn(db)
@@ -137,7 +139,7 @@ async def test_a_full_batch_is_followed_by_the_next(cancel: Cancel, db: Db) -> N
 
 
 async def test_what_gets_no_answer_lets_the_others_pass(
-    cancel: Cancel, db: Db, novu_standin: NovuStandIn
+    cancel: Canceller, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """In the next turn; after all had theirs, they are asked for again."""
     for _ in range(CANCELLED_AT_ONCE + 5):
@@ -156,7 +158,7 @@ async def test_each_enterprise_has_its_turn(engine: Engine, db: Db) -> None:
     acme = [withdrawn(db) for _ in range(CANCELLED_AT_ONCE)]
     waiting = withdrawn(db, "globex")
 
-    found = [one.notification_id for one in await reads.withdrawn(engine, 3, acme[:1])]
+    found = [one.notification_id for one in await reads.read_withdrawn(engine, 3, acme[:1])]
 
     assert found == [acme[1], waiting, acme[2]]
 
@@ -172,7 +174,7 @@ async def test_what_was_cancelled_is_told_whoever_writes_first(engine: Engine, d
 
 
 async def test_a_copy_does_not_cancel_what_the_original_sent(
-    engine: Engine, cancel: Cancel, db: Db, novu_standin: NovuStandIn
+    engine: Engine, cancel: Canceller, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """It bears the original's transaction id."""
     made = withdrawn(db)
@@ -184,7 +186,7 @@ async def test_a_copy_does_not_cancel_what_the_original_sent(
     assert novu_standin.stats()["calls"] == 0
 
 
-async def test_a_stopped_worker_asks_no_more(cancel: Cancel, db: Db, novu_standin: NovuStandIn) -> None:
+async def test_a_stopped_worker_asks_no_more(cancel: Canceller, db: Db, novu_standin: NovuStandIn) -> None:
     """Another replica will."""
     withdrawn(db)
     cancel.stop()

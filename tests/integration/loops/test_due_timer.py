@@ -14,12 +14,13 @@ from tests.support.rows import Db, a_notification, row, sqlalchemy_url, written
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.loops import due_timer as module
-from xnovu_poller.loops.due_timer import Alarm
-from xnovu_poller.loops.loop import Drain
-from xnovu_poller.loops.scheduled import scheduled_loop
+from xnovu_poller.loops.drain import Drain
+from xnovu_poller.loops.due_timer import DueTimer
+from xnovu_poller.loops.loop import PollLoop
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.due import SCHEDULED
 
 HOUR = timedelta(hours=1)
 SOON = timedelta(milliseconds=400)
@@ -33,9 +34,9 @@ class Clockwork:
     """A scheduled loop that would poll each hour, and the alarm on it."""
 
     def __init__(self, engine: Engine, starts: Starts, terms: Terms) -> None:
-        loop = scheduled_loop(engine, Gate(), terms=terms, start=starts.start, interval=HOUR)
+        loop = PollLoop(SCHEDULED, engine, Gate(), terms=terms, start=starts.start, interval=HOUR)
         self.drain = Drain(loop)
-        self.alarm = Alarm(partial(reads.next_due, engine), self.drain.drain)
+        self.alarm = DueTimer(partial(reads.time_to_next_due, engine), self.drain.drain)
 
     @property
     def turns(self) -> int:

@@ -3,16 +3,19 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.integration.loops.conftest import Starts
-from tests.support.rows import Db, a_notification, notifications, row, work
+from tests.support.rows import Db, a_notification, notifications, row, work, written
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.gate import Gate
-from xnovu_poller.errors import HandoffRefused, NovuThrottled, TemporalUnavailable
-from xnovu_poller.lifecycle import Accepted, Refused, Source, Status
-from xnovu_poller.loops.loop import BUSY_REST, CLAIMS_A_TURN, FEW_REST, STARTS_AT_ONCE, Drain, PollLoop
+from xnovu_poller.errors import NovuThrottled, TemporalRefused, TemporalUnavailable
+from xnovu_poller.lifecycle import Accepted, Refused, Sender, Status
+from xnovu_poller.loops.drain import Drain
+from xnovu_poller.loops.loop import BUSY_PAUSE, CLAIMS_A_TURN, FEW_PAUSE, PollLoop, poll_loops
+from xnovu_poller.loops.starter import STARTS_AT_ONCE
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_hold
 from xnovu_poller.store.notifications.by_claim import Terms
@@ -20,6 +23,7 @@ from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.store.notifications.hold import hold
 
 INTERVAL = timedelta(seconds=10)
+SECONDS = {"new": 10, "scheduled": 30, "failed": 60}
 SECOND = timedelta(seconds=1)
 AT_ONCE = timedelta(0)
 
@@ -42,7 +46,7 @@ def a_loop(engine: Engine, starts: Starts, terms: Terms, gate: Gate | None = Non
 
 async def until_it_rests(loop: PollLoop) -> timedelta:
     """Turn until there is no more to do at once; give the rest."""
-    while (rest := await loop.turn()) <= FEW_REST:
+    while (rest := await loop.turn()) <= FEW_PAUSE:
         pass
     return rest
 
@@ -62,6 +66,58 @@ async def finish(engine: Engine, starts: Starts, number: int) -> None:
     await by_hold.sent(engine, [holding.held[0].hold])
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "others"),
+    [
+        (
+            "new",
+            {},
+            [{"scheduled_for": "2020-01-01T00:00Z"}, {"status": Status.FAILED}],
+        ),
+        (
+            "scheduled",
+            {"scheduled_for": "2020-01-01T00:00Z"},
+            [
+                {"scheduled_for": "2999-01-01T00:00Z"},
+                {},
+                {"status": Status.FAILED, "scheduled_for": "2020-01-01T00:00Z"},
+            ],
+        ),
+        (
+            "failed",
+            {"status": Status.FAILED},
+            [{}, {"status": Status.FAILED, "next_attempt_at": "2999-01-01T00:00Z"}],
+        ),
+    ],
+    ids=["new", "scheduled", "failed"],
+)
+async def test_each_loop_hands_off_its_own_rows(  # noqa: PLR0913 - the fixtures and the three parameters
+    engine: Engine,
+    db: Db,
+    starts: Starts,
+    terms: Terms,
+    *,
+    name: str,
+    own: dict[str, Any],
+    others: list[dict[str, Any]],
+) -> None:
+    """And none of the others' rows, nor a row whose time has not come."""
+    made = a_notification(db, **own)
+    for columns in others:
+        later = {key: columns[key] for key in columns if key == "next_attempt_at"}
+        other = a_notification(db, **{key: columns[key] for key in columns if key not in later})
+        if later:
+            written(db, other, **later)
+    intervals = {loop: timedelta(seconds=seconds) for loop, seconds in SECONDS.items()}
+    loops = poll_loops(engine, Gate(), terms=terms, start=starts.start, intervals=intervals)
+    (loop,) = [loop for loop in loops if loop.name == name]
+
+    await loop.turn()
+
+    assert starts.ids == [made]
+    assert (len(loops), loop.interval) == (3, intervals[name])
+
+
 async def test_a_turn_claims_and_hands_off_and_the_next_comes_at_once(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
@@ -69,7 +125,7 @@ async def test_a_turn_claims_and_hands_off_and_the_next_comes_at_once(
     made = notifications(db, 3)
     loop = a_loop(engine, starts, terms)
 
-    assert [await loop.turn(), await loop.turn()] == [FEW_REST, INTERVAL]
+    assert [await loop.turn(), await loop.turn()] == [FEW_PAUSE, INTERVAL]
     assert starts.ids == made
     assert states(db) == ["PROCESSING"] * 3
 
@@ -124,7 +180,7 @@ async def test_each_turn_expires_what_is_over(engine: Engine, db: Db, starts: St
     """Also while the gate is closed: nobody may send it any more."""
     made = a_notification(db, expires_at="2020-01-01T00:00Z")
     gate = Gate()
-    gate.observe(Source("acme", "another", "xn-1"), Refused(NovuThrottled(SECOND)))
+    gate.observe(Sender("acme", "another", "xn-1"), Refused(NovuThrottled(SECOND)))
 
     await a_loop(engine, starts, terms, gate).turn()
 
@@ -132,10 +188,10 @@ async def test_each_turn_expires_what_is_over(engine: Engine, db: Db, starts: St
 
 
 @pytest.mark.parametrize(
-    "error", [TemporalUnavailable("DEADLINE_EXCEEDED"), HandoffRefused("no")], ids=lambda error: error.code
+    "error", [TemporalUnavailable("DEADLINE_EXCEEDED"), TemporalRefused("no")], ids=lambda error: error.code
 )
 async def test_a_start_that_fails_releases_its_claims_and_no_others(
-    engine: Engine, db: Db, starts: Starts, terms: Terms, error: HandoffRefused | TemporalUnavailable
+    engine: Engine, db: Db, starts: Starts, terms: Terms, error: TemporalRefused | TemporalUnavailable
 ) -> None:
     """The rest of the batch is handed off; the turn says what went wrong."""
     first, second, third = notifications(db, 3)
@@ -183,7 +239,7 @@ async def test_while_the_gate_is_closed_nothing_is_claimed_and_the_rest_is_the_p
     """Novu asked for it."""
     notifications(db, 1)
     gate = Gate(clock=Clock(), jitter=lambda: 0.0)
-    gate.observe(Source("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
+    gate.observe(Sender("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
 
     assert await a_loop(engine, starts, terms, gate).turn() == timedelta(seconds=7)
 
@@ -197,15 +253,15 @@ async def test_after_a_pause_one_notification_goes_ahead_and_more_when_it_is_ser
     notifications(db, 10)
     clock = Clock()
     gate = Gate(clock=clock, jitter=lambda: 0.0)
-    gate.observe(Source("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
+    gate.observe(Sender("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
     clock.now = 7.0
     loop = a_loop(engine, starts, terms, gate)
 
-    assert [await loop.turn(), await loop.turn()] == [FEW_REST, BUSY_REST]
+    assert [await loop.turn(), await loop.turn()] == [FEW_PAUSE, BUSY_PAUSE]
     assert len(starts.groups) == 1
-    gate.observe(Source("acme", "another", "xn-1"), Accepted())
+    gate.observe(Sender("acme", "another", "xn-1"), Accepted())
 
-    assert [await loop.turn(), await loop.turn()] == [FEW_REST, BUSY_REST]
+    assert [await loop.turn(), await loop.turn()] == [FEW_PAUSE, BUSY_PAUSE]
     assert len(starts.groups) == 3
 
 
@@ -216,10 +272,10 @@ async def test_a_full_deployment_rests_briefly_and_goes_on(
     notifications(db, 3)
     loop = a_loop(engine, starts, replace(terms, max_in_flight=2))
 
-    assert [await loop.turn(), await loop.turn()] == [FEW_REST, BUSY_REST]
+    assert [await loop.turn(), await loop.turn()] == [FEW_PAUSE, BUSY_PAUSE]
     await finish(engine, starts, 0)
 
-    assert await loop.turn() == FEW_REST
+    assert await loop.turn() == FEW_PAUSE
     assert states(db) == ["SENT", "PROCESSING", "PROCESSING"]
 
 
@@ -231,7 +287,7 @@ async def test_an_enterprise_at_its_limit_is_looked_at_again_soon(
     db.execute("INSERT INTO notify.ent_enterprise_limit (enterprise_id, in_flight) VALUES ('acme', 2)")
     loop = a_loop(engine, starts, terms)
 
-    assert await until_it_rests(loop) == BUSY_REST
+    assert await until_it_rests(loop) == BUSY_PAUSE
     await finish(engine, starts, 0)
     assert await until_it_rests(loop) == INTERVAL
     assert states(db) == ["SENT", "PROCESSING", "PROCESSING"]
@@ -277,7 +333,7 @@ async def test_only_the_named_enterprises_are_served(
     theirs = a_notification(db, enterprise="globex")
     loop = a_loop(engine, starts, replace(terms, enterprises=("acme",)))
 
-    assert [await loop.turn(), await loop.turn()] == [FEW_REST, INTERVAL]
+    assert [await loop.turn(), await loop.turn()] == [FEW_PAUSE, INTERVAL]
 
     assert starts.ids == [ours]
     assert row(db, theirs)["notification_status"] == Status.PENDING

@@ -6,14 +6,13 @@ from uuid import uuid4
 
 from tests.integration.loops.conftest import Starts
 from tests.support.rows import Db, a_notification, back_dated, row, written
-from xnovu_poller.backpressure.gate import Gate
-from xnovu_poller.errors import HandoffError, TemporalUnavailable
-from xnovu_poller.lifecycle import Claim, Status
-from xnovu_poller.loops.rescue import Rescue, failed_loop
+from xnovu_poller.errors import TemporalError, TemporalUnavailable
+from xnovu_poller.lifecycle import Claim, RunState, Status
+from xnovu_poller.loops.rescue import Rescuer
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.by_claim import Terms
-from xnovu_poller.temporal.delivery.handoff import Fate, Handoff
-from xnovu_poller.temporal.worker import Connection
+from xnovu_poller.temporal.client import Client
+from xnovu_poller.temporal.delivery.handoff import Handoff
 
 INTERVAL = timedelta(seconds=60)
 LEASE = timedelta(minutes=5)
@@ -23,23 +22,23 @@ HOUR = timedelta(hours=1)
 class Fates:
     """What Temporal says of workflows: the same of each."""
 
-    def __init__(self, answer: bool | HandoffError) -> None:  # noqa: FBT001 - the answer to a question
+    def __init__(self, answer: RunState | TemporalError) -> None:
         self.answer = answer
         self.asked: list[str] = []
 
-    async def is_open(self, workflow_id: str) -> bool:
+    async def ask(self, run_id: str) -> RunState:
         """Answer, and remember who was asked for."""
-        self.asked.append(workflow_id)
-        if isinstance(self.answer, HandoffError):
+        self.asked.append(run_id)
+        if isinstance(self.answer, TemporalError):
             raise self.answer
         return self.answer
 
 
 def a_rescue(
-    engine: Engine, starts: Starts, terms: Terms, is_open: Callable[[str], Awaitable[bool]]
-) -> Rescue:
+    engine: Engine, starts: Starts, terms: Terms, ask: Callable[[str], Awaitable[RunState]]
+) -> Rescuer:
     """Make a rescue."""
-    return Rescue(engine, is_open=is_open, start=starts.start, terms=terms, lease=LEASE, interval=INTERVAL)
+    return Rescuer(engine, ask=ask, start=starts.start, terms=terms, lease=LEASE, interval=INTERVAL)
 
 
 def a_lapsed(db: Db, *, sending: bool = False) -> int:
@@ -51,28 +50,12 @@ def a_lapsed(db: Db, *, sending: bool = False) -> int:
     return made
 
 
-async def test_it_takes_what_has_come_to_its_next_attempt(
-    engine: Engine, db: Db, starts: Starts, terms: Terms
-) -> None:
-    """Not what still waits, and nothing of the other loops."""
-    made = a_notification(db, status=Status.FAILED)
-    later = a_notification(db, status=Status.FAILED)
-    written(db, later, next_attempt_at="2999-01-01T00:00Z")
-    a_notification(db)
-    loop = failed_loop(engine, Gate(), terms=terms, start=starts.start, interval=INTERVAL)
-
-    await loop.turn()
-
-    assert starts.ids == [made]
-    assert (loop.name, loop.interval) == ("failed", INTERVAL)
-
-
 async def test_an_open_workflow_keeps_its_row(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
     """The lease goes on, the attempt is the same."""
     made = a_lapsed(db)
     before = row(db, made)
 
-    rest = await a_rescue(engine, starts, terms, Fates(answer=True).is_open).turn()
+    rest = await a_rescue(engine, starts, terms, Fates(RunState.OPEN).ask).turn()
 
     after = row(db, made)
     assert (after["notification_status"], after["attempt"]) == ("PROCESSING", before["attempt"])
@@ -84,7 +67,7 @@ async def test_what_was_not_begun_is_given_back(engine: Engine, db: Db, starts: 
     """Its workflow is gone, or there never was one."""
     made = a_lapsed(db)
 
-    await a_rescue(engine, starts, terms, Fates(answer=False).is_open).turn()
+    await a_rescue(engine, starts, terms, Fates(RunState.GONE).ask).turn()
 
     after = row(db, made)
     assert (after["notification_status"], after["attempt"], after["failure_count"]) == ("PENDING", 1, 0)
@@ -97,7 +80,7 @@ async def test_what_was_being_sent_is_claimed_anew_and_runs_alone(
     """It may have been accepted, so the same transaction is sent again."""
     made = [a_lapsed(db, sending=True), a_lapsed(db, sending=True)]
 
-    await a_rescue(engine, starts, terms, Fates(answer=False).is_open).turn()
+    await a_rescue(engine, starts, terms, Fates(RunState.GONE).ask).turn()
 
     assert starts.ids == made
     assert [len(group) for group in starts.groups] == [1, 1]
@@ -113,9 +96,9 @@ async def test_a_live_send_is_left_alone(engine: Engine, db: Db, starts: Starts,
     made = a_lapsed(db)
     written(db, made, send_until="2999-01-01T00:00Z")
     before = row(db, made)
-    fates = Fates(answer=False)
+    fates = Fates(RunState.GONE)
 
-    await a_rescue(engine, starts, terms, fates.is_open).turn()
+    await a_rescue(engine, starts, terms, fates.ask).turn()
 
     assert row(db, made) == before
     assert fates.asked == []
@@ -129,7 +112,7 @@ async def test_without_an_answer_nothing_is_touched(
     before = [row(db, one) for one in made]
     silent = Fates(TemporalUnavailable("UNAVAILABLE"))
 
-    rest = await a_rescue(engine, starts, terms, silent.is_open).turn()
+    rest = await a_rescue(engine, starts, terms, silent.ask).turn()
 
     assert [row(db, one) for one in made] == before
     assert rest == INTERVAL
@@ -139,9 +122,9 @@ async def test_a_group_is_asked_for_once(engine: Engine, db: Db, starts: Starts,
     """Its rows share one workflow."""
     for _ in range(3):
         written(db, a_lapsed(db), temporal_workflow_id="abc-notifications-1")
-    fates = Fates(answer=False)
+    fates = Fates(RunState.GONE)
 
-    await a_rescue(engine, starts, terms, fates.is_open).turn()
+    await a_rescue(engine, starts, terms, fates.ask).turn()
 
     assert fates.asked == ["abc-notifications-1"]
 
@@ -150,8 +133,8 @@ async def test_after_a_stop_nobody_is_asked(engine: Engine, db: Db, starts: Star
     """A Temporal that is slow to answer does not hold up the stop."""
     made = a_lapsed(db)
     before = row(db, made)
-    fates = Fates(answer=False)
-    rescue = a_rescue(engine, starts, terms, fates.is_open)
+    fates = Fates(RunState.GONE)
+    rescue = a_rescue(engine, starts, terms, fates.ask)
 
     rescue.stop()
     await rescue.turn()
@@ -162,7 +145,7 @@ async def test_after_a_stop_nobody_is_asked(engine: Engine, db: Db, starts: Star
 class Watched:
     """A real Temporal, asked as the worker asks it."""
 
-    def __init__(self, client: Connection, task_queue: str) -> None:
+    def __init__(self, client: Client, task_queue: str) -> None:
         self.client = client
         self.handoff = Handoff(
             client,
@@ -172,9 +155,9 @@ class Watched:
             searchable=False,
         )
 
-    async def is_open(self, workflow_id: str) -> bool:
+    async def ask(self, run_id: str) -> RunState:
         """Ask."""
-        return await self.handoff.ask(workflow_id) is Fate.OPEN
+        return await self.handoff.ask(run_id)
 
     async def begin(self, notification_id: int, workflow_id: str) -> None:
         """Start a workflow that nobody executes."""
@@ -185,12 +168,12 @@ async def test_a_workflow_that_was_terminated_by_hand_is_noticed(
     engine: Engine, db: Db, starts: Starts, terms: Terms, temporal_address: str, task_queue: str
 ) -> None:
     """As long as it is open the row waits for it; once it is gone the row is due again."""
-    temporal = Watched(await Connection.connect(temporal_address), task_queue)
+    temporal = Watched(await Client.connect(temporal_address), task_queue)
     made = a_lapsed(db)
     workflow_id = f"{task_queue}-{made}"
     written(db, made, temporal_workflow_id=workflow_id)
     await temporal.begin(made, workflow_id)
-    rescue = a_rescue(engine, starts, terms, temporal.is_open)
+    rescue = a_rescue(engine, starts, terms, temporal.ask)
 
     await rescue.turn()
     assert row(db, made)["notification_status"] == "PROCESSING"
@@ -205,10 +188,10 @@ async def test_a_missing_namespace_says_nothing_about_the_workflow(
     engine: Engine, db: Db, starts: Starts, terms: Terms, temporal_address: str, task_queue: str
 ) -> None:
     """Temporal answers "not found" there too."""
-    temporal = Watched(await Connection.connect(temporal_address, namespace="elsewhere"), task_queue)
+    temporal = Watched(await Client.connect(temporal_address, namespace="elsewhere"), task_queue)
     made = a_lapsed(db)
     before = row(db, made)
 
-    await a_rescue(engine, starts, terms, temporal.is_open).turn()
+    await a_rescue(engine, starts, terms, temporal.ask).turn()
 
     assert row(db, made) == before

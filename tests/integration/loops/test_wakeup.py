@@ -11,8 +11,9 @@ from tests.support.logs import logged_in_full
 from tests.support.proxy import proxied
 from tests.support.rows import Db, a_notification, a_rule, a_workflow
 from tests.support.waiting import eventually
-from xnovu_poller.loops import wakeup
-from xnovu_poller.loops.wakeup import AFTER_SECONDS, Wakeup
+from xnovu_poller.loops.wakeup import AFTER_SECONDS, WakeupListener
+from xnovu_poller.store import listen
+from xnovu_poller.store.listen import Listener
 
 LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'xnovu:wakeup' AND datname = current_database()"
 
@@ -38,18 +39,20 @@ class Wakes:
 
 
 @asynccontextmanager
-async def listening(url: str, wakes: Wakes, *, silence: timedelta = timedelta(30)) -> AsyncIterator[Wakeup]:
+async def listening(
+    url: str, wakes: Wakes, *, silence: timedelta = timedelta(30)
+) -> AsyncIterator[WakeupListener]:
     """Listen, and have done with the wake-up of the first connection."""
-    made = Wakeup(url, wakes.wake, wakes.rules_changed, silence=silence, pause=timedelta(milliseconds=10))
+    made = WakeupListener(Listener(url, silence=silence), wakes.wake, wakes.rules_changed)
     running = asyncio.create_task(made.run())
     try:
-        await eventually(lambda: made.listening and wakes.count == len(AFTER_SECONDS))
+        await eventually(lambda: made.is_listening and wakes.count == len(AFTER_SECONDS))
         yield made
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-    assert not made.listening
+    assert not made.is_listening
 
 
 async def test_a_due_row_wakes_at_once_and_again_for_commits_that_were_late(database: str, db: Db) -> None:
@@ -77,7 +80,7 @@ async def test_a_bug_is_not_the_end_of_the_listening(database: str, db: Db) -> N
         async with listening(database, wakes) as wakeup:
             wakes.bug = ValueError("value-marker")
             a_rule(db, workflow=a_workflow(db))
-            await eventually(lambda: wakes.rules == 3 and wakeup.listening)
+            await eventually(lambda: wakes.rules == 3 and wakeup.is_listening)
 
             a_notification(db)
             await eventually(lambda: wakes.count >= 2 * len(AFTER_SECONDS))
@@ -115,7 +118,7 @@ async def test_a_killed_connection_comes_back_and_counts_as_a_wake_up(database: 
         assert found is not None
         db.execute("SELECT pg_terminate_backend(%s)", [found["pid"]])
 
-        await eventually(lambda: wakes.count > len(AFTER_SECONDS) and made.listening)
+        await eventually(lambda: wakes.count > len(AFTER_SECONDS) and made.is_listening)
         again = db.execute(LISTENERS).fetchone()
 
     assert again is not None
@@ -125,16 +128,16 @@ async def test_a_killed_connection_comes_back_and_counts_as_a_wake_up(database: 
 
 async def test_a_half_open_connection_is_noticed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks alive and says nothing: it is asked, and given up without an answer."""
-    monkeypatch.setattr(wakeup, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(listen, "_ANSWER_SECONDS", 0.1)
     wakes = Wakes()
     async with (
         proxied(database) as proxy,
         listening(proxy.through(database), wakes, silence=timedelta(milliseconds=100)) as made,
     ):
         proxy.hang()
-        await eventually(lambda: not made.listening, within=20)
+        await eventually(lambda: not made.is_listening, within=20)
         proxy.mend()
-        await eventually(lambda: made.listening and wakes.count > len(AFTER_SECONDS))
+        await eventually(lambda: made.is_listening and wakes.count > len(AFTER_SECONDS))
 
 
 async def test_a_quiet_connection_is_kept(database: str, db: Db) -> None:

@@ -17,13 +17,13 @@ from tests.support.waiting import eventually, wait_until
 from tests.support.worker import WorkerProgram, running_worker
 from xnovu_poller.errors import ScheduleMissing
 from xnovu_poller.service import chore_health
-from xnovu_poller.service.chore_health import Orchestration
+from xnovu_poller.service.chore_health import ChoreHealth
 from xnovu_poller.store import chores
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.chores.keeper import Conductor
-from xnovu_poller.temporal.chores.schedule import Orchestra
-from xnovu_poller.web.server import ProbeAnswer
+from xnovu_poller.temporal.chores.keeper import ChoreKeeper
+from xnovu_poller.temporal.chores.schedule import ChoreSchedule
+from xnovu_poller.web.health import ProbeAnswer
 
 Told = Mapping[str, str]
 
@@ -53,7 +53,7 @@ def counted(workers: list[WorkerProgram], series: str) -> float:
 
 async def runs(scheduling: Scheduling) -> list[WorkflowExecution]:
     """Give the runs of the chore_health, by their start."""
-    query = f"WorkflowType = '{contract.ORCHESTRATION}' AND TemporalScheduledById = '{scheduling.orchestration.id}'"
+    query = f"WorkflowType = '{contract.CHORES_WORKFLOW}' AND TemporalScheduledById = '{scheduling.orchestration.id}'"
     found = [one async for one in scheduling.client.list_workflows(query)]
     return sorted(found, key=lambda one: one.start_time)
 
@@ -159,21 +159,21 @@ async def test_what_is_wrong_with_the_chores_is_told(
     monkeypatch.setattr(chore_health, "LATE_AT_LEAST", timedelta(milliseconds=200))
     client = await Client.connect(temporal_address)
     every, hour = timedelta(0), timedelta(hours=1)
-    orchestra = Orchestra(client, deployment=deployment_of(db), task_queue=task_queue, every=hour)
-    conductor = Conductor(orchestra)
-    made = Orchestration(engine, orchestra, conductor, every=every)
+    orchestra = ChoreSchedule(client, deployment=deployment_of(db), task_queue=task_queue, every=hour)
+    conductor = ChoreKeeper(orchestra)
+    made = ChoreHealth(engine, orchestra, conductor, every=every)
     assert await made.probe() == ProbeAnswer("healthy", "not made yet")
     conducting = asyncio.create_task(conductor.run())
-    await eventually(lambda: conductor.ensured)
+    await eventually(lambda: conductor.is_ensured)
 
     async def degraded() -> str | None:
         answer = await made.probe()
         return answer.detail if answer.status == "degraded" else None
 
     assert "no word of rules" in (await eventually(degraded) or "")
-    await chores.note(engine, "rules", every, {})
+    await chores.record(engine, "rules", every, {})
     assert await made.probe() == ProbeAnswer("healthy")
-    await chores.note(engine, "rules", every, None, "Temporal: does not answer (UNAVAILABLE)")
+    await chores.record(engine, "rules", every, None, "Temporal: does not answer (UNAVAILABLE)")
     assert await degraded() == "rules: Temporal: does not answer (UNAVAILABLE)"
     conducting.cancel()
 
@@ -184,18 +184,18 @@ async def test_a_deleted_orchestration_is_made_again(
     """As soon as somebody asks how it goes; what the chores did is told meanwhile."""
     client = await Client.connect(temporal_address)
     every = timedelta(hours=1)
-    orchestra = Orchestra(client, deployment=deployment_of(db), task_queue=task_queue, every=every)
-    conductor = Conductor(orchestra)
-    made = Orchestration(engine, orchestra, conductor, every=every)
+    orchestra = ChoreSchedule(client, deployment=deployment_of(db), task_queue=task_queue, every=every)
+    conductor = ChoreKeeper(orchestra)
+    made = ChoreHealth(engine, orchestra, conductor, every=every)
     conducting = asyncio.create_task(conductor.run())
-    handle = client.get_schedule_handle(orchestra.schedule)
+    handle = client.get_schedule_handle(orchestra.id)
 
     async def rung_for() -> bool:
-        return conductor.ensured and (await handle.describe()).info.num_actions > 0
+        return conductor.is_ensured and (await handle.describe()).info.num_actions > 0
 
     # Its first ring is through: it finds out nothing more by itself.
     await eventually(rung_for)
-    await chores.note(engine, "rules", every, {})
+    await chores.record(engine, "rules", every, {})
 
     await handle.delete()
     with pytest.raises(ScheduleMissing):
@@ -204,7 +204,7 @@ async def test_a_deleted_orchestration_is_made_again(
 
     async def there() -> bool:
         try:
-            return not (await orchestra.state()).paused
+            return not (await orchestra.read_state()).paused
         except ScheduleMissing:
             return False
 

@@ -11,8 +11,9 @@ from tests.support.firing import made, tried
 from tests.support.rows import Db, a_rule, a_workflow, open_db
 from tests.support.waiting import eventually
 from xnovu_poller import settings
-from xnovu_poller.service.parts import Waiting, assemble
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.service.parts import assemble
+from xnovu_poller.service.waiting import StartWait
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 FIRINGS = 40
 
@@ -27,16 +28,16 @@ async def test_firings_that_wait_take_no_connection_of_the_deliveries(
     rule = a_rule(db, workflow=a_workflow(db))
     taken: list[object] = []
     async with AsyncExitStack() as stack:
-        parts = await assemble(told, stack, Waiting(), asyncio.Event())
+        parts = await assemble(told, stack, StartWait(), asyncio.Event())
         assert parts is not None
-        schedules = Schedules(
+        schedules = RuleSchedules(
             parts.client,
             deployment=parts.deployment,
             task_queue=told.temporal_task_queue,
             searchable=parts.searchable,
         )
         event.listen(parts.engine.sync_engine, "checkout", lambda *_: taken.append(1))
-        running = asyncio.create_task(parts.executor.run())
+        running = asyncio.create_task(parts.temporal_worker.run())
         with open_db(database) as holder, holder.transaction():
             holder.execute("SELECT FROM notify.ent_notification_rule FOR UPDATE")
             fired = await asyncio.gather(*(schedules.fire(rule) for _ in range(FIRINGS)))
@@ -47,7 +48,7 @@ async def test_firings_that_wait_take_no_connection_of_the_deliveries(
 
             await eventually(all_refused, within=20)
         await eventually(lambda: {*made(db, rule)} == {*fired}, within=20)
-        await parts.executor.shutdown()
+        await parts.temporal_worker.shutdown()
         await running
 
     assert taken == []

@@ -15,7 +15,7 @@ from xnovu_poller.lifecycle import RuleStatus, Status
 from xnovu_poller.store import checks, rules
 from xnovu_poller.store.checks import Bounds, Finding
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.rules import Verdict
+from xnovu_poller.store.rules import RuleState
 
 STRICT = Bounds(
     transaction=timedelta(0),
@@ -40,7 +40,7 @@ async def test_a_sound_database_has_no_findings(any_engine: Engine, any_database
         for status in Status:
             a_notification(db, status=status)
         rule = a_rule(db, workflow=workflow)
-        await rules.mark(any_engine, [Verdict(rule, RuleStatus.SCHEDULED)])
+        await rules.record_states(any_engine, [RuleState(rule, RuleStatus.SCHEDULED)])
 
     assert await checks.examine(any_engine) == []
 
@@ -221,7 +221,9 @@ async def test_rules_that_cannot_be_scheduled_are_found(engine: Engine, db: Db) 
     workflow = a_workflow(db)
     made = [a_rule(db, workflow=workflow) for _ in range(4)]
     statuses = (RuleStatus.INVALID, RuleStatus.INVALID, RuleStatus.FAILED, RuleStatus.DONE)
-    await rules.mark(engine, [Verdict(one, status, "no") for one, status in zip(made, statuses, strict=True)])
+    await rules.record_states(
+        engine, [RuleState(one, status, "no") for one, status in zip(made, statuses, strict=True)]
+    )
 
     (finding,) = await checks.examine(engine)
 

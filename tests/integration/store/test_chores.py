@@ -15,11 +15,11 @@ async def test_each_chore_is_told_as_it_went_the_last_time(engine: Engine, db: D
     """By name; the time is the database's."""
     before = db.execute("SELECT clock_timestamp() AS at").fetchone()
     assert before is not None
-    await chores.note(engine, "rules", timedelta(seconds=1), {"created": 3})
-    await chores.note(engine, "doctor", timedelta(microseconds=900), {})
-    await chores.note(engine, "rules", timedelta(seconds=2.5), {"created": 0, "names": [None, "é"]})
+    await chores.record(engine, "rules", timedelta(seconds=1), {"created": 3})
+    await chores.record(engine, "doctor", timedelta(microseconds=900), {})
+    await chores.record(engine, "rules", timedelta(seconds=2.5), {"created": 0, "names": [None, "é"]})
 
-    doctor, rules = await chores.noted(engine)
+    doctor, rules = await chores.read_all(engine)
 
     assert doctor == Chore("doctor", doctor.finished_at, timedelta(milliseconds=1), {}, None)
     names = {"created": 0, "names": [None, "é"]}
@@ -29,38 +29,38 @@ async def test_each_chore_is_told_as_it_went_the_last_time(engine: Engine, db: D
 
 async def test_a_chore_that_failed_keeps_where_it_was(engine: Engine) -> None:
     """Its error stands beside the last report until it succeeds again."""
-    await chores.note(engine, "retention", timedelta(0), None, "database: does not answer")
-    assert [(one.report, one.error) for one in await chores.noted(engine)] == [
+    await chores.record(engine, "retention", timedelta(0), None, "database: does not answer")
+    assert [(one.report, one.error) for one in await chores.read_all(engine)] == [
         ({}, "database: does not answer")
     ]
 
-    await chores.note(engine, "retention", timedelta(0), {"after": 7})
-    await chores.note(engine, "retention", timedelta(0), None, "database: does not answer")
-    assert [(one.report, one.error) for one in await chores.noted(engine)] == [
+    await chores.record(engine, "retention", timedelta(0), {"after": 7})
+    await chores.record(engine, "retention", timedelta(0), None, "database: does not answer")
+    assert [(one.report, one.error) for one in await chores.read_all(engine)] == [
         ({"after": 7}, "database: does not answer")
     ]
-    await chores.note(engine, "retention", timedelta(0), {"after": None})
-    assert [(one.report, one.error) for one in await chores.noted(engine)] == [({"after": None}, None)]
+    await chores.record(engine, "retention", timedelta(0), {"after": None})
+    assert [(one.report, one.error) for one in await chores.read_all(engine)] == [({"after": None}, None)]
 
 
 async def test_a_chore_is_fresh_by_when_it_was_begun(engine: Engine) -> None:
     """One that takes all its interval is done again behind it; one that failed is never fresh."""
     minute = timedelta(minutes=1)
-    assert not await chores.fresh(engine, "doctor", minute)
-    await chores.note(engine, "doctor", timedelta(0), {})
-    assert await chores.fresh(engine, "doctor", minute)
-    assert not await chores.fresh(engine, "doctor", timedelta(0))
-    assert not await chores.fresh(engine, "statistics", minute)
+    assert not await chores.is_fresh(engine, "doctor", minute)
+    await chores.record(engine, "doctor", timedelta(0), {})
+    assert await chores.is_fresh(engine, "doctor", minute)
+    assert not await chores.is_fresh(engine, "doctor", timedelta(0))
+    assert not await chores.is_fresh(engine, "statistics", minute)
 
-    await chores.note(engine, "doctor", minute, {})
-    assert not await chores.fresh(engine, "doctor", minute)
-    await chores.note(engine, "doctor", timedelta(0), None, "database: does not answer")
-    assert not await chores.fresh(engine, "doctor", minute)
+    await chores.record(engine, "doctor", minute, {})
+    assert not await chores.is_fresh(engine, "doctor", minute)
+    await chores.record(engine, "doctor", timedelta(0), None, "database: does not answer")
+    assert not await chores.is_fresh(engine, "doctor", minute)
 
 
 async def test_before_the_first_there_are_none(engine: Engine) -> None:
     """An empty list."""
-    assert await chores.noted(engine) == []
+    assert await chores.read_all(engine) == []
 
 
 @pytest.mark.parametrize(

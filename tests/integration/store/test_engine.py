@@ -15,7 +15,7 @@ from tests.support.rows import Db, a_notification, open_db, row, sqlalchemy_url
 from tests.support.waiting import eventually
 from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.store import engine as engine_module
-from xnovu_poller.store.engine import ROLE, Engine, connect, reach, worker_options
+from xnovu_poller.store.engine import ROLE, Engine, acquire, connect, worker_options
 
 _SLEEPS = "SELECT FROM pg_stat_activity WHERE application_name = 'xnovu:single' AND wait_event = 'PgSleep'"
 
@@ -32,7 +32,7 @@ async def pool_of_one(url: str) -> AsyncIterator[Engine]:
 
 async def asked(engine: Engine, question: str) -> Any:  # noqa: ANN401 - whatever PostgreSQL answers
     """Ask for one value."""
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         return await connection.scalar(text(question))
 
 
@@ -65,7 +65,7 @@ def test_our_options_come_last() -> None:
 async def test_a_rollback_does_not_take_the_role_away(database: str) -> None:
     """A role that was set inside a transaction would be undone with it."""
     async with pool_of_one(database) as engine:
-        async with reach(engine) as connection:
+        async with acquire(engine) as connection:
             await connection.execute(text("BEGIN"))
             await connection.execute(text("SET ROLE xnovu_tenant"))
             await connection.execute(text("ROLLBACK"))
@@ -80,7 +80,7 @@ async def test_a_connection_with_another_role_is_not_handed_out(
     monkeypatch.setattr(engine_module, "PROOF_SECONDS", 0.0)
     async with pool_of_one(database) as engine:
         await asked(engine, "SELECT 1")
-        async with reach(engine) as connection:
+        async with acquire(engine) as connection:
             await connection.execute(text(change))
         assert await asked(engine, "SELECT current_user") == ROLE
 
@@ -140,7 +140,7 @@ async def test_a_server_that_stops_is_unavailable() -> None:
 
 async def test_a_pool_that_is_used_up_is_unavailable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every connection is lent: the borrower hears of it, and does not wait for ever."""
-    async with pool_of_one(database) as engine, reach(engine):
+    async with pool_of_one(database) as engine, acquire(engine):
         monkeypatch.setattr(engine.sync_engine.pool, "_timeout", 0.05)
         with pytest.raises(StoreUnavailable, match="no connection of the pool is free"):
             await asked(engine, "SELECT 1")

@@ -12,8 +12,8 @@ from tests.support.rows import Db, a_notification, notifications, open_db
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim, by_hold
-from xnovu_poller.store.notifications.by_claim import Place, Terms, claim
-from xnovu_poller.store.notifications.due import NEW, SCHEDULED, Ring, claim_sql
+from xnovu_poller.store.notifications.by_claim import Cursor, Terms, claim
+from xnovu_poller.store.notifications.due import NEW, SCHEDULED, EnterpriseScope, claim_sql
 from xnovu_poller.store.notifications.hold import hold
 
 TERMS = Terms(prefix="abc", batch=20, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
@@ -31,15 +31,15 @@ async def finish(engine: Engine, claims: list[Claim]) -> None:
     await by_hold.sent(engine, [one.hold for one in holding.held])
 
 
-def forgetful(place: Place) -> Place:
+def forgetful(place: Cursor) -> Cursor:
     """Let the moment be over for which a loop remembers."""
     assert place.memory is not None
     return replace(place, memory=replace(place.memory, until=0.0))
 
 
-async def remembering(engine: Engine, terms: Terms = TERMS) -> Place:
+async def remembering(engine: Engine, terms: Terms = TERMS) -> Cursor:
     """Claim twice; the second claim goes by what the first has seen."""
-    place = Place()
+    place = Cursor()
     for _ in range(2):
         _, place = await claim(engine, NEW, terms, place)
         assert place.memory is not None
@@ -52,7 +52,7 @@ async def test_one_row_is_claimed_within_two_turns_beside_a_nearly_full_deployme
     """The other one has all but ten of the places in flight, and thousands more are due."""
     notifications(db, 3000)
     terms = replace(TERMS, batch=100, max_in_flight=510)
-    place = Place()
+    place = Cursor()
     for _ in range(5):
         _, place = await claim(engine, NEW, terms, place)
     lone = a_notification(db, enterprise="zenith")
@@ -69,7 +69,7 @@ async def test_one_row_is_the_next_in_a_full_deployment(engine: Engine, db: Db) 
     """As soon as anything is through."""
     notifications(db, 300)
     terms = replace(TERMS, batch=100, max_in_flight=200)
-    first, place = await claim(engine, NEW, terms, Place())
+    first, place = await claim(engine, NEW, terms, Cursor())
     _, place = await claim(engine, NEW, terms, place)
     lone = a_notification(db, enterprise="zenith")
     none, place = await claim(engine, NEW, terms, place)
@@ -106,7 +106,7 @@ async def test_an_urgent_row_overtakes_at_once(engine: Engine, db: Db) -> None:
 async def test_an_old_row_is_served_while_urgent_ones_keep_coming(engine: Engine, db: Db) -> None:
     """One place in ten, so within ten claims however small they are; also by a loop that remembers."""
     patient = notifications(db, 1)[0]
-    place, taken = Place(), list[set[int]]()
+    place, taken = Cursor(), list[set[int]]()
     terms = replace(TERMS, batch=5)
     for _ in range(10):
         notifications(db, 10, priority=9)
@@ -143,7 +143,7 @@ async def test_a_late_commit_is_seen_before_a_loop_rests(engine: Engine, db: Db,
 async def test_claimers_side_by_side_pass_the_bound_by_a_claim_each_at_most(engine: Engine, db: Db) -> None:
     """What a loop remembers is not that nobody else claims."""
     notifications(db, 900)
-    terms, places = replace(TERMS, batch=50, max_in_flight=300), [Place()] * 4
+    terms, places = replace(TERMS, batch=50, max_in_flight=300), [Cursor()] * 4
     # Whoever connects first takes long, and then trusts for longer what it remembers.
     await asyncio.gather(*(claim(engine, SCHEDULED, terms, place) for place in places))
 
@@ -161,7 +161,7 @@ async def test_claimers_side_by_side_pass_the_bound_by_a_claim_each_at_most(engi
 async def test_what_is_released_is_due_again(engine: Engine, db: Db) -> None:
     """It lies below what is remembered as well."""
     notifications(db, 500)
-    first, place = await claim(engine, NEW, TERMS, Place())
+    first, place = await claim(engine, NEW, TERMS, Cursor())
     await by_claim.release(engine, [one.work for one in first])
 
     claims, _ = await claim(engine, NEW, TERMS, forgetful(place))
@@ -180,19 +180,19 @@ async def test_what_lies_behind_costs_nothing(
     with open_db(database) as old, old.transaction():
         old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         old.execute("SELECT FROM notify.ent_notification LIMIT 1")
-        place, terms = Place(), replace(TERMS, batch=500)
+        place, terms = Cursor(), replace(TERMS, batch=500)
         for _ in range(6):
             claims, place = await claim(engine, NEW, terms, place)
             await finish(engine, claims)
         by_memory = await _pages(engine, place)
-        by_looking = await _pages(engine, Place())
+        by_looking = await _pages(engine, Cursor())
 
     assert by_memory < by_looking / 5
 
 
-async def _pages(engine: Engine, place: Place) -> int:
+async def _pages(engine: Engine, place: Cursor) -> int:
     """Count the pages that a claim of one row touches before it writes."""
-    ring = Ring.KNOWN if place.memory else Ring.ALL
+    ring = EnterpriseScope.KNOWN if place.memory else EnterpriseScope.ALL
     told = by_claim._bind(place.memory) | {
         "after": "",
         "spin": 0,

@@ -24,7 +24,7 @@ from tests.support.rows import (
 from tests.support.waiting import until_blocked
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.errors import DeploymentDisputed, StoreError
-from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store import identity
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim
@@ -54,10 +54,10 @@ def filled(postgres_server: Postgres) -> Any:  # noqa: ANN401 - a generator
 
 async def test_the_deployment_stays_what_it_is(engine: Engine, db: Db) -> None:
     """Every start reads the same, whatever was written meanwhile."""
-    first = await identity.deployment(engine)
+    first = await identity.read_deployment(engine)
     a_notification(db)
 
-    assert await identity.deployment(engine) == first
+    assert await identity.read_deployment(engine) == first
     assert first.known_since is None
 
 
@@ -65,13 +65,13 @@ async def test_an_empty_copy_mints_its_own_id_and_keeps_it(postgres_server: Post
     """As of a template; two that start at once on it agree, and the original keeps its own."""
     with migrated_copy(postgres_server) as original:
         async with reached(original) as engine:
-            first = await identity.deployment(engine)
+            first = await identity.read_deployment(engine)
         with copied(postgres_server, original) as copy:
             async with reached(copy) as one, reached(copy) as other:
-                minted = await asyncio.gather(identity.deployment(one), identity.deployment(other))
-                again = await identity.deployment(one)
+                minted = await asyncio.gather(identity.read_deployment(one), identity.read_deployment(other))
+                again = await identity.read_deployment(one)
         async with reached(original) as engine:
-            assert await identity.deployment(engine) == first
+            assert await identity.read_deployment(engine) == first
 
     assert {*minted} == {again}
     assert again != first
@@ -80,13 +80,13 @@ async def test_an_empty_copy_mints_its_own_id_and_keeps_it(postgres_server: Post
 async def test_a_copy_with_notifications_is_disputed(postgres_server: Postgres, filled: str) -> None:
     """Also at the next start; the sentence names both ways, and nothing was written."""
     async with reached(filled) as engine:
-        original = await identity.deployment(engine)
+        original = await identity.read_deployment(engine)
     with copied(postgres_server, filled) as copy:
         async with reached(copy) as engine:
             with pytest.raises(DeploymentDisputed, match="rows came from another"):
-                await identity.deployment(engine)
+                await identity.read_deployment(engine)
             with pytest.raises(DeploymentDisputed, match="rows came from another") as raised:
-                await identity.deployment(engine)
+                await identity.read_deployment(engine)
         with open_db(copy) as db:
             assert db.execute("SELECT id FROM notify.deployment").fetchone() == {"id": original.id}
 
@@ -100,9 +100,9 @@ async def test_a_copy_of_the_files_does_not_know_itself(postgres_server: Postgre
     """Which is why Temporal is asked as well."""
     with copied_by_files(postgres_server, filled) as copy:
         async with reached(copy) as engine:
-            whose = await identity.deployment(engine)
+            whose = await identity.read_deployment(engine)
             with pytest.raises(DeploymentDisputed, match="attempt 1 of notification 2,"):
-                await identity.prove(engine, whose, [Work(1, 0), Work(2, 1)])
+                await identity.verify_origin(engine, whose, [Attempt(1, 0), Attempt(2, 1)])
 
 
 async def test_a_plain_login_learns_the_deployment_too(database: str, db: Db) -> None:
@@ -112,8 +112,8 @@ async def test_a_plain_login_learns_the_deployment_too(database: str, db: Db) ->
     before = db.execute("SELECT id FROM notify.deployment").fetchone()
 
     async with reached(login) as engine:
-        minted = await identity.deployment(engine)
-        await identity.prove(engine, minted, [])
+        minted = await identity.read_deployment(engine)
+        await identity.verify_origin(engine, minted, [])
     without_login(database, login)
 
     assert before is not None
@@ -139,11 +139,11 @@ async def test_its_own_workflows_prove_nothing_against_a_database(
     made = a_notification(db, status=Status.PROCESSING)
     a_notification(db, status=Status.PROCESSING)
     last = a_notification(db, status=Status.PROCESSING)
-    whose = await identity.deployment(engine)
+    whose = await identity.read_deployment(engine)
     for one in (made, last):
         meanwhile(db, one)
 
-    await identity.prove(engine, whose, [Work(last, 1), Work(made, 1)])
+    await identity.verify_origin(engine, whose, [Attempt(last, 1), Attempt(made, 1)])
 
 
 async def test_a_claim_that_was_given_back_or_rescued_proves_nothing(engine: Engine, db: Db) -> None:
@@ -153,43 +153,43 @@ async def test_a_claim_that_was_given_back_or_rescued_proves_nothing(engine: Eng
     back_dated(db, rescued, timedelta(hours=1), "send_until")
     await by_claim.release(engine, [work(db, released)])
     [claim] = await by_claim.renew(engine, [work(db, rescued)], TERMS)
-    whose = await identity.deployment(engine)
+    whose = await identity.read_deployment(engine)
 
     assert claim.attempt == 2
-    await identity.prove(engine, whose, [Work(released, 1), Work(rescued, 1), claim.work])
+    await identity.verify_origin(engine, whose, [Attempt(released, 1), Attempt(rescued, 1), claim.work])
 
 
 async def test_an_insert_that_was_rolled_back_is_no_gap(engine: Engine, db: Db) -> None:
     """The sequence does not fall, so the next notification is known to come from here."""
     with db.transaction(force_rollback=True):
         gone = a_notification(db)
-    whose = await identity.deployment(engine)
+    whose = await identity.read_deployment(engine)
 
-    await identity.prove(engine, whose, [Work(gone, 1)])
+    await identity.verify_origin(engine, whose, [Attempt(gone, 1)])
 
 
 async def test_what_a_database_has_not_made_was_made_by_another(engine: Engine, db: Db) -> None:
     """A notification beyond the last, or an attempt beyond the last; also where there has never been one."""
-    whose = await identity.deployment(engine)
+    whose = await identity.read_deployment(engine)
     with pytest.raises(DeploymentDisputed, match="attempt 1 of notification 1,"):
-        await identity.prove(engine, whose, [Work(1, 1)])
+        await identity.verify_origin(engine, whose, [Attempt(1, 1)])
     made = a_notification(db, status=Status.PROCESSING)
 
-    for unknown in (Work(made, 2), Work(made + 1, 1)):
+    for unknown in (Attempt(made, 2), Attempt(made + 1, 1)):
         with pytest.raises(DeploymentDisputed, match=f"attempt {unknown.attempt} of .* {unknown[0]},"):
-            await identity.prove(engine, whose, [Work(made, 1), unknown])
+            await identity.verify_origin(engine, whose, [Attempt(made, 1), unknown])
 
 
 async def test_a_deployment_that_is_kept_starts_again(postgres_server: Postgres, filled: str) -> None:
     """Under its id, and with its transaction ids; what is older says nothing any more."""
     async with reached(filled) as engine:
-        original = await identity.deployment(engine)
+        original = await identity.read_deployment(engine)
     with copied(postgres_server, filled) as copy:
         with open_db(copy) as db:
             before = row(db, 1)
         async with reached(copy) as engine:
             kept = await identity.keep_deployment(engine)
-            assert await identity.deployment(engine) == kept
+            assert await identity.read_deployment(engine) == kept
         with open_db(copy) as db:
             assert row(db, 1) == before
 
@@ -200,13 +200,13 @@ async def test_a_deployment_that_is_kept_starts_again(postgres_server: Postgres,
 async def test_a_new_deployment_is_known_from_now_on(postgres_server: Postgres, filled: str) -> None:
     """And the original is not touched."""
     async with reached(filled) as engine:
-        original = await identity.deployment(engine)
+        original = await identity.read_deployment(engine)
     with copied(postgres_server, filled) as copy:
         async with reached(copy) as engine:
             made = await identity.new_deployment(engine)
-            now = await identity.deployment(engine)
+            now = await identity.read_deployment(engine)
     async with reached(filled) as engine:
-        assert await identity.deployment(engine) == original
+        assert await identity.read_deployment(engine) == original
 
     assert (made.former, made.id, made.renamed, made.taken_back) == (original.id, now.id, 1, 0)
     assert made.id != original.id
@@ -272,12 +272,12 @@ async def test_chunks_that_were_not_accepted_go_by_the_new_id(engine: Engine, db
 async def test_while_workers_are_connected_nothing_changes(engine: Engine, db: Db) -> None:
     """They hold claims under the id that would go; one that is only starting counts, for it may have read it."""
     made = a_notification(db)
-    before = row(db, made), await identity.deployment(engine)
+    before = row(db, made), await identity.read_deployment(engine)
     worker = connect(engine.url.render_as_string(hide_password=False), part=identity.WORKER)
-    await identity.deployment(worker)
+    await identity.read_deployment(worker)
     with pytest.raises(StoreError, match="stop them first"):
         await identity.new_deployment(engine)
-    assert (row(db, made), await identity.deployment(engine)) == before
+    assert (row(db, made), await identity.read_deployment(engine)) == before
 
     await worker.dispose()
     await identity.new_deployment(engine)
@@ -303,8 +303,8 @@ async def test_it_is_the_same_on_every_version(other_database: str) -> None:
         made = [a_notification(db, status=status) for status in Status]
         before = [row(db, one)["transaction_id"] for one in made]
         async with reached(other_database) as engine:
-            whose = await identity.deployment(engine)
-            await identity.prove(engine, whose, [Work(made[1], 1)])
+            whose = await identity.read_deployment(engine)
+            await identity.verify_origin(engine, whose, [Attempt(made[1], 1)])
             renewal = await identity.new_deployment(engine)
             kept = await identity.keep_deployment(engine)
         after = [row(db, one)["transaction_id"] for one in made]

@@ -10,7 +10,7 @@ from xnovu_poller.errors import DeploymentDisputed
 from xnovu_poller.lifecycle import RuleStatus
 from xnovu_poller.store import chores, identity, rules
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.rules import Verdict
+from xnovu_poller.store.rules import RuleState
 
 
 @pytest.mark.parametrize("answer", [identity.new_deployment, identity.keep_deployment], ids=["new", "keep"])
@@ -19,14 +19,14 @@ async def test_a_copy_with_rules_alone_is_disputed(
 ) -> None:
     """It would fire beside the original; after a person's word it goes on, with its rules."""
     made = a_rule(db, workflow=a_workflow(db))
-    before = await identity.deployment(engine)
+    before = await identity.read_deployment(engine)
     db.execute("UPDATE notify.deployment SET database = 'another'")
     with pytest.raises(DeploymentDisputed, match="rows came from another"):
-        await identity.deployment(engine)
+        await identity.read_deployment(engine)
 
     await answer(engine)
 
-    after = await identity.deployment(engine)
+    after = await identity.read_deployment(engine)
     assert (after.id == before.id) is (answer is identity.keep_deployment)
     assert [one.id for one in await rules.read_all(engine)] == [made]
 
@@ -39,8 +39,8 @@ async def test_the_rules_of_a_copy_are_looked_at_anew(engine: Engine, db: Db) ->
     )
     at = datetime(2030, 1, 1, tzinfo=UTC)
     await rules.fire(engine, once, "k", at)
-    await rules.mark(engine, [Verdict(broken, RuleStatus.INVALID, "rule: cron: it has 4 fields")])
-    await chores.note(engine, "rules", timedelta(0), {})
+    await rules.record_states(engine, [RuleState(broken, RuleStatus.INVALID, "rule: cron: it has 4 fields")])
+    await chores.record(engine, "rules", timedelta(0), {})
 
     await identity.new_deployment(engine)
 
@@ -51,4 +51,4 @@ async def test_the_rules_of_a_copy_are_looked_at_anew(engine: Engine, db: Db) ->
         (fresh, None, None, None),
     ]
     assert found[0].last_outcome == "created"
-    assert await chores.noted(engine) == []
+    assert await chores.read_all(engine) == []

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.store.notifications.by_claim import Place, Terms, claim
+from xnovu_poller.store.notifications.by_claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
 TERMS = Terms(prefix="abc", batch=50, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
@@ -32,7 +32,7 @@ def a_limit(
 
 async def taken(engine: Engine, due: Due = NEW) -> Counter[str]:
     """Claim once, and count by enterprise."""
-    claims, _ = await claim(engine, due, TERMS, Place())
+    claims, _ = await claim(engine, due, TERMS, Cursor())
     return Counter(one.enterprise_id for one in claims)
 
 
@@ -158,7 +158,7 @@ async def test_eight_claimers_keep_in_flight(engine: Engine, db: Db) -> None:
     a_limit(db, in_flight=30)
 
     for _ in range(5):
-        await asyncio.gather(*(claim(engine, NEW, replace(TERMS, batch=7), Place()) for _ in range(8)))
+        await asyncio.gather(*(claim(engine, NEW, replace(TERMS, batch=7), Cursor()) for _ in range(8)))
 
     [held] = db.execute(
         "SELECT count(*) FROM notify.ent_notification WHERE notification_status = 'PROCESSING'"
@@ -196,12 +196,12 @@ async def _drain_for(db: Db, engines: list[Engine], span: timedelta) -> Drained:
     began = _now(db)
 
     async def drain(engine: Engine) -> None:
-        place = Place()
+        place = Cursor()
         while _now(db) - began < span:
             claims, place = await claim(engine, NEW, TERMS, place)
             counted.update(one.enterprise_id for one in claims)
             if not claims:
-                assert await reads.held_back(engine, NEW, TERMS.max_in_flight, None)
+                assert await reads.is_held_back(engine, NEW, TERMS.max_in_flight, None)
 
     await asyncio.gather(*(drain(engine) for engine in engines))
     return Drained(counted, _now(db) - began)

@@ -15,7 +15,7 @@ from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.store import checks, reads, rules, statistics
 from xnovu_poller.store.engine import worker_options
 from xnovu_poller.store.notifications import by_chunk, by_claim, by_hold, by_operator, hold, purge
-from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Ring, claim_sql
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, EnterpriseScope, claim_sql
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -26,7 +26,7 @@ STATEMENTS: dict[str, TextClause] = {
     **{
         f"claim {due.name} {ring.value}": claim_sql(due, 100, ring)
         for due in (NEW, SCHEDULED, FAILED)
-        for ring in Ring
+        for ring in EnterpriseScope
     },
     "expire": by_claim._EXPIRE,
     "release": by_claim._RELEASE,

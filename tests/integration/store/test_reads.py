@@ -15,17 +15,17 @@ from tests.support.rows import (
     row,
     written,
 )
-from xnovu_poller.lifecycle import Channel, PublishStatus, Status, Work, WorkflowType
+from xnovu_poller.lifecycle import Attempt, Channel, PublishStatus, Status, WorkflowType
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.reads import Lapsed, Template, Wish, Workflow
+from xnovu_poller.store.reads import Lapsed, Template, TemplateKey, Workflow
 
 HOUR = timedelta(hours=1)
 
 
 async def ahead(engine: Engine) -> timedelta:
     """Say how far the next row to come due is."""
-    found = await reads.next_due(engine)
+    found = await reads.time_to_next_due(engine)
     assert found is not None
     return found
 
@@ -79,7 +79,7 @@ async def test_an_enterprises_own_template_wins(engine: Engine, db: Db) -> None:
     """Over the global one, for it alone."""
     everyones = a_template(db, subject_template="Hi", variables_description={"name": "you"})
     own = a_template(db, enterprise="acme", body_template="Own")
-    wishes: list[Wish] = [("acme", "parcel", Channel.EMAIL), ("globex", "parcel", Channel.EMAIL)]
+    wishes: list[TemplateKey] = [("acme", "parcel", Channel.EMAIL), ("globex", "parcel", Channel.EMAIL)]
 
     found = await reads.templates(engine, [*wishes, *wishes])
 
@@ -95,7 +95,7 @@ async def test_an_unpublished_template_hides_no_other(
     """The enterprise's draft does not take the global words away."""
     everyones = a_template(db)
     a_template(db, enterprise="acme", publish_status=publish_status, deactivated=deactivated)
-    wish: Wish = ("acme", "parcel", Channel.EMAIL)
+    wish: TemplateKey = ("acme", "parcel", Channel.EMAIL)
 
     assert (await reads.templates(engine, [wish]))[wish].id == everyones
 
@@ -103,7 +103,7 @@ async def test_an_unpublished_template_hides_no_other(
 async def test_what_there_is_no_template_for_is_left_out(engine: Engine, db: Db) -> None:
     """Another channel, another key, another enterprise's."""
     a_template(db, enterprise="globex")
-    wishes: list[Wish] = [
+    wishes: list[TemplateKey] = [
         ("acme", "parcel", Channel.EMAIL),
         ("globex", "parcel", Channel.SMS),
         ("globex", "letter", Channel.EMAIL),
@@ -119,11 +119,11 @@ async def test_the_longest_lapsed_comes_first(engine: Engine, db: Db) -> None:
     back_dated(db, idle, HOUR)
     back_dated(db, sending, 2 * HOUR, "lease_expires_at", "send_until")
 
-    assert await reads.lapsed(engine, 10) == [
-        Lapsed(Work(sending, 1), f"test-notification-{sending}-1", sending=True),
-        Lapsed(Work(idle, 1), f"test-notification-{idle}-1", sending=False),
+    assert await reads.read_lapsed(engine, 10) == [
+        Lapsed(Attempt(sending, 1), f"test-notification-{sending}-1", sending=True),
+        Lapsed(Attempt(idle, 1), f"test-notification-{idle}-1", sending=False),
     ]
-    assert [one.work for one in await reads.lapsed(engine, 1)] == [Work(sending, 1)]
+    assert [one.work for one in await reads.read_lapsed(engine, 1)] == [Attempt(sending, 1)]
     assert row(db, running)["attempt"] == 1
 
 
@@ -133,7 +133,7 @@ async def test_a_live_send_has_not_lapsed(engine: Engine, db: Db) -> None:
     back_dated(db, made)
     written(db, made, send_until="2100-01-01T00:00Z")
 
-    assert await reads.lapsed(engine, 10) == []
+    assert await reads.read_lapsed(engine, 10) == []
 
 
 async def test_the_backlog_counts_what_is_due(engine: Engine, db: Db) -> None:
@@ -162,7 +162,7 @@ async def test_the_next_row_to_come_due_is_known(engine: Engine, db: Db) -> None
         {},
     ):
         a_notification(db, **dict[str, Any](columns))
-    assert await reads.next_due(engine) is None
+    assert await reads.time_to_next_due(engine) is None
 
     far, near = (
         a_notification(db, enterprise=enterprise, priority=priority, scheduled_for="290000-01-01T00:00Z")
@@ -199,9 +199,9 @@ async def test_what_a_tenant_miswrites_is_its_own_affair(engine: Engine, db: Db)
 
 async def test_a_server_that_only_reads_is_known(engine: Engine, db: Db) -> None:
     """It answers every question, and no notification goes on."""
-    assert not await reads.only_reads(engine)
+    assert not await reads.is_read_only(engine)
 
     db.execute(f"ALTER DATABASE {db.info.dbname} SET default_transaction_read_only = on".encode())
     await engine.dispose()
 
-    assert await reads.only_reads(engine)
+    assert await reads.is_read_only(engine)

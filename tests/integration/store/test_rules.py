@@ -6,7 +6,7 @@ from tests.support.rows import Db, a_rule, a_single_rule, a_workflow, open_db, r
 from xnovu_poller.lifecycle import FireOutcome, RuleStatus, RuleTrigger
 from xnovu_poller.store import rules
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.rules import Doubt, Rule, Verdict
+from xnovu_poller.store.rules import Rule, RuleProblem, RuleState
 
 AT = datetime(2030, 1, 1, 9, tzinfo=UTC)
 
@@ -92,7 +92,7 @@ async def test_what_its_writer_has_just_changed_is_recent(engine: Engine, db: Db
     with open_db(database) as owner:
         owner.execute("SET session_replication_role = replica")
         owner.execute("UPDATE notify.ent_notification_rule SET updated_at = now() - interval '61 seconds'")
-    await rules.mark(engine, [Verdict(made, RuleStatus.SCHEDULED)])
+    await rules.record_states(engine, [RuleState(made, RuleStatus.SCHEDULED)])
     before = await rules.read(engine, made)
     rewritten(db, made, name="other")
     after = await rules.read(engine, made)
@@ -108,19 +108,19 @@ async def test_only_news_is_marked(engine: Engine, db: Db) -> None:
     one, other, third = (a_rule(db, workflow=workflow) for _ in range(3))
     before = [rule_row(db, made)["updated_at"] for made in (one, other, third)]
     verdicts = [
-        Verdict(other, RuleStatus.INVALID, "rule: cron: it has 4 fields"),
-        Verdict(one, RuleStatus.SCHEDULED),
-        Verdict(10**12, RuleStatus.SCHEDULED),
+        RuleState(other, RuleStatus.INVALID, "rule: cron: it has 4 fields"),
+        RuleState(one, RuleStatus.SCHEDULED),
+        RuleState(10**12, RuleStatus.SCHEDULED),
     ]
 
-    assert await rules.mark(engine, verdicts) == 2
+    assert await rules.record_states(engine, verdicts) == 2
     versions = db.execute("SELECT id, xmin, ctid FROM notify.ent_notification_rule").fetchall()
-    assert await rules.mark(engine, verdicts) == 0
+    assert await rules.record_states(engine, verdicts) == 0
     assert db.execute("SELECT id, xmin, ctid FROM notify.ent_notification_rule").fetchall() == versions
 
-    assert await rules.mark(engine, [Verdict(one, RuleStatus.DONE, done_for=AT), verdicts[0]]) == 1
-    assert await rules.mark(engine, [Verdict(one, RuleStatus.DONE)]) == 0
-    assert await rules.mark(engine, []) == 0
+    assert await rules.record_states(engine, [RuleState(one, RuleStatus.DONE, done_for=AT), verdicts[0]]) == 1
+    assert await rules.record_states(engine, [RuleState(one, RuleStatus.DONE)]) == 0
+    assert await rules.record_states(engine, []) == 0
     found = [rule_row(db, made) for made in (one, other, third)]
     assert [(r["rule_status"], r["rule_error"], r["done_for"]) for r in found] == [
         ("DONE", None, AT),
@@ -134,13 +134,13 @@ async def test_a_rule_that_somebody_holds_keeps_no_other_back(engine: Engine, db
     """A tenant's open transaction; its rule is marked the next time."""
     workflow = a_workflow(db)
     held, free = (a_rule(db, workflow=workflow) for _ in range(2))
-    verdicts = [Verdict(made, RuleStatus.SCHEDULED) for made in (held, free)]
+    verdicts = [RuleState(made, RuleStatus.SCHEDULED) for made in (held, free)]
     with open_db(database) as tenant, tenant.transaction():
         rewritten(tenant, held, name="mine")
-        assert await rules.mark(engine, verdicts) == 1
+        assert await rules.record_states(engine, verdicts) == 1
 
     assert rule_row(db, held)["rule_status"] is None
-    assert await rules.mark(engine, verdicts) == 1
+    assert await rules.record_states(engine, verdicts) == 1
 
 
 async def test_a_rule_is_switched_off_and_on(engine: Engine, db: Db) -> None:
@@ -148,9 +148,9 @@ async def test_a_rule_is_switched_off_and_on(engine: Engine, db: Db) -> None:
     made = a_rule(db, workflow=a_workflow(db))
 
     for deactivated in (True, True, False):
-        assert await rules.switch(engine, made, deactivated=deactivated)
+        assert await rules.set_deactivated(engine, made, deactivated=deactivated)
         assert rule_row(db, made)["deactivated"] is deactivated
-    assert not await rules.switch(engine, made + 1, deactivated=True)
+    assert not await rules.set_deactivated(engine, made + 1, deactivated=True)
 
 
 async def test_doubts_say_why_nothing_would_come_of_a_rule(engine: Engine, db: Db) -> None:
@@ -160,7 +160,7 @@ async def test_doubts_say_why_nothing_would_come_of_a_rule(engine: Engine, db: D
     fine = [a_single_rule(db, workflow=own), a_rule(db, workflow=a_workflow(db)), a_rule(db, workflow=own)]
     wrong = a_rule(db, workflow=bad, rule_payload={})
 
-    found = await rules.doubts(engine, None)
+    found = await rules.find_problems(engine, None)
 
     assert [one.rule_id for one in found] == [wrong] * 4
     assert [one.reason.partition(";")[0] for one in found] == [
@@ -169,7 +169,7 @@ async def test_doubts_say_why_nothing_would_come_of_a_rule(engine: Engine, db: D
         f"its workflow {bad} is deactivated",
         "rule_payload names no recipients",
     ]
-    assert await rules.doubts(engine, fine) == []
-    assert await rules.doubts(engine, []) == []
-    assert await rules.doubts(engine, [wrong]) == found
-    assert all(isinstance(one, Doubt) for one in found)
+    assert await rules.find_problems(engine, fine) == []
+    assert await rules.find_problems(engine, []) == []
+    assert await rules.find_problems(engine, [wrong]) == found
+    assert all(isinstance(one, RuleProblem) for one in found)

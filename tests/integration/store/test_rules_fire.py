@@ -23,7 +23,7 @@ from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.lifecycle import FireOutcome, RuleStatus, Status
 from xnovu_poller.store import rules
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.rules import Fired, Verdict
+from xnovu_poller.store.rules import Fired, RuleState
 
 AT = datetime(2030, 1, 1, 9, tzinfo=UTC)
 
@@ -151,7 +151,7 @@ async def test_who_is_no_name_is_no_recipient(engine: Engine, db: Db, payload: d
     assert await rules.fire(engine, made, "k", None) == Fired(FireOutcome.NO_RECIPIENTS, None)
 
     assert told(db, made)[0] == "no_recipients"
-    (doubt,) = await rules.doubts(engine, [made])
+    (doubt,) = await rules.find_problems(engine, [made])
     assert "recipients" in doubt.reason
 
 
@@ -169,7 +169,7 @@ async def test_names_are_taken_as_they_are_written(engine: Engine, db: Db, recip
     assert fired.notification_id is not None
     found = row(db, fired.notification_id)
     assert (found["recipients"], found["payload"]) == (recipients, {"a": None})
-    assert await rules.doubts(engine, [made]) == []
+    assert await rules.find_problems(engine, [made]) == []
 
 
 async def test_a_one_time_rule_is_done_with_its_time(engine: Engine, db: Db) -> None:
@@ -180,7 +180,7 @@ async def test_a_one_time_rule_is_done_with_its_time(engine: Engine, db: Db) -> 
         a_single_rule(db, workflow=workflow, deactivated=True),
         a_rule(db, workflow=workflow),
     )
-    await rules.mark(engine, [Verdict(once, RuleStatus.FAILED, "Temporal: refuses it")])
+    await rules.record_states(engine, [RuleState(once, RuleStatus.FAILED, "Temporal: refuses it")])
 
     await rules.fire(engine, once, "by hand", None)
     assert told(db, once) == ("created", True, None, "FAILED")

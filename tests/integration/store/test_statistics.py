@@ -7,7 +7,7 @@ from tests.support.rows import Db, a_notification, a_rule, a_workflow, back_date
 from xnovu_poller.lifecycle import RuleStatus, Status
 from xnovu_poller.store import reads, rules, statistics
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.rules import Verdict
+from xnovu_poller.store.rules import RuleState
 
 HOUR = timedelta(hours=1)
 NONE = {"new": None, "scheduled": None, "failed": None}
@@ -33,7 +33,9 @@ async def test_what_there_is_is_counted(engine: Engine, db: Db) -> None:
     a_notification(db, scheduled_for="2020-01-01T00:00Z")
     a_notification(db, scheduled_for="2100-01-01T00:00Z")
     fine, broken, _unseen = (a_rule(db, workflow=workflow) for _ in range(3))
-    await rules.mark(engine, [Verdict(fine, RuleStatus.SCHEDULED), Verdict(broken, RuleStatus.INVALID, "no")])
+    await rules.record_states(
+        engine, [RuleState(fine, RuleStatus.SCHEDULED), RuleState(broken, RuleStatus.INVALID, "no")]
+    )
     db.execute("ANALYZE notify.ent_notification")
 
     counted = await statistics.refresh(engine)
@@ -82,7 +84,7 @@ async def test_the_oldest_of_all_enterprises_is_told(engine: Engine, db: Db) -> 
         )
         db.execute("ALTER TABLE notify.ent_notification ENABLE TRIGGER USER")
 
-    waited = await statistics.waits(engine)
+    waited = await statistics.oldest_due(engine)
 
     assert {loop: round(span / HOUR) for loop, span in waited.items() if span is not None} == {
         "new": 0,
@@ -96,5 +98,5 @@ async def test_a_limited_enterprise_may_be_left_out(engine: Engine, db: Db) -> N
     a_notification(db)
     db.execute("INSERT INTO notify.ent_enterprise_limit (enterprise_id, rate) VALUES ('acme', 1)")
 
-    assert (await statistics.waits(engine))["new"] is not None
-    assert await statistics.waits(engine, limited=False) == NONE
+    assert (await statistics.oldest_due(engine))["new"] is not None
+    assert await statistics.oldest_due(engine, limited=False) == NONE

@@ -16,13 +16,13 @@ from tests.support.rows import Db, a_workflow
 from tests.support.wires import Wire
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.chores.schedule import Orchestra
+from xnovu_poller.temporal.chores.schedule import ChoreSchedule
+from xnovu_poller.temporal.client import Address, connect
 from xnovu_poller.temporal.rules.reconcile import reconcile
-from xnovu_poller.temporal.rules.schedules import Schedules
-from xnovu_poller.temporal.worker import Address, connect
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 Run = Callable[[], Coroutine[Any, Any, dict[str, int]]]
-Make = Callable[..., Orchestra]
+Make = Callable[..., ChoreSchedule]
 
 HOURLY = timedelta(hours=1)
 
@@ -63,7 +63,7 @@ async def deployment(client: Client) -> AsyncIterator[UUID]:
 
 
 @pytest.fixture
-def schedules(client: Client, task_queue: str, deployment: UUID) -> Schedules:
+def schedules(client: Client, task_queue: str, deployment: UUID) -> RuleSchedules:
     """The schedules of the deployment's rules."""
     return schedules_of(client, task_queue, deployment)
 
@@ -84,7 +84,7 @@ def workflow(db: Db) -> int:
 
 
 @pytest.fixture
-def run(engine: Engine, schedules: Schedules) -> Run:
+def run(engine: Engine, schedules: RuleSchedules) -> Run:
     """Reconcile, and give the counts that are not 0."""
 
     async def reconciled() -> dict[str, int]:
@@ -97,7 +97,7 @@ def run(engine: Engine, schedules: Schedules) -> Run:
 @pytest.fixture
 def make(client: Client, task_queue: str, deployment: UUID) -> Make:
     """Make the orchestra of the deployment, hourly unless said else: what runs is then rung for."""
-    return lambda every=HOURLY, queue=task_queue: Orchestra(
+    return lambda every=HOURLY, queue=task_queue: ChoreSchedule(
         client, deployment=deployment, task_queue=queue, every=every
     )
 
@@ -105,4 +105,4 @@ def make(client: Client, task_queue: str, deployment: UUID) -> Make:
 @pytest.fixture
 def handle(client: Client, deployment: UUID) -> ScheduleHandle:
     """The schedule of the orchestration."""
-    return client.get_schedule_handle(contract.orchestration_schedule(deployment))
+    return client.get_schedule_handle(contract.chore_schedule_id(deployment))

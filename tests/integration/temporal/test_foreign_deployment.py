@@ -17,10 +17,10 @@ from tests.support.rows import Db, a_rule, row
 from tests.support.waiting import eventually
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.errors import StoreUnavailable, WorkflowNotFound
-from xnovu_poller.lifecycle import Work
+from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.store import chores
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 Begin = Callable[[], AbstractAsyncContextManager[Executing]]
 
@@ -74,7 +74,7 @@ async def scheduled(handle: WorkflowHandle[object, None]) -> list[tuple[str, int
     return [(one["activityType"]["name"], one["retryPolicy"].get("maximumAttempts", 0)) for one in events]
 
 
-def claimed(db: Db, count: int) -> list[Work]:
+def claimed(db: Db, count: int) -> list[Attempt]:
     """Insert claimed notifications."""
     return [a_claimed(db, recipients=[f"s{place}"]) for place in range(count)]
 
@@ -154,7 +154,7 @@ async def test_a_stranger_fires_no_rule_of_ours(
 ) -> None:
     """It refuses, and ours is asked again until it gets it."""
     rule, queue = a_rule(db, workflow=workflow), f"{deployment}-shared"
-    schedules = Schedules(client, deployment=deployment, task_queue=queue, searchable=True)
+    schedules = RuleSchedules(client, deployment=deployment, task_queue=queue, searchable=True)
     async with executing_for(STRANGER, running, queue, limits=FORGETFUL):
         handle = client.get_workflow_handle(await schedules.fire(rule))
         await eventually(lambda: has_refused(handle))
@@ -171,7 +171,7 @@ async def test_a_stranger_does_no_chore_of_ours(
     orchestra = make(HOURLY, queue)
     async with executing_for(STRANGER, running, queue, limits=FORGETFUL):
         await orchestra.ensure()
-        await orchestra.ring()
+        await orchestra.request_run()
 
         async def it_refused() -> bool:
             recent = (await handle.describe()).info.recent_actions
@@ -181,7 +181,7 @@ async def test_a_stranger_does_no_chore_of_ours(
             return await has_refused(begun)
 
         await eventually(it_refused)
-    assert await chores.noted(engine) == []
+    assert await chores.read_all(engine) == []
     async with executing_for(deployment, running, queue, limits=FORGETFUL):
         report = await report_of(client, handle)
     assert "error" not in report["rules"]

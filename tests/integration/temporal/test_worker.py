@@ -16,11 +16,12 @@ from tests.support.rows import Db, a_workflow, row
 from tests.support.temporal import SEARCH_ATTRIBUTES
 from tests.support.waiting import eventually
 from xnovu_poller.dev.temporal import Temporal
-from xnovu_poller.errors import HandoffRefused, TemporalUnavailable
+from xnovu_poller.errors import TemporalRefused, TemporalUnavailable
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.temporal import worker
+from xnovu_poller.temporal import client as temporal
+from xnovu_poller.temporal import search
+from xnovu_poller.temporal.client import Address, connect, probe
 from xnovu_poller.temporal.contract import SEARCH_ATTRIBUTES as OURS
-from xnovu_poller.temporal.worker import Address, connect, probe, register_search_attributes
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ async def test_a_server_that_is_there_answers(client: Client) -> None:
 
 async def test_no_server_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The address is named; a person may have to mend it."""
-    monkeypatch.setattr(worker, "_CONNECT_SECONDS", 2.0)
+    monkeypatch.setattr(temporal, "_CONNECT_SECONDS", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(TemporalUnavailable, match=f"127.0.0.1:{port}"):
@@ -52,21 +53,21 @@ async def test_no_server_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None
 
 async def test_a_missing_namespace_is_refused(temporal_address: str) -> None:
     """At the start, and not at the first notification."""
-    with pytest.raises(HandoffRefused, match="namespace nowhere"):
+    with pytest.raises(TemporalRefused, match="namespace nowhere"):
         await connect(Address(target=temporal_address, namespace="nowhere"))
 
 
 async def test_missing_attributes_are_registered_once(bare: Client) -> None:
     """Some may be there already."""
-    assert await register_search_attributes(bare)
-    assert await register_search_attributes(bare)
+    assert await search.register(bare)
+    assert await search.register(bare)
 
 
 async def test_where_they_may_not_be_registered_we_go_without(temporal_address: str) -> None:
     """A missing right is no reason not to start."""
     nowhere = await Client.connect(temporal_address, namespace="nowhere")
 
-    assert not await register_search_attributes(nowhere)
+    assert not await search.register(nowhere)
 
 
 async def test_more_notifications_than_places_all_come_through(

@@ -12,8 +12,9 @@ import pytest
 
 from xnovu_poller import __version__
 from xnovu_poller.errors import ConfigError, StoreUnavailable
-from xnovu_poller.web import server
-from xnovu_poller.web.server import HealthServer, Probe, ProbeAnswer
+from xnovu_poller.web import health
+from xnovu_poller.web.health import Probe, ProbeAnswer
+from xnovu_poller.web.server import HealthServer
 
 
 def always(answer: ProbeAnswer) -> Callable[[], Awaitable[ProbeAnswer]]:
@@ -114,7 +115,7 @@ async def test_a_foreign_error_is_told_by_its_name_alone() -> None:
 
 async def test_a_probe_without_an_answer_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """One hanging component does not hang the page, nor hide the others."""
-    monkeypatch.setattr(server, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(health, "PROBE_SECONDS", 0.05)
     never = asyncio.Event()
 
     async def ask() -> ProbeAnswer:
@@ -130,8 +131,8 @@ async def test_a_probe_without_an_answer_is_unhealthy(monkeypatch: pytest.Monkey
 
 async def test_a_probe_that_cannot_be_given_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mute database does not hear that its answer is no longer wanted; it is asked again when it speaks."""
-    monkeypatch.setattr(server, "PROBE_SECONDS", 0.05)
-    monkeypatch.setattr(server, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(health, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(health, "FRESH_SECONDS", 0.0)
     speaks = asyncio.Event()
     asked: list[int] = []
 
@@ -165,7 +166,7 @@ async def test_probes_are_asked_side_by_side() -> None:
 
 async def test_many_askers_share_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A crowd of probes from outside is no load on the database."""
-    monkeypatch.setattr(server, "FRESH_SECONDS", 3600.0)
+    monkeypatch.setattr(health, "FRESH_SECONDS", 3600.0)
     asked: list[int] = []
 
     async def ask() -> ProbeAnswer:
@@ -180,7 +181,7 @@ async def test_many_askers_share_one_answer(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_an_old_answer_is_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is told is never older than FRESH_SECONDS."""
-    monkeypatch.setattr(server, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(health, "FRESH_SECONDS", 0.0)
     answers = iter([ProbeAnswer("healthy"), ProbeAnswer("unhealthy")])
 
     async def ask() -> ProbeAnswer:

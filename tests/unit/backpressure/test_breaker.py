@@ -7,7 +7,7 @@ import pytest
 from tests.support.clock import Clock
 from xnovu_poller.backpressure.breaker import PAUSE, PROBE_REST, REMEMBERED, SERVED_LATELY, TRIPS_AT, Breaker
 from xnovu_poller.errors import NovuRejected, NovuThrottled, NovuUnanswered
-from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Source, Unknown
+from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Sender, Unknown
 
 ACCEPTED = Accepted()
 REJECTED = Refused(NovuRejected(422, "bad"))
@@ -21,9 +21,9 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(clock, lambda: 0.0)
 
 
-def xn(number: int, enterprise: str = "acme") -> Source:
+def xn(number: int, enterprise: str = "acme") -> Sender:
     """One notification of an enterprise's workflow."""
-    return Source(enterprise, "order-shipped", f"xn-{number}")
+    return Sender(enterprise, "order-shipped", f"xn-{number}")
 
 
 def trip(breaker: Breaker) -> None:

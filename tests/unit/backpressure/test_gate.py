@@ -13,7 +13,7 @@ from xnovu_poller.errors import (
     NovuUnauthorized,
     NovuUnavailable,
 )
-from xnovu_poller.lifecycle import Accepted, Refused, Source, Unknown, seconds
+from xnovu_poller.lifecycle import Accepted, Refused, Sender, Unknown, seconds
 
 ACCEPTED = Accepted()
 REJECTED = Refused(NovuRejected(422, "workflow_not_found"))
@@ -28,9 +28,9 @@ def gate(clock: Clock) -> Gate:
     return Gate(clock, lambda: 0.0)
 
 
-def xn(transaction_id: str, workflow_key: str = "order-shipped") -> Source:
+def xn(transaction_id: str, workflow_key: str = "order-shipped") -> Sender:
     """One notification of one workflow."""
-    return Source("acme", workflow_key, transaction_id)
+    return Sender("acme", workflow_key, transaction_id)
 
 
 def throttled(pause_seconds: float) -> Refused:
@@ -283,7 +283,7 @@ def test_workflows_that_fail_together_close_the_gate(gate: Gate) -> None:
 
 def test_one_enterprise_that_fails_alone_does_not_close_the_gate(gate: Gate) -> None:
     """Whatever workflows it has; what it leaves unanswered is no witness against Novu later either."""
-    gate.observe(Source("globex", "invoice", "xn-well"), ACCEPTED)
+    gate.observe(Sender("globex", "invoice", "xn-well"), ACCEPTED)
     for number in range(OUTAGE_WITNESSES):
         gate.observe(xn(f"xn-{number}", f"key-{number % 2}"), UNKNOWN)
     for number in range(OUTAGE_WITNESSES):
@@ -294,10 +294,10 @@ def test_one_enterprise_that_fails_alone_does_not_close_the_gate(gate: Gate) -> 
 
 def test_what_a_tripped_workflow_left_unanswered_is_no_witness(gate: Gate) -> None:
     """One miss of another enterprise is then one, and not the fifth."""
-    gate.observe(Source("globex", "invoice", "xn-well"), ACCEPTED)
+    gate.observe(Sender("globex", "invoice", "xn-well"), ACCEPTED)
     for number in range(OUTAGE_WITNESSES):
         gate.observe(xn(f"xn-{number}"), UNKNOWN)
-    gate.observe(Source("initech", "invoice", "xn-other"), UNKNOWN)
+    gate.observe(Sender("initech", "invoice", "xn-other"), UNKNOWN)
     assert not gate.closed
 
 

@@ -9,7 +9,7 @@ from xnovu_poller.delivery import render
 from xnovu_poller.delivery.render import Valid
 from xnovu_poller.errors import TemplateMissing
 from xnovu_poller.lifecycle import Channel, WorkflowType
-from xnovu_poller.store.reads import Template, Wish
+from xnovu_poller.store.reads import Template, TemplateKey
 from xnovu_poller.templates.render import Renderer
 
 EMAIL, SMS, IN_APP = Channel.EMAIL, Channel.SMS, Channel.IN_APP
@@ -20,7 +20,7 @@ def template(channel: Channel, body: str, subject: str | None = None, **defaults
     return Template(1, NOW, channel, subject, body, dict(defaults))
 
 
-def rendered(valid: Valid, known: dict[Wish, Template]) -> dict[str, Any]:
+def rendered(valid: Valid, known: dict[TemplateKey, Template]) -> dict[str, Any]:
     """Render with templates at hand."""
     return render.payload(Renderer(), valid, known)
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.held import NOW, held, workflow
 from xnovu_poller.delivery.validate import CACHED_SCHEMAS, MOST_PARTS, Schemas, usable
-from xnovu_poller.errors import Poison, ValidationError, WorkflowNotFound
+from xnovu_poller.errors import PayloadInvalid, Poison, WorkflowNotFound
 from xnovu_poller.lifecycle import MAX_LAPSES, PublishStatus
 from xnovu_poller.store.engine import Unreadable
 
@@ -17,7 +17,7 @@ VALUE = "value-marker"
 
 def fault(schema: dict[str, Any], payload: dict[str, Any]) -> str:
     """Check a payload that is not to fit; give what is said."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(PayloadInvalid) as caught:
         Schemas().check(workflow(schema=schema), payload)
     assert caught.value.__cause__ is caught.value.__context__ is None
     return str(caught.value)
@@ -205,7 +205,7 @@ def test_a_changed_schema_counts_at_once() -> None:
     schemas = Schemas()
     schemas.check(workflow(schema={"required": []}), {})
 
-    with pytest.raises(ValidationError):
+    with pytest.raises(PayloadInvalid):
         schemas.check(workflow(schema={"required": ["a"]}, version=NOW + timedelta(microseconds=1)), {})
 
 
@@ -264,5 +264,5 @@ def test_poison_comes_after_the_third_lapse() -> None:
 @pytest.mark.parametrize("column", ["payload", "overrides"])
 def test_what_python_cannot_read_is_not_sent(column: str) -> None:
     """Half a notification is none."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(PayloadInvalid):
         usable(held(**{column: Unreadable()}), workflow())

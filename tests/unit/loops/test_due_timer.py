@@ -11,7 +11,7 @@ from tests.support.logs import logged_in_full
 from tests.support.waiting import eventually
 from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.loops import due_timer as module
-from xnovu_poller.loops.due_timer import Alarm
+from xnovu_poller.loops.due_timer import DueTimer
 
 HOUR = timedelta(hours=1)
 SOON = timedelta(milliseconds=20)
@@ -43,9 +43,9 @@ class Times:
 
 
 @asynccontextmanager
-async def set_by(times: Times) -> AsyncIterator[Alarm]:
+async def set_by(times: Times) -> AsyncIterator[DueTimer]:
     """Run an alarm."""
-    made = Alarm(times.next_due, times.ring)
+    made = DueTimer(times.next_due, times.ring)
     running = asyncio.create_task(made.run())
     yield made
     running.cancel()
@@ -120,7 +120,7 @@ async def test_many_words_are_few_looks() -> None:
             await asyncio.sleep(0)
         await eventually(lambda: times.looks == 2)
 
-        assert not alarm._told.is_set()
+        assert not alarm._asked.is_set()
 
 
 async def test_without_word_it_looks_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from temporalio.testing import ActivityEnvironment
 
 from tests.support.logs import logged_in_full
 from tests.support.waiting import eventually
-from xnovu_poller.errors import HandoffRefused, StoreUnavailable
-from xnovu_poller.temporal.boundary import Edge
+from xnovu_poller.errors import StoreUnavailable, TemporalRefused
+from xnovu_poller.temporal.boundary import ActivityBoundary
 from xnovu_poller.temporal.foreign_deployment import tries_before
 
 SHORT = timedelta(milliseconds=40)
@@ -27,7 +27,7 @@ def lines() -> Iterator[io.StringIO]:
 
 async def around(theirs: str, fault: Exception | None = None) -> ApplicationError | None:
     """Go around our edge with somebody's input; give what came out."""
-    edge = Edge("ours")
+    edge = ActivityBoundary("ours")
 
     async def activity() -> None:
         async with edge.around(theirs, SHORT):
@@ -57,7 +57,7 @@ async def test_another_deployments_input_is_refused(lines: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "retryable"), [(StoreUnavailable("x"), True), (HandoffRefused("y"), False)], ids=type
+    ("fault", "retryable"), [(StoreUnavailable("x"), True), (TemporalRefused("y"), False)], ids=type
 )
 async def test_our_own_faults_are_told_in_their_sentence(fault: Exception, *, retryable: bool) -> None:
     """Whether trying again helps is their own word; no cause goes along."""
@@ -85,7 +85,7 @@ async def test_it_heartbeats_as_long_as_it_lasts() -> None:
     environment.on_heartbeat = lambda *details: beats.append(details)
 
     async def activity() -> None:
-        async with Edge("ours").around("ours", SHORT):
+        async with ActivityBoundary("ours").around("ours", SHORT):
             await eventually(lambda: len(beats) >= 3)
 
     others = asyncio.all_tasks()

@@ -8,26 +8,28 @@ import pytest
 from temporalio.converter import DataConverter
 
 from xnovu_poller import metrics
-from xnovu_poller.lifecycle import Work
+from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.contract import LONGEST_TASK, Deliver, Fire, Orchestrate
+from xnovu_poller.temporal.contract import LONGEST_TASK, ChoresInput, DeliverInput, FireInput
 
 CALLS = [timedelta(milliseconds=100), timedelta(seconds=10), timedelta(seconds=110)]
 LONG = timedelta(seconds=300)
 
 
-def of(*works: Work, call: timedelta = timedelta(seconds=10)) -> Deliver:
+def of(*works: Attempt, call: timedelta = timedelta(seconds=10)) -> DeliverInput:
     """Make an input."""
-    return Deliver("d", contract.works(works), None, call.total_seconds())
+    return DeliverInput("d", contract.works(works), None, call.total_seconds())
 
 
 async def test_the_input_comes_out_as_it_went_in() -> None:
     """Temporal keeps it as JSON."""
-    work = Deliver("d", contract.works([Work(1, 2), Work(2**53 - 1, 3)]), "acme", 0.4, searchable=True)
+    work = DeliverInput(
+        "d", contract.works([Attempt(1, 2), Attempt(2**53 - 1, 3)]), "acme", 0.4, searchable=True
+    )
     payloads = await DataConverter.default.encode([work])
 
-    assert await DataConverter.default.decode(payloads, [Deliver]) == [work]
-    assert work.pairs() == [Work(1, 2), Work(2**53 - 1, 3)]
+    assert await DataConverter.default.decode(payloads, [DeliverInput]) == [work]
+    assert work.pairs() == [Attempt(1, 2), Attempt(2**53 - 1, 3)]
 
 
 async def test_an_input_of_an_older_version_can_be_read() -> None:
@@ -35,24 +37,24 @@ async def test_an_input_of_an_older_version_can_be_read() -> None:
     old = {"deployment": "d", "works": [[1, 1]], "enterprise_id": None, "call_seconds": 1.0}
     payloads = await DataConverter.default.encode([old])
 
-    assert await DataConverter.default.decode(payloads, [Deliver]) == [
-        of(Work(1, 1), call=timedelta(seconds=1))
+    assert await DataConverter.default.decode(payloads, [DeliverInput]) == [
+        of(Attempt(1, 1), call=timedelta(seconds=1))
     ]
 
 
 def test_nothing_but_these_fields_travels() -> None:
     """No payload, no recipient, no secret: whoever adds a field has to look at this."""
-    names = {field.name for field in fields(Deliver)}
+    names = {field.name for field in fields(DeliverInput)}
     assert names == {"deployment", "works", "enterprise_id", "call_seconds", "searchable"}
 
 
 @pytest.mark.parametrize(
     ("travels", "names"),
-    [(Fire, {"deployment", "rule_id", "at"}), (Orchestrate, {"deployment"})],
+    [(FireInput, {"deployment", "rule_id", "at"}), (ChoresInput, {"deployment"})],
     ids=["rule", "chores"],
 )
 def test_nothing_but_these_fields_travels_for_rules_and_chores(
-    travels: type[Fire | Orchestrate], names: set[str]
+    travels: type[FireInput | ChoresInput], names: set[str]
 ) -> None:
     """No payload, no recipient, no secret: whoever adds a field has to look at this."""
     assert {field.name for field in fields(travels)} == names
@@ -61,13 +63,13 @@ def test_nothing_but_these_fields_travels_for_rules_and_chores(
 def test_schedules_and_what_they_start_have_names_of_the_deployment() -> None:
     """The last one is spelt as Temporal spells it: a one-time rule that comes late fires under it."""
     deployment = UUID("12345678-9abc-4def-8123-456789abcdef")
-    name = contract.rule_schedule(deployment, 7)
+    name = contract.rule_schedule_id(deployment, 7)
 
     assert name == "12345678-rule-7"
-    assert name.startswith(contract.rule_schedules(deployment))
-    assert contract.orchestration_schedule(deployment) == "12345678-orchestration"
+    assert name.startswith(contract.rule_schedule_prefix(deployment))
+    assert contract.chore_schedule_id(deployment) == "12345678-orchestration"
     at = datetime(2026, 11, 22, 17, tzinfo=timezone(timedelta(hours=8)))
-    assert contract.scheduled_start(name, at) == "12345678-rule-7-2026-11-22T09:00:00Z"
+    assert contract.scheduled_run_id(name, at) == "12345678-rule-7-2026-11-22T09:00:00Z"
 
 
 def test_the_chores_are_counted_by_their_names() -> None:
@@ -83,13 +85,13 @@ def test_the_deployment_has_a_short_name() -> None:
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_a_local_activity_has_time_for_a_call_and_ends_before_its_task(call: timedelta) -> None:
     """Otherwise the task would be given to another worker while it runs."""
-    assert of(Work(1, 1), call=call).begins_locally
+    assert of(Attempt(1, 1), call=call).begins_locally
     assert call < contract.local_timeout(call) < contract.task_timeout(call) <= LONGEST_TASK
 
 
 def test_a_call_that_fits_into_no_task_is_not_tried_locally() -> None:
     """It would be cut off in the middle of each send, and end as poison."""
-    long = of(Work(1, 1), call=LONG)
+    long = of(Attempt(1, 1), call=LONG)
 
     assert not long.begins_locally
     assert long.regular_tries == 3
@@ -104,8 +106,8 @@ def test_a_regular_activity_has_time_for_its_budget_and_one_more_call(call: time
     assert 3 * contract.regular_timeout(call) < contract.EXECUTION_TIMEOUT
 
 
-@pytest.mark.parametrize("works", [[Work(1, 1)], [Work(1, 1), Work(2, 1)]], ids=["single", "group"])
-def test_an_attempt_has_three_tries(works: list[Work]) -> None:
+@pytest.mark.parametrize("works", [[Attempt(1, 1)], [Attempt(1, 1), Attempt(2, 1)]], ids=["single", "group"])
+def test_an_attempt_has_three_tries(works: list[Attempt]) -> None:
     """One local and two regular; none is local where a call fits into no workflow task."""
     usual, slow = of(*works), replace(of(*works), call_seconds=115.0)
 

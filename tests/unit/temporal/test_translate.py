@@ -9,16 +9,16 @@ from temporalio.exceptions import ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from xnovu_poller.errors import (
-    HandoffRefused,
     ScheduleMissing,
     ScheduleRefused,
     StoreUnavailable,
+    TemporalRefused,
     TemporalUnavailable,
     Unfinished,
     WorkflowNotFound,
     XnovuError,
 )
-from xnovu_poller.temporal.translate import from_temporal, reach_schedules, to_temporal
+from xnovu_poller.temporal.translate import to_application_error, translate_rpc_error, translating
 
 PAUSE = timedelta(seconds=7)
 
@@ -41,7 +41,7 @@ def test_an_error_is_told_by_code_and_sentence(
     retryable: bool,
 ) -> None:
     """Whether a next try makes sense is the error's own word."""
-    told = to_temporal(error)
+    told = to_application_error(error)
 
     assert (told.type, told.message) == (error.code, str(error))
     assert told.non_retryable is not retryable
@@ -56,7 +56,7 @@ async def test_no_cause_is_told() -> None:
     error = StoreUnavailable("x")
     error.__cause__ = ValueError("value-marker")
 
-    await DataConverter.default.encode_failure(to_temporal(error), failure)
+    await DataConverter.default.encode_failure(to_application_error(error), failure)
 
     assert "does not answer" in str(failure)
     assert "value-marker" not in str(failure)
@@ -65,12 +65,12 @@ async def test_no_cause_is_told() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (RPCStatusCode.NOT_FOUND, HandoffRefused),
-        (RPCStatusCode.INVALID_ARGUMENT, HandoffRefused),
-        (RPCStatusCode.PERMISSION_DENIED, HandoffRefused),
-        (RPCStatusCode.UNAUTHENTICATED, HandoffRefused),
-        (RPCStatusCode.FAILED_PRECONDITION, HandoffRefused),
-        (RPCStatusCode.UNIMPLEMENTED, HandoffRefused),
+        (RPCStatusCode.NOT_FOUND, TemporalRefused),
+        (RPCStatusCode.INVALID_ARGUMENT, TemporalRefused),
+        (RPCStatusCode.PERMISSION_DENIED, TemporalRefused),
+        (RPCStatusCode.UNAUTHENTICATED, TemporalRefused),
+        (RPCStatusCode.FAILED_PRECONDITION, TemporalRefused),
+        (RPCStatusCode.UNIMPLEMENTED, TemporalRefused),
         (RPCStatusCode.UNAVAILABLE, TemporalUnavailable),
         (RPCStatusCode.DEADLINE_EXCEEDED, TemporalUnavailable),
         (RPCStatusCode.CANCELLED, TemporalUnavailable),
@@ -82,7 +82,7 @@ async def test_no_cause_is_told() -> None:
 )
 def test_a_refusal_is_told_from_silence(status: RPCStatusCode, kind: type[XnovuError]) -> None:
     """Only a definite answer is a refusal; the server's own words stay out."""
-    told = from_temporal(RPCError("their words", status, b""), "ours")
+    told = translate_rpc_error(RPCError("their words", status, b""), "ours")
 
     assert type(told) is kind
     assert "their words" not in str(told)
@@ -91,7 +91,7 @@ def test_a_refusal_is_told_from_silence(status: RPCStatusCode, kind: type[XnovuE
 def test_a_missing_namespace_is_named() -> None:
     """A person has to create it."""
     assert "namespace ours does not exist" in str(
-        from_temporal(RPCError("x", RPCStatusCode.NOT_FOUND, b""), "ours")
+        translate_rpc_error(RPCError("x", RPCStatusCode.NOT_FOUND, b""), "ours")
     )
 
 
@@ -99,7 +99,7 @@ def test_a_missing_namespace_is_named() -> None:
 async def test_one_schedule_that_is_refused_says_why(status: RPCStatusCode) -> None:
     """In the server's own words, which speak of times and names; but not without end."""
     with pytest.raises(ScheduleRefused) as caught:
-        async with reach_schedules("ours"):
+        async with translating("ours"):
             raise RPCError("unknown time zone" + "!" * 1000, status, b"")
 
     assert str(caught.value).startswith("Temporal: refuses the schedule (unknown time zone!")
@@ -111,7 +111,7 @@ async def test_one_schedule_that_is_refused_says_why(status: RPCStatusCode) -> N
     ("status", "kind"),
     [
         (RPCStatusCode.NOT_FOUND, ScheduleMissing),
-        (RPCStatusCode.PERMISSION_DENIED, HandoffRefused),
+        (RPCStatusCode.PERMISSION_DENIED, TemporalRefused),
         (RPCStatusCode.RESOURCE_EXHAUSTED, TemporalUnavailable),
         (RPCStatusCode.UNAVAILABLE, TemporalUnavailable),
     ],
@@ -122,7 +122,7 @@ async def test_what_concerns_all_schedules_is_told_from_what_concerns_one(
 ) -> None:
     """One that is refused stops no other; an absence does."""
     with pytest.raises(XnovuError) as caught:
-        async with reach_schedules("ours"):
+        async with translating("ours"):
             raise RPCError("x", status, b"")
 
     assert type(caught.value) is kind

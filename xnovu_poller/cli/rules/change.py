@@ -1,14 +1,16 @@
 """`xnovu rules fire`, `pause`, `resume` and `backfill`: what a person does with a rule."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import click
 
+from xnovu_poller.cli.connect import database, database_and_temporal
 from xnovu_poller.cli.rules.output import iso, put_json, said
 from xnovu_poller.cli.rules.preview import in_zone, moment
-from xnovu_poller.cli.rules.reach import RULE_ID, json_too, none_of, rows, rule, run, schedules
+from xnovu_poller.cli.rules.rule import RULE_ID, json_option, not_found, read_rule
 from xnovu_poller.errors import RuleInvalid, ScheduleMissing
 from xnovu_poller.lifecycle import FireOutcome, RuleTrigger
 from xnovu_poller.rules.preview import coming
@@ -45,33 +47,33 @@ class Firing:
 
 @click.command
 @click.argument("rule_id", metavar="ID", type=RULE_ID)
-@json_too
+@json_option
 def pause(rule_id: int, *, as_json: bool) -> None:
     """Let rule ID fire no more, for now.
 
     Its row becomes `deactivated`; its schedule follows at the next comparison, at once where wake-ups are on,
     and stands still. A firing that comes before makes no notification, for it reads the row.
     """
-    _put_switched(run(_switch(rule_id, deactivated=True)), deactivated=True, as_json=as_json)
+    _put_switched(asyncio.run(_switch(rule_id, deactivated=True)), deactivated=True, as_json=as_json)
 
 
 @click.command
 @click.argument("rule_id", metavar="ID", type=RULE_ID)
-@json_too
+@json_option
 def resume(rule_id: int, *, as_json: bool) -> None:
     """Let rule ID fire again.
 
     Its row is no longer `deactivated`. A rule that is not PUBLISH stays paused all the same. What it missed
     while it was paused is not made up for; `xnovu rules backfill` does that.
     """
-    _put_switched(run(_switch(rule_id, deactivated=False)), deactivated=False, as_json=as_json)
+    _put_switched(asyncio.run(_switch(rule_id, deactivated=False)), deactivated=False, as_json=as_json)
 
 
 async def _switch(rule_id: int, *, deactivated: bool) -> Rule:
-    async with rows() as engine:
-        if not await rules.switch(engine, rule_id, deactivated=deactivated):
-            raise none_of(rule_id)
-        return await rule(engine, rule_id)
+    async with database() as engine:
+        if not await rules.set_deactivated(engine, rule_id, deactivated=deactivated):
+            raise not_found(rule_id)
+        return await read_rule(engine, rule_id)
 
 
 def _put_switched(found: Rule, *, deactivated: bool, as_json: bool) -> None:
@@ -93,7 +95,7 @@ def _put_switched(found: Rule, *, deactivated: bool, as_json: bool) -> None:
     show_default=True,
     help=f"Wait for what comes of it, {PATIENCE} s at most.",
 )
-@json_too
+@json_option
 @click.pass_context
 def fire(ctx: click.Context, rule_id: int, *, wait: bool, as_json: bool) -> None:
     """Let rule ID fire now, once.
@@ -102,7 +104,7 @@ def fire(ctx: click.Context, rule_id: int, *, wait: bool, as_json: bool) -> None
     worker has to run. Each call makes one more. A one-time rule still fires at its time. Exit code 1 if no
     notification came of it, with the reason, or if nobody took it in time: then it still may.
     """
-    firing = run(_fire(rule_id, wait=wait))
+    firing = asyncio.run(_fire(rule_id, wait=wait))
     if as_json:
         put_json(
             {
@@ -119,14 +121,16 @@ def fire(ctx: click.Context, rule_id: int, *, wait: bool, as_json: bool) -> None
 
 
 async def _fire(rule_id: int, *, wait: bool) -> Firing:
-    async with schedules() as reached:
-        found = await rule(reached.engine, rule_id)
-        workflow_id = await reached.schedules.fire(rule_id, found.enterprise_id)
+    async with database_and_temporal() as connected:
+        found = await read_rule(connected.engine, rule_id)
+        workflow_id = await connected.schedules.fire(rule_id, found.enterprise_id)
         if not wait:
             return Firing(workflow_id)
-        outcome = await firing_outcome.outcome(reached.client, workflow_id, timedelta(seconds=PATIENCE))
+        outcome = await firing_outcome.wait_for_outcome(
+            connected.client, workflow_id, timedelta(seconds=PATIENCE)
+        )
         return Firing(
-            workflow_id, outcome, await rules.made(reached.engine, found.enterprise_id, workflow_id)
+            workflow_id, outcome, await rules.find_made(connected.engine, found.enterprise_id, workflow_id)
         )
 
 
@@ -155,7 +159,7 @@ def _told(rule_id: int, firing: Firing, *, waited: bool) -> str:
 )
 @click.option("--to", "end", type=moment, metavar="TIME", required=True, help="The last time to make up for.")
 @click.option("--force", is_flag=True, help=f"Also more than {MOST_UNFORCED} firings.")
-@json_too
+@json_option
 def backfill(rule_id: int, start: datetime, end: datetime, *, force: bool, as_json: bool) -> None:
     """Let rule ID fire for times that it missed.
 
@@ -169,7 +173,7 @@ def backfill(rule_id: int, start: datetime, end: datetime, *, force: bool, as_js
     Example:
         xnovu rules backfill 7 --from 2027-03-01 --to 2027-03-05T18:00
     """  # noqa: D301 - Click takes the backspace for "leave this paragraph as it is"
-    firings = run(_backfill(rule_id, start, end, force=force))
+    firings = asyncio.run(_backfill(rule_id, start, end, force=force))
     if as_json:
         put_json({"rule_id": rule_id, "firings": len(firings), "times": [iso(each) for each in firings]})
     else:
@@ -180,14 +184,14 @@ def backfill(rule_id: int, start: datetime, end: datetime, *, force: bool, as_js
 
 
 async def _backfill(rule_id: int, start: datetime, end: datetime, *, force: bool) -> list[datetime]:
-    async with rows() as engine:
-        found = await rule(engine, rule_id)
+    async with database() as engine:
+        found = await read_rule(engine, rule_id)
     when = _repeated(found)
     first, last = in_zone(start, when.shown_in), in_zone(end, when.shown_in)
     firings = _between(when, first, last, forced=force)
-    async with schedules() as reached:
+    async with database_and_temporal() as connected:
         try:
-            await reached.schedules.backfill(rule_id, first, last, Overlap.ALLOW_ALL)
+            await connected.schedules.backfill(rule_id, first, last, Overlap.ALLOW_ALL)
         except ScheduleMissing:
             reason = found.error or "it has no schedule yet; a worker that runs makes it"
             raise _refused(rule_id, reason) from None

@@ -1,5 +1,6 @@
 """`xnovu rules preview`: when a rule will fire, over the changes of the clock."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from xnovu_poller.cli.connect import database
 from xnovu_poller.cli.rules.output import NOTHING, coming_json, put_json, put_table, span
-from xnovu_poller.cli.rules.reach import RULE_ID, json_too, rows, rule, run
+from xnovu_poller.cli.rules.rule import RULE_ID, json_option, read_rule
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules.preview import Coming, coming
@@ -68,7 +70,7 @@ def trigger_of(config: dict[str, Any]) -> RuleTrigger:
 @click.option(
     "--from", "start", type=moment, metavar="TIME", help="Show what comes from then on.  [default: now]"
 )
-@json_too
+@json_option
 def preview(  # noqa: PLR0913 - what one may say of times, each named
     rule_id: int | None,
     cron: str | None,
@@ -117,14 +119,14 @@ def _asked(
     if timezone is not None and cron is None:
         raise click.UsageError("--timezone goes with --cron; the others have their own")
     if rule_id is not None:
-        return run(_timing_of(rule_id))
+        return asyncio.run(_timing_of(rule_id))
     given = config if config is not None else {"cron": cron} | ({"timezone": timezone} if timezone else {})
     return timing(trigger_of(given), given)
 
 
 async def _timing_of(rule_id: int) -> Timing:
-    async with rows() as engine:
-        found = await rule(engine, rule_id)
+    async with database() as engine:
+        found = await read_rule(engine, rule_id)
     try:
         return timing(found.trigger, found.config)
     except RuleInvalid as error:

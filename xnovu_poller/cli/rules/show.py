@@ -1,11 +1,13 @@
 """`xnovu rules list` and `show`: what the rows say, and what Temporal's schedules say."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from xnovu_poller.cli.connect import database, database_and_temporal
 from xnovu_poller.cli.rules.output import (
     NOTHING,
     iso,
@@ -19,7 +21,7 @@ from xnovu_poller.cli.rules.output import (
     times,
     timing_of,
 )
-from xnovu_poller.cli.rules.reach import RULE_ID, json_too, rows, rule, run, schedules
+from xnovu_poller.cli.rules.rule import RULE_ID, json_option, read_rule
 from xnovu_poller.lifecycle import RuleStatus
 from xnovu_poller.store import rules
 from xnovu_poller.store.rules import Rule
@@ -36,7 +38,7 @@ UNSEEN = "UNSEEN"
     type=click.Choice([*RuleStatus, UNSEEN], case_sensitive=False),
     help="Only the rules in this state; UNSEEN: not compared with Temporal yet.",
 )
-@json_too
+@json_option
 def list_(enterprise: str | None, status: str | None, *, as_json: bool) -> None:
     """List the rules, and where each stands.
 
@@ -45,7 +47,7 @@ def list_(enterprise: str | None, status: str | None, *, as_json: bool) -> None:
     """
     found = [
         each
-        for each in run(_all())
+        for each in asyncio.run(_all())
         if enterprise in {None, each.enterprise_id} and status in {None, _state(each)}
     ]
     now = datetime.now(UTC)
@@ -59,7 +61,7 @@ def list_(enterprise: str | None, status: str | None, *, as_json: bool) -> None:
 
 
 async def _all() -> list[Rule]:
-    async with rows() as engine:
+    async with database() as engine:
         return await rules.read_all(engine)
 
 
@@ -83,13 +85,13 @@ def _state(each: Rule) -> str:
 
 @click.command
 @click.argument("rule_id", metavar="ID", type=RULE_ID)
-@json_too
+@json_option
 def show(rule_id: int, *, as_json: bool) -> None:
     """Show all that is known of rule ID.
 
     That is its row, what its times mean, how it last fired, and what Temporal's schedule says.
     """
-    found, schedule = run(_both(rule_id))
+    found, schedule = asyncio.run(_both(rule_id))
     now = datetime.now(UTC)
     if as_json:
         put_json(row_json(found, now) | {"timing": _timing_json(found), "schedule": _schedule_json(schedule)})
@@ -99,8 +101,8 @@ def show(rule_id: int, *, as_json: bool) -> None:
 
 
 async def _both(rule_id: int) -> tuple[Rule, Described | None]:
-    async with schedules() as reached:
-        return await rule(reached.engine, rule_id), await reached.schedules.describe(rule_id)
+    async with database_and_temporal() as connected:
+        return await read_rule(connected.engine, rule_id), await connected.schedules.describe(rule_id)
 
 
 def _row_lines(found: Rule, now: datetime) -> list[tuple[str, str]]:

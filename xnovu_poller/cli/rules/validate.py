@@ -1,14 +1,16 @@
 """`xnovu rules validate`: what would keep a rule from firing, or its notification from being made."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from xnovu_poller.cli.connect import database
 from xnovu_poller.cli.rules.output import NOTHING, SENTENCE, put_json, put_table
 from xnovu_poller.cli.rules.preview import trigger_config, trigger_of
-from xnovu_poller.cli.rules.reach import RULE_ID, json_too, rows, run
+from xnovu_poller.cli.rules.rule import RULE_ID, json_option
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleStatus, RuleTrigger
 from xnovu_poller.rules.timing import timing
@@ -39,7 +41,7 @@ class Flaw:
     metavar="JSON",
     help="Check a trigger_config of no rule yet; no server is needed.",
 )
-@json_too
+@json_option
 @click.pass_context
 def validate(
     ctx: click.Context, ids: tuple[int, ...], config: dict[str, Any] | None, *, as_json: bool
@@ -58,7 +60,7 @@ def validate(
     if config is not None and ids:
         raise click.UsageError("name rules or give --config, not both")
     if config is None:
-        checked, flaws = run(_check(ids))
+        checked, flaws = asyncio.run(_check(ids))
     else:
         checked, flaws = 1, _of_times(None, trigger_of(config), config)
     if as_json:
@@ -77,10 +79,10 @@ def validate(
 
 
 async def _check(ids: Sequence[int]) -> tuple[int, list[Flaw]]:
-    async with rows() as engine:
+    async with database() as engine:
         known = await rules.read_all(engine)
         chosen = [rule for rule in known if not ids or rule.id in ids]
-        doubts = await rules.doubts(engine, ids or None)
+        doubts = await rules.find_problems(engine, ids or None)
     missing = sorted(set(ids) - {rule.id for rule in chosen})
     flaws = [Flaw(rule_id, "id", "there is no rule of this id") for rule_id in missing]
     flaws += [flaw for rule in chosen for flaw in _of_rule(rule)]

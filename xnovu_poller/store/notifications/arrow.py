@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import TextClause, text
 
-from xnovu_poller.lifecycle import Claim, Hold, Work
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.lifecycle import Attempt, Claim, Hold
+from xnovu_poller.store.engine import Engine, acquire
 
 LET_GO = "lease_expires_at = NULL, send_until = NULL"
 BACK = "CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status"
@@ -65,7 +65,7 @@ async def move(engine: Engine, statement: TextClause, values: dict[str, Any]) ->
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         return set((await connection.scalars(statement, values)).all())
 
 
@@ -77,7 +77,7 @@ def claims_of(rows: Sequence[Any]) -> list[Claim]:
     ]
 
 
-def bind_works(works: Sequence[Work]) -> dict[str, Any]:
+def bind_works(works: Sequence[Attempt]) -> dict[str, Any]:
     """Bind the right of a claim."""
     return {"ids": [work.notification_id for work in works], "attempts": [work.attempt for work in works]}
 

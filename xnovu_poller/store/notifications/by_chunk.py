@@ -8,8 +8,8 @@ from typing import Literal
 
 from sqlalchemy import text
 
-from xnovu_poller.lifecycle import Fault, Hold, seconds
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.lifecycle import ErrorDetails, Hold, seconds
+from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.hold import SEND_MARGIN
 
 
@@ -52,7 +52,7 @@ async def cut(engine: Engine, hold: Hold, slices: Sequence[Sequence[str]]) -> li
         "until": hold.until,
         "slices": json.dumps(slices),
     }
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         await connection.execute(_CUT, values)
         rows = await connection.execute(_CHUNKS, values)
         return [Chunk(r.chunk, r.recipients, r.transaction_id, r.refusals, r.outcome) for r in rows]
@@ -64,7 +64,7 @@ async def answered(  # noqa: PLR0913 - what an answer consists of, each named
     chunk: Chunk,
     *,
     outcome: Literal["accepted", "refused", "unknown"] | None,
-    fault: Fault | None,
+    fault: ErrorDetails | None,
     refused: bool,
     deadline: timedelta,
 ) -> Hold | None:
@@ -95,7 +95,7 @@ async def answered(  # noqa: PLR0913 - what an answer consists of, each named
         "refused": int(refused),
         "details": None if fault is None else json.dumps(fault.details()),
     }
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         until = await connection.scalar(_ANSWERED, values)
     return None if until is None else Hold(hold.notification_id, hold.attempt, until)
 

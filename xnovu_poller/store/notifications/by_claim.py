@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from xnovu_poller.lifecycle import Claim, Work, seconds
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.lifecycle import Attempt, Claim, seconds
+from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.arrow import (
     BACK,
     LET_GO,
@@ -20,7 +20,7 @@ from xnovu_poller.store.notifications.arrow import (
     claims_of,
     move,
 )
-from xnovu_poller.store.notifications.due import Due, Ring, claim_sql
+from xnovu_poller.store.notifications.due import Due, EnterpriseScope, claim_sql
 from xnovu_poller.store.notifications.memory import Memory
 
 COUNTED_CHEAPLY = 5000
@@ -52,7 +52,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Cursor:
     """Where a loop's round of the enterprises stands: after whom, at which of ten spins, and what it remembers."""
 
     after: str = ""
@@ -61,8 +61,8 @@ class Place:
 
 
 async def claim(
-    engine: Engine, due: Due, terms: Terms, place: Place, *, places: int | None = None
-) -> tuple[list[Claim], Place]:
+    engine: Engine, due: Due, terms: Terms, place: Cursor, *, places: int | None = None
+) -> tuple[list[Claim], Cursor]:
     """PENDING or FAILED → PROCESSING: take due rows, fairly, for as long as a handoff needs.
 
     If the process dies here, the lease lapses and the failed loop rescues the rows.
@@ -89,11 +89,11 @@ async def claim(
         rows, learnt = await _take(engine, due, terms, replace(place, memory=None), places)
     after = max(rows, key=lambda row: row.place).enterprise_id if rows else place.after
     # Less than half: what is remembered may hide more than it spares.
-    return claims_of(rows), Place(after, (place.spin + 1) % 10, learnt if 2 * len(rows) >= places else None)
+    return claims_of(rows), Cursor(after, (place.spin + 1) % 10, learnt if 2 * len(rows) >= places else None)
 
 
 async def _take(
-    engine: Engine, due: Due, terms: Terms, place: Place, places: int
+    engine: Engine, due: Due, terms: Terms, place: Cursor, places: int
 ) -> tuple[Sequence[Any], Memory | None]:
     """Claim once, and learn from it."""
     memory, named = place.memory, terms.enterprises is not None
@@ -109,9 +109,9 @@ async def _take(
         "enterprises": terms.enterprises and list(terms.enterprises),
         **_bind(memory),
     }
-    ring = Ring.NAMED if named else Ring.KNOWN if memory else Ring.ALL
+    ring = EnterpriseScope.NAMED if named else EnterpriseScope.KNOWN if memory else EnterpriseScope.ALL
     began = time.monotonic()
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = (await connection.execute(claim_sql(due, terms.batch, ring), values)).all()
     if memory is None and rows:
         held = next(row.held for row in rows if row.held is not None)
@@ -142,7 +142,7 @@ def _bind(memory: Memory | None) -> dict[str, Any]:
     }
 
 
-async def release(engine: Engine, works: Sequence[Work]) -> set[int]:
+async def release(engine: Engine, works: Sequence[Attempt]) -> set[int]:
     """PROCESSING → PENDING, or FAILED where it came from: give back, unharmed, what was not begun.
 
     Raises:
@@ -151,7 +151,7 @@ async def release(engine: Engine, works: Sequence[Work]) -> set[int]:
     return await move(engine, _RELEASE, bind_works(works))
 
 
-async def extend(engine: Engine, works: Sequence[Work], lease: timedelta) -> set[int]:
+async def extend(engine: Engine, works: Sequence[Attempt], lease: timedelta) -> set[int]:
     """PROCESSING → PROCESSING: Temporal still has the workflow, so the lease goes on.
 
     Raises:
@@ -160,7 +160,7 @@ async def extend(engine: Engine, works: Sequence[Work], lease: timedelta) -> set
     return await move(engine, _EXTEND, bind_works(works) | {"lease": seconds(lease)})
 
 
-async def renew(engine: Engine, works: Sequence[Work], terms: Terms) -> list[Claim]:
+async def renew(engine: Engine, works: Sequence[Attempt], terms: Terms) -> list[Claim]:
     """PROCESSING → PROCESSING, claimed anew: the workflow is gone and its last send has lapsed.
 
     Returns:
@@ -170,7 +170,7 @@ async def renew(engine: Engine, works: Sequence[Work], terms: Terms) -> list[Cla
         StoreUnavailable: the rows may have been claimed; their leases lapse.
     """
     values = bind_works(works) | {"lease": seconds(terms.lease), "prefix": terms.prefix}
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         return claims_of((await connection.execute(_RENEW, values)).all())
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from xnovu_poller.lifecycle import Fault, Hold, Work, seconds
+from xnovu_poller.lifecycle import Attempt, ErrorDetails, Hold, seconds
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.arrow import BACK, LET_GO, arrow, bind_holds, bind_works, move
 
@@ -30,7 +30,7 @@ class Failure:
     """
 
     hold: Hold
-    fault: Fault
+    fault: ErrorDetails
     wait: timedelta
     counted: bool = True
     unknown: bool = False
@@ -84,7 +84,9 @@ async def failed(engine: Engine, failures: Sequence[Failure], *, max_failures: i
     return await move(engine, _FAILED, values)
 
 
-async def dead(engine: Engine, faults: Sequence[tuple[Hold, Fault]], *, refused: bool = False) -> set[int]:
+async def dead(
+    engine: Engine, faults: Sequence[tuple[Hold, ErrorDetails]], *, refused: bool = False
+) -> set[int]:
     """PROCESSING → DEAD: no further attempt can succeed; `error_details` says why. RETRACTED instead, where
     that was asked for meanwhile and nothing was accepted.
 
@@ -99,7 +101,7 @@ async def dead(engine: Engine, faults: Sequence[tuple[Hold, Fault]], *, refused:
     return await move(engine, _DEAD, _faults(faults) | {"refused": int(refused)})
 
 
-async def unknown(engine: Engine, faults: Sequence[tuple[Hold, Fault]]) -> set[int]:
+async def unknown(engine: Engine, faults: Sequence[tuple[Hold, ErrorDetails]]) -> set[int]:
     """PROCESSING → PROCESSING: it may have been accepted; the next try makes the same call again.
 
     Raises:
@@ -134,9 +136,9 @@ async def retracted(engine: Engine, holds: Sequence[Hold], *, reason: str, certa
 
 async def lose(  # noqa: PLR0913 - what is to be told, each named
     engine: Engine,
-    works: Sequence[Work],
+    works: Sequence[Attempt],
     *,
-    fault: Fault,
+    fault: ErrorDetails,
     wait: timedelta,
     max_failures: int,
     counted: bool,
@@ -172,7 +174,7 @@ async def lose(  # noqa: PLR0913 - what is to be told, each named
     return await move(engine, _LOSE, values)
 
 
-def _faults(faults: Sequence[tuple[Hold, Fault]]) -> dict[str, Any]:
+def _faults(faults: Sequence[tuple[Hold, ErrorDetails]]) -> dict[str, Any]:
     return bind_holds([hold for hold, _ in faults]) | {
         "details": [json.dumps(fault.details()) for _, fault in faults]
     }

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from xnovu_poller.lifecycle import seconds
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.engine import Engine, acquire
 
 NOVU_REMEMBERS = timedelta(days=25)
 """A repeat of a transaction id is dropped for 30 days; after so long we no longer count on it.
@@ -43,7 +43,7 @@ async def revive(engine: Engine, ids: Collection[int], *, force: bool = False) -
         StoreUnavailable: nothing may have been written.
     """
     values = {"ids": list(ids), "force": force, "remembered": seconds(NOVU_REMEMBERS)}
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = (await connection.execute(_REVIVE, values)).all()
         await connection.execute(text("SELECT pg_notify('xnovu_due', '')"))
     return Revived({row.id for row in rows if row.revived}, {row.id for row in rows if not row.revived})

@@ -20,10 +20,10 @@ from sqlalchemy import TextClause, text
 
 _MEANT = "n.publish_status = 'PUBLISH' AND NOT n.deactivated"
 
-LANES = 11
+ORDERS = 11
 """An enterprise's rows are read in so many orders: one for each priority, and one by age."""
 
-ELDERS = 10
+BY_AGE = 10
 """The lane by age; the others are the priorities."""
 
 
@@ -80,7 +80,7 @@ FAILED = _timed("failed", f"n.notification_status = 'FAILED' AND {_MEANT}", "n.n
 """FAILED, its backoff has passed."""
 
 
-class Ring(Enum):
+class EnterpriseScope(Enum):
     """How a claim finds the enterprises that it walks round."""
 
     ALL = "all"
@@ -94,7 +94,7 @@ class Ring(Enum):
 
 
 @cache
-def claim_sql(due: Due, limit: int, ring: Ring) -> TextClause:
+def claim_sql(due: Due, limit: int, ring: EnterpriseScope) -> TextClause:
     """Write the claim of a loop.
 
     Binds: `after` (the enterprise served last), `places` (most rows now), `max_in_flight`, `spin` (0 to
@@ -102,7 +102,7 @@ def claim_sql(due: Due, limit: int, ring: Ring) -> TextClause:
     `group_size`, `groups` (enough workflow ids), and `enterprises` unless the ring is ALL. What is
     remembered: `counting` (nothing is; then the arrays are empty), `holders` and `held` (how much is in
     flight), `known` (enterprises), `marks` and, if the rows have a time, `times` (the last row taken of
-    each lane, `LANES` an enterprise).
+    each lane, `ORDERS` an enterprise).
 
     Args:
         due: the loop's rows.
@@ -115,9 +115,9 @@ def claim_sql(due: Due, limit: int, ring: Ring) -> TextClause:
     return text(
         _CLAIM.replace("{ring}", _RINGS[ring])
         .replace("{waits}", _in_lane(due, "asked", "level.priority"))
-        .replace("{eldest}", _in_lane(due, "share", str(ELDERS)))
+        .replace("{eldest}", _in_lane(due, "share", str(BY_AGE)))
         .replace("{urgent}", _in_lane(due, "share", "level.priority"))
-        .replace("{elders}", str(ELDERS))
+        .replace("{elders}", str(BY_AGE))
         .replace("{owned}", due.owned)
         .replace("{age}", due.age)
         .replace("{time}", due.time)
@@ -127,12 +127,12 @@ def claim_sql(due: Due, limit: int, ring: Ring) -> TextClause:
 
 def _in_lane(due: Due, of: str, lane: str) -> str:
     """Write the condition that a row is due, of an enterprise, and beyond what is remembered of a lane."""
-    beyond = due.beyond.format(lane=f"(({of}.number - 1) * {LANES} + 1 + {lane})")
+    beyond = due.beyond.format(lane=f"(({of}.number - 1) * {ORDERS} + 1 + {lane})")
     # An equality is said twice for the planner's sake. Row-level security keeps it from the statistics: it may
     # take one value for the whole table, and seek by primary key. Only the index by age says `priority >= 0`.
     end = (
         f"AND n.priority >= 0 AND n.enterprise_id BETWEEN {of}.enterprise_id AND {of}.enterprise_id"
-        if lane == str(ELDERS)
+        if lane == str(BY_AGE)
         else f"AND n.priority = {lane} AND n.priority BETWEEN {lane} AND {lane}"
     )
     return f"{due.owned}\n            AND n.enterprise_id = {of}.enterprise_id {end}\n            AND {due.ripe} AND {beyond}"
@@ -186,7 +186,7 @@ ring AS (
     ORDER BY found.enterprise_id <= :after, found.enterprise_id
 )"""
 
-_RINGS = {Ring.ALL: _ALL, Ring.NAMED: _NAMED, Ring.KNOWN: _KNOWN}
+_RINGS = {EnterpriseScope.ALL: _ALL, EnterpriseScope.NAMED: _NAMED, EnterpriseScope.KNOWN: _KNOWN}
 
 _CLAIM = """WITH RECURSIVE
 in_flight AS MATERIALIZED (

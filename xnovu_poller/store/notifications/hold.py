@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from xnovu_poller.lifecycle import Channel, Hold, Work, seconds
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.lifecycle import Attempt, Channel, Hold, seconds
+from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.arrow import bind_works
 
 SEND_MARGIN = timedelta(seconds=5)
@@ -57,7 +57,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class HoldResult:
     """What a hold found; work that is in none of the three is late.
 
     Attributes:
@@ -68,14 +68,14 @@ class Holding:
     """
 
     held: list[Held]
-    alone: list[Work]
-    live: list[Work]
+    alone: list[Attempt]
+    live: list[Attempt]
     patience: timedelta
 
 
 async def hold(
-    engine: Engine, works: Sequence[Work], *, deadline: timedelta, lease: timedelta, alone: bool = False
-) -> Holding:
+    engine: Engine, works: Sequence[Attempt], *, deadline: timedelta, lease: timedelta, alone: bool = False
+) -> HoldResult:
     """PROCESSING → PROCESSING: take the sole right to send, for a moment; this is also the fetch.
 
     A `send_until` that lies in the past was cleared by nobody: its sender died. That is a lapse, and
@@ -96,13 +96,13 @@ async def hold(
         "lease": seconds(lease),
         "alone": alone,
     }
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         rows = (await connection.execute(_HOLD, values)).all()
     live = [row for row in rows if row.live > 0]
-    return Holding(
+    return HoldResult(
         held=[_held(row) for row in rows if row.send_until is not None],
-        alone=[Work(row.id, row.attempt) for row in rows if row.send_until is None and row.live <= 0],
-        live=[Work(row.id, row.attempt) for row in live],
+        alone=[Attempt(row.id, row.attempt) for row in rows if row.send_until is None and row.live <= 0],
+        live=[Attempt(row.id, row.attempt) for row in live],
         patience=timedelta(seconds=max((row.live for row in live), default=0.0)),
     )
 

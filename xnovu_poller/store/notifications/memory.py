@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from xnovu_poller.lifecycle import seconds
-from xnovu_poller.store.notifications.due import LANES
+from xnovu_poller.store.notifications.due import ORDERS
 
 REMEMBERED = timedelta(milliseconds=250)
 """How long a memory is trusted; longer where to look anew costs more than a tenth of that time."""
@@ -28,7 +28,7 @@ Mark = tuple[int, datetime | None]
 _NOTHING: Mark = (0, None)
 
 
-class Taken(Protocol):
+class ClaimedRow(Protocol):
     """A row of a claim."""
 
     id: int
@@ -66,7 +66,7 @@ class Memory:
         worth = max(seconds(REMEMBERED), 10 * took)
         return cls(looked_until + min(worth, seconds(REMEMBERED_AT_MOST)), held, {}, took > seconds(DEAR))
 
-    def after(self, rows: Collection[Taken]) -> "Memory | None":
+    def after(self, rows: Collection[ClaimedRow]) -> "Memory | None":
         """Learn from a claim; None if it was too small to tell who is due, and nobody has much behind."""
         if len({row.enterprise_id for row in rows}) == len(rows):
             return None
@@ -74,5 +74,5 @@ class Memory:
         held = Counter(self.held)
         for row in sorted(rows, key=lambda row: (row.time is not None and row.time.timestamp(), row.id)):
             held[row.enterprise_id] += 1
-            marks.setdefault(row.enterprise_id, [_NOTHING] * LANES)[row.lane] = (row.id, row.time)
+            marks.setdefault(row.enterprise_id, [_NOTHING] * ORDERS)[row.lane] = (row.id, row.time)
         return replace(self, held=held, marks={name: tuple(lanes) for name, lanes in marks.items()})

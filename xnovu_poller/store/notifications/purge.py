@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from xnovu_poller.lifecycle import seconds
-from xnovu_poller.store.engine import Engine, reach
+from xnovu_poller.store.engine import Engine, acquire
 
 SLICE = 500
 """Rows looked at, and at most deleted, by one statement: some milliseconds, a share of the WAL that others do not feel."""
@@ -44,7 +44,7 @@ async def purge(engine: Engine, after: int, keep: timedelta, *, size: int = SLIC
         StoreUnavailable: nothing may have been deleted.
     """
     values = {"after": after, "keep": seconds(keep), "size": size}
-    async with reach(engine) as connection:
+    async with acquire(engine) as connection:
         row = (await connection.execute(_PURGE, values)).one()
     return Purged(row.deleted, row.after if row.older else None, taken=not row.alone)
 

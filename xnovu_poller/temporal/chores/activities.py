@@ -1,4 +1,4 @@
-"""The activities of the orchestration: each does a chore of the deployment, and notes how it went."""
+"""The activities of the chores: each does one for the deployment, and records how it went."""
 
 import asyncio
 import time
@@ -11,145 +11,145 @@ from temporalio import activity
 
 from xnovu_poller import log, metrics
 from xnovu_poller.errors import StoreUnavailable, XnovuError
-from xnovu_poller.lifecycle import seconds
+from xnovu_poller.lifecycle import ChoreName
 from xnovu_poller.store import checks, chores, statistics
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.purge import purge
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.boundary import Edge
-from xnovu_poller.temporal.contract import Orchestrate
+from xnovu_poller.temporal.boundary import ActivityBoundary
+from xnovu_poller.temporal.contract import ChoresInput
 from xnovu_poller.temporal.rules.reconcile import reconcile
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 _log = log.get(__name__)
 
-RULES, RETENTION, STATISTICS, DOCTOR = contract.CHORES
+PURGE_BUDGET = timedelta(seconds=5)
+"""Of one purge; the next one continues where it stopped."""
 
-BUDGET = timedelta(seconds=5)
-"""Of a purge; the next one goes on where it stops."""
-
-SHARE = 0.5
-"""Of its budget a purge works; the rest of it, it rests."""
+PURGE_SHARE = 0.5
+"""The share of its budget in which a purge works; it pauses for the rest."""
 
 Report = dict[str, Any]
 
-_SKIPPED: Report = {"skipped": "done a moment ago"}
 
-
-class Chores:
+class ChoreActivities:
     """Does the chores of a deployment.
 
     Args:
-        engine: where the rows are.
+        engine: the pool.
         schedules: of the deployment's rules.
-        deployment: whose chores this process may do.
-        keep: for how long ended notifications stay; None: for ever.
+        deployment: the only one whose chores this process may do.
+        keep: how long ended notifications are kept; None: for ever.
         budget: of one purge.
-        every: the orchestration's interval. Whoever has it run sooner, as each change of a rule does, has the rules
-            followed; what was done less than half an interval ago is not done again.
+        every: the interval of the schedule. A run that was requested earlier, as after each change of a rule, does the
+            rules; it skips other chores that were done less than half an interval ago.
     """
 
     def __init__(
         self,
         engine: Engine,
-        schedules: Schedules,
+        schedules: RuleSchedules,
         deployment: str,
         *,
         keep: timedelta | None,
-        budget: timedelta = BUDGET,
+        budget: timedelta = PURGE_BUDGET,
         every: timedelta = timedelta(0),
     ) -> None:
         self._engine = engine
         self._schedules = schedules
         self._keep = keep
         self._budget = budget
-        self._fresh = every / 2
-        self._edge = Edge(deployment)
+        self._fresh_for = every / 2
+        self._boundary = ActivityBoundary(deployment)
 
-    @activity.defn(name=RULES)
-    async def rules(self, work: Orchestrate) -> Report:
+    @activity.defn(name=ChoreName.RULES)
+    async def rules(self, chores_input: ChoresInput) -> Report:
         """Let the schedules follow the rules."""
-        return await self._done(RULES, work, self._reconcile)
+        return await self._do(ChoreName.RULES, chores_input, self._reconcile)
 
-    @activity.defn(name=RETENTION)
-    async def retention(self, work: Orchestrate) -> Report:
-        """Delete what has ended long ago, at a pace that the loops do not feel."""
-        return await self._done(RETENTION, work, self._purge)
+    @activity.defn(name=ChoreName.RETENTION)
+    async def retention(self, chores_input: ChoresInput) -> Report:
+        """Delete notifications that ended long ago, slowly enough that the loops do not notice."""
+        return await self._do(ChoreName.RETENTION, chores_input, self._purge)
 
-    @activity.defn(name=STATISTICS)
-    async def statistics(self, work: Orchestrate) -> Report:
-        """Count, within bounds, what waits and how rules stand."""
-        return await self._done(STATISTICS, work, lambda: statistics.refresh(self._engine))
+    @activity.defn(name=ChoreName.STATISTICS)
+    async def statistics(self, chores_input: ChoresInput) -> Report:
+        """Count, within bounds, what waits and the rules by state."""
+        return await self._do(ChoreName.STATISTICS, chores_input, lambda: statistics.refresh(self._engine))
 
-    @activity.defn(name=DOCTOR)
-    async def doctor(self, work: Orchestrate) -> Report:
-        """Look for what a person should mend."""
-        return await self._done(DOCTOR, work, self._examine)
+    @activity.defn(name=ChoreName.DOCTOR)
+    async def doctor(self, chores_input: ChoresInput) -> Report:
+        """Look for what a person should repair."""
+        return await self._do(ChoreName.DOCTOR, chores_input, self._examine)
 
     async def _reconcile(self) -> Report:
-        # By Temporal's clock: a worker's own that is wrong would let rules miss their times.
+        # Use Temporal's clock: with a wrong clock of the worker, rules would miss their times.
         return asdict(await reconcile(self._engine, self._schedules, activity.info().started_time))
 
     async def _purge(self) -> Report:
-        """Purge slice by slice from where the last one stopped, until the budget is spent or nothing is left.
+        """Purge slice by slice from where the last purge stopped, until the budget is spent or nothing is left.
 
-        If the process dies here, what was deleted stays deleted, and the next one begins where this one did.
+        If the process dies here, deleted rows stay deleted, and the next purge starts where this one did.
         """
-        after = await self._stopped_at()
+        after = await self._read_last_position()
         if self._keep is None:
             return {"deleted": 0, "after": after}
-        deleted, end = 0, time.monotonic() + seconds(self._budget)
+        deleted, end = 0, time.monotonic() + self._budget.total_seconds()
         while True:
             begun = time.monotonic()
             slice_ = await purge(self._engine, after, self._keep)
             metrics.PURGED.inc(slice_.deleted)
             deleted += slice_.deleted
-            if slice_.taken:  # by a worker of the version before, which purged beside its loops
+            if slice_.taken:
                 break
             after = slice_.after or 0
-            rest = (time.monotonic() - begun) * (1 / SHARE - 1)
-            if slice_.after is None or time.monotonic() + rest >= end:
+            pause = (time.monotonic() - begun) * (1 / PURGE_SHARE - 1)
+            if slice_.after is None or time.monotonic() + pause >= end:
                 break
-            await asyncio.sleep(rest)
+            await asyncio.sleep(pause)
         if deleted:
             _log.info("old notifications purged", purged=deleted)
         return {"deleted": deleted, "after": after}
 
-    async def _stopped_at(self) -> int:
-        noted = await chores.noted(self._engine)
-        return next((int(one.report.get("after", 0)) for one in noted if one.name == RETENTION), 0)
+    async def _read_last_position(self) -> int:
+        recorded = await chores.read_all(self._engine)
+        return next(
+            (int(chore.report.get("after", 0)) for chore in recorded if chore.name == ChoreName.RETENTION), 0
+        )
 
     async def _examine(self) -> Report:
         findings = await checks.examine(self._engine)
-        return {"findings": [asdict(one) for one in findings]}
+        return {"findings": [asdict(finding) for finding in findings]}
 
-    async def _done(self, name: str, work: Orchestrate, chore: Callable[[], Awaitable[Report]]) -> Report:
-        """Do a chore of our own deployment, and note how it went, also if it fails.
+    async def _do(
+        self, name: ChoreName, chores_input: ChoresInput, chore: Callable[[], Awaitable[Report]]
+    ) -> Report:
+        """Do a chore, and record how it went, even if it failed.
 
         Raises:
-            ApplicationError: it failed, or is another deployment's.
+            ApplicationError: the chore failed, or belongs to another deployment.
         """
-        async with self._edge.around(work.deployment, contract.SILENCE):
+        async with self._boundary.around(chores_input.deployment, contract.HEARTBEAT_TIMEOUT):
             begun = time.monotonic()
             try:
-                if name != RULES and await chores.fresh(self._engine, name, self._fresh):
-                    return dict(_SKIPPED)
+                if name != ChoreName.RULES and await chores.is_fresh(self._engine, name, self._fresh_for):
+                    return {"skipped": "done a moment ago"}
                 report = await chore()
             except Exception as error:
                 metrics.CHORES.labels(name, "failed").inc()
-                await self._note_failure(name, begun, error)
+                await self._record_failure(name, begun, error)
                 raise
             metrics.CHORES.labels(name, "done").inc()
-            await chores.note(self._engine, name, _since(begun), report)
+            await chores.record(self._engine, name, _since(begun), report)
         return report
 
-    async def _note_failure(self, name: str, begun: float, error: Exception) -> None:
+    async def _record_failure(self, name: ChoreName, begun: float, error: Exception) -> None:
         reason = str(error) if isinstance(error, XnovuError) else f"a bug: {type(error).__name__}"
         _log.warning("chore failed", chore=name, reason=reason)
         try:
-            await chores.note(self._engine, name, _since(begun), None, reason)
+            await chores.record(self._engine, name, _since(begun), None, reason)
         except StoreUnavailable as unavailable:
-            _log.warning("chore not noted", chore=name, reason=str(unavailable))
+            _log.warning("chore not recorded", chore=name, reason=str(unavailable))
 
 
 def _since(begun: float) -> timedelta:

@@ -1,4 +1,4 @@
-"""The conductor: sees that the deployment's orchestration stands in Temporal, and calls for it when rules change."""
+"""The keeper of the chores: it makes sure that their schedule exists, and asks for a run when rules change."""
 
 import asyncio
 import math
@@ -7,118 +7,108 @@ from datetime import timedelta
 from typing import Protocol
 
 from xnovu_poller import log
-from xnovu_poller.errors import HandoffError
-from xnovu_poller.lifecycle import seconds
+from xnovu_poller.errors import TemporalError
+from xnovu_poller.pacing import Backoff, wait_for_event
 
 _log = log.get(__name__)
 
 ENSURED_EVERY = timedelta(minutes=10)
-"""Somebody may have deleted it meanwhile."""
+"""A person may have deleted the schedule meanwhile."""
 
-FIRST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(seconds=30)
-"""While it cannot be ensured."""
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=30)
+"""While Temporal does not answer, or refuses the schedule."""
 
-RING_SECONDS = 1.2
-"""Between two rings: Temporal names a run by its second, and starts none while another of its name is open."""
-
-LONGEST_PAUSE_SECONDS = 10.0
-"""The pause grows up to this while rings keep coming: whoever may write a rule is not to keep all at work."""
+REQUEST_PAUSE, LONGEST_REQUEST_PAUSE = timedelta(seconds=1.2), timedelta(seconds=10)
+"""Between two requests for a run. Temporal names a run by its second and drops a second one of the same name. The pause
+grows while requests keep coming, so that whoever writes rules cannot keep every worker busy."""
 
 
-class Ensured(Protocol):
-    """What is to stand in Temporal, and to be rung for: the orchestration."""
+class Schedule(Protocol):
+    """What the keeper needs of the chores' schedule in Temporal."""
 
     async def ensure(self) -> None:
-        """Make it, or bring it to what it is to be; a person's pause stays."""
+        """Create the schedule, or bring it up to date; a person's pause stays."""
 
-    async def ring(self) -> None:
-        """Call for a run now, unless it is paused."""
+    async def request_run(self) -> None:
+        """Request a run now, unless a person has paused the schedule."""
 
 
-class Conductor:
-    """Ensures the orchestration again and again, and rings for it at the start and when rules change.
+class ChoreKeeper:
+    """Ensures the schedule of the chores again and again, and requests runs at the start and when rules change.
 
-    What is rung for is not waited for, and a ring that is lost costs no more than the schedule's interval.
+    The keeper does not wait for a requested run. A request that is lost costs no more than the schedule's interval.
 
     Args:
-        orchestra: the orchestration.
-        first_rest: after the first failure; the rests grow.
+        schedule: of the chores.
+        first_pause: after the first failure; the pauses grow.
 
     Attributes:
-        fault: why Temporal would not have it, for as long as it would not.
+        fault: why the schedule could not be ensured, for as long as that lasts.
     """
 
-    def __init__(self, orchestra: Ensured, *, first_rest: timedelta = FIRST_REST) -> None:
-        self._orchestra = orchestra
-        self._first_rest = first_rest
-        self._rung = asyncio.Event()
-        self._rung.set()
+    def __init__(self, schedule: Schedule, *, first_pause: timedelta = FIRST_PAUSE) -> None:
+        self._schedule = schedule
+        self._backoff = Backoff(first_pause, LONGEST_PAUSE)
+        self._request_backoff = Backoff(REQUEST_PAUSE, LONGEST_REQUEST_PAUSE)
+        self._requested = asyncio.Event()
+        self._requested.set()
         self._twice = False
-        self._pause = RING_SECONDS
         self._ensured_until = -math.inf
         self.fault: str | None = None
 
-    def ring(self) -> None:
-        """Call for a run now, and for one behind it: the first may meet one that has read the rules already.
+    def request_run(self) -> None:
+        """Request a run now, and one after it: the first may join a run that has already read the rules.
 
-        Many calls within a moment are no more than that.
+        Many calls within a moment make only these two.
         """
         self._twice = True
-        self._rung.set()
+        self._requested.set()
 
     @property
-    def ensured(self) -> bool:
-        """Whether Temporal has it, as far as we know."""
+    def is_ensured(self) -> bool:
+        """Whether the schedule exists in Temporal, as far as we know."""
         return math.isfinite(self._ensured_until)
 
     async def run(self) -> None:
-        """Ensure and ring for ever, whatever becomes of Temporal."""
-        rest = self._first_rest
+        """Ensure and request for ever, even while Temporal is away."""
         while True:
-            if await self._conducted():
-                rest = self._first_rest
-                await asyncio.sleep(self._pause)
-                # After a pause without a ring the next one is heard at once again.
-                self._pause = (
-                    min(self._pause * 2, LONGEST_PAUSE_SECONDS) if self._rung.is_set() else RING_SECONDS
-                )
-                await self._rung_or_due()
-            else:
-                await asyncio.sleep(seconds(rest))
-                rest = min(rest * 2, LONGEST_REST)
+            if not await self._keep():
+                await asyncio.sleep(self._backoff.next().total_seconds())
+                continue
+            self._backoff.reset()
+            await asyncio.sleep(self._request_backoff.next().total_seconds())
+            if not self._requested.is_set():
+                self._request_backoff.reset()
+            await wait_for_event(self._requested, self._ensured_until - time.monotonic())
 
-    async def _conducted(self) -> bool:
-        """Do what is to be done, or tell once why it cannot be; then all of it is to be done again."""
+    async def _keep(self) -> bool:
+        """Do what is due; return whether Temporal has accepted it. After a failure everything is due again."""
         try:
-            if time.monotonic() >= self._ensured_until:
-                await self._orchestra.ensure()
-                self._ensured_until = time.monotonic() + seconds(ENSURED_EVERY)
-            if self._rung.is_set():
-                twice, self._twice = self._twice, False
-                self._rung.clear()
-                await self._orchestra.ring()
-                if twice:
-                    self._rung.set()
-        except HandoffError as error:
-            self._fail(str(error))
-            return False
-        except Exception as error:  # noqa: BLE001 - the edge of a loop: a bug in one call is not to end the others
-            self._fail(f"a bug: {type(error).__name__}", at=log.trace(error))
-            return False
+            await self._ensure_and_request()
+        except TemporalError as error:
+            return self._fail(str(error), error)
+        except Exception as error:  # noqa: BLE001 - a bug in one call must not end the others
+            return self._fail(f"a bug: {type(error).__name__}", error)
         if self.fault is not None:
-            _log.info("orchestration ensured")
+            _log.info("chores scheduled")
         self.fault = None
         return True
 
-    def _fail(self, reason: str, **told: object) -> None:
-        if self.fault is None:
-            _log.warning("orchestration not ensured", reason=reason, **told)
-        self.fault, self._ensured_until = reason, -math.inf
-        self.ring()
+    async def _ensure_and_request(self) -> None:
+        if time.monotonic() >= self._ensured_until:
+            await self._schedule.ensure()
+            self._ensured_until = time.monotonic() + ENSURED_EVERY.total_seconds()
+        if self._requested.is_set():
+            twice, self._twice = self._twice, False
+            self._requested.clear()
+            await self._schedule.request_run()
+            if twice:
+                self._requested.set()
 
-    async def _rung_or_due(self) -> None:
-        try:
-            async with asyncio.timeout(self._ensured_until - time.monotonic()):
-                await self._rung.wait()
-        except TimeoutError:
-            pass
+    def _fail(self, fault: str, error: Exception) -> bool:
+        """Log a fault once, and make everything due again."""
+        if self.fault is None:
+            _log.warning("chores not scheduled", reason=fault, at=log.trace(error))
+        self.fault, self._ensured_until = fault, -math.inf
+        self.request_run()
+        return False

@@ -1,4 +1,4 @@
-"""The one schedule of a deployment's chores: made at the start, rung for when rules change, paused by people alone."""
+"""The schedule of a deployment's chores: one, however many workers run; only people pause it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,26 +20,26 @@ from temporalio.client import (
 
 from xnovu_poller.errors import ScheduleRefused
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.contract import Orchestrate
-from xnovu_poller.temporal.translate import reach_schedules
+from xnovu_poller.temporal.contract import ChoresInput
+from xnovu_poller.temporal.translate import translating
 
-_PATIENCE = timedelta(seconds=10)
-_SHORTEST = timedelta(seconds=1)
+_TIMEOUT = timedelta(seconds=10)
+_SHORTEST_INTERVAL = timedelta(seconds=1)
 _CATCHUP = timedelta(seconds=10)
-"""Temporal's shortest: the chores that were missed are done by the next ones."""
+"""The shortest that Temporal allows: the next run makes up for missed ones."""
 
-_NOTE = "The chores of a deployment: while it is paused, rules are not followed and nothing is purged."
+_NOTE = "The chores of a deployment. While this is paused, schedules do not follow the rules and nothing is purged."
 
 
 @dataclass(frozen=True, slots=True)
-class Conducted:
-    """How the orchestration stands in Temporal.
+class ChoreScheduleState:
+    """The schedule as Temporal describes it.
 
     Attributes:
         paused: a person has paused it.
-        note: the schedule's; who pauses it may say why.
-        next_at: when it is to run next, by its interval; None while it is paused.
-        last_at: for when it ran last; None before the first time.
+        note: of the schedule; a person who pauses it may write why.
+        next_at: the next run by its interval; None while it is paused.
+        last_at: the time of the last run; None before the first.
     """
 
     paused: bool
@@ -48,72 +48,72 @@ class Conducted:
     last_at: datetime | None
 
 
-class Orchestra:
-    """The orchestration's schedule.
+class ChoreSchedule:
+    """The schedule of the chores.
 
     Args:
-        client: for the namespace.
-        deployment: whose chores.
-        task_queue: where executors listen.
-        every: its interval; whole seconds, at least one.
+        client: connected to the namespace.
+        deployment: the owner of the chores.
+        task_queue: where our Temporal workers poll.
+        every: the interval, rounded to whole seconds, at least one.
 
     Attributes:
-        schedule: its id.
+        id: the schedule's id in Temporal.
     """
 
     def __init__(self, client: Client, *, deployment: UUID, task_queue: str, every: timedelta) -> None:
-        self.schedule = contract.orchestration_schedule(deployment)
+        self.id = contract.chore_schedule_id(deployment)
         self._client = client
         self._deployment = deployment
         self._task_queue = task_queue
-        self._every = max(_SHORTEST, timedelta(seconds=round(every.total_seconds())))
+        self._every = max(_SHORTEST_INTERVAL, timedelta(seconds=round(every.total_seconds())))
 
     async def ensure(self) -> None:
-        """Make the schedule, or bring it to what it is to be; a person's pause and note stay.
+        """Create the schedule, or bring it up to date; a person's pause and note stay.
 
-        Guarantee: any number of replicas make one.
+        Guarantee: any number of replicas create one schedule.
 
         Raises:
-            ScheduleRefused: somebody else's bears its id, or somebody changed it at this moment.
-            TemporalUnavailable: no answer; it may have been made.
-            HandoffRefused: it cannot be.
+            ScheduleRefused: its id belongs to a schedule that is not ours, or it was changed at this moment.
+            TemporalUnavailable: no answer; it may have been created.
+            TemporalRefused: Temporal does not allow it.
         """
-        async with reach_schedules(self._client.namespace):
+        async with translating(self._client.namespace):
             try:
                 await self._client.create_schedule(
-                    self.schedule,
+                    self.id,
                     self._fresh(ScheduleState(note=_NOTE)),
                     memo={contract.MEMO_DEPLOYMENT: str(self._deployment)},
-                    rpc_timeout=_PATIENCE,
+                    rpc_timeout=_TIMEOUT,
                 )
             except ScheduleAlreadyRunningError:
                 await self._bring_up_to_date()
 
-    async def ring(self) -> None:
-        """Call for a run now, unless a person has paused it; while one runs, for one after it.
+    async def request_run(self) -> None:
+        """Request a run now, unless a person has paused the schedule; if a run is open, one follows it.
 
-        Temporal names a run by the second of the call: of two calls within one second it drops the second while
-        the first one's run is open, so whoever must be heard rings again a second later.
+        Temporal names a run by the second of the request. Of two requests within one second it drops the second
+        while the first run is open, so a request that must count is repeated a second later.
 
         Raises:
-            TemporalUnavailable: no answer; it may have been called for.
-            HandoffRefused: it cannot be, or there is no such schedule.
+            TemporalUnavailable: no answer; the run may have been requested.
+            TemporalRefused: Temporal does not allow it, or the schedule does not exist.
         """
-        async with reach_schedules(self._client.namespace):
-            if not (await self._handle.describe(rpc_timeout=_PATIENCE)).schedule.state.paused:
-                await self._handle.trigger(rpc_timeout=_PATIENCE)
+        async with translating(self._client.namespace):
+            if not (await self._handle.describe(rpc_timeout=_TIMEOUT)).schedule.state.paused:
+                await self._handle.trigger(rpc_timeout=_TIMEOUT)
 
-    async def state(self) -> Conducted:
-        """Tell how it stands.
+    async def read_state(self) -> ChoreScheduleState:
+        """Read the schedule's state.
 
         Raises:
             TemporalUnavailable: no answer.
-            HandoffRefused: it does not let us look, or there is no such schedule.
+            TemporalRefused: Temporal does not allow it, or the schedule does not exist.
         """
-        async with reach_schedules(self._client.namespace):
-            found = await self._handle.describe(rpc_timeout=_PATIENCE)
+        async with translating(self._client.namespace):
+            found = await self._handle.describe(rpc_timeout=_TIMEOUT)
         state, coming, recent = found.schedule.state, found.info.next_action_times, found.info.recent_actions
-        return Conducted(
+        return ChoreScheduleState(
             paused=state.paused,
             note=state.note or "",
             next_at=coming[0] if coming and not state.paused else None,
@@ -121,36 +121,36 @@ class Orchestra:
         )
 
     async def _bring_up_to_date(self) -> None:
-        """Write the schedule anew if it is not as it is to be, and nobody has touched it since it was read.
+        """Update the schedule if it differs from ours, unless it was changed since we read it.
 
-        The SDK's own update does not compare, and would take back a pause in between. A server that finds it
-        touched refuses, or drops what we wrote (1.32): the next `ensure` writes it.
+        The SDK's own update does not compare, so it could undo a pause made in between. If the schedule was
+        changed, the server refuses our update or drops it (1.32); the next `ensure` repeats it.
         """
-        found = await self._handle.describe(rpc_timeout=_PATIENCE)
+        found = await self._handle.describe(rpc_timeout=_TIMEOUT)
         if (await found.memo()).get(contract.MEMO_DEPLOYMENT) != str(self._deployment):
-            raise ScheduleRefused(f"somebody else's bears the id {self.schedule}")
+            raise ScheduleRefused(f"the id {self.id} belongs to a schedule that is not ours")
         state = found.schedule.state
         fresh = self._fresh(ScheduleState(note=state.note, paused=state.paused))
-        if _essence(found.schedule) == _essence(fresh):
+        if _own_part(found.schedule) == _own_part(fresh):
             return
         request = UpdateScheduleRequest(
             namespace=self._client.namespace,
-            schedule_id=self.schedule,
+            schedule_id=self.id,
             schedule=await fresh._to_proto(self._client),  # noqa: SLF001 - the SDK has no other way to the token
             conflict_token=found.raw_description.conflict_token,
             identity=self._client.identity,
             request_id=str(uuid4()),
         )
-        await self._client.workflow_service.update_schedule(request, retry=True, timeout=_PATIENCE)
+        await self._client.workflow_service.update_schedule(request, retry=True, timeout=_TIMEOUT)
 
     def _fresh(self, state: ScheduleState) -> Schedule:
         return Schedule(
             action=ScheduleActionStartWorkflow(
-                contract.ORCHESTRATION,
-                args=[Orchestrate(str(self._deployment))],
-                id=self.schedule,
+                contract.CHORES_WORKFLOW,
+                args=[ChoresInput(str(self._deployment))],
+                id=self.id,
                 task_queue=self._task_queue,
-                execution_timeout=contract.ORCHESTRATION_LIMIT,
+                execution_timeout=contract.CHORES_TIMEOUT,
             ),
             spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(self._every)]),
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=_CATCHUP),
@@ -159,12 +159,12 @@ class Orchestra:
 
     @property
     def _handle(self) -> ScheduleHandle:
-        return self._client.get_schedule_handle(self.schedule)
+        return self._client.get_schedule_handle(self.id)
 
 
-def _essence(there: Schedule) -> tuple[object, ...]:
-    """Give what we decide about; the server writes the rest in ways of its own."""
-    action = there.action
+def _own_part(schedule: Schedule) -> tuple[object, ...]:
+    """Return what we decide about; the server normalises the rest."""
+    action = schedule.action
     if not isinstance(action, ScheduleActionStartWorkflow):
         return ()
     return (
@@ -172,7 +172,7 @@ def _essence(there: Schedule) -> tuple[object, ...]:
         action.id,
         action.task_queue,
         action.execution_timeout,
-        [one.every for one in there.spec.intervals],
-        list(there.spec.calendars),
-        there.policy,
+        [interval.every for interval in schedule.spec.intervals],
+        list(schedule.spec.calendars),
+        schedule.policy,
     )

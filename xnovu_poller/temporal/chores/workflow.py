@@ -1,4 +1,4 @@
-"""The workflow of a deployment's chores: the rules first, then the others side by side."""
+"""The workflow of the chores: the rules first, then the others at the same time."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -11,48 +11,48 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from xnovu_poller.temporal import contract
-    from xnovu_poller.temporal.contract import Orchestrate
+    from xnovu_poller.temporal.contract import ChoresInput
     from xnovu_poller.temporal.foreign_deployment import by_our_own
 
-_FEW_TRIES = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=2)
-_LONGEST_TRY = timedelta(minutes=5)
+_RETRIES = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=2)
+_TRY_TIMEOUT = timedelta(minutes=5)
 
 
-@workflow.defn(name=contract.ORCHESTRATION)
-class OrchestrationWorkflow:
-    """Do each chore once; one that fails says so and stops no other, for the next orchestration comes soon.
+@workflow.defn(name=contract.CHORES_WORKFLOW)
+class ChoresWorkflow:
+    """Do each chore once. A chore that fails reports it and stops no other: the next run comes soon.
 
-    One schedule starts it, which lets no two of a deployment run at once, however many replicas there are.
+    The one schedule that starts it allows one run at a time, however many replicas there are.
     """
 
     @workflow.run
-    async def run(self, work: Orchestrate) -> dict[str, Any]:
+    async def run(self, chores: ChoresInput) -> dict[str, Any]:
         """Do the chores.
 
         Returns:
-            What each reports, or `{"error": …}`, by its name.
+            By its name, what each chore reports, or `{"error": …}`.
         """
         first, *others = contract.CHORES
-        report = {first: await _done(first, work)}
-        reports = await asyncio.gather(*(_done(name, work) for name in others))
-        return report | dict(zip(others, reports, strict=True))
+        report = {first.value: await _do(first, chores)}
+        reports = await asyncio.gather(*(_do(name, chores) for name in others))
+        return report | dict(zip((name.value for name in others), reports, strict=True))
 
 
-async def _done(chore: str, work: Orchestrate) -> dict[str, Any]:
-    """Do a chore; tell why, if it cannot be done."""
+async def _do(name: str, chores: ChoresInput) -> dict[str, Any]:
+    """Do a chore; return its report, or why it failed."""
 
-    def ask(_: int) -> Awaitable[dict[str, Any]]:
+    def schedule_activity(_: int) -> Awaitable[dict[str, Any]]:
         return workflow.execute_activity(
-            chore,
-            work,
+            name,
+            chores,
             result_type=dict[str, Any],
-            start_to_close_timeout=_LONGEST_TRY,
-            heartbeat_timeout=contract.SILENCE,
-            retry_policy=_FEW_TRIES,
+            start_to_close_timeout=_TRY_TIMEOUT,
+            heartbeat_timeout=contract.HEARTBEAT_TIMEOUT,
+            retry_policy=_RETRIES,
         )
 
     try:
-        return await by_our_own(ask)
+        return await by_our_own(schedule_activity)
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise

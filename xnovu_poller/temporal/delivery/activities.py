@@ -6,8 +6,8 @@ from temporalio import activity
 
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.boundary import Edge
-from xnovu_poller.temporal.contract import Deliver
+from xnovu_poller.temporal.boundary import ActivityBoundary
+from xnovu_poller.temporal.contract import DeliverInput
 
 _LOCAL_BUDGET = timedelta(seconds=1)
 
@@ -15,7 +15,7 @@ _LAST_WRITE = timedelta(seconds=2)
 """So long before its timeout an activity begins no further write."""
 
 
-class Executor:
+class DeliveryActivities:
     """Carries out activities with the tools of its process.
 
     Args:
@@ -25,10 +25,10 @@ class Executor:
 
     def __init__(self, delivery: Delivery, deployment: str) -> None:
         self._delivery = delivery
-        self._edge = Edge(deployment)
+        self._edge = ActivityBoundary(deployment)
 
     @activity.defn(name=contract.DELIVER)
-    async def deliver(self, work: Deliver) -> str | None:
+    async def deliver(self, work: DeliverInput) -> str | None:
         """Deliver a group; its rows tell how it went.
 
         Returns:
@@ -49,7 +49,7 @@ class Executor:
         return endings[0].name if work.single and endings else None
 
     @activity.defn(name=contract.LOSE)
-    async def lose(self, work: Deliver, counted: bool = True) -> None:  # noqa: FBT001, FBT002 - Temporal passes by position
+    async def lose(self, work: DeliverInput, counted: bool = True) -> None:  # noqa: FBT001, FBT002 - Temporal passes by position
         """Record as failed what is still PROCESSING at this attempt, unless somebody is sending it.
 
         Args:
@@ -63,6 +63,6 @@ class Executor:
             await self._delivery.lose(work.pairs(), counted=counted)
 
 
-def _tries(info: activity.Info, work: Deliver) -> int:
+def _tries(info: activity.Info, work: DeliverInput) -> int:
     """Say how many tries the regular activity has; fewer, if a stranger's refusal came after some."""
     return (info.retry_policy and info.retry_policy.maximum_attempts) or work.regular_tries

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import Enum, auto
 from uuid import UUID
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -20,11 +19,11 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from xnovu_poller import log, metrics
-from xnovu_poller.errors import HandoffRefused
-from xnovu_poller.lifecycle import Claim
+from xnovu_poller.errors import TemporalRefused
+from xnovu_poller.lifecycle import Claim, RunState
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.contract import Deliver
-from xnovu_poller.temporal.translate import from_temporal, names_the_thing
+from xnovu_poller.temporal.contract import DeliverInput
+from xnovu_poller.temporal.translate import is_missing_object, translate_rpc_error
 
 _log = log.get(__name__)
 _PATIENCE = timedelta(seconds=10)
@@ -34,13 +33,6 @@ _OPEN = {
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
 }
-
-
-class Fate(Enum):
-    """What became of a workflow: OPEN, or GONE (closed, or Temporal knows of none)."""
-
-    OPEN = auto()
-    GONE = auto()
 
 
 class Handoff:
@@ -73,10 +65,10 @@ class Handoff:
 
         Raises:
             TemporalUnavailable: no answer; the workflow may or may not run.
-            HandoffRefused: Temporal will not start it.
+            TemporalRefused: Temporal will not start it.
         """
         first = claims[0]
-        work = Deliver(
+        work = DeliverInput(
             deployment=str(self._deployment),
             works=contract.works([claim.work for claim in claims]),
             enterprise_id=_uniform([claim.enterprise_id for claim in claims]),
@@ -105,17 +97,19 @@ class Handoff:
                 # The namespace may have been made anew, without them: rather unsearchable than not sent.
                 self._searchable = False
                 _log.warning("search attributes given up", until="the next start of this worker")
-            failure = from_temporal(error, self._client.namespace)
-            metrics.HANDOFFS.labels("refused" if isinstance(failure, HandoffRefused) else "unavailable").inc()
+            failure = translate_rpc_error(error, self._client.namespace)
+            metrics.HANDOFFS.labels(
+                "refused" if isinstance(failure, TemporalRefused) else "unavailable"
+            ).inc()
             raise failure from error
         metrics.HANDOFFS.labels("started").inc()
 
-    async def ask(self, workflow_id: str) -> Fate:
+    async def ask(self, workflow_id: str) -> RunState:
         """Ask Temporal what became of a workflow; once, for the rescue will ask again.
 
         Raises:
             TemporalUnavailable: no answer.
-            HandoffRefused: an answer that says nothing about the workflow, such as a missing namespace.
+            TemporalRefused: an answer that says nothing about the workflow, such as a missing namespace.
         """
         asked = DescribeWorkflowExecutionRequest(
             namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
@@ -124,10 +118,10 @@ class Handoff:
             # Not by the handle: it has no word for a workflow that somebody has paused.
             found = await self._client.workflow_service.describe_workflow_execution(asked, timeout=_PATIENCE)
         except RPCError as error:
-            if names_the_thing(error):
-                return Fate.GONE
-            raise from_temporal(error, self._client.namespace) from error
-        return Fate.OPEN if found.workflow_execution_info.status in _OPEN else Fate.GONE
+            if is_missing_object(error):
+                return RunState.GONE
+            raise translate_rpc_error(error, self._client.namespace) from error
+        return RunState.OPEN if found.workflow_execution_info.status in _OPEN else RunState.GONE
 
     def _attributes(self, claims: Sequence[Claim]) -> TypedSearchAttributes:
         """Give what the whole group has in common."""

@@ -1,4 +1,4 @@
-"""The traces that a deployment has left in Temporal: for what the newest workflows of its name were started."""
+"""The traces that a deployment has left in Temporal: for what the newest_attempts workflows of its name were started."""
 
 import asyncio
 import re
@@ -11,10 +11,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from xnovu_poller import log
 from xnovu_poller.errors import TemporalUnavailable
-from xnovu_poller.lifecycle import Work
+from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.contract import Deliver
-from xnovu_poller.temporal.translate import from_temporal
+from xnovu_poller.temporal.contract import DeliverInput
+from xnovu_poller.temporal.translate import translate_rpc_error
 
 _log = log.get(__name__)
 
@@ -29,8 +29,8 @@ _SINGLE = re.compile(r"-notification-(\d{1,18})-(\d{1,9})")
 _GROUP = re.compile(r"-notifications-[0-9a-f-]{36}")
 
 
-async def newest(client: Client, deployment: UUID, since: datetime | None) -> list[Work]:
-    """Name the attempts for which the newest workflows of a deployment were started.
+async def newest_attempts(client: Client, deployment: UUID, since: datetime | None) -> list[Attempt]:
+    """Name the attempts for which the newest_attempts workflows of a deployment were started.
 
     Temporal's visibility store lags behind by a moment, so the very last may be missing.
 
@@ -54,7 +54,7 @@ async def newest(client: Client, deployment: UUID, since: datetime | None) -> li
         groups = [one for one in ids if _GROUP.fullmatch(one, 8)][:NEWEST_GROUPS]
         inputs = await asyncio.gather(*(_input_of(client, one) for one in groups))
     except RPCError as error:
-        failure = from_temporal(error, client.namespace)
+        failure = translate_rpc_error(error, client.namespace)
         if isinstance(failure, TemporalUnavailable):
             raise failure from error
         _log.warning("newest workflows not looked at", reason=error.status.name)
@@ -62,12 +62,12 @@ async def newest(client: Client, deployment: UUID, since: datetime | None) -> li
     return [*_singles(ids), *(work for works in inputs for work in works)]
 
 
-def _singles(ids: Sequence[str]) -> list[Work]:
+def _singles(ids: Sequence[str]) -> list[Attempt]:
     found = (_SINGLE.fullmatch(one, 8) for one in ids)
-    return [Work(int(one[1]), int(one[2])) for one in found if one]
+    return [Attempt(int(one[1]), int(one[2])) for one in found if one]
 
 
-async def _input_of(client: Client, workflow_id: str) -> list[Work]:
+async def _input_of(client: Client, workflow_id: str) -> list[Attempt]:
     """Read for what a group's workflow was started: the first event of its history tells."""
     history = client.get_workflow_handle(workflow_id).fetch_history_events(page_size=1, rpc_timeout=_PATIENCE)
     try:
@@ -77,5 +77,5 @@ async def _input_of(client: Client, workflow_id: str) -> list[Work]:
             return []  # its retention has just ended
         raise
     payloads = started.workflow_execution_started_event_attributes.input.payloads
-    decoded: list[Deliver] = await client.data_converter.decode(payloads, [Deliver])
+    decoded: list[DeliverInput] = await client.data_converter.decode(payloads, [DeliverInput])
     return decoded[0].pairs()

@@ -10,8 +10,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from xnovu_poller.errors import StoreUnavailable
     from xnovu_poller.temporal import contract
-    from xnovu_poller.temporal.contract import Deliver
-    from xnovu_poller.temporal.delivery.activities import Executor
+    from xnovu_poller.temporal.contract import DeliverInput
+    from xnovu_poller.temporal.delivery.activities import DeliveryActivities
     from xnovu_poller.temporal.foreign_deployment import by_our_own, tries_before
 
 _FIRST_WAIT = timedelta(seconds=1)
@@ -30,7 +30,7 @@ class NotificationProcessingWorkflow:
     """
 
     @workflow.run
-    async def run(self, work: Deliver) -> None:
+    async def run(self, work: DeliverInput) -> None:
         """Try up to three times, then record what was heard no more of."""
         tries = contract.TRIES
         if work.begins_locally:
@@ -41,7 +41,7 @@ class NotificationProcessingWorkflow:
 
         def deliver(before: int) -> Awaitable[str | None]:
             return workflow.execute_activity_method(
-                Executor.deliver,
+                DeliveryActivities.deliver,
                 work,
                 start_to_close_timeout=contract.regular_timeout(work.call),
                 heartbeat_timeout=contract.heartbeat_timeout(work.call),
@@ -59,7 +59,7 @@ class NotificationProcessingWorkflow:
             await _lose(work, _fault(error))
 
 
-async def _tried_at_once(work: Deliver) -> int | None:
+async def _tried_at_once(work: DeliverInput) -> int | None:
     """Try within this workflow task; waits as long as the next try is to wait, if it did not succeed.
 
     Returns:
@@ -67,7 +67,7 @@ async def _tried_at_once(work: Deliver) -> int | None:
     """
     try:
         outcome = await workflow.execute_local_activity_method(
-            Executor.deliver,
+            DeliveryActivities.deliver,
             work,
             start_to_close_timeout=contract.local_timeout(work.call),
             retry_policy=RetryPolicy(maximum_attempts=1),
@@ -81,14 +81,14 @@ async def _tried_at_once(work: Deliver) -> int | None:
     return None
 
 
-async def _lose(work: Deliver, fault: BaseException | None) -> None:
+async def _lose(work: DeliverInput, fault: BaseException | None) -> None:
     """Record that no try could record the end."""
     # That the database was away is no fault of the notifications.
     counted = not (isinstance(fault, ApplicationError) and fault.type == StoreUnavailable.code)
 
     def lose(_: int) -> Awaitable[None]:
         return workflow.execute_activity_method(
-            Executor.lose,
+            DeliveryActivities.lose,
             args=[work, counted],
             start_to_close_timeout=timedelta(seconds=30),
             retry_policy=RetryPolicy(initial_interval=_FIRST_WAIT, maximum_interval=timedelta(minutes=1)),
@@ -98,7 +98,7 @@ async def _lose(work: Deliver, fault: BaseException | None) -> None:
     _tell(work, contract.LOST if work.single else None)
 
 
-def _tell(work: Deliver, outcome: str | None) -> None:
+def _tell(work: DeliverInput, outcome: str | None) -> None:
     """Let a single notification be found by how it went, unless it went well."""
     if work.searchable and outcome not in {None, contract.SENT}:
         workflow.upsert_search_attributes([contract.OUTCOME.value_set(str(outcome))])

@@ -8,13 +8,13 @@ from xnovu_poller import log, metrics
 from xnovu_poller.store import rules
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.boundary import Edge
-from xnovu_poller.temporal.contract import Fire
+from xnovu_poller.temporal.boundary import ActivityBoundary
+from xnovu_poller.temporal.contract import FireInput
 
 _log = log.get(__name__)
 
 
-class RuleFiring:
+class RuleActivities:
     """Fires rules.
 
     Args:
@@ -24,10 +24,10 @@ class RuleFiring:
 
     def __init__(self, engine: Engine, deployment: str) -> None:
         self._engine = engine
-        self._edge = Edge(deployment)
+        self._edge = ActivityBoundary(deployment)
 
     @activity.defn(name=contract.FIRE)
-    async def fire(self, work: Fire) -> str:
+    async def fire(self, work: FireInput) -> str:
         """Make the notification of a firing.
 
         Guarantee: any number of tries make one, for the id of the workflow is its `dedup_key`; so a range that
@@ -39,7 +39,7 @@ class RuleFiring:
         Raises:
             ApplicationError: to be tried again, or the rule is another deployment's.
         """
-        async with self._edge.around(work.deployment, contract.SILENCE):
+        async with self._edge.around(work.deployment, contract.HEARTBEAT_TIMEOUT):
             only = None if work.at is None else datetime.fromisoformat(work.at)
             key = activity.info().workflow_id
             fired = await rules.fire(self._engine, work.rule_id, key or "", only)

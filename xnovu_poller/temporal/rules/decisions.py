@@ -9,7 +9,7 @@ from xnovu_poller.lifecycle import RuleStatus
 from xnovu_poller.rules.preview import next_fire
 from xnovu_poller.rules.timing import Timing, timing
 from xnovu_poller.store.engine import Unreadable
-from xnovu_poller.store.rules import Rule, Verdict
+from xnovu_poller.store.rules import Rule, RuleState
 from xnovu_poller.temporal.rules.plans import HALTED, Listed, Plan
 
 
@@ -45,7 +45,7 @@ class Decision:
 
     step: Step
     plan: Plan | None
-    verdict: Verdict
+    verdict: RuleState
     passed: datetime | None = None
 
     @property
@@ -76,13 +76,13 @@ def decide(rule: Rule, listed: Listed | None, *, task_queue: str, now: datetime)
     # That it never fired was said when it was seen.
     said = rule.error if done and rule.status in {RuleStatus.DONE, RuleStatus.PAUSED} else None
     if not rule.active:
-        verdict = Verdict(rule.id, RuleStatus.PAUSED, said)
+        verdict = RuleState(rule.id, RuleStatus.PAUSED, said)
     elif done:
-        verdict = Verdict(rule.id, RuleStatus.DONE, said)
+        verdict = RuleState(rule.id, RuleStatus.DONE, said)
     elif _is_over(when, now):
-        verdict = Verdict(rule.id, RuleStatus.DONE)
+        verdict = RuleState(rule.id, RuleStatus.DONE)
     else:
-        verdict = Verdict(rule.id, RuleStatus.SCHEDULED)
+        verdict = RuleState(rule.id, RuleStatus.SCHEDULED)
         return Decision(_step(rule, plan, listed, needed=passed is None), plan, verdict, passed)
     return Decision(_step(rule, plan, listed, needed=False), plan, verdict)
 
@@ -102,7 +102,7 @@ def refuse(rule: Rule, listed: Listed | None, status: RuleStatus, reason: str) -
         step = Step.CONFIRM if rule.recent else Step.LEAVE
     else:
         step = Step.HALT
-    return Decision(step, None, Verdict(rule.id, status, reason))
+    return Decision(step, None, RuleState(rule.id, status, reason))
 
 
 def _step(rule: Rule, plan: Plan, listed: Listed | None, *, needed: bool) -> Step:

@@ -6,19 +6,19 @@ from datetime import timedelta
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from xnovu_poller.errors import HandoffError
+from xnovu_poller.errors import TemporalError
 from xnovu_poller.lifecycle import FireOutcome
-from xnovu_poller.temporal.translate import from_temporal
+from xnovu_poller.temporal.translate import translate_rpc_error
 
 
-async def outcome(client: Client, workflow_id: str, within: timedelta) -> FireOutcome | None:
+async def wait_for_outcome(client: Client, workflow_id: str, within: timedelta) -> FireOutcome | None:
     """Wait for the workflow of a firing.
 
     Returns:
         How it ended, or None where it has not by then: it goes on.
 
     Raises:
-        HandoffError: it was ended by hand, or Temporal does not answer.
+        TemporalError: it was ended by hand, or Temporal does not answer.
     """
     handle = client.get_workflow_handle(workflow_id, result_type=str)
     try:
@@ -27,8 +27,8 @@ async def outcome(client: Client, workflow_id: str, within: timedelta) -> FireOu
     except TimeoutError:
         return None
     except WorkflowFailureError as error:
-        raise HandoffError(f"Temporal: workflow {workflow_id} was ended before it fired") from error
+        raise TemporalError(f"Temporal: workflow {workflow_id} was ended before it fired") from error
     except RPCError as error:
         if error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}:
             return None
-        raise from_temporal(error, client.namespace) from error
+        raise translate_rpc_error(error, client.namespace) from error

@@ -22,7 +22,7 @@ from temporalio.common import TypedSearchAttributes
 
 from xnovu_poller.rules.timing import Calendar, Span, Timing
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.contract import Fire
+from xnovu_poller.temporal.contract import FireInput
 
 _FORMAT = 1
 """Of what a schedule is made; a new one rebuilds them all."""
@@ -121,10 +121,10 @@ def schedule(plan: Plan, deployment: UUID, attributes: TypedSearchAttributes) ->
     return Schedule(
         action=ScheduleActionStartWorkflow(
             contract.RULE_WORKFLOW,
-            args=[Fire(str(deployment), plan.rule_id, None if at is None else at.isoformat())],
-            id=contract.rule_schedule(deployment, plan.rule_id),
+            args=[FireInput(str(deployment), plan.rule_id, None if at is None else at.isoformat())],
+            id=contract.rule_schedule_id(deployment, plan.rule_id),
             task_queue=plan.task_queue,
-            execution_timeout=contract.FIRE_LIMIT,
+            execution_timeout=contract.FIRE_TIMEOUT,
             typed_search_attributes=attributes,
         ),
         spec=spec_of(plan.timing),

@@ -15,10 +15,10 @@ from xnovu_poller.errors import ScheduleRefused, TemporalUnavailable
 from xnovu_poller.lifecycle import RuleStatus
 from xnovu_poller.store import rules
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.rules import Rule, Verdict
+from xnovu_poller.store.rules import Rule, RuleState
 from xnovu_poller.temporal.rules.decisions import Decision, Step, decide, refuse
 from xnovu_poller.temporal.rules.plans import Listed, Plan
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 _log = log.get(__name__)
 
@@ -71,10 +71,10 @@ class Reconciled:
     unchanged: int = 0
 
 
-async def reconcile(engine: Engine, schedules: Schedules, now: datetime) -> Reconciled:
+async def reconcile(engine: Engine, schedules: RuleSchedules, now: datetime) -> Reconciled:
     """Let the schedules follow the rules, and tell each rule what became of it.
 
-    Schedules are listed before the ids are read, and these before the rules: a rule that comes in between is made,
+    RuleSchedules are listed before the ids are read, and these before the rules: a rule that comes in between is made,
     or left to the next run, and none is deleted that was not listed. If the process dies here, the
     next one finds the rest.
 
@@ -86,7 +86,7 @@ async def reconcile(engine: Engine, schedules: Schedules, now: datetime) -> Reco
     Raises:
         StoreUnavailable: PostgreSQL does not answer; what was done stands.
         TemporalUnavailable: no answer, for all or for some of them; the same.
-        HandoffRefused: Temporal serves none of it.
+        TemporalRefused: Temporal serves none of it.
     """
     # Thousands of rules take minutes, within which times pass.
     counted_from = now - timedelta(seconds=time.monotonic())
@@ -102,7 +102,7 @@ async def reconcile(engine: Engine, schedules: Schedules, now: datetime) -> Reco
         decisions = await asyncio.to_thread(run.decided, batch)
         ends = await _all([run.follow(*one) for one in zip(batch, decisions, strict=True)])
         if news := [verdict for verdict, _ in ends if verdict is not None]:
-            await rules.mark(engine, news)
+            await rules.record_states(engine, news)
         did.update(kind for _, kind in ends if kind is not None)
     reconciled = _told(did)
     if run.unanswered:
@@ -114,7 +114,7 @@ async def reconcile(engine: Engine, schedules: Schedules, now: datetime) -> Reco
 class _Run:
     """One reconciliation under way."""
 
-    schedules: Schedules
+    schedules: RuleSchedules
     listed: dict[int, Listed]
     counted_from: datetime
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -131,7 +131,7 @@ class _Run:
         """Decide about rules."""
         return [self._decided(rule) for rule in batch]
 
-    async def follow(self, rule: Rule, decision: Decision) -> tuple[Verdict | None, str | None]:
+    async def follow(self, rule: Rule, decision: Decision) -> tuple[RuleState | None, str | None]:
         """See to the schedule of a rule.
 
         Returns:
@@ -145,7 +145,7 @@ class _Run:
             else:
                 return None, None
         except ScheduleRefused as error:
-            verdict, kind = Verdict(rule.id, RuleStatus.FAILED, str(error)), "failed"
+            verdict, kind = RuleState(rule.id, RuleStatus.FAILED, str(error)), "failed"
         if not _is_news(rule, verdict):
             return None, kind
         if verdict.error is not None:
@@ -195,9 +195,9 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - whatever a tenant has written stops no other's rules
             name = type(error).__name__
             _log.error("rule not understood", rule_id=rule.id, bug=name, at=log.trace(error))
-            return Decision(Step.LEAVE, None, Verdict(rule.id, RuleStatus.FAILED, f"a bug: {name}"))
+            return Decision(Step.LEAVE, None, RuleState(rule.id, RuleStatus.FAILED, f"a bug: {name}"))
 
-    async def _carried_out(self, rule: Rule, decision: Decision) -> tuple[Verdict, str]:
+    async def _carried_out(self, rule: Rule, decision: Decision) -> tuple[RuleState, str]:
         plan = decision.plan
         if plan is None:
             await self.schedules.halt(rule.id)
@@ -207,7 +207,7 @@ class _Run:
             return decision.verdict, _kind(decision)
         return await self._late(plan, decision.passed, decision.verdict, _kind(decision))
 
-    async def _late(self, plan: Plan, at: datetime, verdict: Verdict, kind: str) -> tuple[Verdict, str]:
+    async def _late(self, plan: Plan, at: datetime, verdict: RuleState, kind: str) -> tuple[RuleState, str]:
         """See to a one-time rule whose time has passed: it fires late, has fired, or never will."""
         if self.now - at <= plan.timing.catchup and await self.schedules.catch_up(plan, at):
             return verdict, "caught_up"
@@ -227,7 +227,7 @@ def _kind(decision: Decision) -> str:
     return _KINDS.get(decision.step, decision.step)
 
 
-def _is_news(rule: Rule, verdict: Verdict) -> bool:
+def _is_news(rule: Rule, verdict: RuleState) -> bool:
     return (rule.status, rule.error, verdict.done_for or rule.done_for) != (
         verdict.status,
         verdict.error,

@@ -27,11 +27,11 @@ from xnovu_poller import log
 from xnovu_poller.errors import ScheduleMissing, ScheduleRefused, TemporalUnavailable
 from xnovu_poller.rules.timing import Overlap
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.contract import Fire
+from xnovu_poller.temporal.contract import FireInput
 from xnovu_poller.temporal.rules.plans import HALTED, Described, Listed, Plan, note, schedule, sign
-from xnovu_poller.temporal.translate import names_the_thing, reach_schedules
+from xnovu_poller.temporal.translate import is_missing_object, translating
 
-__all__ = ["Described", "Listed", "Plan", "Schedules"]
+__all__ = ["Described", "Listed", "Plan", "RuleSchedules"]
 
 _log = log.get(__name__)
 
@@ -41,7 +41,7 @@ PAGE = 250
 _PATIENCE = timedelta(seconds=10)
 
 
-class Schedules:
+class RuleSchedules:
     """The schedules of a deployment's rules.
 
     Each bears the deployment and the rule in its memo; one without is somebody else's, whatever its name.
@@ -66,12 +66,12 @@ class Schedules:
 
         Raises:
             TemporalUnavailable: no answer.
-            HandoffRefused: it does not let us look.
+            TemporalRefused: it does not let us look.
         """
-        async with reach_schedules(self._client.namespace):
+        async with translating(self._client.namespace):
             try:
                 found = await self._list(
-                    f"ScheduleId STARTS_WITH '{contract.rule_schedules(self._deployment)}'"
+                    f"ScheduleId STARTS_WITH '{contract.rule_schedule_prefix(self._deployment)}'"
                 )
             except RPCError as error:
                 if error.status is not RPCStatusCode.INVALID_ARGUMENT:
@@ -91,9 +91,9 @@ class Schedules:
         Raises:
             ScheduleRefused: this one cannot be, or somebody else's bears its id; nothing was changed.
             TemporalUnavailable: no answer; it may have been applied.
-            HandoffRefused: none can be.
+            TemporalRefused: none can be.
         """
-        async with reach_schedules(self._client.namespace):
+        async with translating(self._client.namespace):
             if exists and await self._rebuilt(plan):
                 return
             if not await self._created(plan) and not await self._rebuilt(plan):
@@ -104,10 +104,10 @@ class Schedules:
 
         Raises:
             TemporalUnavailable: no answer; it may have been paused.
-            HandoffRefused: it may not be.
+            TemporalRefused: it may not be.
         """
         with suppress(ScheduleMissing):
-            async with reach_schedules(self._client.namespace):
+            async with translating(self._client.namespace):
                 await self._handle(rule_id).pause(note=note(HALTED), rpc_timeout=_PATIENCE)
 
     async def delete(self, rule_id: int) -> None:
@@ -115,10 +115,10 @@ class Schedules:
 
         Raises:
             TemporalUnavailable: no answer; it may have been deleted.
-            HandoffRefused: it may not be.
+            TemporalRefused: it may not be.
         """
         with suppress(ScheduleMissing):
-            async with reach_schedules(self._client.namespace):
+            async with translating(self._client.namespace):
                 await self._handle(rule_id).delete(rpc_timeout=_PATIENCE)
 
     async def fire(self, rule_id: int, enterprise_id: str | None = None) -> str:
@@ -129,11 +129,11 @@ class Schedules:
 
         Raises:
             TemporalUnavailable: no answer; it may have been fired.
-            HandoffRefused: it cannot be.
+            TemporalRefused: it cannot be.
         """
         workflow_id = f"{self._id(rule_id)}-fire-{uuid4()}"
-        async with reach_schedules(self._client.namespace):
-            await self._start(workflow_id, Fire(str(self._deployment), rule_id), enterprise_id)
+        async with translating(self._client.namespace):
+            await self._start(workflow_id, FireInput(str(self._deployment), rule_id), enterprise_id)
         return workflow_id
 
     async def catch_up(self, plan: Plan, at: datetime) -> bool:
@@ -144,10 +144,10 @@ class Schedules:
 
         Raises:
             TemporalUnavailable: no answer; it may have been fired.
-            HandoffRefused: it cannot be.
+            TemporalRefused: it cannot be.
         """
-        fire = Fire(str(self._deployment), plan.rule_id, at.isoformat())
-        async with reach_schedules(self._client.namespace):
+        fire = FireInput(str(self._deployment), plan.rule_id, at.isoformat())
+        async with translating(self._client.namespace):
             try:
                 await self._start(self._start_id(plan.rule_id, at), fire, plan.enterprise_id)
             except WorkflowAlreadyStartedError:
@@ -162,11 +162,11 @@ class Schedules:
 
         Raises:
             TemporalUnavailable: no answer.
-            HandoffRefused: it does not let us look.
+            TemporalRefused: it does not let us look.
         """
         handle = self._client.get_workflow_handle(self._start_id(rule_id, at))
         try:
-            async with reach_schedules(self._client.namespace):
+            async with translating(self._client.namespace):
                 return (await handle.describe(rpc_timeout=_PATIENCE)).status
         except ScheduleMissing:
             return None
@@ -190,11 +190,11 @@ class Schedules:
         Raises:
             ScheduleMissing: the rule has none.
             TemporalUnavailable: no answer; it may have begun.
-            HandoffRefused: it cannot be.
+            TemporalRefused: it cannot be.
         """
         if await self.describe(rule_id) is None:
             raise ScheduleMissing
-        async with reach_schedules(self._client.namespace):
+        async with translating(self._client.namespace):
             times = ScheduleBackfill(start, end, ScheduleOverlapPolicy[overlap.name])
             await self._handle(rule_id).backfill(times, rpc_timeout=_PATIENCE)
 
@@ -205,10 +205,10 @@ class Schedules:
 
         Raises:
             TemporalUnavailable: no answer.
-            HandoffRefused: it does not let us look.
+            TemporalRefused: it does not let us look.
         """
         try:
-            async with reach_schedules(self._client.namespace):
+            async with translating(self._client.namespace):
                 found = await self._handle(rule_id).describe(rpc_timeout=_PATIENCE)
         except ScheduleMissing:
             return None
@@ -236,7 +236,7 @@ class Schedules:
 
     async def _rule_of(self, listed: ScheduleListDescription) -> int | None:
         """Say whose schedule it is, where it is one of ours."""
-        if not listed.id.startswith(contract.rule_schedules(self._deployment)):
+        if not listed.id.startswith(contract.rule_schedule_prefix(self._deployment)):
             return None
         memo = await _memo(listed)
         rule_id = memo.get(contract.MEMO_RULE)
@@ -273,13 +273,13 @@ class Schedules:
         try:
             await self._handle(plan.rule_id).update(fresh, rpc_timeout=_PATIENCE)
         except RPCError as error:
-            if names_the_thing(error):
+            if is_missing_object(error):
                 return False
             self._give_up_searching(error, tried=searchable)
             return await self._rebuilt(plan)
         return True
 
-    async def _start(self, workflow_id: str, fire: Fire, enterprise_id: str | None) -> None:
+    async def _start(self, workflow_id: str, fire: FireInput, enterprise_id: str | None) -> None:
         searchable = self._searchable
         try:
             await self._client.start_workflow(
@@ -287,7 +287,7 @@ class Schedules:
                 fire,
                 id=workflow_id,
                 task_queue=self.task_queue,
-                execution_timeout=contract.FIRE_LIMIT,
+                execution_timeout=contract.FIRE_TIMEOUT,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 search_attributes=self._attributes(enterprise_id),
                 rpc_timeout=_PATIENCE,
@@ -327,10 +327,10 @@ class Schedules:
         )
 
     def _id(self, rule_id: int) -> str:
-        return contract.rule_schedule(self._deployment, rule_id)
+        return contract.rule_schedule_id(self._deployment, rule_id)
 
     def _start_id(self, rule_id: int, at: datetime) -> str:
-        return contract.scheduled_start(self._id(rule_id), at)
+        return contract.scheduled_run_id(self._id(rule_id), at)
 
     def _handle(self, rule_id: int) -> ScheduleHandle:
         return self._client.get_schedule_handle(self._id(rule_id))

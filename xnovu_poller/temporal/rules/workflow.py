@@ -9,9 +9,9 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from xnovu_poller.temporal import contract
-    from xnovu_poller.temporal.contract import Fire
+    from xnovu_poller.temporal.contract import FireInput
     from xnovu_poller.temporal.foreign_deployment import by_our_own
-    from xnovu_poller.temporal.rules.activities import RuleFiring
+    from xnovu_poller.temporal.rules.activities import RuleActivities
 
 _RETRIES = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 _LONGEST_TRY = timedelta(seconds=70)
@@ -27,7 +27,7 @@ class RuleExecutionWorkflow:
     """
 
     @workflow.run
-    async def run(self, work: Fire) -> str:
+    async def run(self, work: FireInput) -> str:
         """Fire; a one-time rule is done with it, unless a person has triggered its schedule before its time."""
         meant = workflow.info().typed_search_attributes.get(contract.STARTED_FOR)
         if work.at is not None and meant is not None and meant != datetime.fromisoformat(work.at):
@@ -35,10 +35,10 @@ class RuleExecutionWorkflow:
 
         def fire(_: int) -> Awaitable[str]:
             return workflow.execute_activity_method(
-                RuleFiring.fire,
+                RuleActivities.fire,
                 work,
                 start_to_close_timeout=_LONGEST_TRY,
-                heartbeat_timeout=contract.SILENCE,
+                heartbeat_timeout=contract.HEARTBEAT_TIMEOUT,
                 retry_policy=_RETRIES,
             )
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 from tests.support.ledger import Answer, Row, Sender
 from tests.support.writers import LEASE, WAIT, ByLoops, ByPeople, a_ground, newest
 from xnovu_poller.delivery.trigger import slices
-from xnovu_poller.lifecycle import LAWFUL_MOVES, RECIPIENTS_PER_CHUNK, Fault, Hold, Status
+from xnovu_poller.lifecycle import LAWFUL_MOVES, RECIPIENTS_PER_CHUNK, ErrorDetails, Hold, Status
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_chunk, by_hold
 from xnovu_poller.store.notifications.by_chunk import Chunk
@@ -21,7 +21,7 @@ from xnovu_poller.store.notifications.hold import hold
 
 DEADLINE = timedelta(minutes=10, seconds=25)
 SHORT_LEASE = timedelta(minutes=5, seconds=30)
-FAULT = Fault("novu_rejected", "Novu: rejects it")
+FAULT = ErrorDetails("novu_rejected", "Novu: rejects it")
 MAX_FAILURES = 2
 WORDS: dict[Answer, Literal["accepted", "refused", "unknown"]] = {
     Answer.ACCEPTED: "accepted",

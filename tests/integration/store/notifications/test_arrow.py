@@ -7,7 +7,7 @@ import psycopg
 
 from tests.support.rows import Db, a_notification, open_db, row, sqlalchemy_url, work
 from tests.support.waiting import until_blocked
-from xnovu_poller.lifecycle import Fault, Hold, Status, Work
+from xnovu_poller.lifecycle import Attempt, ErrorDetails, Hold, Status
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim, by_hold
 from xnovu_poller.store.notifications.arrow import arrow, bind_holds, bind_works
@@ -29,7 +29,7 @@ def test_rights_are_bound_side_by_side() -> None:
     """Parallel arrays, one place a row."""
     until = datetime(2026, 1, 1, tzinfo=UTC)
 
-    assert bind_works([Work(1, 2), Work(3, 4)]) == {"ids": [1, 3], "attempts": [2, 4]}
+    assert bind_works([Attempt(1, 2), Attempt(3, 4)]) == {"ids": [1, 3], "attempts": [2, 4]}
     assert bind_holds([Hold(1, 2, until)]) == {"ids": [1], "attempts": [2], "untils": [until]}
 
 
@@ -46,7 +46,7 @@ async def test_the_same_row_twice_in_a_batch_moves_once(engine: Engine, db: Db) 
     made = a_notification(db, status=Status.PROCESSING)
     [one] = (await hold(engine, [work(db, made)], deadline=SECONDS, lease=SECONDS)).held
 
-    await by_hold.unknown(engine, [(one.hold, Fault("a", "b"))] * 2)
+    await by_hold.unknown(engine, [(one.hold, ErrorDetails("a", "b"))] * 2)
 
     assert row(db, made)["unknown_outcomes"] == 1
 

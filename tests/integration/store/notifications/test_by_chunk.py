@@ -7,14 +7,14 @@ from typing import Any, Literal
 import pytest
 
 from tests.support.rows import Db, a_notification, back_dated, row, work
-from xnovu_poller.lifecycle import Fault, Hold, Status
+from xnovu_poller.lifecycle import ErrorDetails, Hold, Status
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_chunk, by_hold
 from xnovu_poller.store.notifications.by_chunk import Chunk
 from xnovu_poller.store.notifications.hold import hold
 
 SECONDS = timedelta(seconds=10)
-FAULT = Fault("novu_rejected", "Novu: rejects it")
+FAULT = ErrorDetails("novu_rejected", "Novu: rejects it")
 SLICES = [["a", 'b"\\{}'], ["c"]]
 
 

@@ -17,10 +17,10 @@ from tests.support.rows import (
     work,
     written,
 )
-from xnovu_poller.lifecycle import Status, Work
+from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
-from xnovu_poller.store.notifications.by_claim import EXPIRE_AT_ONCE, Place, Terms, claim
+from xnovu_poller.store.notifications.by_claim import EXPIRE_AT_ONCE, Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
 TERMS = Terms(prefix="abc", batch=100, group_size=1, max_in_flight=1000, lease=timedelta(seconds=30))
@@ -31,9 +31,9 @@ async def test_a_claim_takes_a_due_row_under_a_new_attempt(engine: Engine, db: D
     """PENDING → PROCESSING, with all that a handoff needs."""
     made = a_notification(db, workflow=a_workflow(db, key="order-shipped"), priority=7)
 
-    [claimed], _ = await claim(engine, NEW, TERMS, Place())
+    [claimed], _ = await claim(engine, NEW, TERMS, Cursor())
 
-    assert claimed.work == Work(made, 1)
+    assert claimed.work == Attempt(made, 1)
     assert claimed.enterprise_id == "acme"
     assert claimed.workflow_key == "order-shipped"
     assert claimed.temporal_workflow_id == f"abc-notification-{made}-1"
@@ -49,7 +49,7 @@ async def test_a_row_without_a_workflow_is_claimed_all_the_same(engine: Engine, 
     """It ends DEAD in the executor, which says why."""
     a_notification(db)
 
-    [claimed], _ = await claim(engine, NEW, TERMS, Place())
+    [claimed], _ = await claim(engine, NEW, TERMS, Cursor())
 
     assert claimed.workflow_key is None
 
@@ -60,7 +60,7 @@ async def test_each_loop_claims_its_own(engine: Engine, db: Db, due: Due) -> Non
     scheduled = a_notification(db, scheduled_for="2020-01-01T00:00Z")
     failed = a_notification(db, status=Status.FAILED)
 
-    claims, _ = await claim(engine, due, TERMS, Place())
+    claims, _ = await claim(engine, due, TERMS, Cursor())
 
     assert [one.notification_id for one in claims] == [scheduled if due is SCHEDULED else failed]
 
@@ -69,7 +69,7 @@ async def test_a_second_claim_finds_nothing(engine: Engine, db: Db) -> None:
     """What is claimed is not due."""
     notifications(db, 3)
 
-    first, place = await claim(engine, NEW, TERMS, Place())
+    first, place = await claim(engine, NEW, TERMS, Cursor())
     second, _ = await claim(engine, NEW, TERMS, place)
 
     assert (len(first), second) == (3, [])
@@ -80,8 +80,8 @@ async def test_eight_claimers_never_take_the_same_row(engine: Engine, db: Db) ->
     made = [*notifications(db, 250), *notifications(db, 250, enterprise="globex")]
     terms = replace(TERMS, batch=20)
 
-    async def drain() -> list[Work]:
-        place, mine = Place(), list[Work]()
+    async def drain() -> list[Attempt]:
+        place, mine = Cursor(), list[Attempt]()
         while True:
             claims, place = await claim(engine, NEW, terms, place)
             if not claims:
@@ -89,10 +89,10 @@ async def test_eight_claimers_never_take_the_same_row(engine: Engine, db: Db) ->
             mine += [one.work for one in claims]
 
     taken = [one for mine in await asyncio.gather(*(drain() for _ in range(8))) for one in mine]
-    rest, _ = await claim(engine, NEW, replace(TERMS, batch=500), Place())
+    rest, _ = await claim(engine, NEW, replace(TERMS, batch=500), Cursor())
 
     assert len(taken) == len(set(taken))
-    assert sorted([*taken, *(one.work for one in rest)]) == [Work(id_, 1) for id_ in made]
+    assert sorted([*taken, *(one.work for one in rest)]) == [Attempt(id_, 1) for id_ in made]
 
 
 async def test_a_claim_leaves_what_another_has_locked(engine: Engine, db: Db, database: str) -> None:
@@ -100,7 +100,7 @@ async def test_a_claim_leaves_what_another_has_locked(engine: Engine, db: Db, da
     locked, free = notifications(db, 2)
     with open_db(database) as producer, producer.transaction():
         producer.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [locked])
-        claims, _ = await claim(engine, NEW, TERMS, Place())
+        claims, _ = await claim(engine, NEW, TERMS, Cursor())
 
     assert [one.notification_id for one in claims] == [free]
 
@@ -110,7 +110,7 @@ async def test_a_release_gives_back_where_the_row_came_from(engine: Engine, db: 
     """The attempt stays, nothing is counted, and the row is due again."""
     made = a_notification(db, status=start)
     due = NEW if start is Status.PENDING else FAILED
-    [claimed], place = await claim(engine, due, TERMS, Place())
+    [claimed], place = await claim(engine, due, TERMS, Cursor())
     failures = row(db, made)["failure_count"]
 
     assert await by_claim.release(engine, [claimed.work]) == {made}
@@ -143,7 +143,7 @@ async def test_a_release_of_another_attempt_is_late(engine: Engine, db: Db) -> N
     """The attempt is the right to write."""
     made = a_notification(db, status=Status.PROCESSING)
 
-    assert await by_claim.release(engine, [Work(made, 2), Work(made, 0)]) == set()
+    assert await by_claim.release(engine, [Attempt(made, 2), Attempt(made, 0)]) == set()
     assert row(db, made)["notification_status"] == "PROCESSING"
 
 
@@ -166,7 +166,7 @@ async def test_renew_claims_a_lapsed_send_anew(engine: Engine, db: Db) -> None:
 
     [claimed] = await by_claim.renew(engine, [work(db, made)], TERMS)
 
-    assert claimed.work == Work(made, 2)
+    assert claimed.work == Attempt(made, 2)
     assert claimed.temporal_workflow_id == f"abc-notification-{made}-2"
     assert claimed.workflow_key == "order-shipped"
     kept = row(db, made)

@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 
 from tests.support.rows import Db, a_notification, back_dated, row, work, written
-from xnovu_poller.lifecycle import Fault, Hold, Status, Work
+from xnovu_poller.lifecycle import Attempt, ErrorDetails, Hold, Status
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim, by_hold
 from xnovu_poller.store.notifications.by_hold import Failure
 from xnovu_poller.store.notifications.due import FAILED, NEW
 from xnovu_poller.store.notifications.hold import hold
 
-FAULT = Fault("novu_rejected", "Novu: rejects it")
+FAULT = ErrorDetails("novu_rejected", "Novu: rejects it")
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
@@ -30,7 +30,7 @@ RECORDS: dict[str, Record] = {
 }
 
 
-async def held(engine: Engine, asked: Work) -> Hold:
+async def held(engine: Engine, asked: Attempt) -> Hold:
     """Hold one notification."""
     found = await hold(
         engine, [asked], deadline=timedelta(seconds=10), lease=timedelta(minutes=5), alone=True
@@ -121,7 +121,13 @@ async def test_failures_tell_each_its_own(engine: Engine, db: Db) -> None:
     counted, outage, doubtful = [await a_held(engine, db) for _ in range(3)]
     failures = [
         Failure(counted, FAULT, MINUTE, refused=True),
-        Failure(outage, Fault("novu_unanswered", "Novu: outcome unknown"), HOUR, counted=False, unknown=True),
+        Failure(
+            outage,
+            ErrorDetails("novu_unanswered", "Novu: outcome unknown"),
+            HOUR,
+            counted=False,
+            unknown=True,
+        ),
         Failure(doubtful, FAULT, timedelta(0), unknown=True),
     ]
 
@@ -158,7 +164,7 @@ async def test_dead_says_why(engine: Engine, db: Db) -> None:
     rejected, unfit = await a_held(engine, db), await a_held(engine, db)
 
     await by_hold.dead(engine, [(rejected, FAULT)], refused=True)
-    await by_hold.dead(engine, [(unfit, Fault("validation_error", "payload: $.a"))])
+    await by_hold.dead(engine, [(unfit, ErrorDetails("validation_error", "payload: $.a"))])
 
     first, second = row(db, rejected.notification_id), row(db, unfit.notification_id)
     assert (first["notification_status"], first["refusals"], first["error_details"]) == (
@@ -200,7 +206,7 @@ async def test_a_held_release_goes_back_where_it_came_from(engine: Engine, db: D
     a_notification(db)
     a_notification(db, status=Status.FAILED)
     for due, status in ((NEW, "PENDING"), (FAILED, "FAILED")):
-        [claimed], _ = await by_claim.claim(engine, due, terms, by_claim.Place())
+        [claimed], _ = await by_claim.claim(engine, due, terms, by_claim.Cursor())
         right = await held(engine, claimed.work)
         failures = row(db, right.notification_id)["failure_count"]
 
@@ -263,7 +269,7 @@ async def test_lose_counts_a_lapse(engine: Engine, db: Db) -> None:
 async def test_lose_leaves_a_live_send_alone(engine: Engine, db: Db) -> None:
     """Whoever sends may still record it."""
     right = await a_held(engine, db)
-    asked = [work(db, right.notification_id), Work(right.notification_id, 9)]
+    asked = [work(db, right.notification_id), Attempt(right.notification_id, 9)]
 
     assert (
         await by_hold.lose(engine, asked, fault=FAULT, wait=MINUTE, max_failures=8, counted=True, died=True)

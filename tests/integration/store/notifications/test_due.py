@@ -16,11 +16,11 @@ from tests.support.rows import (
     work,
     written,
 )
-from xnovu_poller.lifecycle import Claim, Fault, Hold, Status
+from xnovu_poller.lifecycle import Claim, ErrorDetails, Hold, Status
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim, by_hold
-from xnovu_poller.store.notifications.by_claim import Place, Terms, claim
+from xnovu_poller.store.notifications.by_claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.notifications.hold import hold
 
@@ -50,10 +50,10 @@ def owner_of(status: Status, scheduled: str | None, retry: str | None, meant: tu
 async def owners(engine: Engine, rows: int) -> dict[int, list[str]]:
     """Let every loop claim, and the rescue look, all they find; say who got which row."""
     found: dict[int, list[str]] = {}
-    for one in await reads.lapsed(engine, rows):
+    for one in await reads.read_lapsed(engine, rows):
         found.setdefault(one.work.notification_id, []).append("rescue")
     for due in (NEW, SCHEDULED, FAILED):
-        claims, _ = await claim(engine, due, replace(TERMS, batch=rows), Place())
+        claims, _ = await claim(engine, due, replace(TERMS, batch=rows), Cursor())
         for each in claims:
             found.setdefault(each.notification_id, []).append(due.name)
     return found
@@ -93,7 +93,7 @@ async def test_a_rescued_row_goes_one_way(engine: Engine, db: Db) -> None:
     for made in (idle, sending):
         back_dated(db, made)
     back_dated(db, sending, timedelta(hours=1), "send_until")
-    works = [one.work for one in await reads.lapsed(engine, 10)]
+    works = [one.work for one in await reads.read_lapsed(engine, 10)]
 
     assert await by_claim.release(engine, works) == {idle}
     assert [one.notification_id for one in await by_claim.renew(engine, works, TERMS)] == [sending]
@@ -109,7 +109,7 @@ async def test_each_enterprise_gets_its_share(engine: Engine, db: Db) -> None:
     for name in ("acme", "globex", "initech"):
         notifications(db, 50, enterprise=name)
 
-    claims, _ = await claim(engine, NEW, TERMS, Place())
+    claims, _ = await claim(engine, NEW, TERMS, Cursor())
 
     assert share_of(claims) == {"acme": 10, "globex": 10, "initech": 10}
 
@@ -120,7 +120,7 @@ async def test_a_claim_fills_its_places(any_database: str) -> None:
     with open_db(any_database) as db:
         for enterprise in ("acme", "globex"):
             notifications(db, 150, enterprise=enterprise)
-    place, taken = Place(), list[int]()
+    place, taken = Cursor(), list[int]()
     for _ in range(3):
         claims, place = await claim(engine, NEW, replace(TERMS, batch=100), place)
         taken.append(len(claims))
@@ -134,7 +134,7 @@ async def test_one_row_is_served_beside_thousands(engine: Engine, db: Db) -> Non
     notifications(db, 3000, enterprise="acme")
     lone = a_notification(db, enterprise="zenith")
 
-    claims, _ = await claim(engine, NEW, TERMS, Place())
+    claims, _ = await claim(engine, NEW, TERMS, Cursor())
 
     assert lone in {one.notification_id for one in claims}
     assert share_of(claims)["acme"] == 15
@@ -144,7 +144,7 @@ async def test_the_round_goes_on_after_the_last_served_and_wraps(engine: Engine,
     """Two places a claim, five enterprises."""
     for name in "abcde":
         notifications(db, 9, enterprise=name)
-    terms, place, served = replace(TERMS, batch=2), Place(), []
+    terms, place, served = replace(TERMS, batch=2), Cursor(), []
 
     for _ in range(5):
         claims, place = await claim(engine, NEW, terms, place)
@@ -155,9 +155,9 @@ async def test_the_round_goes_on_after_the_last_served_and_wraps(engine: Engine,
 
 async def test_an_empty_claim_leaves_the_place(engine: Engine, db: Db) -> None:
     """The round goes on where it was."""
-    claims, place = await claim(engine, NEW, TERMS, Place("m", 9))
+    claims, place = await claim(engine, NEW, TERMS, Cursor("m", 9))
 
-    assert (claims, place) == ([], Place("m", 0))
+    assert (claims, place) == ([], Cursor("m", 0))
 
 
 async def test_the_named_enterprises_alone_are_served(engine: Engine, db: Db) -> None:
@@ -167,7 +167,7 @@ async def test_the_named_enterprises_alone_are_served(engine: Engine, db: Db) ->
     terms = replace(TERMS, enterprises=("initech", "acme", "nobody"))
 
     for due, expected in ((NEW, {"acme": 15, "initech": 15}), (SCHEDULED, {}), (FAILED, {})):
-        claims, _ = await claim(engine, due, terms, Place("b"))
+        claims, _ = await claim(engine, due, terms, Cursor("b"))
         assert share_of(claims) == expected
 
 
@@ -176,7 +176,7 @@ async def test_claims_stop_at_max_in_flight(engine: Engine, db: Db) -> None:
     notifications(db, 20)
     terms = replace(TERMS, max_in_flight=12)
 
-    first, place = await claim(engine, NEW, terms, Place())
+    first, place = await claim(engine, NEW, terms, Cursor())
     second, place = await claim(engine, NEW, terms, place)
     await by_claim.release(engine, [one.work for one in first[:5]])
     third, _ = await claim(engine, NEW, terms, place)
@@ -188,7 +188,7 @@ async def test_nobody_holds_more_than_half_while_another_has_due_rows(engine: En
     """A lone enterprise may have all; with a rival it stops at half."""
     notifications(db, 100, enterprise="acme")
     notifications(db, 3, enterprise="globex")
-    terms, place, total = replace(TERMS, batch=10, max_in_flight=20), Place(), Counter[str]()
+    terms, place, total = replace(TERMS, batch=10, max_in_flight=20), Cursor(), Counter[str]()
 
     for _ in range(6):
         claims, place = await claim(engine, NEW, terms, place)
@@ -207,9 +207,9 @@ async def test_half_is_kept_by_claims_of_one_place_too(engine: Engine, db: Db) -
     """However small the claim: who has its half already makes room for the next."""
     notifications(db, 50, enterprise="acme")
     notifications(db, 50, enterprise="globex")
-    terms, place, total = replace(TERMS, batch=1, max_in_flight=8), Place(), Counter[str]()
+    terms, place, total = replace(TERMS, batch=1, max_in_flight=8), Cursor(), Counter[str]()
 
-    await claim(engine, NEW, replace(terms, batch=4, enterprises=("globex",)), Place())
+    await claim(engine, NEW, replace(terms, batch=4, enterprises=("globex",)), Cursor())
     for _ in range(4):
         claims, place = await claim(engine, NEW, terms, place)
         total += share_of(claims)
@@ -221,7 +221,7 @@ async def test_one_in_flight_still_moves_two_enterprises(engine: Engine, db: Db)
     """Half of one is none, and would stop everybody."""
     notifications(db, 5, enterprise="acme")
     notifications(db, 5, enterprise="globex")
-    terms, place, total = replace(TERMS, max_in_flight=1), Place(), Counter[str]()
+    terms, place, total = replace(TERMS, max_in_flight=1), Cursor(), Counter[str]()
 
     for _ in range(4):
         claims, place = await claim(engine, NEW, terms, place)
@@ -247,7 +247,7 @@ async def test_higher_priority_goes_first(engine: Engine, db: Db) -> None:
         ids[FAILED].append(a_notification(db, priority=priority, status=Status.FAILED))
 
     for due, made in ids.items():
-        claims, _ = await claim(engine, due, replace(TERMS, batch=3), Place())
+        claims, _ = await claim(engine, due, replace(TERMS, batch=3), Cursor())
         assert {one.notification_id for one in claims} == {made[2], made[1], made[3]}
 
 
@@ -271,7 +271,7 @@ async def _one_in_ten(engine: Engine, db: Db, due: Due) -> None:
         await _fail(engine, db, [*patient, *urgent])
         for made in patient:
             written(db, made, next_attempt_at="2020-01-01T00:00Z")
-    place, taken = Place(), list[int]()
+    place, taken = Cursor(), list[int]()
 
     for _ in range(10):
         claims, place = await claim(engine, due, replace(TERMS, batch=1, enterprises=(enterprise,)), place)
@@ -281,9 +281,9 @@ async def _one_in_ten(engine: Engine, db: Db, due: Due) -> None:
 
 
 async def _fail(engine: Engine, db: Db, ids: list[int]) -> None:
-    await claim(engine, NEW, replace(TERMS, batch=500), Place())
+    await claim(engine, NEW, replace(TERMS, batch=500), Cursor())
     works = [work(db, made) for made in ids]
-    fault = Fault("novu_rejected", "Novu: rejects it")
+    fault = ErrorDetails("novu_rejected", "Novu: rejects it")
     await by_hold.lose(engine, works, fault=fault, wait=timedelta(0), max_failures=8, counted=True, died=True)
 
 
@@ -292,7 +292,7 @@ async def test_slices_of_a_claim_share_a_workflow(engine: Engine, db: Db) -> Non
     notifications(db, 5, enterprise="acme")
     notifications(db, 5, enterprise="globex")
 
-    claims, _ = await claim(engine, NEW, replace(TERMS, batch=10, group_size=4), Place())
+    claims, _ = await claim(engine, NEW, replace(TERMS, batch=10, group_size=4), Cursor())
 
     sizes = Counter(one.temporal_workflow_id for one in claims)
     assert sorted(sizes.values()) == [2, 4, 4]
@@ -308,7 +308,7 @@ async def test_two_claims_never_share_a_workflow(engine: Engine, db: Db) -> None
     notifications(db, 8)
     terms = replace(TERMS, batch=4, group_size=4)
 
-    first, place = await claim(engine, NEW, terms, Place())
+    first, place = await claim(engine, NEW, terms, Cursor())
     second, _ = await claim(engine, NEW, terms, place)
 
     names = [{one.temporal_workflow_id for one in claims} for claims in (first, second)]
@@ -321,7 +321,7 @@ async def test_what_lapsed_runs_alone(engine: Engine, db: Db) -> None:
     ids = notifications(db, 4)
     written(db, ids[1], lapses=1)
 
-    claims, _ = await claim(engine, NEW, replace(TERMS, group_size=4), Place())
+    claims, _ = await claim(engine, NEW, replace(TERMS, group_size=4), Cursor())
 
     names = {one.notification_id: one.temporal_workflow_id for one in claims}
     assert names[ids[1]] == f"abc-notification-{ids[1]}-1"

@@ -5,16 +5,16 @@ from datetime import timedelta
 import pytest
 
 from tests.support.rows import Db, a_notification, a_workflow, back_dated, row, work, written
-from xnovu_poller.lifecycle import Channel, Status, Work
+from xnovu_poller.lifecycle import Attempt, Channel, Status
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications.hold import SEND_MARGIN, Holding, hold
+from xnovu_poller.store.notifications.hold import SEND_MARGIN, HoldResult, hold
 
 DEADLINE = timedelta(seconds=10)
 LEASE = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 
 
-async def held(engine: Engine, *works: Work, alone: bool = False) -> Holding:
+async def held(engine: Engine, *works: Attempt, alone: bool = False) -> HoldResult:
     """Hold with the usual times."""
     return await hold(engine, works, deadline=DEADLINE, lease=LEASE, alone=alone)
 
@@ -49,7 +49,7 @@ async def test_a_hold_is_also_the_fetch(engine: Engine, db: Db) -> None:
     assert one.channels == [Channel.EMAIL, Channel.SMS]
     assert (one.refusals, one.unknown_outcomes, one.lapses, one.failure_count) == (0, 0, 0, 0)
     assert (one.withdrawn, one.expired, one.due_at) == (False, False, kept["created_at"])
-    assert found == Holding(held=[one], alone=[], live=[], patience=timedelta(0))
+    assert found == HoldResult(held=[one], alone=[], live=[], patience=timedelta(0))
 
 
 async def test_a_hold_outlasts_its_call_and_prolongs_the_lease(engine: Engine, db: Db) -> None:
@@ -104,9 +104,9 @@ async def test_another_attempt_is_late(engine: Engine, db: Db, attempt: int) -> 
     """It is in none of the three, and nothing has changed."""
     made = a_notification(db, status=Status.PROCESSING)
 
-    found = await held(engine, Work(made, attempt), alone=True)
+    found = await held(engine, Attempt(made, attempt), alone=True)
 
-    assert found == Holding(held=[], alone=[], live=[], patience=timedelta(0))
+    assert found == HoldResult(held=[], alone=[], live=[], patience=timedelta(0))
     assert row(db, made)["send_until"] is None
 
 

@@ -19,9 +19,9 @@ from xnovu_poller.metrics import REGISTRY
 from xnovu_poller.store import chores as noting
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications.purge import SLICE
-from xnovu_poller.temporal.chores.activities import Chores
-from xnovu_poller.temporal.contract import Orchestrate
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.chores.activities import ChoreActivities
+from xnovu_poller.temporal.contract import ChoresInput
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 MANY = 2 * SLICE + 1
 
@@ -29,12 +29,12 @@ Purge = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
-def purge(engine: Engine, schedules: Schedules, deployment: UUID) -> Purge:
+def purge(engine: Engine, schedules: RuleSchedules, deployment: UUID) -> Purge:
     """Do the chore once."""
 
     async def done(keep: timedelta | None = KEEP, budget: timedelta = timedelta(minutes=1)) -> dict[str, Any]:
-        chores = Chores(engine, schedules, str(deployment), keep=keep, budget=budget)
-        return await ActivityEnvironment().run(chores.retention, Orchestrate(str(deployment)))
+        chores = ChoreActivities(engine, schedules, str(deployment), keep=keep, budget=budget)
+        return await ActivityEnvironment().run(chores.retention, ChoresInput(str(deployment)))
 
     return done
 
@@ -85,7 +85,7 @@ async def test_it_purges_slice_by_slice_until_nothing_old_is_left(
     assert left(db) == 0
     assert counted("xnovu_notifications_purged_total") - before[0] == MANY
     assert counted("xnovu_chores_total", name="retention", end="done") - before[1] == 1
-    (noted,) = await noting.noted(engine)
+    (noted,) = await noting.read_all(engine)
     assert (noted.name, noted.report) == ("retention", {"deleted": MANY, "after": 0})
 
 
@@ -122,35 +122,35 @@ async def test_what_is_kept_for_ever_stays(purge: Purge, db: Db) -> None:
 
 
 async def test_what_was_done_a_moment_ago_is_not_done_again_but_the_rules_are(
-    engine: Engine, schedules: Schedules, deployment: UUID
+    engine: Engine, schedules: RuleSchedules, deployment: UUID
 ) -> None:
     """Whoever may write a rule has the orchestration run; half an interval later all is done."""
-    chores = Chores(engine, schedules, str(deployment), keep=KEEP, every=timedelta(hours=1))
+    chores = ChoreActivities(engine, schedules, str(deployment), keep=KEEP, every=timedelta(hours=1))
     doing = (chores.rules, chores.retention, chores.statistics, chores.doctor)
 
     async def done() -> list[bool]:
-        work = Orchestrate(str(deployment))
+        work = ChoresInput(str(deployment))
         return ["skipped" not in await ActivityEnvironment().run(one, work) for one in doing]
 
     assert await done() == [True] * 4
-    first = {one.name: one.finished_at for one in await noting.noted(engine)}
+    first = {one.name: one.finished_at for one in await noting.read_all(engine)}
     assert await done() == [True, False, False, False]
-    again = {one.name for one in await noting.noted(engine) if one.finished_at != first[one.name]}
+    again = {one.name for one in await noting.read_all(engine) if one.finished_at != first[one.name]}
     assert again == {"rules"}
 
 
 async def test_a_chore_that_finds_the_database_away_is_tried_again(
-    schedules: Schedules, deployment: UUID, lines: io.StringIO
+    schedules: RuleSchedules, deployment: UUID, lines: io.StringIO
 ) -> None:
     """It cannot be noted then; the log says so."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     away = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none", part="test")
-    chores = Chores(away, schedules, str(deployment), keep=KEEP)
+    chores = ChoreActivities(away, schedules, str(deployment), keep=KEEP)
 
     with pytest.raises(ApplicationError) as caught:
-        await ActivityEnvironment().run(chores.retention, Orchestrate(str(deployment)))
+        await ActivityEnvironment().run(chores.retention, ChoresInput(str(deployment)))
 
     assert not caught.value.non_retryable
-    assert "chore not noted" in lines.getvalue()
+    assert "chore not recorded" in lines.getvalue()
     await away.dispose()

@@ -28,7 +28,7 @@ async def test_a_persons_pause_and_note_survive(make: Make, handle: ScheduleHand
     await handle.pause(note="until the move is done")
     orchestra = make(timedelta(minutes=2), f"{task_queue}-new")
     await orchestra.ensure()
-    await orchestra.ring()
+    await orchestra.request_run()
 
     found = await handle.describe()
     action = found.schedule.action
@@ -36,7 +36,7 @@ async def test_a_persons_pause_and_note_survive(make: Make, handle: ScheduleHand
     assert action.task_queue == f"{task_queue}-new"
     assert [one.every for one in found.schedule.spec.intervals] == [timedelta(minutes=2)]
     assert found.info.num_actions == 0
-    state = await orchestra.state()
+    state = await orchestra.read_state()
     assert (state.paused, state.note, state.next_at) == (True, "until the move is done", None)
 
 
@@ -56,7 +56,7 @@ async def test_a_pause_while_it_is_brought_up_to_date_survives(
     monkeypatch.setattr(client.workflow_service, "describe_schedule", look_and_be_overtaken)
     orchestra = make(timedelta(minutes=2))
     await orchestra.ensure()
-    assert (await orchestra.state()).note == "until the move is done"
+    assert (await orchestra.read_state()).note == "until the move is done"
 
     await orchestra.ensure()
     found = (await handle.describe()).schedule
@@ -89,9 +89,9 @@ async def test_somebody_elses_schedule_of_that_name_is_left_alone(
 async def test_an_orchestration_that_is_not_there_is_told(make: Make) -> None:
     """Whoever conducts it makes it anew."""
     with pytest.raises(ScheduleMissing):
-        await make().ring()
+        await make().request_run()
     with pytest.raises(ScheduleMissing):
-        await make().state()
+        await make().read_state()
 
 
 async def test_the_interval_is_whole_seconds_and_one_at_least(make: Make, handle: ScheduleHandle) -> None:

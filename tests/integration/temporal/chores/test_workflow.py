@@ -17,8 +17,8 @@ from tests.support.waiting import eventually
 from xnovu_poller.store import chores
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.rules.schedules import Schedules
-from xnovu_poller.temporal.worker import Address, connect
+from xnovu_poller.temporal.client import Address, connect
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 
 @pytest.fixture
@@ -34,23 +34,23 @@ async def test_an_orchestration_does_every_chore_and_each_notes_it(  # noqa: PLR
     db: Db,
     workflow: int,
     engine: Engine,
-    schedules: Schedules,
+    schedules: RuleSchedules,
 ) -> None:
     """The rules follow at once when it is rung for."""
     rule = a_rule(db, workflow=workflow)
     orchestra = make()
     await orchestra.ensure()
-    await orchestra.ring()
+    await orchestra.request_run()
 
     report = await report_of(running.client, handle)
 
     assert set(report) == set(contract.CHORES)
     assert report["rules"]["created"] == 1
     assert await schedules.describe(rule) is not None
-    noted = {one.name: one for one in await chores.noted(engine)}
+    noted = {one.name: one for one in await chores.read_all(engine)}
     assert {name: one.report for name, one in noted.items()} == report
     assert all(one.error is None for one in noted.values())
-    state = await orchestra.state()
+    state = await orchestra.read_state()
     assert state.last_at is not None
     assert state.next_at is not None
     assert (state.paused, state.next_at > datetime.now(UTC)) == (False, True)
@@ -60,19 +60,19 @@ async def test_a_chore_that_fails_stops_no_other(
     running: Executing, make: Make, handle: ScheduleHandle, engine: Engine, db: Db
 ) -> None:
     """It is told in its row and in the report, a bug by its name alone; few tries, for the next run comes soon."""
-    await chores.note(engine, "rules", timedelta(0), {"created": 7})
+    await chores.record(engine, "rules", timedelta(0), {"created": 7})
     db.execute("ALTER TABLE notify.ent_notification_rule RENAME trigger_config TO value_marker")
     mended = "ALTER TABLE notify.ent_notification_rule RENAME value_marker TO trigger_config"
     orchestra = make()
     await orchestra.ensure()
-    await orchestra.ring()
+    await orchestra.request_run()
 
     report = await report_of(running.client, handle)
     db.execute(mended)
 
     assert report["rules"] == {"error": "xnovu_error: a bug: ProgrammingError"}
     assert report["retention"]["deleted"] == 0
-    noted = {one.name: one for one in await chores.noted(engine)}
+    noted = {one.name: one for one in await chores.read_all(engine)}
     assert {name: one.error for name, one in noted.items()} == {
         "rules": "a bug: ProgrammingError",
         "doctor": None,
@@ -95,7 +95,7 @@ async def test_two_replicas_do_each_chore_once(  # noqa: PLR0913, PLR0917 - each
     replicas = [make(timedelta(seconds=1)) for _ in range(2)]
     async with executing(another, task_queue, running.engine, novu_standin, deployment=deployment):
         await asyncio.gather(*(one.ensure() for one in replicas))
-        await asyncio.gather(*(one.ring() for one in replicas))
+        await asyncio.gather(*(one.request_run() for one in replicas))
 
         async def several() -> bool:
             return (await handle.describe()).info.num_actions >= 3

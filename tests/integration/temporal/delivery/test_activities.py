@@ -19,11 +19,11 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, row
 from tests.support.waiting import eventually
 from xnovu_poller.delivery.deliver import Delivery
-from xnovu_poller.lifecycle import Work
+from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.contract import Deliver
-from xnovu_poller.temporal.delivery.activities import Executor
+from xnovu_poller.temporal.contract import DeliverInput
+from xnovu_poller.temporal.delivery.activities import DeliveryActivities
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def lines() -> Iterator[io.StringIO]:
         yield written
 
 
-def of(*works: Work, deployment: UUID = DEPLOYMENT) -> Deliver:
+def of(*works: Attempt, deployment: UUID = DEPLOYMENT) -> DeliverInput:
     """Make an input."""
-    return Deliver(str(deployment), contract.works(works), None, CALL.total_seconds())
+    return DeliverInput(str(deployment), contract.works(works), None, CALL.total_seconds())
 
 
 def assert_silent(text: str) -> None:
@@ -52,7 +52,7 @@ async def test_another_deployments_input_touches_no_row(
     one = a_claimed(db)
     before = row(db, one.notification_id)
     async with delivering(engine, novu_standin) as made:
-        executor = Executor(made.delivery, str(DEPLOYMENT))
+        executor = DeliveryActivities(made.delivery, str(DEPLOYMENT))
         with pytest.raises(ApplicationError, match="another deployment's") as caught:
             await ActivityEnvironment().run(getattr(executor, name), of(one, deployment=UUID(int=1)))
 
@@ -72,7 +72,7 @@ async def test_a_regular_activity_heartbeats_while_novu_is_slow(
     environment.on_heartbeat = lambda *details: beats.append(details)
     async with delivering(engine, novu_standin) as made:
         running = asyncio.create_task(
-            environment.run(Executor(made.delivery, str(DEPLOYMENT)).deliver, of(one))
+            environment.run(DeliveryActivities(made.delivery, str(DEPLOYMENT)).deliver, of(one))
         )
         await eventually(lambda: beats)
         novu_standin.clear_faults()
@@ -85,9 +85,9 @@ async def test_a_single_notification_tells_how_it_went_and_a_group_does_not(
 ) -> None:
     """The word becomes a search attribute; a group has no one word."""
     async with delivering(engine, novu_standin) as made:
-        executor = Executor(made.delivery, str(DEPLOYMENT))
+        executor = DeliveryActivities(made.delivery, str(DEPLOYMENT))
 
-        async def told(*works: Work) -> str | None:
+        async def told(*works: Attempt) -> str | None:
             return await ActivityEnvironment().run(executor.deliver, of(*works))
 
         draft = a_workflow(db, key="draft", publish_status="DRAFT")
@@ -95,7 +95,7 @@ async def test_a_single_notification_tells_how_it_went_and_a_group_does_not(
         assert await told(a_claimed(db, workflow=draft)) == "DEAD"
         assert await told(a_claimed(db, expires_at="2020-01-01T00:00Z")) == "RETRACTED"
         assert await told(a_claimed(db), a_claimed(db)) is None
-        assert await told(Work(10**9, 1)) is None
+        assert await told(Attempt(10**9, 1)) is None
 
 
 async def test_history_holds_no_value(

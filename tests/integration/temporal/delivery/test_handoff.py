@@ -16,11 +16,11 @@ from tests.support.executing import Executing, claims_of, handoff_of
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, row
 from xnovu_poller.dev.temporal import Temporal
-from xnovu_poller.errors import HandoffRefused, TemporalUnavailable
-from xnovu_poller.lifecycle import Claim
+from xnovu_poller.errors import TemporalRefused, TemporalUnavailable
+from xnovu_poller.lifecycle import Claim, RunState
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.delivery.handoff import Fate, Handoff
-from xnovu_poller.temporal.worker import Address, connect
+from xnovu_poller.temporal.client import Address, connect
+from xnovu_poller.temporal.delivery.handoff import Handoff
 
 
 @pytest.fixture
@@ -113,11 +113,11 @@ async def test_an_open_workflow_is_told_from_one_that_is_gone(
     waiting = handoff_of(client, f"{claim.temporal_workflow_id}-queue")
     await waiting.start([claim])
 
-    assert await handoff.ask(claim.temporal_workflow_id) is Fate.OPEN
-    assert await handoff.ask(done.temporal_workflow_id) is Fate.GONE
-    assert await handoff.ask("never-there") is Fate.GONE
+    assert await handoff.ask(claim.temporal_workflow_id) is RunState.OPEN
+    assert await handoff.ask(done.temporal_workflow_id) is RunState.GONE
+    assert await handoff.ask("never-there") is RunState.GONE
     await client.get_workflow_handle(claim.temporal_workflow_id).terminate()
-    assert await handoff.ask(claim.temporal_workflow_id) is Fate.GONE
+    assert await handoff.ask(claim.temporal_workflow_id) is RunState.GONE
 
 
 class Pausing(Temporal):
@@ -140,7 +140,7 @@ async def test_a_paused_workflow_is_open(task_queue: str, claim: Claim) -> None:
             )
         )
 
-        assert await handoff.ask(claim.temporal_workflow_id) is Fate.OPEN
+        assert await handoff.ask(claim.temporal_workflow_id) is RunState.OPEN
 
 
 async def test_a_missing_namespace_says_nothing_about_a_workflow(
@@ -149,9 +149,9 @@ async def test_a_missing_namespace_says_nothing_about_a_workflow(
     """Refused at the start, and no word that the workflow is gone: its rows would be sent twice."""
     nowhere = handoff_of(await Client.connect(temporal_address, namespace="nowhere"), task_queue)
 
-    with pytest.raises(HandoffRefused, match="namespace nowhere does not exist"):
+    with pytest.raises(TemporalRefused, match="namespace nowhere does not exist"):
         await nowhere.start([claim])
-    with pytest.raises(HandoffRefused, match="namespace nowhere does not exist"):
+    with pytest.raises(TemporalRefused, match="namespace nowhere does not exist"):
         await nowhere.ask(claim.temporal_workflow_id)
 
 
@@ -159,7 +159,7 @@ async def test_a_start_that_temporal_will_not_have_is_refused(
     client: Client, handoff: Handoff, claim: Claim
 ) -> None:
     """An id that is too long, say; its own words stay out."""
-    with pytest.raises(HandoffRefused, match="does not accept"):
+    with pytest.raises(TemporalRefused, match="does not accept"):
         await handoff.start([replace(claim, temporal_workflow_id="x" * 2000)])
 
 
@@ -175,11 +175,11 @@ async def test_a_namespace_that_has_lost_its_attributes_is_served_without(
     )
     handoff = handoff_of(bare, task_queue)
 
-    with pytest.raises(HandoffRefused, match="are the search attributes registered"):
+    with pytest.raises(TemporalRefused, match="are the search attributes registered"):
         await handoff.start([claim])
     await handoff.start([claim])
 
-    assert await handoff.ask(claim.temporal_workflow_id) is Fate.OPEN
+    assert await handoff.ask(claim.temporal_workflow_id) is RunState.OPEN
 
 
 async def test_a_server_that_is_down_is_unavailable(task_queue: str, claim: Claim) -> None:

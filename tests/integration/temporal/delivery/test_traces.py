@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from tests.support.executing import CALL
 from tests.support.waiting import eventually
 from xnovu_poller.errors import TemporalUnavailable
-from xnovu_poller.lifecycle import Claim, Work
+from xnovu_poller.lifecycle import Attempt, Claim
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.delivery import traces
 from xnovu_poller.temporal.delivery.handoff import Handoff
@@ -29,23 +29,23 @@ def handoff(client: Client, task_queue: str, deployment: UUID) -> Handoff:
     return Handoff(client, task_queue=task_queue, deployment=deployment, call=CALL, searchable=False)
 
 
-def single(deployment: UUID, work: Work) -> Claim:
+def single(deployment: UUID, work: Attempt) -> Claim:
     """Make a claim whose workflow carries it alone."""
     name = f"{contract.prefix(deployment)}-notification-{work.notification_id}-{work.attempt}"
     return Claim(*work, "acme", None, name, 0)
 
 
-def group(deployment: UUID, *works: Work) -> list[Claim]:
+def group(deployment: UUID, *works: Attempt) -> list[Claim]:
     """Make claims that share a workflow."""
     name = f"{contract.prefix(deployment)}-notifications-{uuid4()}"
     return [Claim(*work, "acme", None, name, 0) for work in works]
 
 
-async def seen(client: Client, deployment: UUID, *works: Work) -> list[Work]:
+async def seen(client: Client, deployment: UUID, *works: Attempt) -> list[Attempt]:
     """Wait until these are seen, for visibility lags behind; give all that is."""
 
-    async def there() -> list[Work]:
-        found = await traces.newest(client, deployment, None)
+    async def there() -> list[Attempt]:
+        found = await traces.newest_attempts(client, deployment, None)
         return found if {*works} <= {*found} else []
 
     return await eventually(there)
@@ -56,30 +56,30 @@ async def test_singles_are_told_by_their_ids_and_groups_by_their_input(
 ) -> None:
     """Open or closed; and nothing of another deployment, whose name may begin alike."""
     other = UUID(int=deployment.int ^ (1 << 100))
-    works = [Work(1, 1), Work(1, 2), Work(10**15, 7)]
-    shared = group(deployment, Work(5, 1), Work(6, 3))
+    works = [Attempt(1, 1), Attempt(1, 2), Attempt(10**15, 7)]
+    shared = group(deployment, Attempt(5, 1), Attempt(6, 3))
     for work in works:
         await handoff.start([single(deployment, work)])
     await handoff.start(shared)
-    await handoff.start([single(other, Work(99, 1))])
-    await client.get_workflow_handle(single(deployment, Work(1, 1)).temporal_workflow_id).terminate()
+    await handoff.start([single(other, Attempt(99, 1))])
+    await client.get_workflow_handle(single(deployment, Attempt(1, 1)).temporal_workflow_id).terminate()
 
-    found = await seen(client, deployment, *works, Work(5, 1), Work(6, 3))
+    found = await seen(client, deployment, *works, Attempt(5, 1), Attempt(6, 3))
 
-    assert sorted(found) == sorted([*works, Work(5, 1), Work(6, 3)])
-    assert await traces.newest(client, UUID(int=deployment.int ^ (1 << 127)), None) == []
+    assert sorted(found) == sorted([*works, Attempt(5, 1), Attempt(6, 3)])
+    assert await traces.newest_attempts(client, UUID(int=deployment.int ^ (1 << 127)), None) == []
 
 
 async def test_what_is_older_than_the_database_is_left_out(
     client: Client, handoff: Handoff, deployment: UUID
 ) -> None:
     """It belongs to the original's time."""
-    await handoff.start([single(deployment, Work(1, 1))])
-    await seen(client, deployment, Work(1, 1))
+    await handoff.start([single(deployment, Attempt(1, 1))])
+    await seen(client, deployment, Attempt(1, 1))
     now = datetime.now(UTC)
 
-    assert await traces.newest(client, deployment, now - timedelta(hours=1)) == [Work(1, 1)]
-    assert await traces.newest(client, deployment, now + timedelta(hours=1)) == []
+    assert await traces.newest_attempts(client, deployment, now - timedelta(hours=1)) == [Attempt(1, 1)]
+    assert await traces.newest_attempts(client, deployment, now + timedelta(hours=1)) == []
 
 
 async def test_the_newest_are_looked_at_and_no_more(
@@ -89,13 +89,13 @@ async def test_the_newest_are_looked_at_and_no_more(
     monkeypatch.setattr(traces, "NEWEST", 3)
     monkeypatch.setattr(traces, "NEWEST_GROUPS", 1)
     for number in range(1, 4):
-        await handoff.start([single(deployment, Work(number, 1))])
-        await seen(client, deployment, Work(number, 1))
+        await handoff.start([single(deployment, Attempt(number, 1))])
+        await seen(client, deployment, Attempt(number, 1))
     for number in range(4, 6):
-        await handoff.start(group(deployment, Work(number, 1)))
-        await seen(client, deployment, Work(number, 1))
+        await handoff.start(group(deployment, Attempt(number, 1)))
+        await seen(client, deployment, Attempt(number, 1))
 
-    assert sorted(await traces.newest(client, deployment, None)) == [Work(3, 1), Work(5, 1)]
+    assert sorted(await traces.newest_attempts(client, deployment, None)) == [Attempt(3, 1), Attempt(5, 1)]
 
 
 async def test_foreign_ids_under_our_name_say_nothing(
@@ -105,9 +105,9 @@ async def test_foreign_ids_under_our_name_say_nothing(
     name = contract.prefix(deployment)
     for foreign in ("notification-1", "notification-x-1", "notifications-all", "notification-1-1-again"):
         await client.start_workflow("theirs", id=f"{name}-{foreign}", task_queue=task_queue)
-    await handoff.start([single(deployment, Work(1, 1))])
+    await handoff.start([single(deployment, Attempt(1, 1))])
 
-    assert await seen(client, deployment, Work(1, 1)) == [Work(1, 1)]
+    assert await seen(client, deployment, Attempt(1, 1)) == [Attempt(1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_where_we_may_not_look_we_go_without(
     """A missing right is no reason not to start."""
     refusing(client, monkeypatch, status)
 
-    assert await traces.newest(client, deployment, None) == []
+    assert await traces.newest_attempts(client, deployment, None) == []
 
 
 async def test_without_an_answer_nothing_is_known(
@@ -129,7 +129,7 @@ async def test_without_an_answer_nothing_is_known(
     refusing(client, monkeypatch, RPCStatusCode.RESOURCE_EXHAUSTED)
 
     with pytest.raises(TemporalUnavailable):
-        await traces.newest(client, deployment, None)
+        await traces.newest_attempts(client, deployment, None)
 
 
 def refusing(client: Client, monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode) -> None:

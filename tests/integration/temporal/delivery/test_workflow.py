@@ -16,7 +16,7 @@ from tests.support.rows import Db, a_workflow, row, sqlalchemy_url, written
 from tests.support.waiting import eventually
 from xnovu_poller.store.engine import connect
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.contract import Deliver
+from xnovu_poller.temporal.contract import DeliverInput
 
 
 def events(history: dict[str, Any], *kinds: str) -> list[dict[str, Any]]:
@@ -178,7 +178,7 @@ async def test_without_registered_attributes_none_is_set(
 ) -> None:
     """Setting one would fail the task for as long as the workflow is open."""
     one = a_claimed(db, workflow=a_workflow(db, key="draft", publish_status="DRAFT"))
-    work = Deliver(str(DEPLOYMENT), contract.works([one]), None, CALL.total_seconds(), searchable=False)
+    work = DeliverInput(str(DEPLOYMENT), contract.works([one]), None, CALL.total_seconds(), searchable=False)
 
     handle = await client.start_workflow(
         contract.WORKFLOW, work, id=f"{task_queue}-plain", task_queue=task_queue
@@ -208,7 +208,7 @@ async def test_a_call_that_fits_into_no_task_is_a_regular_activity(
 ) -> None:
     """It would be cut off in the middle of each send."""
     one = a_claimed(db)
-    work = Deliver(str(DEPLOYMENT), contract.works([one]), None, 300.0)
+    work = DeliverInput(str(DEPLOYMENT), contract.works([one]), None, 300.0)
 
     handle = await client.start_workflow(
         contract.WORKFLOW, work, id=f"{task_queue}-long", task_queue=task_queue

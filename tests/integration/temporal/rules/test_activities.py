@@ -12,7 +12,7 @@ from tests.support.rows import Db, a_rule
 from tests.support.scheduling import rule_row
 from tests.support.waiting import eventually
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 _EVERY_SECOND = {"cron": "* * * * * *", "overlap": "ALLOW_ALL"}
 
@@ -32,7 +32,7 @@ async def test_a_rule_fires_each_time_from_the_row_as_it_is_by_then(
 
     keys = made(db, rule)
     assert len(set(keys)) == len(keys)
-    assert all(key.startswith(contract.rule_schedule(deployment, rule) + "-20") for key in keys)
+    assert all(key.startswith(contract.rule_schedule_id(deployment, rule) + "-20") for key in keys)
     payloads = [
         row["payload"] for row in db.execute("SELECT payload FROM notify.ent_notification ORDER BY id")
     ]
@@ -41,7 +41,7 @@ async def test_a_rule_fires_each_time_from_the_row_as_it_is_by_then(
 
 
 async def test_a_one_time_rule_fires_once_and_does_not_come_back(
-    running: Executing, run: Run, db: Db, workflow: int, schedules: Schedules
+    running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
     """Its row says that it is done; that Temporal deletes the finished schedule changes nothing."""
     rule, at = at_once(db, workflow, timedelta(seconds=-2))
@@ -59,7 +59,7 @@ async def test_a_one_time_rule_fires_once_and_does_not_come_back(
 
 
 async def test_a_one_time_rule_that_comes_late_fires_under_the_same_name(
-    running: Executing, run: Run, db: Db, workflow: int, schedules: Schedules, deployment: UUID
+    running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules, deployment: UUID
 ) -> None:
     """Within its catchup, directly, and once: a schedule made after its time would not fire."""
     rule, at = at_once(db, workflow, timedelta(seconds=20))
@@ -67,7 +67,7 @@ async def test_a_one_time_rule_that_comes_late_fires_under_the_same_name(
     assert await run() == {"caught_up": 1}
     await eventually(lambda: rule_row(db, rule)["done_for"] == at)
 
-    assert made(db, rule) == [contract.scheduled_start(contract.rule_schedule(deployment, rule), at)]
+    assert made(db, rule) == [contract.scheduled_run_id(contract.rule_schedule_id(deployment, rule), at)]
     assert await run() == {"unchanged": 1}
     assert await schedules.describe(rule) is None
 
@@ -86,7 +86,7 @@ async def test_a_one_time_rule_that_is_too_late_says_so_and_is_done(run: Run, db
 
 
 async def test_a_firing_under_way_is_left_to_itself(
-    run: Run, db: Db, workflow: int, schedules: Schedules, client: Client, deployment: UUID
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
     """However late it is: nobody has taken it yet, and it is neither missed nor begun again."""
     rule, at = at_once(db, workflow, timedelta(seconds=90), catchup="2m")
@@ -100,7 +100,7 @@ async def test_a_firing_under_way_is_left_to_itself(
     assert "missed" not in await run()
     assert rule_row(db, rule)["rule_status"] == "SCHEDULED"
     await client.get_workflow_handle(
-        contract.scheduled_start(contract.rule_schedule(deployment, rule), at)
+        contract.scheduled_run_id(contract.rule_schedule_id(deployment, rule), at)
     ).terminate()
 
 
@@ -110,7 +110,7 @@ async def test_a_one_time_rule_whose_workflow_was_ended_is_done_and_says_so(
     """Within its catchup too: Temporal starts none twice."""
     rule, at = at_once(db, workflow, timedelta(seconds=20))
     assert await run() == {"caught_up": 1}
-    name = contract.scheduled_start(contract.rule_schedule(deployment, rule), at)
+    name = contract.scheduled_run_id(contract.rule_schedule_id(deployment, rule), at)
     await client.get_workflow_handle(name).terminate()
 
     assert await run() == {"missed": 1}
@@ -126,7 +126,7 @@ async def test_a_time_that_has_fired_and_comes_back_is_done(
     """Changed to another, and back; it fired, so nothing else is said of it."""
     rule, at = at_once(db, workflow, timedelta(seconds=20))
     await run()
-    name = contract.scheduled_start(contract.rule_schedule(deployment, rule), at)
+    name = contract.scheduled_run_id(contract.rule_schedule_id(deployment, rule), at)
     assert await client.get_workflow_handle(name).result() == "created"
     for done_for, config in (("2030-01-01", "10s"), ("2030-01-02", "1h")):
         db.execute(
@@ -140,5 +140,5 @@ async def test_a_time_that_has_fired_and_comes_back_is_done(
     assert len(made(db, rule)) == 1
 
 
-async def _not_listed(schedules: Schedules) -> bool:
+async def _not_listed(schedules: RuleSchedules) -> bool:
     return not await schedules.listed()

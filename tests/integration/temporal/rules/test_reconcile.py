@@ -22,18 +22,18 @@ from tests.support.waiting import eventually
 from tests.support.wires import Wire
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.rules import schedules as calls
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 BEYOND_A_PAGE = calls.PAGE + 10
 
 
 async def describe(client: Client, deployment: UUID, rule_id: int) -> ScheduleDescription:
     """Describe a rule's schedule."""
-    return await client.get_schedule_handle(contract.rule_schedule(deployment, rule_id)).describe()
+    return await client.get_schedule_handle(contract.rule_schedule_id(deployment, rule_id)).describe()
 
 
 async def test_a_rule_gets_its_schedule_and_a_second_run_does_nothing(
-    run: Run, db: Db, workflow: int, schedules: Schedules, client: Client, deployment: UUID
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
     """Its id, its marker, what it starts, and no payload or recipient anywhere."""
     rule = a_rule(
@@ -56,7 +56,7 @@ async def test_a_rule_gets_its_schedule_and_a_second_run_does_nothing(
 
 
 async def test_a_changed_rule_keeps_nothing_of_its_old_times(
-    run: Run, db: Db, workflow: int, schedules: Schedules, client: Client, deployment: UUID
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
     """Regression: an update from the description kept the old cron beside the new one."""
     rule = a_rule(db, workflow=workflow)
@@ -74,7 +74,7 @@ async def test_a_changed_rule_keeps_nothing_of_its_old_times(
 
 
 async def test_a_rule_that_is_not_meant_stands_still_and_goes_on(
-    run: Run, db: Db, workflow: int, schedules: Schedules, client: Client, deployment: UUID
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
     """Deactivated, or not PUBLISH; one that never was gets no schedule at all."""
     rule = a_rule(db, workflow=workflow)
@@ -95,12 +95,12 @@ async def test_a_rule_that_is_not_meant_stands_still_and_goes_on(
 
 
 async def test_what_a_person_changes_at_a_schedule_is_put_right(
-    run: Run, db: Db, workflow: int, schedules: Schedules, client: Client, deployment: UUID
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
     """The row is the truth: paused by hand, and deleted by hand."""
     rule = a_rule(db, workflow=workflow)
     await run()
-    handle = client.get_schedule_handle(contract.rule_schedule(deployment, rule))
+    handle = client.get_schedule_handle(contract.rule_schedule_id(deployment, rule))
     await handle.pause(note="by hand")
     await eventually(lambda: paused(schedules, rule))
 
@@ -112,7 +112,7 @@ async def test_what_a_person_changes_at_a_schedule_is_put_right(
 
 
 async def test_a_deleted_row_deletes_its_schedule_and_no_other(
-    run: Run, db: Db, workflow: int, schedules: Schedules
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
     """The others stand unchanged."""
     gone, stays = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
@@ -136,7 +136,7 @@ async def test_other_peoples_schedules_are_not_touched(
         f"{dep}-rule-999997": {"xnovu_deployment": str(deployment), "xnovu_rule": 1},
         f"{dep}-rule-of-mine": {"xnovu_deployment": str(deployment)},
         f"{dep}-orchestration": {"xnovu_deployment": str(deployment)},
-        contract.rule_schedule(deployment, rule): {"xnovu_deployment": str(STRANGER), "xnovu_rule": rule},
+        contract.rule_schedule_id(deployment, rule): {"xnovu_deployment": str(STRANGER), "xnovu_rule": rule},
     }
     action = ScheduleActionStartWorkflow("Theirs", id="theirs", task_queue=task_queue)
     for name, memo in memos.items():
@@ -153,7 +153,7 @@ async def test_other_peoples_schedules_are_not_touched(
 
 
 async def test_a_rule_that_cannot_be_understood_disturbs_no_other(
-    run: Run, db: Db, workflow: int, schedules: Schedules, client: Client, deployment: UUID
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
     """It is told on its row, its schedule stands still; mended, it goes on."""
     first, bad, last = (a_rule(db, workflow=workflow) for _ in range(3))
@@ -176,7 +176,7 @@ async def test_a_rule_that_cannot_be_understood_disturbs_no_other(
 
 
 async def test_no_schedule_is_lost_beyond_a_page(
-    run: Run, db: Db, workflow: int, schedules: Schedules
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
     """Regression: rules beyond the first thousand lost their schedules."""
     db.execute(
@@ -197,7 +197,7 @@ async def test_no_schedule_is_lost_beyond_a_page(
 
 
 async def test_a_rule_that_comes_between_listing_and_reading_is_made(
-    run: Run, db: Db, workflow: int, schedules: Schedules, wire: Wire
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, wire: Wire
 ) -> None:
     """Regression: what was not seen in time was taken for an orphan; two that do the same make one."""
     # What is listed is all that these runs see: rules come behind it.
@@ -216,7 +216,7 @@ async def test_a_rule_that_is_paused_and_goes_on_at_once_goes_on(  # noqa: PLR09
     run: Run,
     db: Db,
     workflow: int,
-    schedules: Schedules,
+    schedules: RuleSchedules,
     client: Client,
     deployment: UUID,
     wire: Wire,
@@ -245,7 +245,7 @@ async def test_a_rule_that_is_paused_and_goes_on_at_once_goes_on(  # noqa: PLR09
     assert after.info.last_updated_at == before.info.last_updated_at
 
 
-async def _count(schedules: Schedules, count: int) -> bool:
+async def _count(schedules: RuleSchedules, count: int) -> bool:
     return len(await schedules.listed()) == count
 
 

@@ -10,7 +10,7 @@ from tests.integration.temporal.conftest import Run
 from tests.support.rows import Db
 from tests.support.waiting import eventually
 from xnovu_poller.dev.temporal import Temporal
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 MANY = 3_000
 
@@ -30,7 +30,7 @@ def deployment() -> UUID:
 
 @pytest.mark.timeout(300)
 async def test_every_rule_gets_its_schedule_and_keeps_it(
-    run: Run, db: Db, workflow: int, schedules: Schedules
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
     """Regression: rules beyond the first thousand lost theirs."""
     # Back-dated: the schedules of rules just changed are looked at one by one.

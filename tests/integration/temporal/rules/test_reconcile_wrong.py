@@ -29,7 +29,7 @@ from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.rules import reconcile as reconciling
 from xnovu_poller.temporal.rules.decisions import Step, decide
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 AWAY = RPCStatusCode.UNAVAILABLE
 
@@ -45,11 +45,11 @@ def unanswered(*schedules: str, call: str = "create", status: RPCStatusCode = AW
 
 
 async def test_what_temporal_refuses_is_told_on_that_rule_alone(
-    run: Run, db: Db, workflow: int, schedules: Schedules, wire: Wire, deployment: UUID
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, wire: Wire, deployment: UUID
 ) -> None:
     """A zone that our tables know and Temporal's do not, say; the next run tries again."""
     good, bad = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
-    refused = contract.rule_schedule(deployment, bad)
+    refused = contract.rule_schedule_id(deployment, bad)
     wire.meets = unanswered(refused, status=RPCStatusCode.INVALID_ARGUMENT)
 
     assert await run() == {"created": 1, "failed": 1}
@@ -70,7 +70,7 @@ class Treacherous(dict[str, Any]):
 
 
 async def test_a_rule_over_which_we_stumble_stops_no_other(
-    engine: Engine, db: Db, workflow: int, schedules: Schedules
+    engine: Engine, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
     """A bug of ours is told on its row by its name alone."""
     for _ in range(2):
@@ -99,11 +99,11 @@ async def test_an_absent_temporal_ends_the_run_and_the_next_one_heals(
 
 
 async def test_a_schedule_that_does_not_answer_keeps_no_other_back(
-    run: Run, db: Db, workflow: int, schedules: Schedules, wire: Wire, deployment: UUID
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, wire: Wire, deployment: UUID
 ) -> None:
     """The others are made and told, and the run says in the end that it is not through."""
     mute, good = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
-    wire.meets = unanswered(contract.rule_schedule(deployment, mute))
+    wire.meets = unanswered(contract.rule_schedule_id(deployment, mute))
     with pytest.raises(TemporalUnavailable):
         await run()
     assert (told(db, mute), told(db, good)) == ((None, None), ("SCHEDULED", None))
@@ -144,7 +144,7 @@ async def test_a_memo_that_cannot_be_read_is_somebody_elses(
     rule = a_rule(db, workflow=workflow)
     strange = {"xnovu_rule": Payload(metadata={"encoding": b"binary/encrypted"}, data=b"\xff")}
     action = ScheduleActionStartWorkflow("Theirs", id="theirs", task_queue=task_queue)
-    name = contract.rule_schedule(deployment, rule)
+    name = contract.rule_schedule_id(deployment, rule)
     await client.create_schedule(name, Schedule(action=action, spec=ScheduleSpec()), memo=strange)
     await eventually(lambda: _stands(client, deployment))
 
@@ -153,7 +153,7 @@ async def test_a_memo_that_cannot_be_read_is_somebody_elses(
 
 
 async def test_a_schedule_that_temporal_will_not_delete_keeps_no_rule_back(
-    run: Run, db: Db, workflow: int, schedules: Schedules, wire: Wire
+    run: Run, db: Db, workflow: int, schedules: RuleSchedules, wire: Wire
 ) -> None:
     """Orphans go first; the next run tries again."""
     gone = a_rule(db, workflow=workflow)
@@ -177,7 +177,7 @@ async def test_beyond_what_one_enterprise_may_have_its_rules_are_not_served(  # 
     run: Run,
     db: Db,
     workflow: int,
-    schedules: Schedules,
+    schedules: RuleSchedules,
     client: Client,
     deployment: UUID,
     monkeypatch: pytest.MonkeyPatch,
@@ -195,6 +195,6 @@ async def test_beyond_what_one_enterprise_may_have_its_rules_are_not_served(  # 
     status, error = told(db, rule[2])
     assert (status, "more than 10000 rules" in str(error)) == ("FAILED", True)
     assert (
-        await client.get_schedule_handle(contract.rule_schedule(deployment, rule[2])).describe()
+        await client.get_schedule_handle(contract.rule_schedule_id(deployment, rule[2])).describe()
     ).schedule.state.paused
     assert told(db, rule[1]) == told(db, other) == ("SCHEDULED", None)

@@ -19,11 +19,11 @@ from xnovu_poller.errors import ScheduleMissing
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.rules.reconcile import reconcile
-from xnovu_poller.temporal.rules.schedules import Listed, Schedules
+from xnovu_poller.temporal.rules.schedules import Listed, RuleSchedules
 
 
 async def test_a_rule_deleted_under_our_hands_or_made_by_another_is_found_out(
-    db: Db, workflow: int, schedules: Schedules, client: Client, run: Run, wire: Wire
+    db: Db, workflow: int, schedules: RuleSchedules, client: Client, run: Run, wire: Wire
 ) -> None:
     """What is listed may be gone, and what is not listed may be there: the list lags behind."""
     rule = a_rule(db, workflow=workflow)
@@ -62,7 +62,7 @@ async def test_schedules_are_made_also_where_the_attributes_are_not_registered( 
 
 
 async def test_a_firing_by_hand_has_a_name_of_its_own_and_is_not_the_one_time(
-    running: Executing, run: Run, db: Db, workflow: int, schedules: Schedules, client: Client
+    running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client
 ) -> None:
     """Each makes one more notification, and the rule's own time still comes."""
     rule, _ = at_once(db, workflow, timedelta(days=-1))
@@ -83,7 +83,7 @@ async def test_a_range_is_fired_again_without_a_second_notification(  # noqa: PL
     run: Run,
     db: Db,
     workflow: int,
-    schedules: Schedules,
+    schedules: RuleSchedules,
     client: Client,
     deployment: UUID,
 ) -> None:
@@ -94,21 +94,21 @@ async def test_a_range_is_fired_again_without_a_second_notification(  # noqa: PL
     end = start + timedelta(hours=2)
     await schedules.backfill(rule, start, end)
     await eventually(lambda: len(made(db, rule)) == 3)
-    name = contract.rule_schedule(deployment, rule)
+    name = contract.rule_schedule_id(deployment, rule)
     times = [start + timedelta(hours=hour) for hour in range(4)]
     for at in times[:3]:  # one that still runs would be left out
-        await client.get_workflow_handle(contract.scheduled_start(name, at)).result()
+        await client.get_workflow_handle(contract.scheduled_run_id(name, at)).result()
 
     await schedules.backfill(rule, start, end + timedelta(hours=1))
     await eventually(lambda: len(made(db, rule)) == 4)
     await eventually(lambda: _fired(schedules, rule, 7))
 
-    assert sorted(made(db, rule)) == [contract.scheduled_start(name, at) for at in times]
+    assert sorted(made(db, rule)) == [contract.scheduled_run_id(name, at) for at in times]
 
 
 async def test_a_server_that_knows_no_query_is_asked_without(
     client: Client,
-    schedules: Schedules,
+    schedules: RuleSchedules,
     db: Db,
     workflow: int,
     run: Run,
@@ -131,7 +131,7 @@ async def test_a_server_that_knows_no_query_is_asked_without(
 
 
 async def test_a_rule_without_schedule_has_nothing_to_describe_or_to_fire_again(
-    schedules: Schedules, db: Db, workflow: int, run: Run
+    schedules: RuleSchedules, db: Db, workflow: int, run: Run
 ) -> None:
     """To delete or to halt it is as good as done."""
     assert await schedules.describe(1) is None
@@ -152,6 +152,6 @@ async def _nothing() -> dict[int, Listed]:
     return {}
 
 
-async def _fired(schedules: Schedules, rule_id: int, times: int) -> bool:
+async def _fired(schedules: RuleSchedules, rule_id: int, times: int) -> bool:
     found = await schedules.describe(rule_id)
     return found is not None and found.fired >= times

@@ -13,7 +13,7 @@ from tests.support.rows import Db, a_rule
 from tests.support.scheduling import rule_row
 from tests.support.waiting import eventually
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.rules.schedules import Schedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,13 @@ from xnovu_poller.temporal.rules.schedules import Schedules
     ],
 )
 async def test_a_firing_that_makes_nothing_ends_with_the_reason_and_at_once(  # noqa: PLR0913, PLR0917 - each a fixture
-    running: Executing, db: Db, workflow: int, schedules: Schedules, client: Client, change: str, outcome: str
+    running: Executing,
+    db: Db,
+    workflow: int,
+    schedules: RuleSchedules,
+    client: Client,
+    change: str,
+    outcome: str,
 ) -> None:
     """Completed, not failed, after one try."""
     rule = a_rule(db, workflow=workflow)
@@ -40,7 +46,7 @@ async def test_a_firing_that_makes_nothing_ends_with_the_reason_and_at_once(  # 
 
 
 async def test_a_firing_waits_until_the_database_is_back(
-    running: Executing, db: Db, workflow: int, schedules: Schedules, client: Client
+    running: Executing, db: Db, workflow: int, schedules: RuleSchedules, client: Client
 ) -> None:
     """No try is the last one; then it fires, once."""
     rule = a_rule(db, workflow=workflow)
@@ -62,7 +68,7 @@ async def test_a_click_on_a_one_time_schedule_is_not_its_time(
     rule, _ = at_once(db, workflow, timedelta(days=-1))
     await run()
 
-    await client.get_schedule_handle(contract.rule_schedule(deployment, rule)).trigger()
+    await client.get_schedule_handle(contract.rule_schedule_id(deployment, rule)).trigger()
     await eventually(lambda: made(db, rule))
 
     assert (rule_row(db, rule)["rule_status"], rule_row(db, rule)["done_for"]) == ("SCHEDULED", None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import snapshots
-from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due, Ring, claim_sql
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due, EnterpriseScope, claim_sql
 
 LOOPS = pytest.mark.parametrize("due", [NEW, SCHEDULED, FAILED], ids=lambda due: due.name)
 REMEMBERED = {"counting", "holders", "held", "known", "marks"}
@@ -31,9 +31,9 @@ def test_no_snapshot_is_left_over() -> None:
     assert set(snapshots.FOLDER.iterdir()) == set(snapshots.wanted())
 
 
-@pytest.mark.parametrize("ring", [Ring.ALL, Ring.KNOWN])
+@pytest.mark.parametrize("ring", [EnterpriseScope.ALL, EnterpriseScope.KNOWN])
 @LOOPS
-def test_states_and_limit_are_literals(due: Due, ring: Ring) -> None:
+def test_states_and_limit_are_literals(due: Due, ring: EnterpriseScope) -> None:
     """With a bound state the generic plan scans the table."""
     told = claim_sql(due, 77, ring).text
 
@@ -45,7 +45,7 @@ def test_states_and_limit_are_literals(due: Due, ring: Ring) -> None:
 @LOOPS
 def test_named_enterprises_are_bound(due: Due) -> None:
     """They come from the settings, and are never written into the text."""
-    told = claim_sql(due, 77, Ring.NAMED).text
+    told = claim_sql(due, 77, EnterpriseScope.NAMED).text
 
     assert binds(told) - {"times"} == BINDS | {"enterprises"}
 
@@ -53,11 +53,11 @@ def test_named_enterprises_are_bound(due: Due) -> None:
 @LOOPS
 def test_a_claim_passes_over_what_others_hold(due: Due) -> None:
     """Every lock of a row skips the locked: of a notification, by age and by priority, and of a limit."""
-    told = claim_sql(due, 77, Ring.ALL).text
+    told = claim_sql(due, 77, EnterpriseScope.ALL).text
 
     assert told.count("FOR UPDATE") == told.count("FOR UPDATE SKIP LOCKED") == 3
 
 
 def test_a_statement_is_written_once() -> None:
     """However many places the gate leaves: the server's plan is kept with its text."""
-    assert claim_sql(NEW, 77, Ring.ALL) is claim_sql(NEW, 77, Ring.ALL)
+    assert claim_sql(NEW, 77, EnterpriseScope.ALL) is claim_sql(NEW, 77, EnterpriseScope.ALL)

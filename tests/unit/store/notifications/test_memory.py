@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from xnovu_poller.lifecycle import seconds
-from xnovu_poller.store.notifications.due import ELDERS, LANES
+from xnovu_poller.store.notifications.due import BY_AGE, ORDERS
 from xnovu_poller.store.notifications.memory import REMEMBERED, REMEMBERED_AT_MOST, Memory
 
 EARLY = datetime(2020, 1, 1, tzinfo=UTC)
@@ -28,10 +28,10 @@ def begun(**held: int) -> Memory:
 
 def test_the_last_row_of_each_lane_is_marked() -> None:
     """In whatever order the rows of a claim come; a lane that none was taken of begins at nothing."""
-    memory = begun().after([Row(7), Row(9), Row(8), Row(5, lane=ELDERS), Row(3, "globex", lane=9)])
+    memory = begun().after([Row(7), Row(9), Row(8), Row(5, lane=BY_AGE), Row(3, "globex", lane=9)])
 
     assert memory is not None
-    assert memory.marks["acme"] == ((9, None), *[(0, None)] * (LANES - 2), (5, None))
+    assert memory.marks["acme"] == ((9, None), *[(0, None)] * (ORDERS - 2), (5, None))
     assert memory.marks["globex"][9] == (3, None)
 
 

@@ -8,7 +8,7 @@ from temporalio.common import TypedSearchAttributes
 
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules.timing import Timing, timing
-from xnovu_poller.temporal.contract import Fire
+from xnovu_poller.temporal.contract import FireInput
 from xnovu_poller.temporal.rules.plans import HALTED, Plan, note, schedule, sign, spec_of
 
 DEPLOYMENT = UUID("12345678-9abc-4def-8123-456789abcdef")
@@ -68,7 +68,7 @@ def test_a_one_time_rule_is_the_calendar_of_its_second() -> None:
     assert [one[0].start for one in fields] == [2027, 3, 1, 1, 30, 15]
     action = made.action
     assert isinstance(action, ScheduleActionStartWorkflow)
-    assert action.args == [Fire(str(DEPLOYMENT), 7, "2027-03-01T01:30:15+00:00")]
+    assert action.args == [FireInput(str(DEPLOYMENT), 7, "2027-03-01T01:30:15+00:00")]
 
 
 def test_a_schedule_is_all_that_its_plan_says() -> None:
@@ -80,7 +80,7 @@ def test_a_schedule_is_all_that_its_plan_says() -> None:
     action = made.action
     assert isinstance(action, ScheduleActionStartWorkflow)
     assert (action.id, action.task_queue) == ("12345678-rule-7", "q")
-    assert action.args == [Fire(str(DEPLOYMENT), 7)]
+    assert action.args == [FireInput(str(DEPLOYMENT), 7)]
     assert action.execution_timeout == timedelta(hours=24)
     assert made.policy.overlap is ScheduleOverlapPolicy.BUFFER_ALL
     assert made.policy.catchup_window == timedelta(minutes=1)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.support.waiting import eventually
 from xnovu_poller.errors import StoreUnavailable
-from xnovu_poller.loops.loop import Drain
+from xnovu_poller.loops.drain import Drain
 
 INTERVAL = timedelta(hours=2)
 AT_ONCE = timedelta(0)

@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.waiting import eventually
 from xnovu_poller.errors import DeploymentDisputed, SchemaBehind, StoreError, StoreUnavailable
-from xnovu_poller.service import parts
-from xnovu_poller.service.parts import Waiting, unless
+from xnovu_poller.pacing import unless_stopped
+from xnovu_poller.service import waiting as module
+from xnovu_poller.service.waiting import StartWait
 
 
 async def found() -> int:
@@ -24,13 +25,13 @@ async def never() -> int:
 
 async def test_an_answer_is_given() -> None:
     """Nobody asked for a stop."""
-    assert await unless(asyncio.Event(), found()) == 7
+    assert await unless_stopped(asyncio.Event(), found()) == 7
 
 
 async def test_a_stop_ends_the_wait_for_an_answer() -> None:
     """A server that accepts a connection and says nothing does not hold up the stop."""
     stop = asyncio.Event()
-    waiting = asyncio.create_task(Waiting().until(never, stop))
+    waiting = asyncio.create_task(StartWait().until_answered(never, stop))
     await asyncio.sleep(0)
 
     stop.set()
@@ -43,16 +44,16 @@ async def test_nothing_is_asked_after_a_stop() -> None:
     stop = asyncio.Event()
     stop.set()
 
-    assert await Waiting().until(found, stop) is None
+    assert await StartWait().until_answered(found, stop) is None
 
 
 async def test_it_asks_until_there_is_an_answer_and_says_for_what_it_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The sentence of the last error is the reason that /health tells."""
-    monkeypatch.setattr(parts, "_FIRST_WAIT", parts._FIRST_WAIT / 100)
+    monkeypatch.setattr(module, "_FIRST_PAUSE", module._FIRST_PAUSE / 100)
     answers = [StoreUnavailable("Connection refused"), StoreUnavailable("starting up")]
-    waiting = Waiting()
+    waiting = StartWait()
     reasons = []
 
     async def ask() -> int:
@@ -61,7 +62,7 @@ async def test_it_asks_until_there_is_an_answer_and_says_for_what_it_waits(
             raise answers.pop(0)
         return 7
 
-    assert await waiting.until(ask, asyncio.Event()) == 7
+    assert await waiting.until_answered(ask, asyncio.Event()) == 7
     assert reasons == [
         "starting",
         "database: does not answer (Connection refused)",
@@ -72,12 +73,12 @@ async def test_it_asks_until_there_is_an_answer_and_says_for_what_it_waits(
 async def test_a_stop_ends_the_rest_between_two_questions() -> None:
     """The rests grow to half a minute."""
     stop = asyncio.Event()
-    waiting = Waiting()
+    waiting = StartWait()
 
     async def ask() -> int:
         raise StoreUnavailable("Connection refused")
 
-    asked = asyncio.create_task(waiting.until(ask, stop))
+    asked = asyncio.create_task(waiting.until_answered(ask, stop))
     await eventually(lambda: waiting.reason != "starting")
     stop.set()
 
@@ -94,4 +95,4 @@ async def test_what_no_waiting_helps_is_raised(error: StoreError) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        await Waiting().until(ask, asyncio.Event())
+        await StartWait().until_answered(ask, asyncio.Event())

@@ -1,0 +1,29 @@
+"""What the commands on rules share: the argument ID, the option --json, and reading one rule."""
+
+import click
+
+from xnovu_poller.store import rules
+from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.rules import Rule
+
+RULE_ID = click.IntRange(1, 2**63 - 1)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+async def read_rule(engine: Engine, rule_id: int) -> Rule:
+    """Read a rule.
+
+    Raises:
+        click.ClickException: it does not exist.
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    found = await rules.read(engine, rule_id)
+    if found is None:
+        raise not_found(rule_id)
+    return found
+
+
+def not_found(rule_id: int) -> click.ClickException:
+    """Return the error for a rule that does not exist."""
+    return click.ClickException(f"rule {rule_id}: does not exist; `xnovu rules list` shows all rules")

@@ -1,0 +1,33 @@
+"""The life of a further process: it runs workflows and activities, and claims nothing."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from xnovu_poller import log
+from xnovu_poller.service.parts import assemble
+from xnovu_poller.service.waiting import StartWait
+from xnovu_poller.settings import Settings
+
+_log = log.get(__name__)
+
+
+async def execute(settings: Settings, stop: asyncio.Event) -> None:
+    """Run workflows and activities until asked to stop; then finish what is running.
+
+    This process has a gate of its own: when it closes here, the other processes go on until they notice it
+    themselves.
+
+    Raises:
+        SchemaBehind: the database is not at our migration.
+        DeploymentDisputed: the database is a copy.
+    """
+    async with AsyncExitStack() as stack:
+        parts = await assemble(settings, stack, StartWait(), stop, is_child=True)
+        if parts is None:
+            return
+        _log.info("executor started")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(parts.temporal_worker.run(), name="temporal worker")
+            await stop.wait()
+            await parts.temporal_worker.shutdown()
+    _log.info("executor stopped")

@@ -1,0 +1,147 @@
+"""What a started worker runs: its loops, what calls for their turns, and the Temporal worker."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+from xnovu_poller import log
+from xnovu_poller.loops.cancel import Canceller
+from xnovu_poller.loops.drain import Drain, Loop
+from xnovu_poller.loops.due_timer import DueTimer
+from xnovu_poller.loops.loop import poll_loops
+from xnovu_poller.loops.rescue import Rescuer
+from xnovu_poller.loops.timetable import Timetable
+from xnovu_poller.loops.wakeup import WakeupListener
+from xnovu_poller.service.chore_health import ChoreHealth
+from xnovu_poller.service.parts import Parts
+from xnovu_poller.settings import Settings
+from xnovu_poller.store import reads
+from xnovu_poller.store.listen import Listener
+from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.chores.keeper import ChoreKeeper
+from xnovu_poller.temporal.chores.schedule import ChoreSchedule
+from xnovu_poller.temporal.delivery.handoff import Handoff
+
+_log = log.get(__name__)
+
+
+class Running:
+    """The running parts of a worker, wired to each other.
+
+    Args:
+        settings: the worker's.
+        parts: connected and built.
+
+    Attributes:
+        parts: the same.
+        chores: the health of the deployment's chores.
+    """
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.parts = parts
+        self._settings = settings
+        self._loops = _build_loops(settings, parts)
+        self._drains = {loop.name: Drain(loop) for loop in self._loops}
+        self._timetable = Timetable()
+        for loop in self._loops:
+            self._timetable.enter(loop.name, self._drains[loop.name].drain, loop.interval)
+        every = settings.rule_poll_interval
+        schedule = ChoreSchedule(
+            parts.client, deployment=parts.deployment, task_queue=settings.temporal_task_queue, every=every
+        )
+        self._keeper = ChoreKeeper(schedule)
+        self.chores = ChoreHealth(parts.engine, schedule, self._keeper, every=every)
+        # The timer needs the notifications of the database: without them it would miss times that are set later.
+        self._timer: DueTimer | None = None
+        self._wakeup: WakeupListener | None = None
+        if settings.poll_wakeup:
+            self._timer = DueTimer(
+                partial(reads.time_to_next_due, parts.engine), self._drains["scheduled"].drain
+            )
+            listener = Listener(settings.database_url.get_secret_value())
+            self._wakeup = WakeupListener(listener, self._wake, self._keeper.request_run)
+        self._callers: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start everything that calls for turns and chores."""
+        callers: dict[str, Coroutine[Any, Any, None]] = {"chore keeper": self._keeper.run()}
+        if self._wakeup is not None and self._timer is not None:
+            callers |= {"wakeup": self._wakeup.run(), "due timer": self._timer.run()}
+        self._callers = [asyncio.create_task(caller, name=name) for name, caller in callers.items()]
+        for task in self._callers:
+            task.add_done_callback(_log_crash)
+        self._timetable.start()
+
+    async def stop(self) -> None:
+        """Claim no more and let turns in progress end; then stop what calls for them."""
+        for loop in self._loops:
+            loop.stop()
+        # Turns run in tasks of the timetable and of the callers, so these must live until the turns have ended.
+        await asyncio.gather(*(drain.stop() for drain in self._drains.values()))
+        self._timetable.stop()
+        for task in self._callers:
+            task.cancel()
+
+    def status(self) -> Mapping[str, Any]:
+        """Describe what runs, for /status."""
+        return {
+            "deployment": contract.prefix(self.parts.deployment),
+            "loops": {name: drain.status() for name, drain in self._drains.items()},
+            "gate": self.parts.gate.status(),
+            "wakeup": {
+                "on": self._wakeup is not None,
+                "listening": self._wakeup is not None and self._wakeup.is_listening,
+            },
+            "due_timer": {"on": self._timer is not None, **(self._timer.status() if self._timer else {})},
+            "chores": self.chores.status(),
+        }
+
+    async def _wake(self) -> None:
+        if self._timer is not None:
+            self._timer.look()
+        # One after the other: together they would be slower, and new notifications are the more urgent.
+        await self._drains["new"].drain()
+        await self._drains["scheduled"].drain()
+
+
+def _build_loops(settings: Settings, parts: Parts) -> list[Loop]:
+    terms = Terms(
+        prefix=contract.prefix(parts.deployment),
+        batch=settings.claim_size,
+        group_size=settings.handoff_group_size,
+        max_in_flight=settings.max_in_flight,
+        lease=settings.claim_lease,
+        enterprises=settings.worker_enterprise_ids,
+    )
+    handoff = Handoff(
+        parts.client,
+        task_queue=settings.temporal_task_queue,
+        deployment=parts.deployment,
+        call=settings.novu_timeout,
+        searchable=parts.searchable,
+    )
+    intervals = {
+        "new": settings.poll_interval,
+        "scheduled": settings.scheduled_poll_interval,
+        "failed": settings.failed_poll_interval,
+    }
+    rescuer = Rescuer(
+        parts.engine,
+        ask=handoff.ask,
+        start=handoff.start,
+        terms=terms,
+        lease=settings.lease,
+        interval=settings.failed_poll_interval,
+    )
+    canceller = Canceller(parts.engine, parts.gate, parts.novu, interval=settings.poll_interval)
+    polling = poll_loops(parts.engine, parts.gate, terms=terms, start=handoff.start, intervals=intervals)
+    return [*polling, rescuer, canceller]
+
+
+def _log_crash(task: asyncio.Task[None]) -> None:
+    """Log a task that should have run for ever; the polls, which are the truth, go on without it."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.bug(_log, "task crashed", error, task=task.get_name())

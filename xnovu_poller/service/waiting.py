@@ -1,0 +1,50 @@
+"""The start of a process: it waits for PostgreSQL and Temporal, and keeps the reason for /health."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from xnovu_poller import log
+from xnovu_poller.errors import StoreUnavailable, TemporalError
+from xnovu_poller.pacing import Backoff, unless_stopped
+
+_log = log.get(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=30)
+
+Result = TypeVar("Result")
+
+
+class StartWait:
+    """Waits for the servers that a start needs.
+
+    Attributes:
+        reason: why the process does not work yet, or no more; None while it works.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = "starting"
+
+    async def until_answered(
+        self, ask: Callable[[], Coroutine[Any, Any, Result]], stop: asyncio.Event
+    ) -> Result | None:
+        """Ask until a server answers, with growing pauses.
+
+        Returns:
+            The answer, or None if `stop` was set first.
+
+        Raises:
+            SchemaBehind: waiting does not help.
+            DeploymentDisputed: waiting does not help.
+        """
+        backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        while not stop.is_set():
+            try:
+                return await unless_stopped(stop, ask())
+            except (StoreUnavailable, TemporalError) as error:
+                self.reason = str(error)
+                pause = backoff.next().total_seconds()
+                _log.warning("start waits", reason=str(error), again_in_seconds=pause)
+            await unless_stopped(stop, asyncio.sleep(pause))
+        return None

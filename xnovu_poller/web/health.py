@@ -1,0 +1,103 @@
+"""The health of a process: its probes, asked together, and what their answers add up to."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from xnovu_poller import __version__
+from xnovu_poller.errors import XnovuError
+
+PROBE_SECONDS = 2.0
+"""A probe that takes longer counts as failed."""
+
+FRESH_SECONDS = 1.0
+"""Requests within this time share the answers of the probes."""
+
+Health = Literal["healthy", "degraded", "unhealthy"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """What a probe found; `detail` is a sentence without secrets."""
+
+    status: Health
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question about a component, such as "does PostgreSQL answer?".
+
+    Attributes:
+        name: the component.
+        ask: the question.
+        failed: the health of the component if the question gets no answer.
+    """
+
+    name: str
+    ask: Callable[[], Awaitable[ProbeAnswer]]
+    failed: Health = "unhealthy"
+
+
+class HealthReport:
+    """Asks all probes at the same time, at most once in FRESH_SECONDS."""
+
+    def __init__(self, probes: Sequence[Probe]) -> None:
+        self._probes = tuple(probes)
+        self._asking = asyncio.Lock()
+        self._pending: dict[str, asyncio.Task[ProbeAnswer]] = {}
+        self._answers: dict[str, ProbeAnswer] = {}
+        self._fresh_until = 0.0
+        self._started = time.monotonic()
+
+    async def read(self) -> dict[str, Any]:
+        """Return the health of the whole and of each component."""
+        async with self._asking:
+            if time.monotonic() >= self._fresh_until:
+                answers = await asyncio.gather(*(self._ask(probe) for probe in self._probes))
+                self._answers = {
+                    probe.name: answer for probe, answer in zip(self._probes, answers, strict=True)
+                }
+                self._fresh_until = time.monotonic() + FRESH_SECONDS
+        return {
+            "status": _worst(self._answers.values()),
+            "uptime": int(time.monotonic() - self._started),
+            "version": __version__,
+            "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
+            "components": {
+                name: {"status": answer.status, "detail": answer.detail}
+                for name, answer in self._answers.items()
+            },
+        }
+
+    async def _ask(self, probe: Probe) -> ProbeAnswer:
+        """Wait PROBE_SECONDS for an answer; a question that is still open is not asked twice."""
+        pending = self._pending.get(probe.name)
+        if pending is None or pending.done():
+            pending = self._pending[probe.name] = asyncio.create_task(_answer(probe))
+        await asyncio.wait([pending], timeout=PROBE_SECONDS)
+        if pending.done() and not pending.cancelled():
+            return pending.result()
+        # Do not wait for the cancellation: a server that does not answer may not answer that either.
+        pending.cancel()
+        return ProbeAnswer(probe.failed, f"no answer within {PROBE_SECONDS:g} s")
+
+
+async def _answer(probe: Probe) -> ProbeAnswer:
+    try:
+        return await probe.ask()
+    except XnovuError as error:
+        return ProbeAnswer(probe.failed, f"{error.code}: {error}")
+    except Exception as error:  # noqa: BLE001 - /health answers no matter what is broken
+        # A foreign message may quote what must not be shown.
+        return ProbeAnswer(probe.failed, type(error).__name__)
+
+
+def _worst(answers: Iterable[ProbeAnswer]) -> Health:
+    found = {answer.status for answer in answers}
+    if "unhealthy" in found:
+        return "unhealthy"
+    return "degraded" if "degraded" in found else "healthy"
