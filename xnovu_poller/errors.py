@@ -1,38 +1,38 @@
-"""The tree of errors: what can go wrong, what it is called, and whether trying again helps.
+"""The tree of errors: what can go wrong, its code, and whether trying again helps.
 
 ```
 XnovuError                    .code: its name in metrics, logs, Temporal     .retryable
-├── ConfigError               the environment cannot be read; every fault at once; exit code 2
+├── ConfigError               a setting is missing or wrong; all faults at once; exit code 2
 ├── StoreError
 │   ├── StoreUnavailable      PostgreSQL does not answer                              retryable
 │   ├── SchemaBehind          the database is not at our migration; exit code 3
-│   └── DeploymentDisputed    the database is a copy: whose are its notifications?
+│   └── DeploymentDisputed    the database is a copy: who owns its notifications?
 ├── TemporalError
 │   ├── TemporalUnavailable   Temporal does not answer                                retryable
-│   └── TemporalRefused        Temporal will not have it (namespace, size)
-│       └── ScheduleRefused   Temporal will not have this one schedule
-│           └── ScheduleMissing   there is none
-├── Unfinished                an attempt is not through; the next try goes on              retryable
-├── LostContact               the workflow heard no more of its activity
-├── WorkflowTripped           Novu gives no answer for this workflow alone                retryable
+│   └── TemporalRefused       Temporal refuses it (namespace, login, size)
+│       └── ScheduleRefused   Temporal refuses one schedule
+│           └── ScheduleMissing   it does not exist
+├── Unfinished                an attempt is not complete; the next try continues it   retryable
+├── LostContact               the run heard no more of its activity
+├── WorkflowTripped           Novu gives no answer for one workflow                   retryable
 ├── Poison                    sending it has killed its process too often
-├── PayloadInvalid           the payload is not what the workflow's schema says
-├── WorkflowNotFound          none published under this key for this enterprise
-├── RuleInvalid               what a rule says of its times cannot be
+├── PayloadInvalid            the payload breaks the workflow's schema
+├── WorkflowNotFound          this enterprise has no published workflow of this key
+├── RuleInvalid               a rule's trigger_config cannot be scheduled
 ├── TemplateError
-│   ├── TemplateMissing       no published template under this key and channel
+│   ├── TemplateMissing       no published template of this key and channel
 │   ├── TemplateUnsafe        line, column and what is not allowed
 │   └── TemplateFailed        it could not be rendered with this payload
 └── NovuError
-    ├── NovuUnavailable       Novu says that it cannot serve now; nothing was accepted retryable
+    ├── NovuUnavailable       Novu cannot serve now; nothing was accepted             retryable
     ├── NovuThrottled         Novu asks for a pause; nothing was accepted             retryable
     ├── NovuUnanswered        no answer to be trusted; it may have been accepted      retryable
-    ├── NovuRejected          Novu will not have this notification
+    ├── NovuRejected          Novu refuses this notification
     └── NovuUnauthorized      the key or the address is wrong; nothing can be sent
 ```
 
-An error is built of facts and writes its own sentence: *subject: what is the case*. No sentence
-holds a secret, a recipient or a part of a payload, for sentences reach logs and Temporal's history.
+An error is built of facts and writes its own sentence: *subject: what is the case; what to do*. No sentence
+contains a secret, a recipient or a part of a payload, because sentences reach logs and Temporal's history.
 """
 
 from collections.abc import Sequence
@@ -42,14 +42,14 @@ from uuid import UUID
 
 
 class XnovuError(Exception):
-    """Anything that this project says went wrong."""
+    """Every error that this project raises on purpose."""
 
     code: ClassVar[str] = "xnovu_error"
     retryable: ClassVar[bool] = False
 
 
 class ConfigError(XnovuError):
-    """The environment cannot be read."""
+    """A setting is missing or wrong; the error lists all of them."""
 
     code = "config_error"
 
@@ -65,7 +65,7 @@ class StoreError(XnovuError):
 
 
 class StoreUnavailable(StoreError):
-    """PostgreSQL does not answer; what was asked may or may not have been written."""
+    """PostgreSQL does not answer; a write may or may not have been made."""
 
     code = "store_unavailable"
     retryable = True
@@ -79,17 +79,17 @@ class SchemaBehind(StoreError):
 
     code = "schema_behind"
 
-    def __init__(self, found: str | None, wanted: str) -> None:
+    def __init__(self, found: str | None, required: str) -> None:
         super().__init__(
-            f"database: its schema is at {found or 'no migration'}, this version needs {wanted};"
+            f"database: its schema is at {found or 'no migration'}, this version needs {required};"
             " run `xnovu db upgrade`"
         )
         self.found = found
-        self.wanted = wanted
+        self.required = required
 
 
 class DeploymentDisputed(StoreError):
-    """The database is a copy, and says that it is the original; a person has to decide."""
+    """The database is a copy that claims to be the original; a person has to decide."""
 
     code = "deployment_disputed"
 
@@ -145,7 +145,11 @@ class ScheduleMissing(ScheduleRefused):
 
 
 class Unfinished(XnovuError):
-    """An attempt is not through; its next try goes on where this one stopped."""
+    """An attempt is not complete; its next try continues where this one stopped.
+
+    Attributes:
+        pause: the next try must not come earlier.
+    """
 
     code = "unfinished"
     retryable = True
@@ -156,12 +160,12 @@ class Unfinished(XnovuError):
 
 
 class LostContact(XnovuError):
-    """The workflow heard no more of its activity."""
+    """The run heard no more of its activity."""
 
     code = "lost_contact"
 
     def __init__(self) -> None:
-        super().__init__("delivery: the workflow heard no more of its activity; the outcome may be unknown")
+        super().__init__("delivery: the run heard no more of its activity; the outcome may be unknown")
 
 
 class WorkflowTripped(XnovuError):
@@ -184,7 +188,7 @@ class Poison(XnovuError):
 
 
 class PayloadInvalid(XnovuError):
-    """The payload is not what the workflow's schema says."""
+    """The payload breaks the workflow's schema."""
 
     code = "validation_error"
 
@@ -195,7 +199,7 @@ class PayloadInvalid(XnovuError):
 
 
 class WorkflowNotFound(XnovuError):
-    """No published workflow stands behind the notification."""
+    """The notification has no published workflow."""
 
     code = "workflow_not_found"
 
@@ -204,7 +208,7 @@ class WorkflowNotFound(XnovuError):
 
 
 class RuleInvalid(XnovuError):
-    """What a rule says of its times cannot be."""
+    """A rule's trigger_config cannot be scheduled."""
 
     code = "rule_invalid"
 
@@ -221,7 +225,7 @@ class TemplateError(XnovuError):
 
 
 class TemplateMissing(TemplateError):
-    """No published template under this key and channel."""
+    """No published template of this key and channel exists."""
 
     code = "template_missing"
 
@@ -230,7 +234,7 @@ class TemplateMissing(TemplateError):
 
 
 class TemplateUnsafe(TemplateError):
-    """The template holds something that tenants may not write."""
+    """The template contains a construct that tenants may not write."""
 
     code = "template_unsafe"
 
@@ -242,7 +246,7 @@ class TemplateUnsafe(TemplateError):
 
 
 class TemplateFailed(TemplateError):
-    """A lawful template could not be rendered with this payload."""
+    """A safe template could not be rendered with this payload."""
 
     code = "template_failed"
 
@@ -254,10 +258,10 @@ class TemplateFailed(TemplateError):
 
 
 class NovuError(XnovuError):
-    """Novu did not accept, or may not have.
+    """Novu did not accept, or may not have accepted.
 
     Attributes:
-        answered: Novu answered, and would repeat the answer to a call under the same idempotency key.
+        answered: Novu answered, and would repeat this answer to a call with the same idempotency key.
     """
 
     code = "novu_error"
@@ -268,7 +272,8 @@ class NovuUnavailable(NovuError):
     """Novu cannot serve now.
 
     Attributes:
-        unsure: a gateway says so, and may have passed the call on; otherwise nothing was accepted.
+        pause: how long Novu asks us to wait; None if it does not say.
+        unsure: the answer came from a gateway, which may have passed the call on; otherwise nothing was accepted.
     """
 
     code = "novu_unavailable"
@@ -306,7 +311,7 @@ class NovuUnanswered(NovuError):
 
 
 class NovuRejected(NovuError):
-    """Novu answered, and will not have this notification."""
+    """Novu answered, and refuses this notification."""
 
     code = "novu_rejected"
 
@@ -317,7 +322,7 @@ class NovuRejected(NovuError):
 
 
 class NovuUnauthorized(NovuError):
-    """The key or the address is wrong; nothing can be sent until a person mends it."""
+    """The key or the address is wrong; nothing can be sent until a person corrects it."""
 
     code = "novu_unauthorized"
 

@@ -1,4 +1,4 @@
-"""The states of a notification, the lawful moves between them, and the words of its life as types."""
+"""The states of a notification, the lawful moves between them, and the types that every room shares."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,20 +11,20 @@ RECIPIENTS_PER_CHUNK = 100
 """Novu takes at most this many recipients in one trigger. Sender: Novu, "Trigger event"."""
 
 MAX_LAPSES = 3
-"""More lapses than this and the notification is poison: it kills whoever sends it."""
+"""A notification with more lapses than this is poison: it kills the process that sends it."""
 
 
 class Status(StrEnum):
-    """Where a notification stands.
+    """The state of a notification.
 
-    PENDING: written by its producer, or given back unharmed; a loop claims it once it is due.
-    PROCESSING: claimed; `attempt` says by which claim. If the holder dies, the lease lapses and
-        the failed loop asks Temporal what became of the workflow.
+    PENDING: inserted by its producer, or released; a loop claims it once it is due.
+    PROCESSING: claimed; `attempt` is the number of the claim. If its process dies, the lease lapses and
+        the rescuer asks Temporal what became of the run.
     SENT: Novu accepted every chunk. Final.
     FAILED: an attempt failed; due again at `next_attempt_at`.
-    DEAD: given up, `error_details` says why. Final until a person revives it.
-    RETRACTED: withdrawn or expired before anything was accepted, unless
-        `error_details.delivery` says "unknown". Final until a person revives it.
+    DEAD: no further attempt will be made; `error_details` has the reason. Final until a person revives it.
+    RETRACTED: retracted or expired before Novu accepted anything, unless `error_details.delivery` is
+        "unknown". Final until a person revives it.
     """
 
     PENDING = "PENDING"
@@ -39,7 +39,7 @@ LAWFUL_MOVES: frozenset[tuple[Status, Status]] = frozenset(
     {
         (Status.PENDING, Status.PROCESSING),  # claim
         (Status.FAILED, Status.PROCESSING),  # claim
-        (Status.PROCESSING, Status.PROCESSING),  # rescue claims anew
+        (Status.PROCESSING, Status.PROCESSING),  # reclaim, by the rescuer
         (Status.PROCESSING, Status.SENT),
         (Status.PROCESSING, Status.FAILED),
         (Status.PROCESSING, Status.DEAD),
@@ -51,11 +51,11 @@ LAWFUL_MOVES: frozenset[tuple[Status, Status]] = frozenset(
         (Status.RETRACTED, Status.PENDING),  # revive
     }
 )
-"""From → to; the database's trigger refuses every other, and a test compares the two."""
+"""From → to. The database's trigger refuses every other move; a test compares the two."""
 
 
 class PublishStatus(StrEnum):
-    """Whether a row is meant to be used; only PUBLISH is."""
+    """Whether a row may be used; only PUBLISH may."""
 
     NONE = "NONE"
     DRAFT = "DRAFT"
@@ -66,7 +66,7 @@ class PublishStatus(StrEnum):
 
 
 class Channel(StrEnum):
-    """The ways on which a notification reaches a person."""
+    """The ways by which a notification reaches a person."""
 
     IN_APP = "IN_APP"
     EMAIL = "EMAIL"
@@ -76,7 +76,7 @@ class Channel(StrEnum):
 
 
 class WorkflowType(StrEnum):
-    """STATIC: Novu holds the text. DYNAMIC: our templates are rendered and travel in the payload."""
+    """STATIC: Novu has the text. DYNAMIC: we render our templates, and the text travels in the payload."""
 
     STATIC = "STATIC"
     DYNAMIC = "DYNAMIC"
@@ -91,13 +91,13 @@ class RuleTrigger(StrEnum):
 
 
 class RuleStatus(StrEnum):
-    """What became of a rule, as its row tells; none, until it was first looked at.
+    """The state of a rule, in its row; NULL until the first reconciliation.
 
     SCHEDULED: its Temporal Schedule follows it.
-    PAUSED: deactivated or not PUBLISH; its schedule stands still.
-    DONE: no time lies ahead; `rule_error` says so where its only time had passed unfired.
-    INVALID: it cannot be scheduled as it is written; `rule_error` says why, its schedule stands still.
-    FAILED: Temporal would not have its schedule; `rule_error` says why.
+    PAUSED: deactivated or not PUBLISH; its schedule is paused.
+    DONE: it will not fire again; `rule_error` is set if its only time passed without a firing.
+    INVALID: its trigger_config cannot be scheduled; `rule_error` has the reason, its schedule is paused.
+    FAILED: Temporal refused its schedule; `rule_error` has the reason.
     """
 
     SCHEDULED = "SCHEDULED"
@@ -110,11 +110,11 @@ class RuleStatus(StrEnum):
 class FireOutcome(StrEnum):
     """How a firing of a rule ended.
 
-    CREATED: it made its notification.
-    REPEATED: the same firing had made it before.
+    CREATED: it inserted its notification.
+    REPEATED: the same firing had inserted it before.
     INACTIVE: the rule was deactivated or not PUBLISH by then.
-    NO_RECIPIENTS: its payload names none, or something else than names.
-    GONE: the rule's row is no more.
+    NO_RECIPIENTS: `rule_payload.recipients` is missing or not a list of subscriber ids.
+    GONE: the rule was deleted.
     """
 
     CREATED = "created"
@@ -146,20 +146,23 @@ class RunState(Enum):
 
 
 class Attempt(NamedTuple):
-    """One attempt of a notification: what is written only while the row is at this attempt."""
+    """The right of a claim: a write needs the row to be PROCESSING at this attempt."""
 
     notification_id: int
     attempt: int
 
 
-EnterpriseWorkflow = tuple[str, str]
-"""An enterprise and one of its workflows: what may fail while all else is served."""
+class EnterpriseWorkflow(NamedTuple):
+    """A workflow as one enterprise uses it: it may fail while Novu serves everything else."""
+
+    enterprise_id: str
+    workflow_key: str
 
 
 class Sender(NamedTuple):
-    """Who asks for a call to Novu: whose failures are told apart.
+    """The notification behind a call to Novu, to tell whose failures belong together.
 
-    The transaction id is the notification's, for all of its chunks.
+    The transaction id is the notification's own, for all of its chunks.
     """
 
     enterprise_id: str
@@ -167,21 +170,21 @@ class Sender(NamedTuple):
     transaction_id: str
 
     @property
-    def line(self) -> EnterpriseWorkflow:
-        """The enterprise's workflow."""
-        return self.enterprise_id, self.workflow_key
+    def workflow(self) -> EnterpriseWorkflow:
+        """The workflow, as this enterprise uses it."""
+        return EnterpriseWorkflow(self.enterprise_id, self.workflow_key)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A notification taken by a loop: the right to hand it off.
+    """A notification that a loop has claimed and has to hand off.
 
     Attributes:
         notification_id: the row.
-        attempt: the number of claims so far, this one included: the right to write.
+        attempt: the number of claims so far, including this one: the fencing token.
         enterprise_id: the tenant.
-        workflow_key: Novu's name of the workflow; None if the row names none.
-        temporal_workflow_id: the workflow that is to carry it; shared by a group.
+        workflow_key: Novu's identifier of the workflow; None if the row has no workflow.
+        run_id: the run in Temporal that will deliver it; shared by a group.
         priority: 0 to 9, higher first.
     """
 
@@ -189,12 +192,12 @@ class Claim:
     attempt: int
     enterprise_id: str
     workflow_key: str | None
-    temporal_workflow_id: str
+    run_id: str
     priority: int
 
     @property
     def work(self) -> Attempt:
-        """The right to write that the claim carries."""
+        """The right of this claim."""
         return Attempt(self.notification_id, self.attempt)
 
 
@@ -205,8 +208,8 @@ class Hold:
     Attributes:
         notification_id: the row.
         attempt: the claim under which it is held.
-        until: the row's `send_until`; together with `attempt` it fences every record, so that a
-            stalled twin whose hold has lapsed changes nothing.
+        until: the row's `send_until`. Together with `attempt` it fences every write, so a stalled process
+            whose hold has lapsed changes nothing.
     """
 
     notification_id: int
@@ -216,35 +219,35 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Novu took it; for a bulk call, this item of it."""
+    """Novu accepted it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Novu definitely did not take it; `error` says why: unavailable, throttled, rejected, unauthorized."""
+    """Novu definitely did not accept it; `error` is why: unavailable, throttled, rejected, unauthorized."""
 
     error: NovuError
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Novu may have taken it; the same call, byte for byte, has to be made again."""
+    """Novu may have accepted it; the same call, byte for byte, has to be made again."""
 
     error: NovuError
 
 
 Outcome = Accepted | Refused | Unknown
-"""How one call to Novu, or one item of a bulk call, ended."""
+"""How one trigger ended, alone or as an item of a bulk call."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetails:
-    """Why a notification did not go out, as its row tells it in `error_details`.
+    """Why a notification was not sent, as its row has it in `error_details`.
 
     Attributes:
-        code: the error's name.
+        code: the error's code.
         message: the error's sentence; no value of the payload, no recipient, no secret.
-        chunks: the chunks that Novu rejected, where others of the notification were accepted or are left.
+        chunks: the chunks that Novu rejected, if others of the notification were accepted or are left.
     """
 
     code: str
@@ -253,11 +256,11 @@ class ErrorDetails:
 
     @classmethod
     def of(cls, error: XnovuError) -> "ErrorDetails":
-        """Tell an error as a row tells it."""
+        """Return the details of an error."""
         return cls(error.code, str(error))
 
     def details(self) -> dict[str, Any]:
-        """Give the JSON form for `error_details`."""
+        """Return the JSON value for `error_details`."""
         details: dict[str, Any] = {"code": self.code, "message": self.message}
         return details | {"chunks": list(self.chunks)} if self.chunks else details
 

@@ -101,8 +101,8 @@ async def handed_off(engine: Engine, environment: Told) -> None:
         searchable=False,
     )
     claims, _ = await by_claim.claim(engine, NEW, terms, Cursor())
-    for name in {claim.temporal_workflow_id for claim in claims}:
-        await handoff.start([claim for claim in claims if claim.temporal_workflow_id == name])
+    for name in {claim.run_id for claim in claims}:
+        await handoff.start([claim for claim in claims if claim.run_id == name])
 
 
 @only("single", because="what is handed off here is a group and a single one")

@@ -53,7 +53,7 @@ class Executing:
     async def begin(self, *claims: Claim) -> WorkflowHandle[object, None]:
         """Start the workflow of some claims."""
         await self.handoff.start(claims)
-        return self.client.get_workflow_handle(claims[0].temporal_workflow_id)
+        return self.client.get_workflow_handle(claims[0].run_id)
 
     async def finish(self, *claims: Claim) -> dict[str, object]:
         """Run the workflow of some claims to its end; give its history."""

@@ -1,5 +1,6 @@
 """The wait after a failure grows, is spread, and has an end."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xnovu_poller import pacing
+from xnovu_poller.pacing import Backoff, doubled, unless_stopped, wait_for_event
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,54 @@ def test_a_wait_never_passes_the_longest(failures: int, drawn: float) -> None:
 def test_two_waits_differ() -> None:
     """Notifications that failed together do not return together."""
     assert len({pacing.failure_pause(5) for _ in range(20)}) > 1
+
+
+def test_a_backoff_doubles_its_pauses_up_to_the_longest_and_starts_anew() -> None:
+    """Whatever failed for long is still asked within the longest pause; a success forgets all."""
+    backoff = Backoff(timedelta(seconds=1), timedelta(seconds=5))
+    assert [backoff.next().total_seconds() for _ in range(5)] == [1, 2, 4, 5, 5]
+
+    backoff.reset()
+    assert backoff.next() == timedelta(seconds=1)
+
+
+def test_jitter_spreads_pauses_upwards() -> None:
+    """Replicas that lost the same server do not return in step; nobody returns early."""
+    pauses = {Backoff(timedelta(seconds=1), timedelta(seconds=5), jitter=0.5).next() for _ in range(50)}
+
+    assert len(pauses) > 1
+    assert timedelta(seconds=1) <= min(pauses)
+    assert max(pauses) <= timedelta(seconds=1.5)
+
+
+def test_an_outage_of_years_overflows_nothing() -> None:
+    """Doubling has an end."""
+    assert doubled(timedelta(seconds=1), timedelta(minutes=1), 1_000_000) == timedelta(minutes=1)
+
+
+async def test_a_wait_ends_with_its_event_or_its_time() -> None:
+    """The answer says which."""
+    event = asyncio.Event()
+    assert not await wait_for_event(event, 0.001)
+
+    event.set()
+    assert await wait_for_event(event, 3600)
+
+
+async def test_a_stop_ends_a_wait_for_a_result() -> None:
+    """The work is cancelled, and nobody waits for it."""
+    stop = asyncio.Event()
+    cancelled = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    waiting = asyncio.create_task(unless_stopped(stop, work()))
+    await asyncio.sleep(0)
+    stop.set()
+
+    assert await waiting is None  # type: ignore[func-returns-value] # the work returns nothing, but is cut short
+    await cancelled.wait()

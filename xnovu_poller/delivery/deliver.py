@@ -173,9 +173,9 @@ class Delivery:
         for call in self._trigger.calls(ready):
             sending = self._trigger.send(call, ends=ends, leaves=leaves)
             doing.append(_watched([one.held for one in call], sending, sends=True))
-        self._gate.spare(len(over) + len(verdicts))
+        self._gate.refund(len(over) + len(verdicts))
         tried = [verdict for call in await asyncio.gather(*doing) for verdict in call]
-        self._gate.spare(sum(verdict.turned_away is not None for verdict in tried[len(over) :]))
+        self._gate.refund(sum(verdict.turned_away is not None for verdict in tried[len(over) :]))
         verdicts += tried
         endings = await recorder.record(verdicts, last=last)
         return Walk(endings, found.alone, len(found.live), found.patience)

@@ -47,7 +47,7 @@ class Starter:
             StoreUnavailable: claims could not be released; their leases lapse.
             TemporalError: the first reason why a run could not be started.
         """
-        by_run = attrgetter("temporal_workflow_id")
+        by_run = attrgetter("run_id")
         groups = [list(group) for _, group in groupby(sorted(claims, key=by_run), key=by_run)]
         results = await asyncio.gather(*(self._start_one(group) for group in groups))
         await self.release(

@@ -202,7 +202,7 @@ class Novu:
             answer = await self._send(request, ends)
         remaining = answers.remaining(answer)
         self._metered |= remaining is not None
-        self._gate.limits(remaining, answers.pause(answer, "RateLimit-Reset"))
+        self._gate.limit_rate(remaining, answers.pause(answer, "RateLimit-Reset"))
         return answers.content(answer)
 
     @asynccontextmanager

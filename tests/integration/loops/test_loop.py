@@ -173,7 +173,7 @@ async def test_claims_of_one_group_share_a_start(
 
     assert starts.ids == made
     assert sorted(len(group) for group in starts.groups) == [1, 2, 2]
-    assert all(len({claim.temporal_workflow_id for claim in group}) == 1 for group in starts.groups)
+    assert all(len({claim.run_id for claim in group}) == 1 for group in starts.groups)
 
 
 async def test_each_turn_expires_what_is_over(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:

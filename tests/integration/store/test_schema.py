@@ -51,7 +51,7 @@ async def test_an_empty_database_is_behind(empty_database: str) -> None:
         with pytest.raises(SchemaBehind) as raised:
             await schema.check(engine)
 
-    assert (raised.value.found, raised.value.wanted) == (None, schema.required_revision())
+    assert (raised.value.found, raised.value.required) == (None, schema.required_revision())
 
 
 async def test_a_new_server_is_behind(bare_server: Postgres) -> None:

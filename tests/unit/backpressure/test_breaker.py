@@ -5,7 +5,14 @@ from datetime import timedelta
 import pytest
 
 from tests.support.clock import Clock
-from xnovu_poller.backpressure.breaker import PAUSE, PROBE_REST, REMEMBERED, SERVED_LATELY, TRIPS_AT, Breaker
+from xnovu_poller.backpressure.breaker import (
+    PAUSE,
+    PROBE_SILENCE,
+    SERVED_LATELY,
+    TRIPS_AT,
+    TROUBLES_KEPT,
+    Breaker,
+)
 from xnovu_poller.errors import NovuRejected, NovuThrottled, NovuUnanswered
 from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Sender, Unknown
 
@@ -109,7 +116,7 @@ def test_a_lone_notification_probes_again(breaker: Breaker, clock: Clock) -> Non
         clock.advance(PAUSE[1])
     assert probes(breaker, range(10, 12)) == [10]
     breaker.observe(xn(10), UNKNOWN)
-    clock.advance(PAUSE[1] + PROBE_REST)
+    clock.advance(PAUSE[1] + PROBE_SILENCE)
     assert probes(breaker, range(10, 11)) == [10]
 
 
@@ -129,7 +136,7 @@ def test_a_probe_that_is_not_heard_of_gives_its_place_to_another(breaker: Breake
     trip(breaker)
     clock.advance(PAUSE[0])
     assert probes(breaker, range(10, 12)) == [10]
-    clock.advance(PROBE_REST)
+    clock.advance(PROBE_SILENCE)
     assert probes(breaker, range(11, 13)) == [11]
 
 
@@ -160,6 +167,6 @@ def test_it_is_known_whether_novu_serves_others(breaker: Breaker, clock: Clock) 
 def test_what_is_remembered_is_bounded(breaker: Breaker) -> None:
     """Enterprises name their workflows; the longest unheard of is forgotten first."""
     trip(breaker)
-    for number in range(REMEMBERED):
+    for number in range(TROUBLES_KEPT):
         breaker.observe(xn(1, f"enterprise-{number}"), UNKNOWN)
     assert breaker.wait(xn(9)) is None

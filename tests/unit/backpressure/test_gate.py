@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.support.clock import Clock
-from xnovu_poller.backpressure.gate import OUTAGE_WITNESSES, SERVED_REST, WIDE_OPEN, WINDOW_REST, Gate
+from xnovu_poller.backpressure.gate import OUTAGE_WITNESSES, Gate
+from xnovu_poller.backpressure.window import NO_LIMIT, SILENCE, SILENCE_ONCE_SERVED
 from xnovu_poller.errors import (
     NovuRejected,
     NovuThrottled,
@@ -134,7 +135,7 @@ def test_the_window_doubles_once_all_let_out_are_served(
         assert gate.allowance(10_000) == 0
         for number in range(window):
             gate.observe(xn(f"xn-{number}"), served)
-    assert windows == [1, 2, 4, 8, 16, 32, 64, 128, 256, WIDE_OPEN // 2]
+    assert windows == [1, 2, 4, 8, 16, 32, 64, 128, 256, NO_LIMIT // 2]
 
 
 def test_what_was_not_claimed_is_not_spent(gate: Gate, clock: Clock) -> None:
@@ -148,7 +149,7 @@ def test_a_probe_that_is_never_heard_of_is_replaced(gate: Gate, clock: Clock) ->
     pauses(gate, clock, UNAVAILABLE, 1)
     gate.spend(1)
     assert gate.allowance(100) == 0
-    clock.advance(WINDOW_REST)
+    clock.advance(SILENCE)
     assert gate.allowance(100) == 1
 
 
@@ -224,11 +225,11 @@ def test_a_wrong_key_stops_for_half_a_minute_up_to_five(gate: Gate, clock: Clock
 
 def test_a_used_up_rate_limit_closes_until_its_reset(gate: Gate, clock: Clock) -> None:
     """Novu is not asked again before it will answer."""
-    gate.limits(1, timedelta(seconds=4))
-    gate.limits(None, None)
-    gate.limits(0, None)
+    gate.limit_rate(1, timedelta(seconds=4))
+    gate.limit_rate(None, None)
+    gate.limit_rate(0, None)
     assert not gate.closed
-    gate.limits(0, timedelta(seconds=4))
+    gate.limit_rate(0, timedelta(seconds=4))
     assert (closed_for(gate), gate.reason) == (4, "Novu: the rate limit is used up")
     clock.advance(gate.pause)
     assert not gate.closed
@@ -257,7 +258,7 @@ def test_what_another_replica_serves_does_not_hold_up_the_window(gate: Gate, clo
     gate.spend(2)
     gate.observe(xn("xn-2"), ACCEPTED)
     assert gate.allowance(100) == 0
-    clock.advance(SERVED_REST)
+    clock.advance(SILENCE_ONCE_SERVED)
     assert gate.allowance(100) == 4
 
 

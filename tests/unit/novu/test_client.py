@@ -158,7 +158,7 @@ async def test_a_call_that_was_cancelled_gives_its_connection_back(novu: Novu, w
 
 async def test_nothing_is_sent_while_the_gate_is_closed(novu: Novu, wire: Wire, gate: Gate) -> None:
     """What waited for a connection while the gate closed is given back unsent."""
-    gate.limits(0, timedelta(minutes=1))
+    gate.limit_rate(0, timedelta(minutes=1))
     assert reported(await novu.trigger(event())) == "Novu: cannot serve now (the gate is closed)"
     assert wire.requests == []
 

@@ -67,7 +67,7 @@ def test_schedules_and_what_they_start_have_names_of_the_deployment() -> None:
 
     assert name == "12345678-rule-7"
     assert name.startswith(contract.rule_schedule_prefix(deployment))
-    assert contract.chore_schedule_id(deployment) == "12345678-orchestration"
+    assert contract.chore_schedule_id(deployment) == "12345678-chores"
     at = datetime(2026, 11, 22, 17, tzinfo=timezone(timedelta(hours=8)))
     assert contract.scheduled_run_id(name, at) == "12345678-rule-7-2026-11-22T09:00:00Z"
 

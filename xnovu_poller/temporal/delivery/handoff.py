@@ -79,7 +79,7 @@ class Handoff:
             await self._client.start_workflow(
                 contract.WORKFLOW,
                 work,
-                id=first.temporal_workflow_id,
+                id=first.run_id,
                 task_queue=self._task_queue,
                 execution_timeout=contract.EXECUTION_TIMEOUT,
                 task_timeout=contract.task_timeout(self._call),

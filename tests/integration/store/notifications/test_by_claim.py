@@ -36,11 +36,11 @@ async def test_a_claim_takes_a_due_row_under_a_new_attempt(engine: Engine, db: D
     assert claimed.work == Attempt(made, 1)
     assert claimed.enterprise_id == "acme"
     assert claimed.workflow_key == "order-shipped"
-    assert claimed.temporal_workflow_id == f"abc-notification-{made}-1"
+    assert claimed.run_id == f"abc-notification-{made}-1"
     assert claimed.priority == 7
     kept = row(db, made)
     assert kept["notification_status"] == "PROCESSING"
-    assert kept["temporal_workflow_id"] == claimed.temporal_workflow_id
+    assert kept["temporal_workflow_id"] == claimed.run_id
     assert kept["send_until"] is None
     assert timedelta(0) < kept["lease_expires_at"] - kept["updated_at"] <= timedelta(seconds=30)
 
@@ -167,7 +167,7 @@ async def test_renew_claims_a_lapsed_send_anew(engine: Engine, db: Db) -> None:
     [claimed] = await by_claim.renew(engine, [work(db, made)], TERMS)
 
     assert claimed.work == Attempt(made, 2)
-    assert claimed.temporal_workflow_id == f"abc-notification-{made}-2"
+    assert claimed.run_id == f"abc-notification-{made}-2"
     assert claimed.workflow_key == "order-shipped"
     kept = row(db, made)
     assert kept["send_until"] is not None

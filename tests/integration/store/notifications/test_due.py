@@ -294,12 +294,12 @@ async def test_slices_of_a_claim_share_a_workflow(engine: Engine, db: Db) -> Non
 
     claims, _ = await claim(engine, NEW, replace(TERMS, batch=10, group_size=4), Cursor())
 
-    sizes = Counter(one.temporal_workflow_id for one in claims)
+    sizes = Counter(one.run_id for one in claims)
     assert sorted(sizes.values()) == [2, 4, 4]
     assert all(name.startswith("abc-notifications-") for name in sizes)
-    mixed = {one.temporal_workflow_id: set[str]() for one in claims}
+    mixed = {one.run_id: set[str]() for one in claims}
     for one in claims:
-        mixed[one.temporal_workflow_id].add(one.enterprise_id)
+        mixed[one.run_id].add(one.enterprise_id)
     assert sorted(map(len, mixed.values())) == [1, 1, 2]
 
 
@@ -311,7 +311,7 @@ async def test_two_claims_never_share_a_workflow(engine: Engine, db: Db) -> None
     first, place = await claim(engine, NEW, terms, Cursor())
     second, _ = await claim(engine, NEW, terms, place)
 
-    names = [{one.temporal_workflow_id for one in claims} for claims in (first, second)]
+    names = [{one.run_id for one in claims} for claims in (first, second)]
     assert [len(each) for each in names] == [1, 1]
     assert names[0].isdisjoint(names[1])
 
@@ -323,6 +323,6 @@ async def test_what_lapsed_runs_alone(engine: Engine, db: Db) -> None:
 
     claims, _ = await claim(engine, NEW, replace(TERMS, group_size=4), Cursor())
 
-    names = {one.notification_id: one.temporal_workflow_id for one in claims}
+    names = {one.notification_id: one.run_id for one in claims}
     assert names[ids[1]] == f"abc-notification-{ids[1]}-1"
     assert len({names[made] for made in ids if made != ids[1]}) == 1

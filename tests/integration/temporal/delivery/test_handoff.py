@@ -43,9 +43,9 @@ async def runs(client: Client, workflow_id: str) -> int:
 async def test_any_number_of_starts_make_one_workflow(client: Client, handoff: Handoff, claim: Claim) -> None:
     """While it is open."""
     await asyncio.gather(*(handoff.start([claim]) for _ in range(5)))
-    first = await client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    first = await client.get_workflow_handle(claim.run_id).describe()
     await handoff.start([claim])
-    second = await client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    second = await client.get_workflow_handle(claim.run_id).describe()
 
     assert first.run_id == second.run_id
 
@@ -57,11 +57,11 @@ async def test_a_start_after_the_end_starts_nothing(
     one = a_claimed(db)
     [claim] = claims_of(db, [one])
     await executor.finish(claim)
-    before = await executor.client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    before = await executor.client.get_workflow_handle(claim.run_id).describe()
 
     await executor.handoff.start([claim])
 
-    after = await executor.client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    after = await executor.client.get_workflow_handle(claim.run_id).describe()
     assert after.run_id == before.run_id
     assert novu_standin.stats()["calls"] == 1
     assert row(db, one.notification_id)["notification_status"] == "SENT"
@@ -72,7 +72,7 @@ async def test_what_a_workflow_is_started_with(client: Client, handoff: Handoff,
     urgent = replace(claim, priority=9, enterprise_id="é" * 40)
     await handoff.start([urgent])
 
-    found = await client.get_workflow_handle(urgent.temporal_workflow_id).describe()
+    found = await client.get_workflow_handle(urgent.run_id).describe()
     config = found.raw_description.execution_config
     assert config.workflow_execution_timeout.ToTimedelta() == contract.EXECUTION_TIMEOUT
     assert found.raw_info.priority.priority_key == 1
@@ -87,7 +87,7 @@ async def test_a_group_has_what_it_has_in_common(client: Client, handoff: Handof
     """Neither a notification's id, nor an enterprise that is not everybody's."""
     await handoff.start([claim, replace(claim, notification_id=2, enterprise_id="globex")])
 
-    found = await client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    found = await client.get_workflow_handle(claim.run_id).describe()
     assert found.typed_search_attributes.get(contract.ENTERPRISE) is None
     assert found.typed_search_attributes.get(contract.NOTIFICATION) is None
     assert found.typed_search_attributes[contract.WORKFLOW_KEY] == "plain"
@@ -99,7 +99,7 @@ async def test_without_registered_attributes_none_is_given(
     """An unknown attribute would be refused."""
     await handoff_of(client, task_queue, searchable=False).start([claim])
 
-    found = await client.get_workflow_handle(claim.temporal_workflow_id).describe()
+    found = await client.get_workflow_handle(claim.run_id).describe()
     assert found.typed_search_attributes.get(contract.ENTERPRISE) is None
 
 
@@ -110,14 +110,14 @@ async def test_an_open_workflow_is_told_from_one_that_is_gone(
     [done] = claims_of(db, [a_claimed(db)])
     await executor.finish(done)
     # A queue of its own, where nobody listens.
-    waiting = handoff_of(client, f"{claim.temporal_workflow_id}-queue")
+    waiting = handoff_of(client, f"{claim.run_id}-queue")
     await waiting.start([claim])
 
-    assert await handoff.ask(claim.temporal_workflow_id) is RunState.OPEN
-    assert await handoff.ask(done.temporal_workflow_id) is RunState.GONE
+    assert await handoff.ask(claim.run_id) is RunState.OPEN
+    assert await handoff.ask(done.run_id) is RunState.GONE
     assert await handoff.ask("never-there") is RunState.GONE
-    await client.get_workflow_handle(claim.temporal_workflow_id).terminate()
-    assert await handoff.ask(claim.temporal_workflow_id) is RunState.GONE
+    await client.get_workflow_handle(claim.run_id).terminate()
+    assert await handoff.ask(claim.run_id) is RunState.GONE
 
 
 class Pausing(Temporal):
@@ -136,11 +136,11 @@ async def test_a_paused_workflow_is_open(task_queue: str, claim: Claim) -> None:
         await handoff.start([claim])
         await client.workflow_service.pause_workflow_execution(
             PauseWorkflowExecutionRequest(
-                namespace="default", workflow_id=claim.temporal_workflow_id, identity="test", reason="test"
+                namespace="default", workflow_id=claim.run_id, identity="test", reason="test"
             )
         )
 
-        assert await handoff.ask(claim.temporal_workflow_id) is RunState.OPEN
+        assert await handoff.ask(claim.run_id) is RunState.OPEN
 
 
 async def test_a_missing_namespace_says_nothing_about_a_workflow(
@@ -152,7 +152,7 @@ async def test_a_missing_namespace_says_nothing_about_a_workflow(
     with pytest.raises(TemporalRefused, match="namespace nowhere does not exist"):
         await nowhere.start([claim])
     with pytest.raises(TemporalRefused, match="namespace nowhere does not exist"):
-        await nowhere.ask(claim.temporal_workflow_id)
+        await nowhere.ask(claim.run_id)
 
 
 async def test_a_start_that_temporal_will_not_have_is_refused(
@@ -160,7 +160,7 @@ async def test_a_start_that_temporal_will_not_have_is_refused(
 ) -> None:
     """An id that is too long, say; its own words stay out."""
     with pytest.raises(TemporalRefused, match="does not accept"):
-        await handoff.start([replace(claim, temporal_workflow_id="x" * 2000)])
+        await handoff.start([replace(claim, run_id="x" * 2000)])
 
 
 async def test_a_namespace_that_has_lost_its_attributes_is_served_without(
@@ -179,7 +179,7 @@ async def test_a_namespace_that_has_lost_its_attributes_is_served_without(
         await handoff.start([claim])
     await handoff.start([claim])
 
-    assert await handoff.ask(claim.temporal_workflow_id) is RunState.OPEN
+    assert await handoff.ask(claim.run_id) is RunState.OPEN
 
 
 async def test_a_server_that_is_down_is_unavailable(task_queue: str, claim: Claim) -> None:
@@ -189,8 +189,6 @@ async def test_a_server_that_is_down_is_unavailable(task_queue: str, claim: Clai
             client = await connect(Address(target=server.address, namespace="default"))
         down = handoff_of(client, task_queue)
 
-        ends = await asyncio.gather(
-            down.start([claim]), down.ask(claim.temporal_workflow_id), return_exceptions=True
-        )
+        ends = await asyncio.gather(down.start([claim]), down.ask(claim.run_id), return_exceptions=True)
 
     assert [type(end) for end in ends] == [TemporalUnavailable] * 2

@@ -62,7 +62,7 @@ async def test_singles_are_told_by_their_ids_and_groups_by_their_input(
         await handoff.start([single(deployment, work)])
     await handoff.start(shared)
     await handoff.start([single(other, Attempt(99, 1))])
-    await client.get_workflow_handle(single(deployment, Attempt(1, 1)).temporal_workflow_id).terminate()
+    await client.get_workflow_handle(single(deployment, Attempt(1, 1)).run_id).terminate()
 
     found = await seen(client, deployment, *works, Attempt(5, 1), Attempt(6, 3))
 

@@ -88,7 +88,7 @@ async def test_an_attempt_ends_after_three_tries(
     assert activities(history) == ["deliver"]
     [upsert] = events(history, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES")
     assert "XnovuOutcome" in json.dumps(upsert)
-    ids = [claims[0].temporal_workflow_id]
+    ids = [claims[0].run_id]
     await eventually(lambda: found(executor.client, "XnovuOutcome = 'FAILED'", ids))
 
 
@@ -116,7 +116,7 @@ async def test_what_is_found_by_search(executor: Executing, db: Db, novu_standin
     claims = claims_of(db, [dead, sent])
     for claim in claims:
         await executor.finish(claim)
-    ids = [claim.temporal_workflow_id for claim in claims]
+    ids = [claim.run_id for claim in claims]
 
     async def both() -> bool:
         return await found(executor.client, "XnovuEnterpriseId = 'globex'", ids) == set(ids)
@@ -152,7 +152,7 @@ async def test_lost_contact_is_recorded_after_the_tries(
     assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
     assert kept["error_details"]["code"] == "lost_contact"
     assert activities(history) == ["deliver", "lose"]
-    ids = [claims[0].temporal_workflow_id]
+    ids = [claims[0].run_id]
     await eventually(lambda: found(executor.client, "XnovuOutcome = 'LOST'", ids))
 
 

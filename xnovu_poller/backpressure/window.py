@@ -1,0 +1,74 @@
+"""The slow start after a closure of the gate: few notifications at first, twice as many each time all are served."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+NO_LIMIT = 1024
+"""A window that has grown to this many notifications limits no more."""
+
+SILENCE = timedelta(seconds=15)
+"""Notifications that were let out and never heard of again did not reach Novu; after this long others take their place."""
+
+SILENCE_ONCE_SERVED = timedelta(seconds=2)
+"""The same once one of them was served: Novu works, and other replicas may have heard of the rest."""
+
+
+class Window:
+    """How many notifications may still be claimed before the answers of the earlier ones are in.
+
+    Args:
+        clock: returns seconds that only count on.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._size: int | None = None  # None: no limit
+        self._spent = 0
+        self._served = 0
+        self._renewed_at = 0.0
+
+    @property
+    def size(self) -> int | None:
+        """The notifications of one window; None while there is no limit."""
+        return self._size
+
+    def open(self, size: int, since: float) -> None:
+        """Open a window of `size` notifications, none of them spent.
+
+        Args:
+            size: from `NO_LIMIT` on there is no limit.
+            since: when the gate is open, by the clock; if nothing is heard of the window, it is renewed after it.
+        """
+        self._size = size if size < NO_LIMIT else None
+        self._spent = 0
+        self._served = 0
+        self._renewed_at = max(self._clock(), since) + SILENCE.total_seconds()
+
+    def allowance(self, limit: int) -> int:
+        """Return how many notifications may be claimed now, at most `limit`."""
+        if self._size is not None and self._clock() >= self._renewed_at:
+            self.open(self._size * 2 if self._served else self._size, since=self._clock())
+        return limit if self._size is None else min(limit, max(0, self._size - self._spent))
+
+    def spend(self, count: int) -> None:
+        """Count notifications that were claimed."""
+        self._spent += count
+
+    def refund(self, count: int) -> None:
+        """Let others take the place of notifications that ended without a call to Novu."""
+        self._spent = max(0, self._spent - count)
+        if self._served:
+            self._widen()
+
+    def serve(self) -> None:
+        """Count a notification that Novu has served."""
+        if self._size is None:
+            return
+        self._served += 1
+        self._renewed_at = min(self._renewed_at, self._clock() + SILENCE_ONCE_SERVED.total_seconds())
+        self._widen()
+
+    def _widen(self) -> None:
+        """Open a window twice as large once all notifications of this one are served."""
+        if self._size is not None and self._served >= self._spent:
+            self.open(self._size * 2, since=self._clock())
