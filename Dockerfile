@@ -20,7 +20,7 @@ RUN awk '/^[^ ]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove
         requirements-dev.lock > requirements-build.lock \
     && pip install --require-hashes --only-binary=:all: -r requirements-build.lock
 
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
 COPY xnovu_poller xnovu_poller
 RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir dist . \
