@@ -7,7 +7,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test lint check unit chaos bench bench-quick snapshots histories postgres-versions lock clean
+.PHONY: help install demo dev test lint check unit chaos bench bench-quick docs snapshots histories postgres-versions lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ lint: $(INSTALLED) ## Style, types and import floors
 	$(BIN)/lint-imports
 
 check: lint test ## All that CI does, in CI's order
+
+docs: $(INSTALLED) ## Write the table of settings in docs/settings.md again
+	$(BIN)/python -m tests.support.handbook
 
 snapshots: $(INSTALLED) ## Write the SQL of the claims anew, to be read in the diff
 	$(BIN)/python -m tests.support.snapshots

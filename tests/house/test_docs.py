@@ -1,5 +1,6 @@
-"""The handbook says what the code says."""
+"""The documents agree with the code: settings, metrics, codes, commands and words."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,20 +9,20 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from tests.house import sources
+from tests.support.handbook import SETTINGS, setting_line, with_settings
 from xnovu_poller import errors, metrics, settings
 from xnovu_poller.cli.group import xnovu
 from xnovu_poller.errors import XnovuError
 
-OPERATIONS = sources.text(Path("docs/operations.md"))
-
-
-def setting_line(row: settings.Row) -> str:
-    """Give the line of a setting, as the handbook prints it."""
-    return f"| `{row.variable}` | `{row.default}` | {row.meaning} |"
+METRICS = sources.text(Path("docs/metrics.md"))
+RUNBOOK = sources.text(Path("docs/runbook.md"))
+GLOSSARY = sources.text(Path("docs/glossary.md"))
+CONTRIBUTING = sources.text(Path("CONTRIBUTING.md"))
+COMMANDS = "".join(sources.text(Path(name)) for name in ("README.md", "docs/rules.md"))
 
 
 def metric_names() -> Iterator[str]:
-    """Give each metric by the name under which it is scraped, with its labels."""
+    """Return each metric by the name under which it is scraped, with its labels."""
     for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):
             (family, *_) = metric.describe()
@@ -31,7 +32,7 @@ def metric_names() -> Iterator[str]:
 
 
 def codes(kind: type[XnovuError]) -> Iterator[str]:
-    """Give the codes of an error and of all below it in errors.py."""
+    """Return the codes of an error and of all below it in errors.py."""
     if kind.__module__ == errors.__name__:
         yield kind.code
         for child in kind.__subclasses__():
@@ -39,7 +40,7 @@ def codes(kind: type[XnovuError]) -> Iterator[str]:
 
 
 def commands(group: click.Group, called: str) -> Iterator[str]:
-    """Give each command as one types it."""
+    """Return each command as you type it."""
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, f"{called} {name}")
@@ -48,32 +49,68 @@ def commands(group: click.Group, called: str) -> Iterator[str]:
 
 
 def rows_under(heading: str, text: str) -> list[str]:
-    """Give the rows of the table that stands under a heading."""
+    """Return the rows of the tables below a heading whose first cell is code."""
     section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return [line for line in section.splitlines() if line.startswith("| `")]
 
 
-def test_every_setting_stands_in_the_handbook() -> None:
-    """With its default and meaning, in the order of settings.py, and no other."""
-    assert rows_under("Settings", OPERATIONS) == [setting_line(row) for row in settings.table()]
+def first_cells(rows: list[str]) -> list[str]:
+    """Return the code in the first cell of each row."""
+    return [row.split("`")[1] for row in rows]
 
 
-@pytest.mark.parametrize("name", [*metric_names()])
-def test_every_metric_stands_in_the_handbook(name: str) -> None:
-    """With its labels."""
-    assert f"`{name}`" in OPERATIONS
+def words_of(contributing: str) -> set[str]:
+    """Return the words of the left column of the table of words."""
+    section = contributing.partition("\n## Words\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("| ")]
+    return {word for row in rows if row not in {"we write", "---"} for word in row.split(", ")}
 
 
-@pytest.mark.parametrize("code", [*codes(XnovuError)])
-def test_every_code_stands_in_the_handbook(code: str) -> None:
-    """Whoever finds a code in a row or a metric finds what to do."""
-    assert f"| `{code}` |" in OPERATIONS
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    """Each with its default and meaning, in the order of their declaration, and no other; run `make docs`."""
+    text = sources.text(SETTINGS)
+
+    assert rows_under("Settings", text) == [setting_line(row) for row in settings.table()]
+    assert with_settings(text) == text
 
 
-def test_every_command_is_told() -> None:
-    """In the README or the handbook."""
-    told = OPERATIONS + sources.text(Path("README.md"))
-    assert [command for command in commands(xnovu, "xnovu") if f"`{command}" not in told] == []
+def test_the_table_of_settings_can_be_written_again() -> None:
+    """`make docs` puts a changed line right and leaves the rest alone."""
+    text = sources.text(SETTINGS)
+    changed = text.replace("| `LEASE_MS` | `300000` |", "| `LEASE_MS` | `1` |")
+
+    assert changed != text
+    assert with_settings(changed) == text
+
+
+def test_every_metric_is_documented() -> None:
+    """With its labels, and no other."""
+    listed = first_cells([line for line in METRICS.splitlines() if line.startswith("| `xnovu_")])
+
+    assert sorted(listed) == sorted(metric_names())
+
+
+def test_every_code_is_documented() -> None:
+    """If you find a code in a row or a metric, the runbook has it; and it has no other."""
+    assert sorted(first_cells(rows_under("Codes", RUNBOOK))) == sorted(codes(XnovuError))
+
+
+@pytest.mark.parametrize("chore", metrics.CHORE_NAMES)
+def test_every_chore_is_documented(chore: str) -> None:
+    """In the runbook."""
+    assert chore in first_cells(rows_under("Chores", RUNBOOK))
+
+
+def test_every_command_is_documented() -> None:
+    """In the README or on the page of rules."""
+    assert [command for command in commands(xnovu, "xnovu") if f"`{command}" not in COMMANDS] == []
+
+
+def test_every_word_is_in_the_glossary() -> None:
+    """CONTRIBUTING.md prefers words; the glossary defines them."""
+    defined = set(re.findall(r"\*\*([^*]+)\*\*", GLOSSARY))
+
+    assert words_of(CONTRIBUTING) - defined == set()
 
 
 def test_a_missing_command_would_be_seen() -> None:
@@ -88,11 +125,12 @@ def test_a_row_of_another_table_is_not_taken_for_a_setting() -> None:
     """A table ends where the next heading begins."""
     text = "\n## Settings\n\n| `A` | 1 |\n\n## Metrics\n\n| `b` |\n"
 
-    assert rows_under("Settings", text) == ["| `A` | 1 |"]
+    assert first_cells(rows_under("Settings", text)) == ["A"]
 
 
-def test_the_handbook_is_compared_with_something() -> None:
+def test_the_documents_are_compared_with_something() -> None:
     """Rules over empty lists would hold for ever."""
     assert len(settings.table()) > 30
     assert len(list(metric_names())) > 15
     assert len(list(codes(XnovuError))) > 15
+    assert len(words_of(CONTRIBUTING)) > 15

@@ -283,7 +283,7 @@ def test_a_misspelt_variable_is_noticed(environment: Environment) -> None:
 
 
 def test_the_table_tells_defaults_as_one_would_write_them() -> None:
-    """Its lines stand in docs/operations.md."""
+    """Its lines are in docs/settings.md."""
     rows = {row.variable: row.default for row in settings.table()}
 
     assert rows["DATABASE_URL"] == "required"

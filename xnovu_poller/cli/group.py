@@ -44,8 +44,8 @@ class _Edge(click.Group):
 def xnovu() -> None:
     """Turn committed PostgreSQL rows into Novu notifications, exactly once, through Temporal.
 
-    Settings come from the environment; `docs/operations.md` lists them all. Try `xnovu dev` for the
-    whole system on this machine.
+    Settings come from the environment: see `docs/settings.md`. Run `xnovu dev` to try the whole system on
+    this machine.
     """
 
 

@@ -1,4 +1,4 @@
-"""The settings as docs/operations.md prints them."""
+"""The settings as docs/settings.md prints them."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -12,7 +12,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Row(NamedTuple):
-    """One line of the table of settings, as docs/operations.md prints it."""
+    """One line of the table of settings, as docs/settings.md prints it."""
 
     variable: str
     default: str
@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 def table() -> tuple[Row, ...]:
-    """Give every setting in its order of declaration, with its default; no value of this environment."""
+    """Return every setting in order of declaration, with its default; no value of this environment."""
     return tuple(
         Row(_variable(name, field), _default(field), field.description or "")
         for name, field in Settings.model_fields.items()

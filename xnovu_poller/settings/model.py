@@ -126,17 +126,19 @@ class TemporalSettings(DatabaseSettings):
         default="xnovu-notification-processing",
         min_length=1,
         max_length=1000,
-        description="the task queue of loops and executors",
+        description="the task queue of the workers",
     )
-    temporal_tls: bool = Field(default=False, description="TLS to Temporal; any of the next four turns it on")
+    temporal_tls: bool = Field(
+        default=False, description="TLS to Temporal; each of the next four turns it on"
+    )
     temporal_client_cert_path: FilePath | None = Field(
-        default=None, description="mTLS: our certificate, PEM; needs the key"
+        default=None, description="client certificate for mTLS, PEM; needs the key"
     )
     temporal_client_key_path: FilePath | None = Field(
-        default=None, validate_default=True, description="mTLS: our key, PEM; needs the certificate"
+        default=None, validate_default=True, description="client key for mTLS, PEM; needs the certificate"
     )
     temporal_server_ca_path: FilePath | None = Field(
-        default=None, description="the authority that signed Temporal's certificate, PEM"
+        default=None, description="authority that signed Temporal's certificate, PEM"
     )
     temporal_api_key: Annotated[SecretStr, AfterValidator(_key)] | None = Field(
         default=None, description="API key of Temporal Cloud"
@@ -181,7 +183,7 @@ class Settings(TemporalSettings):
     novu_timeout: Annotated[timedelta, _milliseconds(100, 300_000)] = Field(
         default=timedelta(seconds=10),
         validation_alias="NOVU_TIMEOUT_MS",
-        description="of one HTTP call to Novu",
+        description="time limit of one HTTP call to Novu",
     )
 
     poll_interval: Wait = Field(
@@ -200,43 +202,43 @@ class Settings(TemporalSettings):
     rule_poll_interval: Wait = Field(
         default=timedelta(seconds=30),
         validation_alias="RULE_POLL_INTERVAL_MS",
-        description="between two comparisons of rules with Temporal's schedules",
+        description="time between two comparisons of rules with Temporal's schedules",
     )
     poll_batch_size: Annotated[int, Field(ge=1, le=5000)] = Field(
         default=100, description="rows of one claim"
     )
     handoff_group_size: Annotated[int, Field(ge=1, le=500)] = Field(
-        default=1, description="notifications of one workflow, 1 to 500; a claim takes max(batch, group) rows"
+        default=1, description="notifications of one run, 1 to 500; a claim takes max(batch, group) rows"
     )
     max_in_flight: Count = Field(
         default_factory=lambda known: min(_MOST_IN_FLIGHT, 1000 * known["handoff_group_size"]),
-        description="rows PROCESSING in the whole deployment, claims stop there;"
+        description="rows PROCESSING in the whole deployment, where claims stop;"
         " unset: 1000 for each place in a group, at most 50000",
     )
     worker_processes: Annotated[int, Field(ge=1, le=256)] = Field(
         default=1, description="executor processes of one `worker start`"
     )
-    poll_wakeup: bool = Field(default=True, description="LISTEN/NOTIFY wake-ups; polling stays the truth")
+    poll_wakeup: bool = Field(default=True, description="LISTEN/NOTIFY wake-ups; polling goes on beside them")
     lease: Annotated[timedelta, _milliseconds(1, _DAY_MS)] = Field(
         default=timedelta(minutes=5),
         validate_default=True,
         validation_alias="LEASE_MS",
-        description="how long a row stays held once work on it has begun; at least twice `NOVU_TIMEOUT_MS`",
+        description="how long a claimed row is leased once work on it has begun; at least twice `NOVU_TIMEOUT_MS`",
     )
     max_failures: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=8, description="counted failures before DEAD"
     )
     retention_days: Annotated[int, Field(ge=0, le=36_500)] = Field(
-        default=90, description="days that SENT, DEAD and RETRACTED rows are kept; 0 = for ever"
+        default=90, description="days that SENT, DEAD and RETRACTED rows are kept; 0: for ever"
     )
     worker_enterprise_ids: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_names)] = Field(
         default=None,
         validation_alias=AliasChoices("WORKER_ENTERPRISE_IDS", "DAEMON_ENTERPRISE_IDS"),
-        description="the tenants to serve, comma-separated, unset for all; `DAEMON_ENTERPRISE_IDS` is an alias",
+        description="enterprises to serve, comma-separated; unset: all; `DAEMON_ENTERPRISE_IDS` is an alias",
     )
-    worker_health_host: str = Field(default="0.0.0.0", description="where `/health` listens")  # noqa: S104 - probes come from outside the container
+    worker_health_host: str = Field(default="0.0.0.0", description="address on which `/health` listens")  # noqa: S104 - probes come from outside the container
     worker_health_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
-        default=3001, description="its port; 0 = any free one"
+        default=3001, description="port of `/health`; 0: any free port"
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)] = Field(
         default="info", description="`debug`, `info`, `warning` or `error`"
@@ -244,7 +246,9 @@ class Settings(TemporalSettings):
     log_format: Annotated[Literal["json", "console"], BeforeValidator(_level)] = Field(
         default="json", description="`json`, or `console` for people"
     )
-    sentry_dsn: SecretStr | None = Field(default=None, description="errors go there too; needs `sentry-sdk`")
+    sentry_dsn: SecretStr | None = Field(
+        default=None, description="also report errors there; needs `sentry-sdk`"
+    )
 
     @field_validator("lease")
     @classmethod

@@ -14,7 +14,7 @@ from xnovu_poller import settings
 from xnovu_poller.cli.group import xnovu
 from xnovu_poller.cli.rules.output import plain, span, times
 
-HANDBOOK = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+HANDBOOK = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
 BERLIN = ("--cron", "30 2 * * *", "--timezone", "Europe/Berlin")
 
 
@@ -40,7 +40,7 @@ def told(*words: str) -> Any:  # noqa: ANN401 - JSON
 
 def examples() -> Iterator[tuple[str, str]]:
     """Give each key of a trigger_config with each example that the handbook has of it."""
-    told = HANDBOOK.partition("### When it fires")[2].partition("\n### ")[0]
+    told = HANDBOOK.partition("## When it fires")[2].partition("\n## ")[0]
     for line in told.splitlines():
         if line.startswith("| `"):
             key, *_, shown = line.strip("| ").split(" | ")
