@@ -1,0 +1,62 @@
+"""The examples of the documents work: their SQL runs, and Novu gets the payloads that they show."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.house import sources
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, a_workflow
+from tests.support.waiting import wait_until
+from tests.support.worker import running_worker
+
+README = sources.text(Path("README.md"))
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the fenced blocks of a language, in their order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def payloads(text: str) -> dict[str, object]:
+    """Return the payloads that a document shows, by the workflow that stands behind `json`."""
+    shown = re.findall(r"^```json (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return {workflow: json.loads(payload) for workflow, payload in shown}
+
+
+def waiting(db: Db) -> list[object]:
+    """Return the states of the notifications that are not at their end."""
+    states = db.execute("SELECT notification_status AS state FROM notify.ent_notification")
+    return [row["state"] for row in states if row["state"] not in {"SENT", "DEAD", "RETRACTED"}]
+
+
+def test_the_readme_works(
+    db: Db, worker_environment: dict[str, str], novu_standin: NovuStandIn, tmp_path: Path
+) -> None:
+    """Pasted in its order, with a worker beside it, each example reaches Novu as the README shows it."""
+    for block in blocks(README, "sql"):
+        db.execute(block.encode())
+
+    with running_worker(tmp_path, **worker_environment) as worker:
+        wait_until(lambda: not waiting(db), within=60)
+        assert worker.stop() == 0
+
+    triggers = {trigger["workflow"]: trigger for trigger in novu_standin.ledger()["triggers"]}
+    assert {name: trigger["event"]["payload"] for name, trigger in triggers.items()} == payloads(README)
+    assert {trigger["enterprise"] for trigger in triggers.values()} == {"acme"}
+    assert set(payloads(README)) == {"order-shipped", "fire-alarm"}
+
+
+@pytest.mark.parametrize("page", ["notifications", "templates", "rules", "runbook", "settings"])
+def test_the_sql_of_a_page_runs(db: Db, page: str) -> None:
+    """In its order, beside the workflows that the pages name."""
+    for key in ("order-shipped", "fire-drill"):
+        a_workflow(db, key=key)
+    statements = blocks(sources.text(Path(f"docs/{page}.md")), "sql")
+
+    for block in statements:
+        db.execute(block.encode())
+
+    assert statements
