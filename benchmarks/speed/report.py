@@ -29,7 +29,7 @@ _HOW = """\
   activities that it ran.
 - **Statements**: calls in `pg_stat_statements` for the database of an idle replica, BEGIN and COMMIT included, on a server of
   its own, for only there the extension is loaded. **Memory**: resident, of all processes of a worker.
-- Peers run in the fastest way that their own documentation tells, in one process, at most 50 requests in flight; Python with
+- Peers run in the fastest way that their own documentation describes, in one process, at most 50 requests in flight; Python with
   uvloop and aiohttp, Node with undici.
 - Medians of the rounds, with their range; every second round runs backwards. Ratios are computed from the medians.
   *Loop* is the time of a fixed loop before each measure: so much does the machine's own speed move.

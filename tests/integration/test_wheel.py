@@ -62,3 +62,4 @@ def test_a_wheel_holds_the_package_and_nothing_else(installed: Path) -> None:
     assert list(installed.rglob("*.pyc")) == []
     assert {path for path in modules if not (installed / path).exists()} == set()
     assert (installed / "xnovu_poller" / "py.typed").exists()
+    assert list(installed.glob("*.dist-info/licenses/LICENSE"))

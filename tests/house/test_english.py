@@ -1,0 +1,126 @@
+"""Plain English: words and turns that house.md bans do not appear in what people read."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.house import sources
+
+BANNED: Mapping[str, str] = {
+    r"told|tells?|telling": "name the fact: the log contains, /status shows",
+    r"said|says?|saying": "contains, shows, means",
+    r"whoever|whatever": "if somebody, any",
+    r"lest": "so that … not",
+    r"mute": "does not answer",
+    r"upon": "on",
+    r"so long|so many": "this long, this many",
+    r"alone": "only, by itself",
+    r"(?:is|are|was|were) (?:not )?to(?= [a-z]+)": "must, should",
+    r"(?-i:what) (?:is|are|was|were|has|had)": "name the thing",
+    r"(?:the|this|that|each|every|any|no|an?|which|another|other|last|first|next|old|new|own) one(?!-)": "name it",
+    r"ones|one's|one (?=(?:who|that|which|may|can|has|is|does)\b)": "name it",
+}
+"""Each pattern, as whole words, with the words to take instead."""
+
+_BANNED = [(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), instead) for pattern, instead in BANNED.items()]
+
+DOCUMENTS = tuple(
+    path
+    for path in sources.files()
+    if path.suffix == ".md"
+    and (
+        str(path) in {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"}
+        or path.parent == Path("docs")
+    )
+)
+"""The documents; decision records are history and stay as they were written."""
+
+
+LONGEST = 130
+"""Characters of a line of prose."""
+
+
+def prose(markdown: str) -> str:
+    """Return a document without its code, whose words are others'; line numbers stay."""
+    without_blocks = re.sub(
+        r"^```.*?^```", lambda block: "\n" * block[0].count("\n"), markdown, flags=re.MULTILINE | re.DOTALL
+    )
+    return re.sub(r"`[^`]*`", lambda span: "`" + "\n" * span[0].count("\n") + "`", without_blocks)
+
+
+def documents() -> Iterator[tuple[str, str]]:
+    """Return each document with its prose."""
+    for path in DOCUMENTS:
+        yield str(path), prose(sources.text(path))
+
+
+READ: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (documents,)
+"""Functions that return (name, text) of what people read. Add one for docstrings, help or messages."""
+
+TEXTS = [text for read in READ for text in read()]
+
+
+def faults(text: str) -> Iterator[str]:
+    """Return each banned word with its line and what to write instead."""
+    # A line may end in the middle of a turn.
+    flat = text.replace("\n", " ")
+    for pattern, instead in _BANNED:
+        for found in pattern.finditer(flat):
+            yield f"line {text.count(chr(10), 0, found.start()) + 1}: {found[0]!r}; better: {instead}"
+
+
+@pytest.mark.parametrize(("name", "text"), TEXTS, ids=[name for name, _ in TEXTS])
+def test_no_banned_word_is_read(name: str, text: str) -> None:
+    """CONTRIBUTING.md, *English*."""
+    assert list(faults(text)) == [], name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It tells what it does",
+        "the log says so",
+        "Whoever asks",
+        "upon a claim",
+        "The row is not to be sent",
+        "delete what is old",
+        "a group, and another one",
+        "the last ones",
+        "it starts\nso many times",
+        "this workflow alone",
+    ],
+)
+def test_a_banned_word_would_be_seen(text: str) -> None:
+    """Also across lines and at the beginning of a sentence."""
+    assert list(faults(text))
+
+
+def test_other_words_pass() -> None:
+    """Parts of words, numbers, questions, and code, which keeps its own words."""
+    text = "An uploaded essay, one row. Where is one? Move it to the last line. What is due? It is 3 to 5.\n"
+
+    assert list(faults(prose(f"{text}`xnovu tell`\n```sh\nsay so\n```\n"))) == []
+
+
+def long_lines(markdown: str) -> list[int]:
+    """Return the lines of prose that are longer than a reader's window; tables and code may be."""
+    lines = enumerate(prose(markdown).splitlines(), start=1)
+    return [number for number, line in lines if len(line) > LONGEST and not line.startswith("|")]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=str)
+def test_prose_is_wrapped(path: Path) -> None:
+    """A reader of the source sees whole lines, and a diff shows what changed."""
+    assert long_lines(sources.text(path)) == []
+
+
+def test_a_long_line_would_be_seen() -> None:
+    """In prose, not in a table."""
+    assert long_lines("a\n" + "b" * 131 + "\n|" + "c" * 131) == [2]
+
+
+def test_the_documents_are_read() -> None:
+    """A rule over an empty list would hold for ever."""
+    assert len(DOCUMENTS) > 10
