@@ -27,8 +27,8 @@ demo: $(INSTALLED) ## See it work: real PostgreSQL and Temporal, a Novu stand-in
 dev: $(INSTALLED) ## Keep that stack up, until Ctrl-C
 	@exec $(BIN)/xnovu dev
 
-test: $(INSTALLED) ## All tests, on real servers, in two processes that have their own
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(INSTALLED) ## All tests, on real servers, in three processes that have their own
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 unit: $(INSTALLED) ## The tests that need no server, in seconds
 	$(BIN)/python -m pytest tests/unit tests/house tests/benchmarks

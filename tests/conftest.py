@@ -1,5 +1,10 @@
 """What every test may ask for."""
 
+import signal
+
+# A shell lets what it starts in the background ignore Ctrl-C, and our children would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 pytest_plugins = [
     "tests.support.clock",
     "tests.support.novu",

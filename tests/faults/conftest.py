@@ -1,15 +1,13 @@
 """Both ways of a handoff, and servers of a disaster's own: what is struck there is used by no other test."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.modes import MODES, Mode
 from tests.support.postgres import migrated_copy, quick_server
 from tests.support.rows import Db, open_db
-from tests.support.temporal import SEARCH_ATTRIBUTES
+from tests.support.temporal import temporal_of
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.dev.temporal import Temporal
 
@@ -50,8 +48,5 @@ def own_db(own_database: str) -> Iterator[Db]:
 @pytest.fixture
 def own_temporal() -> Iterator[Temporal]:
     """Run a Temporal that may be struck; its workflows outlive a restart on the same port."""
-    with (
-        tempfile.TemporaryDirectory(prefix="xnovu-temporal-") as folder,
-        Temporal(Path(folder), keep=True, search_attributes=SEARCH_ATTRIBUTES) as server,
-    ):
+    with temporal_of(Temporal, keep=True) as server:
         yield server

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.forked import xnovu
 from tests.support.modes import Mode, only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row, written
 from tests.support.waiting import wait_until
-from tests.support.worker import running_worker, xnovu
+from tests.support.worker import running_worker
 
 Told = Mapping[str, str]
 
@@ -57,7 +58,7 @@ def test_only_what_is_not_yet_accepted_is_sent_again(
         unavailable = a_large_one(db, "unavailable", mode.rows - 1)
         until_settled(db)
         unknown = a_large_one(db, "unknown", mode.rows - 1)
-        wait_until(lambda: row(db, unknown)["notification_status"] == "FAILED", within=20)
+        wait_until(lambda: row(db, unknown)["notification_status"] == "FAILED")
         accepted = {"outcome": "accepted", "refusals": 0, "error_details": None}
         assert chunks(db, unknown) == [
             accepted,

@@ -7,13 +7,14 @@ import pytest
 from temporalio.client import Client
 
 from tests.support.copies import copied, copied_by_files
+from tests.support.forked import xnovu
 from tests.support.modes import Mode, only
 from tests.support.novu import NovuStandIn
 from tests.support.postgres import migrated_copy
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import a_notification, a_workflow, open_db
 from tests.support.waiting import eventually
-from tests.support.worker import deliveries, running_worker, xnovu
+from tests.support.worker import deliveries, running_worker
 from xnovu_poller.dev.postgres import Postgres
 
 Told = Mapping[str, str]

@@ -74,7 +74,7 @@ async def test_between_its_claim_and_its_send_it_is_withdrawn_at_once(
             assert retract(db, made) == "RETRACTED"
             proxy.mend()
             a_notification(db, workflow=workflow, recipients=["the next"])
-            await eventually(lambda: sum(novu_standin.deliveries().values()) == 1 + len(mates), within=20)
+            await eventually(lambda: sum(novu_standin.deliveries().values()) == 1 + len(mates))
 
             async def late() -> bool:
                 return await asyncio.to_thread(worker.metric, "xnovu_notifications_late_total") == 1
@@ -158,12 +158,12 @@ async def withdrawn_during_their_sends(
             for _ in range(mates):
                 a_notification(db, workflow=others)
         # Two ends a connection, one connection a call.
-        await eventually(lambda: len(proxy._writers) == (2 if mates else 2 * len(made)), within=20)
+        await eventually(lambda: len(proxy._writers) == (2 if mates else 2 * len(made)))
         assert [retract(db, one) for one in made.values()] == ["PROCESSING"] * len(made)
         proxy.mend()
         await asyncio.to_thread(until_settled, db)
         # Of what was sent Novu is asked whether it can still be stopped.
-        await eventually(lambda: db.execute(TO_CANCEL).rowcount == 0, within=20)
+        await eventually(lambda: db.execute(TO_CANCEL).rowcount == 0)
     return made
 
 
@@ -181,7 +181,7 @@ def test_after_an_unknown_outcome_novu_is_asked_to_cancel(
     """Whatever comes of that: RETRACTED, and the row says that its delivery is unknown."""
     novu_standin.fault("accept_then_reset", times=None)
     with running_worker(tmp_path, **worker_environment):
-        wait_until(lambda: all(row(db, one)["unknown_outcomes"] > 0 for one in both.values()), within=20)
+        wait_until(lambda: all(row(db, one)["unknown_outcomes"] > 0 for one in both.values()))
         for one in both.values():
             assert retract(db, one) in {"PROCESSING", "FAILED"}
         until_settled(db)
@@ -206,7 +206,7 @@ def test_after_a_gateways_error_novu_is_asked_to_cancel(
     novu_standin.fault("accept_then_status", status=504, times=None)
     made = together(db, mode, a_workflow(db, key="any"))
     with running_worker(tmp_path, **worker_environment):
-        wait_until(lambda: all(row(db, one)["refusals"] for one in made), within=20)
+        wait_until(lambda: all(row(db, one)["refusals"] for one in made))
         for one in made:
             assert retract(db, one) in {"PENDING", "PROCESSING"}
         until_settled(db)
@@ -227,7 +227,7 @@ def test_during_the_last_send_that_it_has_novu_is_asked_to_cancel(
     novu_standin.fault("accept_then_hang", times=2)
     with running_worker(tmp_path, **worker_environment, MAX_FAILURES="1"):
         # The third call of each is its last.
-        wait_until(lambda: novu_standin.stats()["calls"] == 6, within=20)
+        wait_until(lambda: novu_standin.stats()["calls"] == 6)
         assert [retract(db, one) for one in both.values()] == ["PROCESSING", "PROCESSING"]
         novu_standin.clear_faults()
         until_settled(db)
@@ -245,7 +245,7 @@ def test_after_it_was_sent_novu_is_asked_to_cancel(
     with running_worker(tmp_path, **worker_environment):
         until_settled(db)
         assert [retract(db, one) for one in both.values()] == ["SENT", "SENT"]
-        wait_until(lambda: db.execute(TO_CANCEL).rowcount == 0, within=20)
+        wait_until(lambda: db.execute(TO_CANCEL).rowcount == 0)
 
     assert {key: ending(db, one) for key, one in both.items()} == {
         "delayed": ("SENT", REASON, {"cancel": "cancelled"}),

@@ -1,22 +1,19 @@
 """A notification kills each process that sends it, as a dependency that segfaults would."""
 
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.deaths import HASTY, given_up
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
-from tests.support.programs import ENVIRONMENT
 from tests.support.promise import assert_kept, unsettled, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.waiting import wait_until
-from tests.support.worker import QUICK, WARNINGS, WorkerProgram
+from tests.support.worker import WARNINGS, running_worker
 
-FRAGILE = """
+_FRAGILE = """
 import os, signal, sys
 
 import httpx
@@ -36,32 +33,13 @@ httpx.AsyncClient.send = die_of_poison
 sys.argv = ["xnovu", "worker", "start"]
 main()
 """
+FRAGILE = (sys.executable, *WARNINGS, "-c", _FRAGILE)
 """The worker, with an HTTP library that one payload kills."""
 
 MATES = 20
 
 DEATHS = 4
 """Three lapses may have other causes; the fourth is the last."""
-
-
-@contextmanager
-def fragile_worker(folder: Path, name: str, **environment: str) -> Iterator[WorkerProgram]:
-    """Run such a worker."""
-    log = folder / f"{name}.log"
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            [sys.executable, *WARNINGS, "-c", FRAGILE],
-            env={**ENVIRONMENT, **QUICK, "TMPDIR": str(folder), **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    with child:
-        try:
-            yield WorkerProgram(child, log)
-        finally:
-            child.kill()
 
 
 @only("group", because="a single one has nobody to take along")
@@ -79,10 +57,10 @@ async def test_it_ends_dead_and_takes_nobody_along(
         mates += [a_notification(db, workflow=workflow) for _ in range(MATES // 2)]
     told = {**worker_environment, **HASTY}
     for death in range(DEATHS):
-        with fragile_worker(tmp_path, f"life-{death}", **told) as worker:
+        with running_worker(tmp_path, f"life-{death}", program=FRAGILE, **told) as worker:
             assert worker.ended() == -signal.SIGKILL
         await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
-    with fragile_worker(tmp_path, "last-life", **told) as worker:
+    with running_worker(tmp_path, "last-life", program=FRAGILE, **told) as worker:
         until_settled(db)
         later = a_notification(db, workflow=workflow)
         wait_until(lambda: not unsettled(db))

@@ -50,7 +50,7 @@ async def test_the_next_firing_says_the_new_words(
     """Whenever its schedule was made; and none behind it says the old ones."""
     rule = a_talkative_rule(db)
     with running_worker(tmp_path, **worker_environment, **RARELY) as worker:
-        await eventually(lambda: made_by(db, rule), within=20)
+        await eventually(lambda: made_by(db, rule))
         db.execute(EDIT, [rule])
         await eventually(lambda: words(made_by(db, rule)).count(NEW) > 1)
         db.execute(SWITCH_OFF, [rule])
@@ -70,7 +70,7 @@ async def test_new_times_are_followed_at_once_and_the_old_ones_are_gone(
     scheduling = await Scheduling.of(db, worker_environment["TEMPORAL_ADDRESS"])
     rule = a_talkative_rule(db)
     with running_worker(tmp_path, **worker_environment, **RARELY) as worker:
-        await eventually(lambda: made_by(db, rule), within=20)
+        await eventually(lambda: made_by(db, rule))
         db.execute(MOVE, [rule])
 
         async def moved() -> bool:

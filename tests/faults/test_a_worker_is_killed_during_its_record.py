@@ -32,7 +32,7 @@ async def killed_within(
     patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
     with running_worker(tmp_path, "killed", **{**environment, **HASTY, **patient}) as worker:
         database, made = environment["DATABASE_URL"], together(db, mode, a_workflow(db))
-        await eventually(lambda: standin.stats()["calls"] == 1, within=20)
+        await eventually(lambda: standin.stats()["calls"] == 1)
         with open_db(database) as other, other.transaction():
             other.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", made[-1:])
             standin.clear_faults()

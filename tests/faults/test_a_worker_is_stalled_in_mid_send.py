@@ -71,7 +71,7 @@ async def test_its_twin_waits_for_its_hold_and_it_comes_too_late(
         [held] = db.execute(LONGEST_MS).fetchall()
         novu_standin.fault("slow", seconds=60, times=None)
         with running_worker(tmp_path, "twin", **{**worker_environment, **HASTY, **PATIENT}):
-            await eventually(lambda: novu_standin.stats()["calls"] == 3, within=60)
+            await eventually(lambda: novu_standin.stats()["calls"] == 3)
             [taken] = [one["id"] for one in db.execute(SENDING)]
             before = row(db, taken)
             postgres.release()

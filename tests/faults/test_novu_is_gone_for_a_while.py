@@ -66,7 +66,7 @@ def test_what_is_due_meanwhile_stays_pending_and_is_sent_when_it_is_back(
     with running_worker(tmp_path, **{**worker_environment, **address}) as worker:
         with served(environment, kept_port):
             before = a_notification(db, workflow=workflow)
-            wait_until(lambda: row(db, before)["notification_status"] == "SENT", within=20)
+            wait_until(lambda: row(db, before)["notification_status"] == "SENT")
         with db.transaction():
             made = [a_notification(db, workflow=workflow, enterprise=f"e{n % 3}") for n in range(30)]
         wait_until(lambda: worker.get_status()["gate"]["closed"])

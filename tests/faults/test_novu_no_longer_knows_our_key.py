@@ -31,7 +31,7 @@ def test_claims_stop_until_a_worker_has_the_right_key(
     workflow = a_workflow(db)
     before = a_notification(db, workflow=workflow)
     with running_worker(tmp_path, **worker_environment) as worker:
-        wait_until(lambda: row(db, before)["notification_status"] == "SENT", within=20)
+        wait_until(lambda: row(db, before)["notification_status"] == "SENT")
         novu_standin.switch(secret_key="key-2")
         made = together(db, mode, workflow)
         wait_until(lambda: worker.get_status()["gate"]["stopped"])

@@ -48,7 +48,7 @@ def test_the_others_are_sent_while_it_fails_and_then_it_is_sent_too(
     insert(EACH)
     with running_worker(tmp_path, **worker_environment, **SHORT) as worker:
         # Turned away: they wait for the end of a pause.
-        wait_until(lambda: tripped(db) >= EACH // 2, within=30)
+        wait_until(lambda: tripped(db) >= EACH // 2)
         wait_until(lambda: states(db)[-2:] == [all_sent("globex"), all_sent("initech")])
         wait_until(lambda: worker.component("novu") == {"status": "healthy", "detail": ""})
         insert(1)

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
+from tests.support.disaster import assert_unharmed, at_work, due, said
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, a_workflow, open_db
-from tests.support.worker import running_worker
+from tests.support.rows import Db, open_db
 from xnovu_poller.dev.postgres import Postgres
 
 Told = Mapping[str, str]
@@ -30,10 +29,7 @@ def test_a_standby_waits_for_its_promotion(
     tmp_path: Path,
 ) -> None:
     """A failover: the address leads to a standby that follows everything, and is promoted later."""
-    with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:
-        workflow = a_workflow(db)
-        sent(db, due(db, workflow))
-        send_under_way(db, workflow, novu_standin)
+    with at_work(database, worker_environment, novu_standin, tmp_path) as (_, workflow, worker):
         own_postgres.stop()
         as_standby(own_postgres)
         own_postgres.start()
@@ -54,10 +50,7 @@ def test_a_server_told_only_to_read_is_waited_for(
     tmp_path: Path,
 ) -> None:
     """As hosted ones do when their disk is nearly full: every session lives on, and refuses to write."""
-    with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:
-        workflow = a_workflow(db)
-        sent(db, due(db, workflow))
-        send_under_way(db, workflow, novu_standin)
+    with at_work(database, worker_environment, novu_standin, tmp_path) as (db, workflow, worker):
         only_read(db, "on")
         novu_standin.clear_faults()
         said(worker, "database", "only reads")

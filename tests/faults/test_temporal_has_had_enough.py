@@ -1,6 +1,5 @@
 """Temporal refuses every call (RESOURCE_EXHAUSTED): rows wait, and none is failed for it."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from tests.support.disaster import SOON, assert_nobody_died, assert_unharmed, du
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
-from tests.support.temporal import SEARCH_ATTRIBUTES
+from tests.support.temporal import temporal_of
 from tests.support.worker import running_worker
 from xnovu_poller.dev.temporal import Temporal
 
@@ -38,10 +37,7 @@ class Limited(Temporal):
 @pytest.fixture
 def limited_temporal() -> Iterator[Limited]:
     """Run it, without its limit."""
-    with (
-        tempfile.TemporaryDirectory(prefix="xnovu-temporal-") as folder,
-        Limited(Path(folder), keep=True, search_attributes=SEARCH_ATTRIBUTES) as server,
-    ):
+    with temporal_of(Limited, keep=True) as server:
         yield server
 
 

@@ -54,14 +54,14 @@ async def test_it_is_made_good_once_it_is_back(
         name: a_rule(db, workflow=workflow, name=name) for name in ("kept", "edited", "deleted", "paused")
     }
     with running_worker(tmp_path, **worker_environment, RULE_POLL_INTERVAL_MS="3600000") as worker:
-        wait_until(lambda: all_looked_at(db), within=20)
+        wait_until(lambda: all_looked_at(db))
         os.kill(own_temporal.pid, signal.SIGKILL)
         own_temporal.stop()
         written_anew(db, rules)
         worker.until_logged("orchestration not ensured")
         assert worker.component("orchestration")["status"] == "degraded"
         own_temporal.start()
-        wait_until(lambda: all_looked_at(db), within=60)
+        wait_until(lambda: all_looked_at(db))
         wait_until(lambda: worker.component("orchestration")["status"] == "healthy")
         scheduling = await Scheduling.of(db, own_temporal.address)
 

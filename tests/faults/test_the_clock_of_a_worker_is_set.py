@@ -13,7 +13,7 @@ from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
 from tests.support.waiting import wait_until
-from tests.support.worker import WorkerProgram, running_worker
+from tests.support.worker import PROGRAM, WorkerProgram, running_worker
 from xnovu_poller.lifecycle import Status
 
 Told = Mapping[str, str]
@@ -79,7 +79,7 @@ def test_only_the_clock_of_the_database_counts(
     rate = tmp_path / "clock"
     rate.write_text("+0\n")
     clock = {**FALSE, "FAKETIME_TIMESTAMP_FILE": str(rate), "POLL_WAKEUP": "off"}
-    with running_worker(tmp_path, **worker_environment, **HASTY, **clock) as worker:
+    with running_worker(tmp_path, program=PROGRAM, **worker_environment, **HASTY, **clock) as worker:
         worker.until_logged("worker started")
         assert hours_off(worker) == 0
         step = tmp_path / "step"
@@ -89,7 +89,7 @@ def test_only_the_clock_of_the_database_counts(
         # Claimed by another replica, for five minutes.
         held = a_notification(db, workflow=a_workflow(db, key="held"), status=Status.PROCESSING)
         wanted = one_of_each(db)
-        wait_until(lambda: states(db, wanted) == wanted, within=30)
+        wait_until(lambda: states(db, wanted) == wanted)
         turned(worker)
         assert row(db, held)["attempt"] == 1
         back_dated(db, held)

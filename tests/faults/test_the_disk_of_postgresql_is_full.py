@@ -9,13 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.disaster import SOON, a_server, assert_unharmed, due, said, send_under_way, sent
+from tests.support.disaster import assert_unharmed, at_work, due, said
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
-from tests.support.postgres import migrated_copy
-from tests.support.rows import a_workflow, open_db
+from tests.support.postgres import migrated_copy, quick_server
+from tests.support.rows import Db, open_db
 from tests.support.waiting import wait_until
-from tests.support.worker import running_worker
 from xnovu_poller.dev.postgres import Postgres
 
 Told = Mapping[str, str]
@@ -41,7 +40,7 @@ def disk() -> Iterator[Path]:
 @pytest.fixture
 def server(disk: Path) -> Iterator[Postgres]:
     """Run PostgreSQL on it."""
-    with a_server(disk, synchronous_commit="on") as made:
+    with quick_server(within=disk, synchronous_commit="on") as made:
         yield made
 
 
@@ -59,6 +58,13 @@ def fill(file: Path) -> None:
             pass
 
 
+def write_on(db: Db, workflow: int) -> None:
+    """Write until there is no room, nor a file that stands ready."""
+    while True:
+        db.execute(NEEDS_A_FILE)
+        due(db, workflow)
+
+
 def runs(server: Postgres) -> bool:
     """Whether it lives."""
     return server.server is not None and server.server.is_running
@@ -74,14 +80,10 @@ def test_everything_goes_on_when_there_is_room(
     tmp_path: Path,
 ) -> None:
     """Novu accepts while nothing can be written."""
-    with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:
-        workflow = a_workflow(db)
-        sent(db, due(db, workflow))
-        send_under_way(db, workflow, novu_standin)
+    with at_work(database, worker_environment, novu_standin, tmp_path) as (db, workflow, worker):
         fill(disk / "filler")
-        db.execute(NEEDS_A_FILE)
         with pytest.raises(psycopg.OperationalError):
-            due(db, workflow)
+            write_on(db, workflow)
         novu_standin.clear_faults()
         wait_until(lambda: not runs(server))  # it could not even recover
         said(worker, "database", "does not answer")

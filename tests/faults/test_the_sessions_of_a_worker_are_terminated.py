@@ -48,7 +48,7 @@ async def test_what_was_held_and_not_sent_is_given_back(
         with open_db(database) as rival, rival.transaction():
             rival.execute(LOCK_TEMPLATES)
             due(db, workflow, mode.rows)
-            await until_blocked(database, "xnovu:worker", within=20)
+            await until_blocked(database, "xnovu:worker")
             assert db.execute(TERMINATE).rowcount > 1
         assert_unharmed(db, novu_standin, worker)
         assert_nobody_died(db)

@@ -31,14 +31,14 @@ def test_the_poll_finds_the_rows_until_it_listens_again(
     """
     workflow = a_workflow(db)
     with running_worker(tmp_path, **worker_environment, **HASTY) as worker:
-        wait_until(lambda: listens(worker), within=20)
+        wait_until(lambda: listens(worker))
         assert db.execute(CUT_OFF).rowcount == 1
         worker.until_logged("wake-up connection lost")
         a_notification(db, workflow=workflow)
         until_settled(db)
         assert not listens(worker)
 
-        wait_until(lambda: listens(worker), within=20)
+        wait_until(lambda: listens(worker))
         a_notification(db, workflow=workflow)
         until_settled(db)
         assert worker.stop() == 0

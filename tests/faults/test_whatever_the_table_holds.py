@@ -290,7 +290,7 @@ def test_each_row_is_refused_or_comes_to_its_end(
             row = whole(giant, workflows[0])
             made[insert(db, row) or 0] = row
         insert_all()
-        until_settled(db, within=60)
+        until_settled(db)
         assert_quiet(worker)
         assert worker.stop() == 0
 

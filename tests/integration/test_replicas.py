@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
 from temporalio.client import Client
 
 from tests.support.novu import NovuStandIn
@@ -24,7 +23,6 @@ LEFT = "SELECT FROM notify.ent_notification WHERE notification_status <> 'SENT'"
 WORKFLOWS = "SELECT count(DISTINCT temporal_workflow_id) AS count, max(attempt) AS attempt FROM notify.ent_notification"
 
 
-@pytest.mark.timeout(240)
 async def test_three_replicas_share_two_thousand_rows(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -40,7 +38,7 @@ async def test_three_replicas_share_two_thousand_rows(
             replica.until_logged("worker started")
         db.execute(INSERT, [a_workflow(db), ROWS])
 
-        await eventually(lambda: db.execute(LEFT).rowcount == 0, within=180)
+        await eventually(lambda: db.execute(LEFT).rowcount == 0, within=240)
 
         def told(what: str) -> list[float]:
             return [replica.metric(f"xnovu_notifications_{what}_total") for replica in replicas]

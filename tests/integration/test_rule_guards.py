@@ -9,6 +9,7 @@ from psycopg import sql
 from psycopg.errors import CheckViolation, InsufficientPrivilege
 from psycopg.types.json import Jsonb
 
+from tests.support.listening import count_heard, listening
 from tests.support.logins import speak_for
 from tests.support.rows import (
     Db,
@@ -56,28 +57,20 @@ def owner(any_database: str) -> Iterator[Db]:
 @pytest.fixture
 def ear(database: str) -> Iterator[Db]:
     """Listen as the worker does."""
-    yield from _listening(database)
+    with listening(database, "xnovu_rules") as connection:
+        yield connection
 
 
 @pytest.fixture
 def any_ear(any_database: str) -> Iterator[Db]:
     """Listen as the worker does, on each version."""
-    yield from _listening(any_database)
-
-
-def _listening(url: str) -> Iterator[Db]:
-    with open_db(url) as connection:
-        connection.execute("LISTEN xnovu_rules")
+    with listening(any_database, "xnovu_rules") as connection:
         yield connection
 
 
 def heard(ear: Db, db: Db) -> int:
-    """Count what was notified so far; a word of our own marks the end."""
-    db.execute("NOTIFY xnovu_rules, 'end'")
-    for count, told in enumerate(ear.notifies(timeout=10)):
-        if told.payload == "end":
-            return count
-    raise AssertionError("not even our own word arrived")
+    """Count what was notified so far."""
+    return count_heard(ear, db, "xnovu_rules")
 
 
 def test_every_column_is_known_here(db: Db) -> None:

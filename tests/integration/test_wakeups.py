@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.support.listening import count_heard, listening
 from tests.support.logins import a_login, speak_for, without_login
 from tests.support.rows import Db, a_notification, notifications, open_db, written
 from tests.support.waiting import eventually, wait_until
@@ -36,19 +37,15 @@ def db(any_database: str) -> Iterator[Db]:
 @pytest.fixture
 def ear(any_database: str) -> Iterator[Db]:
     """Listen as the worker does."""
-    with open_db(any_database) as connection:
-        connection.execute("LISTEN xnovu_due")
+    with listening(any_database, "xnovu_due") as connection:
         yield connection
 
 
 def heard(ear: Db, db: Db) -> int:
-    """Count what was notified so far; a word of our own marks the end. The next one is not too soon."""
-    db.execute("NOTIFY xnovu_due, 'end'")
+    """Count what was notified so far; the next one is not too soon."""
+    count = count_heard(ear, db, "xnovu_due")
     db.execute(QUIET)
-    for count, told in enumerate(ear.notifies(timeout=10)):
-        if told.payload == "end":
-            return count
-    raise AssertionError("not even our own word arrived")
+    return count
 
 
 def behind_another(db: Db) -> None:

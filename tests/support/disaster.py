@@ -1,19 +1,15 @@
 """What the disasters of servers share: rows due, a send under way, and a worker that lives through it."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.modes import MODES, Mode, together
 from tests.support.novu import NovuStandIn
-from tests.support.postgres import QUICK
 from tests.support.promise import assert_kept, until_settled
-from tests.support.rows import Db, a_notification, row
-from tests.support.waiting import wait_until
-from tests.support.worker import WorkerProgram
-from xnovu_poller.dev.postgres import Postgres
+from tests.support.rows import Db, a_notification, a_workflow, open_db, row
+from tests.support.waiting import WITHIN, wait_until
+from tests.support.worker import WorkerProgram, running_worker
 
 SOON: Mapping[str, str] = {
     "NOVU_TIMEOUT_MS": "1500",
@@ -50,7 +46,7 @@ def due(db: Db, workflow: int, count: int = 5) -> list[int]:
 
 def sent(db: Db, made: Sequence[int]) -> None:
     """Wait until these are sent."""
-    wait_until(lambda: all(row(db, one)["notification_status"] == "SENT" for one in made), within=20)
+    wait_until(lambda: all(row(db, one)["notification_status"] == "SENT" for one in made))
 
 
 def send_under_way(db: Db, workflow: int, standin: NovuStandIn, mode: Mode = MODES["single"]) -> list[int]:
@@ -62,7 +58,19 @@ def send_under_way(db: Db, workflow: int, standin: NovuStandIn, mode: Mode = MOD
     return made
 
 
-def said(worker: WorkerProgram, component: str, words: str, *, within: float = 20) -> None:
+@contextmanager
+def at_work(
+    database: str, told: Mapping[str, str], standin: NovuStandIn, folder: Path
+) -> Iterator[tuple[Db, int, WorkerProgram]]:
+    """Run a worker that has sent some, and has a call to Novu under way; give connection, workflow and worker."""
+    with open_db(database) as db, running_worker(folder, **told, **SOON) as worker:
+        workflow = a_workflow(db)
+        sent(db, due(db, workflow))
+        send_under_way(db, workflow, standin)
+        yield db, workflow, worker
+
+
+def said(worker: WorkerProgram, component: str, words: str, *, within: float = WITHIN) -> None:
     """Wait until /health says of a component that it is not well, and why."""
 
     def told() -> bool:
@@ -84,18 +92,3 @@ def assert_unharmed(db: Db, standin: NovuStandIn, worker: WorkerProgram) -> None
 def assert_nobody_died(db: Db) -> None:
     """See that no sender was taken for dead: whoever lives has said how its sends ended."""
     assert db.execute("SELECT id, lapses FROM notify.ent_notification WHERE lapses > 0").fetchall() == []
-
-
-@contextmanager
-def a_server(folder: Path | None = None, **settings: str) -> Iterator[Postgres]:
-    """Run a PostgreSQL with settings of a disaster's own, in a folder that goes with it."""
-    # Not pytest's own temporary folder: an unprivileged PostgreSQL cannot enter root's.
-    place = Path(tempfile.mkdtemp(prefix="xnovu-postgres-", dir=folder))
-    place.chmod(0o755)
-    server = Postgres(place, settings={**QUICK, **settings})
-    try:
-        with server:
-            yield server
-    finally:
-        server.erase()
-        shutil.rmtree(place, ignore_errors=True)

@@ -1,13 +1,11 @@
 """A proxy that holds back a single question, or every answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from urllib.parse import urlsplit
+from contextlib import AbstractAsyncContextManager, suppress
 
 from typing_extensions import override
 
-from tests.support.proxy import LOOPBACK, Proxy
+from tests.support.proxy import Proxy, proxy_of
 
 
 class MuteProxy(Proxy):
@@ -73,16 +71,6 @@ class MuteProxy(Proxy):
         await self._telling.wait()
 
 
-@asynccontextmanager
-async def mutable(url: str) -> AsyncIterator[MuteProxy]:
+def mutable(url: str) -> AbstractAsyncContextManager[MuteProxy]:
     """Run such a proxy before the server of a URL."""
-    parts = urlsplit(url)
-    proxy = MuteProxy(parts.hostname or LOOPBACK, parts.port or 0)
-    server = await asyncio.start_server(proxy.serve, LOOPBACK, 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
-        yield proxy
-    finally:
-        server.close()
-        await proxy.close()
-        await server.wait_closed()
+    return proxy_of(MuteProxy, url)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}"}
 
@@ -33,6 +35,34 @@ def running(
             yield child
         finally:
             child.kill()
+
+
+@contextmanager
+def commanded(*arguments: str | Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `xnovu` as a person does, to be read; SIGKILL ends it, if nothing did before."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "xnovu_poller", *map(str, arguments)],
+        env={**ENVIRONMENT, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def read_until(child: subprocess.Popen[str], words: str) -> list[str]:
+    """Read what it prints, up to a line that holds the words."""
+    assert child.stdout
+    lines: list[str] = []
+    for line in child.stdout:
+        lines.append(line.strip())
+        if words in line:
+            return lines
+    pytest.fail("\n".join(lines))
 
 
 def first_line(child: subprocess.Popen[str]) -> str:

@@ -7,7 +7,7 @@ import psycopg
 
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 
 _UNSETTLED = """
 SELECT id, notification_status::text AS status, attempt, lapses, failure_count, error_details
@@ -30,7 +30,7 @@ def unsettled(db: Db) -> list[dict[str, Any]]:
         return [{"status": "PostgreSQL is away"}]
 
 
-def until_settled(db: Db, *, within: float = 60) -> None:
+def until_settled(db: Db, *, within: float = WITHIN) -> None:
     """Wait until every due row is SENT, DEAD or RETRACTED."""
     wait_until(lambda: not unsettled(db), within=within)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 LOOPBACK = "127.0.0.1"
@@ -115,11 +116,14 @@ class Proxy:
         return self._whole
 
 
+Kind = TypeVar("Kind", bound=Proxy)
+
+
 @asynccontextmanager
-async def proxied(url: str) -> AsyncIterator[Proxy]:
-    """Run a proxy before the server of a URL."""
+async def proxy_of(kind: type[Kind], url: str) -> AsyncIterator[Kind]:
+    """Run a proxy of a kind before the server of a URL."""
     parts = urlsplit(url)
-    proxy = Proxy(parts.hostname or LOOPBACK, parts.port or 0)
+    proxy = kind(parts.hostname or LOOPBACK, parts.port or 0)
     server = await asyncio.start_server(proxy.serve, LOOPBACK, 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
@@ -128,3 +132,8 @@ async def proxied(url: str) -> AsyncIterator[Proxy]:
         server.close()
         await proxy.close()
         await server.wait_closed()
+
+
+def proxied(url: str) -> AbstractAsyncContextManager[Proxy]:
+    """Run a proxy before the server of a URL."""
+    return proxy_of(Proxy, url)

@@ -1,6 +1,7 @@
 """Rows for tests, written with the superuser's hand but only by lawful moves."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -210,17 +211,25 @@ def db(database: str) -> Iterator[Db]:
         yield connection
 
 
+@asynccontextmanager
+async def engine_on(url: str) -> AsyncIterator[Engine]:
+    """Lend the worker's pool on a database."""
+    engine = connect(sqlalchemy_url(url), part="test")
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[Engine]:
     """Give the worker's pool on the test's migrated database."""
-    made = connect(sqlalchemy_url(database), part="test")
-    yield made
-    await made.dispose()
+    async with engine_on(database) as made:
+        yield made
 
 
 @pytest.fixture
 async def any_engine(any_database: str) -> AsyncIterator[Engine]:
     """Give what `engine` gives, on each version."""
-    made = connect(sqlalchemy_url(any_database), part="test")
-    yield made
-    await made.dispose()
+    async with engine_on(any_database) as made:
+        yield made

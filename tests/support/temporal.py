@@ -3,7 +3,9 @@
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,13 +16,23 @@ SEARCH_ATTRIBUTES = dict.fromkeys(
 )
 
 
-@pytest.fixture(scope="session")
-def temporal_server() -> Iterator[Temporal]:
-    """Run one server for the whole session, our search attributes registered."""
+Server = TypeVar("Server", bound=Temporal)
+
+
+@contextmanager
+def temporal_of(kind: type[Server], *, keep: bool = False) -> Iterator[Server]:
+    """Run a server in a folder that goes with it, our search attributes registered."""
     with (
         tempfile.TemporaryDirectory(prefix="xnovu-temporal-") as folder,
-        Temporal(Path(folder), search_attributes=SEARCH_ATTRIBUTES) as server,
+        kind(Path(folder), keep=keep, search_attributes=SEARCH_ATTRIBUTES) as server,
     ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def temporal_server() -> Iterator[Temporal]:
+    """Run one server for the whole session."""
+    with temporal_of(Temporal) as server:
         yield server
 
 

@@ -12,22 +12,24 @@ import pytest
 T = TypeVar("T")
 
 BEAT_SECONDS = 0.01
+WITHIN: float = 60
+"""Seconds, for a machine that is many times slower than ours: only a failing test waits so long."""
 
 
 @overload
-async def eventually(check: Callable[[], Awaitable[T]], *, within: float = 10) -> T: ...
+async def eventually(check: Callable[[], Awaitable[T]], *, within: float = WITHIN) -> T: ...
 
 
 @overload
-async def eventually(check: Callable[[], T], *, within: float = 10) -> T: ...
+async def eventually(check: Callable[[], T], *, within: float = WITHIN) -> T: ...
 
 
-async def eventually(check: Callable[[], T | Awaitable[T]], *, within: float = 10) -> T:
+async def eventually(check: Callable[[], T | Awaitable[T]], *, within: float = WITHIN) -> T:
     """Ask until the answer is truthy, and give it.
 
     Args:
         check: the question, plain or async.
-        within: seconds, generous: only a failing test waits so long.
+        within: seconds.
     """
     deadline = time.monotonic() + within
     while True:
@@ -39,7 +41,7 @@ async def eventually(check: Callable[[], T | Awaitable[T]], *, within: float = 1
         await asyncio.sleep(BEAT_SECONDS)
 
 
-def wait_until(check: Callable[[], T], *, within: float = 10) -> T:
+def wait_until(check: Callable[[], T], *, within: float = WITHIN) -> T:
     """Do as `eventually` does, where there is no event loop."""
     deadline = time.monotonic() + within
     while not (seen := check()):
@@ -48,7 +50,7 @@ def wait_until(check: Callable[[], T], *, within: float = 10) -> T:
     return seen
 
 
-async def until_blocked(database_url: str, application_name: str, *, within: float = 10) -> None:
+async def until_blocked(database_url: str, application_name: str, *, within: float = WITHIN) -> None:
     """Wait until a connection of this application name waits for a lock that another one holds.
 
     Asks on a connection of its own: within a transaction `pg_stat_activity` would not move.

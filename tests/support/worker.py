@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +18,18 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
+from tests.support.forked import HARMLESS, Fork
 from tests.support.novu import NovuStandIn
 from tests.support.programs import ENVIRONMENT
 from tests.support.rows import Db
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 
-# Temporal's SDK warns of a cancel that comes after its activity's end; as an error it would end the worker.
-WARNINGS = ("-W", "error", "-W", "default:Cannot find activity to cancel")
+WARNINGS = ("-W", "error", *(part for message in HARMLESS for part in ("-W", f"default:{message}")))
 STARTED_BY = SearchAttributeKey.for_keyword("TemporalScheduledById")
 COMMAND = (sys.executable, *WARNINGS, "-m", "xnovu_poller")
+START = ("worker", "start")
+PROGRAM = (*COMMAND, *START)
+"""A worker as an operator starts it."""
 
 QUICK: Mapping[str, str] = {
     "NOVU_SECRET_KEY": "key-1",
@@ -41,24 +44,11 @@ QUICK: Mapping[str, str] = {
 """Settings of a worker that a test waits for."""
 
 
-def xnovu(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that ends by itself."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env={**ENVIRONMENT, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerProgram:
     """A running `xnovu worker start`."""
 
-    child: subprocess.Popen[bytes]
+    child: subprocess.Popen[bytes] | Fork
     log: Path
 
     def lines(self, event: str) -> list[dict[str, Any]]:
@@ -67,7 +57,7 @@ class WorkerProgram:
         told = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line for line in told if line["event"] == event]
 
-    def until_logged(self, event: str, *, within: float = 20) -> dict[str, Any]:
+    def until_logged(self, event: str, *, within: float = WITHIN) -> dict[str, Any]:
         """Wait for an event in the log; give its last line."""
         wait_until(lambda: self.child.poll() is not None or self.lines(event), within=within)
         found = self.lines(event)
@@ -82,7 +72,7 @@ class WorkerProgram:
 
     def get(self, page: str) -> httpx.Response:
         """Look through the window."""
-        return httpx.get(f"{self.url}/{page}", timeout=10, trust_env=False)
+        return httpx.get(f"{self.url}/{page}", timeout=WITHIN, trust_env=False)
 
     def get_status(self) -> dict[str, Any]:
         """Give what /status says."""
@@ -107,7 +97,7 @@ class WorkerProgram:
         """Send a signal."""
         self.child.send_signal(number)
 
-    def ended(self, *, within: float = 30) -> int:
+    def ended(self, *, within: float = WITHIN) -> int:
         """Wait for its end; give its exit code."""
         try:
             return self.child.wait(within)
@@ -121,23 +111,37 @@ class WorkerProgram:
 
 
 @contextmanager
-def running_worker(folder: Path, name: str = "worker", **environment: str) -> Iterator[WorkerProgram]:
-    """Run a worker, its log in the folder; SIGKILL ends it, if nothing did before."""
+def running_worker(
+    folder: Path, name: str = "worker", *, program: Sequence[str] | None = None, **environment: str
+) -> Iterator[WorkerProgram]:
+    """Run a worker, its log in the folder; SIGKILL ends it, if nothing did before.
+
+    Args:
+        folder: takes its log and its temporary files.
+        name: of the log.
+        program: to be executed, where the start of Python matters; None: a fork, which starts much sooner.
+        environment: its settings, over those that are quick.
+    """
     log = folder / f"{name}.log"
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            [*COMMAND, "worker", "start"],
-            env={**ENVIRONMENT, **QUICK, "TMPDIR": str(folder), **environment},
+    log.write_bytes(b"")
+    whole = {**ENVIRONMENT, **QUICK, "TMPDIR": str(folder), **environment}
+    with _executed(program, whole, log) if program else Fork(START, whole, log) as child:
+        try:
+            yield WorkerProgram(child, log)
+        finally:
+            child.kill()
+
+
+def _executed(program: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            program,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
-    with child:
-        try:
-            yield WorkerProgram(child, log)
-        finally:
-            child.kill()
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import psycopg
 
+from tests.support.forked import xnovu
 from tests.support.logins import a_login, without_login
 from tests.support.rows import Db, a_notification, open_db, row
-from tests.support.worker import xnovu
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 from xnovu_poller.lifecycle import Status
 

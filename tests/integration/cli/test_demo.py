@@ -3,18 +3,15 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import ENVIRONMENT, is_alive
+from tests.support.programs import commanded, is_alive, read_until
 from tests.support.waiting import wait_until
 from xnovu_poller.dev.stack import Stack
-
-pytestmark = pytest.mark.timeout(240)
 
 SERVERS = {"postgres", "temporal", "novu-standin", "worker"}
 
@@ -27,32 +24,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         Stack(left).erase()
 
 
-@contextmanager
-def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `xnovu demo` as a person does, its temporary folder within another one."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "xnovu_poller", "demo", *options],
-        env={**ENVIRONMENT, "TMPDIR": str(folder), "MAX_FAILURES": "not for the demo"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as command:
-        try:
-            yield command
-        finally:
-            command.kill()
-
-
-def said_until(command: subprocess.Popen[str], words: str) -> None:
-    """Read what it prints, up to a line that holds the words."""
-    assert command.stdout
-    lines: list[str] = []
-    for line in command.stdout:
-        lines.append(line)
-        if words in line:
-            return
-    pytest.fail("".join(lines))
+def demo(folder: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Run `xnovu demo`, its temporary folder within another one."""
+    return commanded("demo", TMPDIR=str(folder), MAX_FAILURES="not for the demo")
 
 
 def all_said(command: subprocess.Popen[str]) -> str:
@@ -77,7 +51,7 @@ def only_folder(folder: Path) -> Path:
 def test_the_demo_delivers_all_and_says_so(folder: Path) -> None:
     """Every sample is in its expected state, and every recipient was reached once."""
     with demo(folder) as command:
-        said_until(command, "Inserting")
+        read_until(command, "Inserting")
         processes = descendants(command.pid)
         text = all_said(command)
         assert command.wait() == 0, text
@@ -90,7 +64,7 @@ def test_the_demo_delivers_all_and_says_so(folder: Path) -> None:
 def test_a_demo_stopped_midway_leaves_nothing(folder: Path, how: signal.Signals) -> None:
     """No process, no folder, and no rows where an unprivileged PostgreSQL keeps them."""
     with demo(folder) as command:
-        said_until(command, "Inserting")
+        read_until(command, "Inserting")
         processes = descendants(command.pid)
         assert {log.stem for log in only_folder(folder).rglob("*.log")} == SERVERS
         rows = (only_folder(folder) / "postgres" / "cluster").resolve()
@@ -106,7 +80,7 @@ def test_a_demo_stopped_midway_leaves_nothing(folder: Path, how: signal.Signals)
 def test_a_demo_whose_worker_dies_fails_and_keeps_its_folder(folder: Path) -> None:
     """The person reads what died, and where to look."""
     with demo(folder) as command:
-        said_until(command, "Inserting")
+        read_until(command, "Inserting")
         processes = descendants(command.pid)
         (worker,) = (pid for pid in processes if b"worker\0start\0" in command_line(pid))
         os.kill(worker, signal.SIGKILL)

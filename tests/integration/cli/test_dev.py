@@ -1,14 +1,12 @@
 """`xnovu dev`: says what to copy, stays, and leaves nothing behind."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import ENVIRONMENT, is_alive, kill
+from tests.support.programs import commanded, is_alive, kill, read_until
 from tests.support.waiting import wait_until
 from xnovu_poller.dev.stack import Stack
 
@@ -20,29 +18,6 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     yield stack
     stack.stop()
     stack.erase()
-
-
-def run_dev(folder: Path, *options: str) -> subprocess.Popen[str]:
-    """Start `xnovu dev` as a person does."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "xnovu_poller", "dev", "--folder", str(folder), *options],
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def said_until(child: subprocess.Popen[str], words: str) -> list[str]:
-    """Read what it prints, up to a line that holds the words."""
-    assert child.stdout
-    lines: list[str] = []
-    for line in child.stdout:
-        lines.append(line.strip())
-        if words in line:
-            return lines
-    pytest.fail("\n".join(lines))
 
 
 def guarded_by(owner: int) -> list[int]:
@@ -59,21 +34,21 @@ def children_of(parent: int) -> list[int]:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_xnovu_dev_stops_all_on(stack: Stack, how: signal.Signals) -> None:
     """The command prints what to copy, stays, and ends in order with all its servers."""
-    with run_dev(stack.folder) as command:
-        lines = said_until(command, "xnovu worker start")
+    with commanded("dev", "--folder", stack.folder) as command:
+        lines = read_until(command, "xnovu worker start")
         assert f"export TEMPORAL_ADDRESS={Stack(stack.folder).environment['TEMPORAL_ADDRESS']}" in lines
         servers = guarded_by(command.pid)
         assert len(servers) == 3
         command.send_signal(how)
-        said_until(command, "stopped")
+        read_until(command, "stopped")
         assert command.wait() == 0
     assert not any(is_alive(pid) for pid in servers)
 
 
 def test_a_killed_xnovu_dev_leaves_no_server(stack: Stack) -> None:
     """SIGKILL ends the servers too, and the next one goes on."""
-    with run_dev(stack.folder) as command:
-        said_until(command, "xnovu worker start")
+    with commanded("dev", "--folder", stack.folder) as command:
+        read_until(command, "xnovu worker start")
         servers = guarded_by(command.pid)
         kill(command)
     wait_until(lambda: not any(is_alive(pid) for pid in servers))
@@ -83,7 +58,7 @@ def test_a_killed_xnovu_dev_leaves_no_server(stack: Stack) -> None:
 def test_a_second_xnovu_dev_says_that_one_runs(stack: Stack) -> None:
     """The person reads a sentence, not a traceback."""
     stack.start()
-    with run_dev(stack.folder) as command:
-        lines = said_until(command, "already runs")
+    with commanded("dev", "--folder", stack.folder) as command:
+        lines = read_until(command, "already runs")
         assert command.wait() == 1
     assert not any("Traceback" in line for line in lines)

@@ -1,7 +1,7 @@
 """`xnovu notification`: what a person sees who takes notifications up again."""
 
+from tests.support.forked import xnovu
 from tests.support.rows import Db, a_notification, back_dated, row, written
-from tests.support.worker import xnovu
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.store.notifications.by_operator import NOVU_REMEMBERS
 

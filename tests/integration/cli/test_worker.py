@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
+from tests.support.forked import xnovu
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.waiting import wait_until
-from tests.support.worker import QUICK, deliveries, running_worker, xnovu
+from tests.support.worker import PROGRAM, QUICK, deliveries, running_worker
 
 ALL_SENT = "SELECT bool_and(notification_status = 'SENT') AS so FROM notify.ent_notification"
 ONE_SENDING = "SELECT bool_or(send_until IS NOT NULL) AS so FROM notify.ent_notification"
@@ -80,7 +81,7 @@ async def test_a_stop_ends_what_is_under_way_and_gives_back_the_rest(
     workflow = a_workflow(db)
     made = [a_notification(db, workflow=workflow) for _ in range(60)]
     novu_standin.fault("slow", seconds=1.0, times=None)
-    with running_worker(tmp_path, **worker_environment) as worker:
+    with running_worker(tmp_path, program=PROGRAM, **worker_environment) as worker:
         wait_until(lambda: holds(db, ONE_SENDING))
         worker.ask(how)
         worker.until_logged("worker stopping")
@@ -97,8 +98,8 @@ async def test_a_stop_ends_what_is_under_way_and_gives_back_the_rest(
             assert found.status is WorkflowExecutionStatus.RUNNING
 
     novu_standin.clear_faults()
-    with running_worker(tmp_path, **worker_environment):
-        wait_until(lambda: holds(db, ALL_SENT), within=40)
+    with running_worker(tmp_path, program=PROGRAM, **worker_environment):
+        wait_until(lambda: holds(db, ALL_SENT))
     assert deliveries(db, novu_standin) == [1] * 61
 
 
@@ -109,10 +110,10 @@ def test_a_second_signal_leaves_at_once(
     a_notification(db, workflow=a_workflow(db))
     novu_standin.fault("slow", seconds=60, times=None)
     patient = {"NOVU_TIMEOUT_MS": "20000", "LEASE_MS": "40000"}
-    with running_worker(tmp_path, **worker_environment, **patient) as worker:
+    with running_worker(tmp_path, program=PROGRAM, **worker_environment, **patient) as worker:
         wait_until(lambda: holds(db, ONE_SENDING))
         worker.ask()
         worker.until_logged("worker stopping")
         worker.ask()
 
-        assert worker.ended(within=5) == 1
+        assert worker.ended() == 1

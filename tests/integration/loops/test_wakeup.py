@@ -135,7 +135,7 @@ async def test_a_half_open_connection_is_noticed(database: str, monkeypatch: pyt
         listening(proxy.through(database), wakes, silence=timedelta(milliseconds=100)) as made,
     ):
         proxy.hang()
-        await eventually(lambda: not made.is_listening, within=20)
+        await eventually(lambda: not made.is_listening)
         proxy.mend()
         await eventually(lambda: made.is_listening and wakes.count > len(AFTER_SECONDS))
 

@@ -32,7 +32,7 @@ def worker(worker_environment: Told, tmp_path: Path) -> Iterator[WorkerProgram]:
 
 def child_of(worker: WorkerProgram) -> int:
     """Give the process id of the further executor."""
-    wait_until(lambda: worker.get_status()["executors"]["pids"], within=20)
+    wait_until(lambda: worker.get_status()["executors"]["pids"])
     (pid,) = worker.get_status()["executors"]["pids"]
     return int(pid)
 
@@ -60,12 +60,12 @@ async def test_both_processes_take_part(
         pids = {int(identity.rpartition(":")[2]) for identity in await pollers(worker_environment)}
         return pids == {worker.child.pid, child}
 
-    await eventually(both, within=20)
+    await eventually(both)
     workflow = a_workflow(db)
     with db.transaction():
         for _ in range(100):
             a_notification(db, workflow=workflow)
-    await eventually(lambda: db.execute(SENT).rowcount == 100, within=30)
+    await eventually(lambda: db.execute(SENT).rowcount == 100)
     # What is recorded is counted a moment later.
     await eventually(lambda: worker.metric("xnovu_notifications_sent_total") == 100)
     await eventually(lambda: worker.metric("xnovu_due_to_accepted_seconds_count") == 100)
@@ -96,5 +96,5 @@ def test_a_killed_worker_leaves_nothing_behind(worker: WorkerProgram) -> None:
     worker.ask(signal.SIGKILL)
     worker.ended()
 
-    wait_until(lambda: not is_alive(child), within=20)
+    wait_until(lambda: not is_alive(child))
     assert worker.lines("executor stopped")

@@ -76,7 +76,7 @@ async def test_two_replicas_do_each_chore_once(db: Db, worker_environment: Told,
             replica.until_logged("worker started")
         for n in range(20):
             a_rule(db, workflow=workflow, name=str(n))
-        wait_until(lambda: db.execute(UNSEEN).rowcount == 0, within=20)
+        wait_until(lambda: db.execute(UNSEEN).rowcount == 0)
 
         assert counted(replicas, 'xnovu_rules_reconciled_total{kind="created"}') == 20
 
@@ -102,13 +102,13 @@ async def test_the_pause_of_a_person_outlives_the_worker(
     scheduling = await Scheduling.of(db, worker_environment["TEMPORAL_ADDRESS"])
     workflow = a_workflow(db)
     with running_worker(tmp_path, "before", **worker_environment, **OFTEN) as worker:
-        wait_until(lambda: all_done(db), within=20)
+        wait_until(lambda: all_done(db))
         wait_until(lambda: worker.component("orchestration")["status"] == "healthy")
         await scheduling.orchestration.pause(note="the auditors are here")
         assert worker.stop() == 0
 
     with running_worker(tmp_path, "after", **worker_environment, **OFTEN) as worker:
-        wait_until(lambda: worker.component("orchestration")["status"] == "degraded", within=20)
+        wait_until(lambda: worker.component("orchestration")["status"] == "degraded")
         answer = worker.get("health")
         status = told(worker)
         before = len(await runs(scheduling))
@@ -135,7 +135,7 @@ async def test_rules_are_followed_at_once_and_the_chores_are_shown(
     """Though the interval is an hour."""
     scheduling = await Scheduling.of(db, worker_environment["TEMPORAL_ADDRESS"])
     with running_worker(tmp_path, **worker_environment, **RARELY) as worker:
-        wait_until(lambda: all_done(db), within=20)
+        wait_until(lambda: all_done(db))
         rule = a_rule(db, workflow=a_workflow(db))
         wait_until(lambda: rule_row(db, rule)["rule_status"] == "SCHEDULED")
         wait_until(lambda: worker.component("orchestration")["status"] == "healthy")

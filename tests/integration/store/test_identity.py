@@ -1,8 +1,7 @@
 """Whose database this is, the signs that it is a copy, and the copy's two ways to go on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,9 +14,9 @@ from tests.support.rows import (
     Db,
     a_notification,
     back_dated,
+    engine_on,
     open_db,
     row,
-    sqlalchemy_url,
     work,
     written,
 )
@@ -31,16 +30,6 @@ from xnovu_poller.store.notifications import by_claim
 from xnovu_poller.store.notifications.by_claim import Terms
 
 TERMS = Terms(prefix="abc", batch=10, group_size=1, max_in_flight=10, lease=timedelta(seconds=30))
-
-
-@asynccontextmanager
-async def reached(url: str) -> AsyncIterator[Engine]:
-    """Lend the worker's pool on a database."""
-    engine = connect(sqlalchemy_url(url), part="test")
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
 
 
 @pytest.fixture
@@ -64,13 +53,13 @@ async def test_the_deployment_stays_what_it_is(engine: Engine, db: Db) -> None:
 async def test_an_empty_copy_mints_its_own_id_and_keeps_it(postgres_server: Postgres) -> None:
     """As of a template; two that start at once on it agree, and the original keeps its own."""
     with migrated_copy(postgres_server) as original:
-        async with reached(original) as engine:
+        async with engine_on(original) as engine:
             first = await identity.read_deployment(engine)
         with copied(postgres_server, original) as copy:
-            async with reached(copy) as one, reached(copy) as other:
+            async with engine_on(copy) as one, engine_on(copy) as other:
                 minted = await asyncio.gather(identity.read_deployment(one), identity.read_deployment(other))
                 again = await identity.read_deployment(one)
-        async with reached(original) as engine:
+        async with engine_on(original) as engine:
             assert await identity.read_deployment(engine) == first
 
     assert {*minted} == {again}
@@ -79,10 +68,10 @@ async def test_an_empty_copy_mints_its_own_id_and_keeps_it(postgres_server: Post
 
 async def test_a_copy_with_notifications_is_disputed(postgres_server: Postgres, filled: str) -> None:
     """Also at the next start; the sentence names both ways, and nothing was written."""
-    async with reached(filled) as engine:
+    async with engine_on(filled) as engine:
         original = await identity.read_deployment(engine)
     with copied(postgres_server, filled) as copy:
-        async with reached(copy) as engine:
+        async with engine_on(copy) as engine:
             with pytest.raises(DeploymentDisputed, match="rows came from another"):
                 await identity.read_deployment(engine)
             with pytest.raises(DeploymentDisputed, match="rows came from another") as raised:
@@ -99,7 +88,7 @@ async def test_a_copy_with_notifications_is_disputed(postgres_server: Postgres, 
 async def test_a_copy_of_the_files_does_not_know_itself(postgres_server: Postgres, filled: str) -> None:
     """Which is why Temporal is asked as well."""
     with copied_by_files(postgres_server, filled) as copy:
-        async with reached(copy) as engine:
+        async with engine_on(copy) as engine:
             whose = await identity.read_deployment(engine)
             with pytest.raises(DeploymentDisputed, match="attempt 1 of notification 2,"):
                 await identity.verify_origin(engine, whose, [Attempt(1, 0), Attempt(2, 1)])
@@ -111,7 +100,7 @@ async def test_a_plain_login_learns_the_deployment_too(database: str, db: Db) ->
     db.execute("UPDATE notify.deployment SET database = 'another'")
     before = db.execute("SELECT id FROM notify.deployment").fetchone()
 
-    async with reached(login) as engine:
+    async with engine_on(login) as engine:
         minted = await identity.read_deployment(engine)
         await identity.verify_origin(engine, minted, [])
     without_login(database, login)
@@ -182,12 +171,12 @@ async def test_what_a_database_has_not_made_was_made_by_another(engine: Engine, 
 
 async def test_a_deployment_that_is_kept_starts_again(postgres_server: Postgres, filled: str) -> None:
     """Under its id, and with its transaction ids; what is older says nothing any more."""
-    async with reached(filled) as engine:
+    async with engine_on(filled) as engine:
         original = await identity.read_deployment(engine)
     with copied(postgres_server, filled) as copy:
         with open_db(copy) as db:
             before = row(db, 1)
-        async with reached(copy) as engine:
+        async with engine_on(copy) as engine:
             kept = await identity.keep_deployment(engine)
             assert await identity.read_deployment(engine) == kept
         with open_db(copy) as db:
@@ -199,13 +188,13 @@ async def test_a_deployment_that_is_kept_starts_again(postgres_server: Postgres,
 
 async def test_a_new_deployment_is_known_from_now_on(postgres_server: Postgres, filled: str) -> None:
     """And the original is not touched."""
-    async with reached(filled) as engine:
+    async with engine_on(filled) as engine:
         original = await identity.read_deployment(engine)
     with copied(postgres_server, filled) as copy:
-        async with reached(copy) as engine:
+        async with engine_on(copy) as engine:
             made = await identity.new_deployment(engine)
             now = await identity.read_deployment(engine)
-    async with reached(filled) as engine:
+    async with engine_on(filled) as engine:
         assert await identity.read_deployment(engine) == original
 
     assert (made.former, made.id, made.renamed, made.taken_back) == (original.id, now.id, 1, 0)
@@ -302,7 +291,7 @@ async def test_it_is_the_same_on_every_version(other_database: str) -> None:
     with open_db(other_database) as db:
         made = [a_notification(db, status=status) for status in Status]
         before = [row(db, one)["transaction_id"] for one in made]
-        async with reached(other_database) as engine:
+        async with engine_on(other_database) as engine:
             whose = await identity.read_deployment(engine)
             await identity.verify_origin(engine, whose, [Attempt(made[1], 1)])
             renewal = await identity.new_deployment(engine)

@@ -174,7 +174,6 @@ class Drained:
     elapsed: timedelta
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("rate", [8, 150])
 async def test_two_replicas_keep_a_rate_to_a_tenth(engine: Engine, db: Db, database: str, rate: int) -> None:
     """And another enterprise is drained meanwhile, whole."""

@@ -2,18 +2,17 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from tests.support.postgres import quick_server
-from tests.support.rows import Db, sqlalchemy_url
+from tests.support.rows import Db, engine_on, sqlalchemy_url
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.errors import SchemaBehind, StoreError, StoreUnavailable
 from xnovu_poller.store import schema
-from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.engine import Engine
 
 
 @pytest.fixture(scope="module")
@@ -21,16 +20,6 @@ def bare_server() -> Iterator[Postgres]:
     """Give a server on which nobody has ever migrated: the roles are missing too."""
     with quick_server() as server:
         yield server
-
-
-@asynccontextmanager
-async def reached(url: str) -> AsyncIterator[Engine]:
-    """Lend the worker's pool on a database."""
-    engine = connect(sqlalchemy_url(url), part="test")
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
 
 
 def plain(url: str, login: str) -> str:
@@ -47,7 +36,7 @@ async def test_a_migrated_database_passes(engine: Engine) -> None:
 
 async def test_an_empty_database_is_behind(empty_database: str) -> None:
     """On a server where another database is migrated: the roles are there, the schema is not."""
-    async with reached(empty_database) as engine:
+    async with engine_on(empty_database) as engine:
         with pytest.raises(SchemaBehind) as raised:
             await schema.check(engine)
 
@@ -56,7 +45,7 @@ async def test_an_empty_database_is_behind(empty_database: str) -> None:
 
 async def test_a_new_server_is_behind(bare_server: Postgres) -> None:
     """No role to connect under: that is a missing migration, not a server that does not answer."""
-    async with reached(bare_server.url()) as engine:
+    async with engine_on(bare_server.url()) as engine:
         with pytest.raises(SchemaBehind):
             await schema.check(engine)
 
@@ -66,7 +55,7 @@ async def test_a_half_migrated_database_is_behind(empty_database: str, revision:
     """Each revision but the last is another version's."""
     await asyncio.to_thread(schema.upgrade, sqlalchemy_url(empty_database), revision)
 
-    async with reached(empty_database) as engine:
+    async with engine_on(empty_database) as engine:
         with pytest.raises(SchemaBehind, match="xnovu db upgrade"):
             await schema.check(engine)
 
@@ -74,7 +63,7 @@ async def test_a_half_migrated_database_is_behind(empty_database: str, revision:
 async def test_a_login_without_the_role_is_told_what_to_ask_for(database: str, db: Db) -> None:
     """A retry would never help."""
     login = f"stranger_{uuid.uuid4().hex[:8]}"
-    async with reached(plain(database, login)) as engine:
+    async with engine_on(plain(database, login)) as engine:
         with pytest.raises(StoreError, match=f"GRANT xnovu_worker TO {login}") as raised:
             await schema.check(engine)
     db.execute(f"DROP ROLE {login}".encode())
@@ -84,7 +73,7 @@ async def test_a_login_without_the_role_is_told_what_to_ask_for(database: str, d
 
 async def test_a_dead_server_is_unavailable() -> None:
     """Nobody listens there."""
-    async with reached("postgresql://nobody:secret@127.0.0.1:1/none") as engine:
+    async with engine_on("postgresql://nobody:secret@127.0.0.1:1/none") as engine:
         with pytest.raises(StoreUnavailable) as raised:
             await schema.check(engine)
 

@@ -53,7 +53,7 @@ async def refused(handle: WorkflowHandle[object, None], times: int) -> None:
         kinds = [one["failure"]["applicationFailureInfo"]["type"] for one in failures]
         return kinds.count("stranger") >= times
 
-    await eventually(so_often, within=60)
+    await eventually(so_often)
 
 
 async def rests(handle: WorkflowHandle[object, None], name: str, attempt: int) -> None:
@@ -63,7 +63,7 @@ async def rests(handle: WorkflowHandle[object, None], name: str, attempt: int) -
         pending = (await handle.describe()).raw_description.pending_activities
         return [(one.activity_type.name, one.attempt) for one in pending] == [(name, attempt)]
 
-    await eventually(resting, within=20)
+    await eventually(resting)
 
 
 async def scheduled(handle: WorkflowHandle[object, None]) -> list[tuple[str, int]]:

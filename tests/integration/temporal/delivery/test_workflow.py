@@ -145,7 +145,7 @@ async def test_lost_contact_is_recorded_after_the_tries(
         )
         return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
 
-    await eventually(held, within=30)
+    await eventually(held)
     history = (await handle.fetch_history()).to_json_dict()
 
     kept = row(db, one.notification_id)
@@ -233,7 +233,7 @@ async def test_an_outage_of_the_database_is_not_held_against_a_notification(
             async def given_up() -> bool:
                 return "lose" in activities((await handle.fetch_history()).to_json_dict())
 
-            await eventually(given_up, within=60)
+            await eventually(given_up)
             proxy.mend()
             await handle.result()
         await engine.dispose()

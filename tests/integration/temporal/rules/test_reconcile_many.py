@@ -28,7 +28,6 @@ def deployment() -> UUID:
     return uuid4()
 
 
-@pytest.mark.timeout(300)
 async def test_every_rule_gets_its_schedule_and_keeps_it(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:

@@ -1,0 +1,132 @@
+"""Commands of ours as forks of a process that has imported them: a start then costs no seconds of CPU.
+
+From its arguments and its environment on it is the command itself, in a process of its own, which may be killed.
+"""
+
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cache
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Self
+
+from tests.support.programs import ENVIRONMENT
+from tests.support.waiting import WITHIN
+from xnovu_poller.__main__ import main
+
+# Temporal's SDK warns of a cancel that comes after its activity's end; as an error it would end the worker.
+HARMLESS = ("Cannot find activity to cancel",)
+IMPORTED = (__name__, "xnovu_poller.__main__", "xnovu_poller.service.worker")
+
+
+class Fork:
+    """A running command, with those methods of `subprocess.Popen` that tests use."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        output: Path,
+        errors: Path | None = None,
+    ) -> None:
+        """Start it.
+
+        Args:
+            arguments: of `xnovu`.
+            environment: all that it sees.
+            output: takes what it prints,
+            errors: unless this takes what it prints on its other stream.
+        """
+        self._lock = threading.Lock()
+        self._process = _server().Process(
+            target=_run, args=(arguments, environment, output, errors or output)
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return its exit code, None while it runs."""
+        with self._lock:  # the exit code can be read from its pipe only once
+            return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return its exit code; that of a signal is negative.
+
+        Raises:
+            TimeoutExpired: it still runs.
+        """
+        wait([self._process.sentinel], timeout)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired("xnovu", timeout or 0)
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        """Give it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for its end."""
+        self.wait()
+
+
+def xnovu(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        output, errors = Path(folder) / "output", Path(folder) / "errors"
+        with Fork(arguments, {**ENVIRONMENT, **environment}, output, errors) as command:
+            try:
+                code = command.wait(WITHIN)
+            finally:
+                command.kill()
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
+
+
+@cache
+def _server() -> ForkServerContext:
+    """Return what forks; it starts at the first fork and ends with this process."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(IMPORTED))
+    return context
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path, errors: Path) -> None:
+    """Become the command."""
+    os.setsid()
+    with Path(os.devnull).open() as nothing, output.open("ab") as first, errors.open("ab") as second:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(first.fileno(), 1)
+        os.dup2(second.fileno(), 2)
+    os.environ.clear()  # noqa: TID251 - what is replaced is not read
+    os.environ.update(environment)  # noqa: TID251
+    time.tzset()
+    tempfile.tempdir = None  # so that TMPDIR is read
+    warnings.simplefilter("error")
+    for message in HARMLESS:
+        warnings.filterwarnings("default", re.escape(message))
+    sys.argv = ["xnovu", *arguments]
+    main()
