@@ -33,7 +33,7 @@ from tests.support.temporal import SEARCH_ATTRIBUTES
 from tests.support.waiting import eventually
 from xnovu_poller.dev.temporal import Temporal
 from xnovu_poller.lifecycle import RuleTrigger
-from xnovu_poller.rules.timing import timing
+from xnovu_poller.rules.timing import read_timing
 from xnovu_poller.store.engine import connect as connect_store
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.chores.schedule import ChoreSchedule
@@ -112,7 +112,7 @@ async def fired_by_schedule(executor: Executing, db: Db, _: NovuStandIn) -> dict
     config = {"at": at.isoformat()}
     rule = a_rule(db, workflow=a_workflow(db, key="clicked"), trigger_type="SCHEDULE", trigger_config=config)
     schedules = schedules_of(executor.client, "histories")
-    when = timing(RuleTrigger.SCHEDULE, config)
+    when = read_timing(RuleTrigger.SCHEDULE, config)
     await schedules.apply(Plan(rule, "acme", when, paused=False, task_queue="histories"), exists=False)
     return await _triggered(executor, contract.rule_schedule_id(DEPLOYMENT, rule))
 

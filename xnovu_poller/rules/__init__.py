@@ -1,1 +1,1 @@
-"""When rules fire: what their rows say of time, read, checked, and foretold."""
+"""When rules fire: read the times of a rule's row, check them, and compute the next ones. No server is needed."""

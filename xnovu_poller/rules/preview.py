@@ -1,4 +1,4 @@
-"""Foretells when a rule fires, and where a clock change takes a firing away, doubles or moves it."""
+"""Predict when a rule fires, and where a clock change removes, doubles or moves a firing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from xnovu_poller.rules.matcher import EPOCH, Firings, Matcher, exists, wall_time
+from xnovu_poller.rules.matcher import EPOCH, Firings, Matcher, is_existing, to_wall_time
 from xnovu_poller.rules.spec import Timing
 
 MOST_MISSED = 60
-"""Of one gap between two firings: a rule of every second would fill pages with an hour that is left out."""
+"""Between two firings: a skipped hour would fill pages for a rule that fires every second."""
 
 
 class Mark(StrEnum):
     """What a clock change does to a time.
 
     NONE: nothing.
-    FIRST, SECOND: this wall time happens twice that day; which of the two it is.
-    SKIPPED: the rule names this wall time, and it does not exist that day; nothing fires.
-    PASSED_OVER: the rule names this wall time, and Temporal does not fire at it.
-    MOVED: Temporal fires, though the rule does not name this wall time.
+    FIRST, SECOND: the wall time occurs twice that day; this is the first or the second.
+    SKIPPED: the rule has this wall time, but it does not exist that day; the rule does not fire.
+    PASSED_OVER: the rule has this wall time, but Temporal does not fire at it.
+    MOVED: Temporal fires, but the rule does not have this wall time.
     """
 
     NONE = ""
@@ -32,13 +32,13 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
-    """A time that lies ahead.
+class PreviewTime:
+    """A time at which a rule fires, or at which a clock change keeps it from firing.
 
     Attributes:
-        at: when the rule fires, in UTC, without its jitter; None: it does not.
-        local: what the clock on the wall shows, with its zone.
-        mark: what a clock change does to it.
+        at: when the rule fires, in UTC, without jitter; None if it does not fire.
+        local: the wall time, with its zone.
+        mark: what a clock change does to this time.
     """
 
     at: datetime | None
@@ -46,70 +46,69 @@ class Coming:
     mark: Mark
 
 
-def next_fire(timing: Timing, after: datetime) -> datetime | None:
-    """Give the first time after an aware one at which a rule fires, in UTC; None: none lies ahead."""
-    return Firings(timing).next(after)
+def find_next_firing(timing: Timing, after: datetime) -> datetime | None:
+    """Return the first time after an aware one at which a rule fires, in UTC; None if there is none."""
+    return Firings(timing).find_next(after)
 
 
-def coming(timing: Timing, after: datetime, count: int) -> list[Coming]:
-    """Give the next times of a rule, as Temporal will keep them.
+def list_next(timing: Timing, after: datetime, count: int) -> list[PreviewTime]:
+    """Return the next times of a rule, as Temporal will fire it.
 
     Args:
-        timing: the rule's.
-        after: aware; times after it.
-        count: firings at most; what does not fire stands between them and is not counted.
+        timing: of the rule.
+        after: aware; not included.
+        count: the most firings to return; times at which the rule does not fire are not counted.
 
     Returns:
-        In the order of time.
+        Firings and missed times in the order of time.
     """
-    firings, walls = Firings(timing), _Walls(timing)
-    foretold: list[Coming] = []
-    before = firings.begin(after)
+    firings, walls = Firings(timing), _WallTimes(timing)
+    times: list[PreviewTime] = []
+    before = firings.clamp(after)
     for _ in range(count):
-        at = firings.next(before)
+        at = firings.find_next(before)
         if at is None:
             break
-        foretold += [*walls.missed(before, at), walls.told(at)]
+        times += [*walls.find_missed(before, at), walls.mark(at)]
         before = at
-    return foretold
+    return times
 
 
-class _Walls:
-    """The wall times that a rule names, whether they exist or not."""
+class _WallTimes:
+    """The wall times that a rule has, whether or not they exist."""
 
     def __init__(self, timing: Timing) -> None:
         self._intervals = timing.intervals
         self._zone = ZoneInfo(timing.zone)
         self._shown_in = ZoneInfo(timing.shown_in)
-        # Read as UTC a wall time exists always, and once.
+        # In UTC every wall time exists, and only once.
         self._matchers = [Matcher(calendar, UTC) for calendar in timing.calendars]
 
-    def told(self, at: datetime) -> Coming:
-        """Tell a firing."""
+    def mark(self, at: datetime) -> PreviewTime:
+        """Return a firing with its mark."""
         local = at.astimezone(self._shown_in)
         copies = {local.replace(fold=fold).utcoffset() for fold in (0, 1)}
-        if not self._named(at):
-            return Coming(at, local, Mark.MOVED)
+        if not self._has_time(at):
+            return PreviewTime(at, local, Mark.MOVED)
         if len(copies) == 1:
-            return Coming(at, local, Mark.NONE)
-        return Coming(at, local, Mark.SECOND if local.fold else Mark.FIRST)
+            return PreviewTime(at, local, Mark.NONE)
+        return PreviewTime(at, local, Mark.SECOND if local.fold else Mark.FIRST)
 
-    def missed(self, before: datetime, at: datetime) -> Iterator[Coming]:
-        """Tell the wall times between two firings, which nothing fires at."""
+    def find_missed(self, before: datetime, at: datetime) -> Iterator[PreviewTime]:
+        """Find the wall times between two firings at which the rule should fire and does not."""
         copy = before.astimezone(self._zone).fold
-        wall, end = (wall_time(one, self._zone).replace(tzinfo=UTC) for one in (before, at))
+        wall, end = (to_wall_time(time, self._zone).replace(tzinfo=UTC) for time in (before, at))
         for _ in range(MOST_MISSED):
-            found = (matcher.next(wall, end) for matcher in self._matchers)
-            named = [one for one in found if one is not None]
-            wall = min(named, default=end)
+            found = (matcher.find_next(wall, end) for matcher in self._matchers)
+            wall = min((time for time in found if time is not None), default=end)
             if wall >= end:
                 return
-            mark = Mark.PASSED_OVER if exists(wall.replace(tzinfo=None), self._zone) else Mark.SKIPPED
-            yield Coming(None, wall.replace(tzinfo=self._zone, fold=copy), mark)
+            mark = Mark.PASSED_OVER if is_existing(wall.replace(tzinfo=None), self._zone) else Mark.SKIPPED
+            yield PreviewTime(None, wall.replace(tzinfo=self._zone, fold=copy), mark)
 
-    def _named(self, at: datetime) -> bool:
-        """Say whether the rule names the time of a firing."""
-        wall = wall_time(at, self._zone)
+    def _has_time(self, at: datetime) -> bool:
+        """Return whether the rule itself has the time of a firing."""
+        wall = to_wall_time(at, self._zone)
         return any(matcher.matches(wall) for matcher in self._matchers) or any(
             not (at - EPOCH - interval.offset) % interval.every for interval in self._intervals
         )

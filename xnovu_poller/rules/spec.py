@@ -1,4 +1,4 @@
-"""What rules' times look like once they are read: nothing in here can be misspelt any more."""
+"""The times of a rule once they have been read and checked."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,29 +6,30 @@ from enum import StrEnum
 
 FIRST_YEAR = 2000
 LAST_YEAR = 2100
-"""Between these Temporal looks for times. Source: Temporal, `StructuredCalendarSpec`."""
+"""Temporal looks for times only within these years. Source: Temporal, `StructuredCalendarSpec`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The numbers from the first to the last, both included, a step apart."""
+    """The numbers from first to last, both included, in steps."""
 
     first: int
     last: int
     step: int = 1
 
+    @property
     def numbers(self) -> range:
-        """Give them one by one."""
+        """All the numbers, upwards."""
         return range(self.first, self.last + 1, self.step)
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The wall times whose every field lies in one of its spans.
+    """The wall times that lie in the spans of every field.
 
     Attributes:
         day_of_week: Sunday is 0.
-        year: none: any.
+        year: empty for any year.
     """
 
     second: tuple[Span, ...]
@@ -40,12 +41,12 @@ class Calendar:
     year: tuple[Span, ...] = ()
 
 
-CATCHUP = timedelta(minutes=1)
-"""How late a firing may come, after Temporal was away, if the rule does not say."""
+DEFAULT_CATCHUP = timedelta(minutes=1)
+"""The default of a rule's `catchup`: how late a firing may come after Temporal was away."""
 
 
 class Overlap(StrEnum):
-    """What a firing does while the one before still runs. Source: Temporal, "Overlap Policy"."""
+    """What a firing does while the one before it still runs. Source: Temporal, "Overlap Policy"."""
 
     SKIP = "SKIP"
     BUFFER_ONE = "BUFFER_ONE"
@@ -57,7 +58,7 @@ class Overlap(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Every so often, counted from the start of 1970 in UTC, plus the offset: no clock change moves it."""
+    """A fixed interval, counted from the start of 1970 in UTC plus the offset: clock changes do not move it."""
 
     every: timedelta
     offset: timedelta = timedelta(0)
@@ -68,13 +69,13 @@ class Timing:
     """When a rule fires: at the times of its calendars and of its intervals, together.
 
     Attributes:
-        zone: the IANA zone whose wall times the calendars speak of.
-        jitter: each firing comes up to so much later, drawn by Temporal.
-        start_at: none before, this one included; UTC, whole seconds.
-        end_at: none after, this one included; UTC, whole seconds.
+        zone: the IANA zone of the calendars' wall times.
+        jitter: Temporal delays each firing by a random time of up to this length.
+        start_at: the rule does not fire before; UTC, whole seconds.
+        end_at: the rule does not fire after; UTC, whole seconds.
         catchup: how late a firing may come; later ones are dropped.
-        at: the only time of a SCHEDULE rule, UTC, whole seconds; its calendar says the same, in zone "UTC".
-        shown_in: the zone in which people read it.
+        at: the only time of a SCHEDULE rule, UTC, whole seconds; its calendar is the same time, in zone "UTC".
+        shown_in: the zone in which commands show the times.
     """
 
     calendars: tuple[Calendar, ...]
@@ -84,6 +85,6 @@ class Timing:
     start_at: datetime | None = None
     end_at: datetime | None = None
     overlap: Overlap = Overlap.SKIP
-    catchup: timedelta = CATCHUP
+    catchup: timedelta = DEFAULT_CATCHUP
     at: datetime | None = None
     shown_in: str = "UTC"

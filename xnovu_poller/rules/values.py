@@ -1,4 +1,4 @@
-"""Reads single values of a rule's JSON: how long, when, and in which zone."""
+"""Read single values of a rule's JSON: durations, times and zones."""
 
 import difflib
 import re
@@ -7,10 +7,10 @@ from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from xnovu_poller.errors import RuleInvalid
-from xnovu_poller.rules.matcher import exists
+from xnovu_poller.rules.matcher import is_existing
 from xnovu_poller.rules.spec import FIRST_YEAR, LAST_YEAR
 
-_SHOWN = 40
+_QUOTED = 40
 _SECOND = timedelta(seconds=1)
 
 _DURATION = re.compile(r"(?:([0-9]{1,4})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,9})s)?")
@@ -21,39 +21,42 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 
-_OF_THE_HOST = frozenset({"localtime", "Factory"})
-"""They stand among the zones' files, and say something else on each machine, or nothing."""
+_HOST_ZONES = frozenset({"localtime", "Factory"})
+"""These files lie among the zones, but differ from machine to machine or name no zone."""
 
 
-def shown(text: str) -> str:
-    """Quote what somebody wrote, short and printable."""
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+def quote(text: str) -> str:
+    """Quote a text of a rule: cut, and with nothing unprintable."""
+    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…")
 
 
-def nearest(text: str, known: list[str]) -> str:
-    """Name the known word that somebody may have meant, or all of them."""
-    near = difflib.get_close_matches(text[:_SHOWN].lower(), known, n=1)
+def suggest(text: str, known: list[str]) -> str:
+    """Return the known word that a misspelt one is closest to, or all of them if none is close."""
+    near = difflib.get_close_matches(text[:_QUOTED].lower(), known, n=1)
     return near[0] if near else "one of " + ", ".join(known)
 
 
-def duration(path: str, value: object, least: timedelta, most: timedelta) -> timedelta:
-    """Read how long: whole seconds as a number, or "90s", "15m", "1h30m", "2d".
+def read_duration(path: str, value: object, least: timedelta, most: timedelta) -> timedelta:
+    """Read a duration: whole seconds as a number, or "90s", "15m", "1h30m", "2d".
 
     Raises:
-        RuleInvalid: it cannot be read, or lies out of its bounds.
+        RuleInvalid: it cannot be read, or it is out of bounds.
     """
-    found = _seconds(value)
+    found = _parse_duration(value)
     if found is None:
         raise RuleInvalid(
-            path, 'write whole seconds as a number, or a text such as "90s", "15m", "1h30m" or "2d"'
+            path,
+            'is not a duration; write whole seconds as a number, or a text such as "90s", "15m", "1h30m" or "2d"',
         )
     if not least <= found <= most:
-        raise RuleInvalid(path, f"write {_spelt(least)} to {_spelt(most)}")
+        raise RuleInvalid(
+            path, f"is out of bounds; write {_format_duration(least)} to {_format_duration(most)}"
+        )
     return found
 
 
-def _seconds(value: object) -> timedelta | None:
-    """Read how long, whatever its bounds; None: it cannot be read."""
+def _parse_duration(value: object) -> timedelta | None:
+    """Read a duration without checking its bounds; return None if it cannot be read."""
     if isinstance(value, int) and not isinstance(value, bool):
         return timedelta(seconds=max(-1, min(value, _MOST_SECONDS)))
     found = _DURATION.fullmatch(value.strip().lower()) if isinstance(value, str) else None
@@ -63,8 +66,8 @@ def _seconds(value: object) -> timedelta | None:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
-def _spelt(length: timedelta) -> str:
-    """Spell a length in its largest unit that leaves nothing over."""
+def _format_duration(length: timedelta) -> str:
+    """Write a duration in the largest unit that divides it."""
     seconds = length // _SECOND
     size, unit = next(
         (size, unit) for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")) if not seconds % size
@@ -72,65 +75,69 @@ def _spelt(length: timedelta) -> str:
     return f"{seconds // size}{unit}" if seconds else "0s"
 
 
-def moment(path: str, value: object, zone: str | None, *, up: bool) -> datetime:
-    """Read an ISO 8601 time; one without an offset is a wall time of the zone, the first if it happens twice.
+def read_time(path: str, value: object, zone: str | None, *, up: bool) -> datetime:
+    """Read an ISO 8601 time. Without an offset it is a wall time of the zone, the first one if it occurs twice.
 
     Args:
-        path: where it stands.
-        value: what stands there.
-        zone: IANA; None: the rule names none, so an offset is needed.
-        up: round a fraction of a second up; else down.
+        path: where in the rule the time is written; errors name it.
+        value: as JSON has it.
+        zone: the rule's IANA zone; None if it has none, so that the time needs an offset.
+        up: round a fraction of a second up instead of down.
 
     Returns:
-        UTC, whole seconds.
+        In UTC, in whole seconds.
 
     Raises:
-        RuleInvalid: it cannot be read, names no instant, or lies out of the years that Temporal knows.
+        RuleInvalid: the time cannot be read, does not exist, or lies outside the years that Temporal knows.
     """
     found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise RuleInvalid(path, 'write an ISO 8601 time with its offset, such as "2027-01-31T09:00:00+01:00"')
+        raise RuleInvalid(
+            path, 'is not a time; write an ISO 8601 time with its offset, such as "2027-01-31T09:00:00+01:00"'
+        )
     day, clock, fraction, offset = found.groups()
     try:
         at = datetime.fromisoformat(f"{day}T{clock}{(offset or '').upper()}")
     except ValueError:
-        raise RuleInvalid(path, "there is no such day or time; write one of the calendar") from None
+        raise RuleInvalid(path, "there is no such day or time; write one that exists") from None
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise RuleInvalid(path, f"write a year from {FIRST_YEAR} to {LAST_YEAR}")
+        raise RuleInvalid(path, f"is out of bounds; write a year from {FIRST_YEAR} to {LAST_YEAR}")
     if at.tzinfo is None:
-        at = _placed(path, at, zone)
+        at = _to_instant(path, at, zone)
     at = at.astimezone(UTC) + (_SECOND if up and int(fraction or 0) else timedelta(0))
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise RuleInvalid(path, f"write a year from {FIRST_YEAR} to {LAST_YEAR} in UTC")
+        raise RuleInvalid(path, f"is out of bounds; write a year from {FIRST_YEAR} to {LAST_YEAR} in UTC")
     return at
 
 
-def _placed(path: str, wall: datetime, zone: str | None) -> datetime:
-    """Give the instant of a wall time, the first of two."""
+def _to_instant(path: str, wall: datetime, zone: str | None) -> datetime:
+    """Return the instant of a wall time, the first one if it occurs twice."""
     if zone is None:
-        raise RuleInvalid(path, 'write its offset, such as +01:00 or Z, or "timezone" beside it')
-    if not exists(wall, ZoneInfo(zone)):
-        raise RuleInvalid(path, f"does not exist in {zone}, where the clocks go past it; write a later time")
+        raise RuleInvalid(
+            path, 'has no offset; write its offset, such as +01:00 or Z, or "timezone" beside it'
+        )
+    if not is_existing(wall, ZoneInfo(zone)):
+        raise RuleInvalid(path, f"does not exist in {zone}, where the clocks skip it; write a later time")
     return wall.replace(tzinfo=ZoneInfo(zone))
 
 
-def zone_name(path: str, value: object) -> str:
+def read_zone(path: str, value: object) -> str:
     """Read the name of an IANA time zone.
 
     Raises:
-        RuleInvalid: there is none of this name.
+        RuleInvalid: there is no zone of this name.
     """
     if not isinstance(value, str):
-        raise RuleInvalid(path, 'write the name of an IANA time zone, such as "Asia/Shanghai"')
-    if value in _zones():
+        raise RuleInvalid(path, 'is not a text; write the name of an IANA time zone, such as "Asia/Shanghai"')
+    if value in _list_zones():
         return value
-    near = {name.lower(): name for name in _zones()}
-    meant = difflib.get_close_matches(value[:_SHOWN].lower(), near, n=1)
+    near = {name.lower(): name for name in _list_zones()}
+    meant = difflib.get_close_matches(value[:_QUOTED].lower(), near, n=1)
     instead = f'"{near[meant[0]]}"' if meant else 'an IANA name, such as "Asia/Shanghai" or "UTC"'
-    raise RuleInvalid(path, f"no such time zone; write {instead}")
+    raise RuleInvalid(path, f"there is no such time zone; write {instead}")
 
 
 @cache
-def _zones() -> frozenset[str]:
-    """Give the names of all zones; a name that is none of them never becomes a path."""
-    return frozenset(available_timezones()) - _OF_THE_HOST
+def _list_zones() -> frozenset[str]:
+    """Return the names of all zones. Only these names ever become the path of a zone file."""
+    return frozenset(available_timezones()) - _HOST_ZONES

@@ -19,8 +19,8 @@ from temporalio.client import (
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules import cron
 from xnovu_poller.rules.matcher import Firings
-from xnovu_poller.rules.preview import coming
-from xnovu_poller.rules.timing import Timing, timing
+from xnovu_poller.rules.preview import list_next
+from xnovu_poller.rules.timing import Timing, read_timing
 from xnovu_poller.temporal.rules.plans import spec_of
 
 CHANGES = {
@@ -30,7 +30,7 @@ CHANGES = {
     "Australia/Lord_Howe": ("2027-04-03T15:00Z", "2027-10-02T15:30Z"),
     "America/Santiago": ("2027-04-04T03:00Z", "2027-09-05T04:00Z"),
 }
-"""When the clocks change in 2027: forth and back, by half an hour, at midnight; in Shanghai never."""
+"""The clock changes of 2027: forward and back, by half an hour, at midnight, and none in Shanghai."""
 
 CONFIGS: tuple[dict[str, object], ...] = (
     {"cron": "30 1 * * *"},
@@ -53,7 +53,7 @@ async def client(temporal_address: str) -> Client:
 
 @asynccontextmanager
 async def scheduled(client: Client, spec: ScheduleSpec) -> AsyncIterator[ScheduleHandle]:
-    """Let a paused schedule stand for a moment."""
+    """Create a paused schedule for the duration of a block."""
     name = f"preview-{uuid.uuid4().hex}"
     action = ScheduleActionStartWorkflow("Nothing", id=name, task_queue=name)
     handle = await client.create_schedule(name, Schedule(action, spec, state=ScheduleState(paused=True)))
@@ -62,7 +62,7 @@ async def scheduled(client: Client, spec: ScheduleSpec) -> AsyncIterator[Schedul
 
 
 async def compare(client: Client, read: Timing, start: datetime) -> None:
-    """Compare what we foretell with the server's times, for a day after the start and for the next ten."""
+    """Compare our times with the server's: those of a day after the start, and the next ten."""
     after, until = start - timedelta(hours=1), start + timedelta(hours=28)
     asked = ListScheduleMatchingTimesRequest(
         namespace=client.namespace, start_time=stamp(after), end_time=stamp(until)
@@ -74,30 +74,30 @@ async def compare(client: Client, read: Timing, start: datetime) -> None:
 
     assert [time.ToDatetime(UTC) for time in answer.start_time] == between(read, after, until)
     assert described.info.next_action_times == [
-        one.at for one in coming(read, datetime.now(UTC), 10) if one.at
+        one.at for one in list_next(read, datetime.now(UTC), 10) if one.at
     ]
 
 
 def between(read: Timing, after: datetime, until: datetime) -> list[datetime]:
-    """Give all times that we foretell, up to a time."""
+    """Return all times that we predict up to a time."""
     firings, times = Firings(read), list[datetime]()
-    while (at := firings.next(after)) is not None and at <= until:
+    while (at := firings.find_next(after)) is not None and at <= until:
         times.append(at)
         after = at
     return times
 
 
 def stamp(at: datetime) -> Timestamp:
-    """Spell a time as the server's interface does."""
-    spelt = Timestamp()
-    spelt.FromDatetime(at)
-    return spelt
+    """Convert a time to the form of the server's interface."""
+    converted = Timestamp()
+    converted.FromDatetime(at)
+    return converted
 
 
 @pytest.mark.parametrize("zone", CHANGES)
-async def test_what_is_foretold_is_what_the_server_does(client: Client, zone: str) -> None:
-    """Over both changes of the clock, whatever the rule, to the second."""
-    # Some start long before the change, some shortly, and some within the hour that comes twice.
+async def test_predicted_times_are_the_servers(client: Client, zone: str) -> None:
+    """They agree to the second, over both clock changes, for all kinds of rules."""
+    # Some start long before the change, some shortly before, and some within the doubled hour.
     cases = [
         (config, datetime.fromisoformat(change) - timedelta(minutes=place * 73 % 600 - 40))
         for change in CHANGES[zone]
@@ -108,7 +108,7 @@ async def test_what_is_foretold_is_what_the_server_does(client: Client, zone: st
         *(
             compare(
                 client,
-                timing(RuleTrigger.CRON, config | {"timezone": zone, "start_at": start.isoformat()}),
+                read_timing(RuleTrigger.CRON, config | {"timezone": zone, "start_at": start.isoformat()}),
                 start,
             )
             for config, start in cases
@@ -117,7 +117,7 @@ async def test_what_is_foretold_is_what_the_server_does(client: Client, zone: st
 
 
 async def test_an_expression_is_read_as_the_server_reads_it(client: Client) -> None:
-    """The server is given the text itself, its seconds and its year in the places that it wants."""
+    """The server gets the text itself, with seconds and year where it expects them."""
     fields = ["0", "*/7", "20-50/9", "7/15", "1,3,9-11", "8"]
     days = [("*", "*"), ("*/5", "JAN-mar"), ("31", "*/2"), ("1-7", "Dec"), ("*", "6/2")]
     weekdays = ["*", "7", "0-7", "1/2", "MON-fri", "*/3", "sun", "5-7"]
@@ -130,9 +130,9 @@ async def test_an_expression_is_read_as_the_server_reads_it(client: Client) -> N
 
     assert len(theirs) == len(texts)
     for text, their in zip(texts, theirs, strict=True):
-        ours = cron.calendar("cron", text)
+        ours = cron.read_calendar("cron", text)
         for name in list(cron.FIELDS)[:-1]:
-            numbers = {number for span in getattr(ours, name) for number in span.numbers()}
+            numbers = {number for span in getattr(ours, name) for number in span.numbers}
             ranges = getattr(their, name)
             known = {
                 number % 7 if name == "day_of_week" else number

@@ -8,20 +8,20 @@ from xnovu_poller.rules.spec import Calendar, Span
 
 
 def numbers(spans: tuple[Span, ...]) -> set[int]:
-    """Give all numbers of a field."""
-    return {number for span in spans for number in span.numbers()}
+    """Return all numbers of a field."""
+    return {number for span in spans for number in span.numbers}
 
 
 def refusal(expression: str) -> str:
-    """Give the sentence with which an expression is refused."""
+    """Return the sentence that refuses an expression."""
     with pytest.raises(RuleInvalid) as caught:
-        cron.calendar("cron", expression)
+        cron.read_calendar("cron", expression)
     return str(caught.value)
 
 
 def test_five_fields_begin_with_the_minute() -> None:
-    """They fire at the full minute, in any year."""
-    assert cron.calendar("cron", "30 9 1 2 3") == Calendar(
+    """The second is 0, and any year matches."""
+    assert cron.read_calendar("cron", "30 9 1 2 3") == Calendar(
         second=(Span(0, 0),),
         minute=(Span(30, 30),),
         hour=(Span(9, 9),),
@@ -33,8 +33,8 @@ def test_five_fields_begin_with_the_minute() -> None:
 
 
 def test_six_fields_begin_with_the_second() -> None:
-    """Temporal's own six end with the year, which nobody else expects."""
-    read = cron.calendar("cron", "*/20 30 9 * * *")
+    """Temporal's own six-field form ends with the year, which no other cron does."""
+    read = cron.read_calendar("cron", "*/20 30 9 * * *")
 
     assert (numbers(read.second), numbers(read.minute), numbers(read.hour)) == ({0, 20, 40}, {30}, {9})
 
@@ -51,9 +51,9 @@ def test_six_fields_begin_with_the_second() -> None:
         (" @Hourly ", "0 * * * *"),
     ],
 )
-def test_a_nickname_is_an_expression(nickname: str, expression: str) -> None:
-    """As every cron reads them."""
-    assert cron.calendar("cron", nickname) == cron.calendar("cron", expression)
+def test_a_nickname_stands_for_an_expression(nickname: str, expression: str) -> None:
+    """They mean what they mean in every cron."""
+    assert cron.read_calendar("cron", nickname) == cron.read_calendar("cron", expression)
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,16 @@ def test_a_nickname_is_an_expression(nickname: str, expression: str) -> None:
 )
 def test_a_field_is_read(name: str, text: str, expected: set[int]) -> None:
     """Numbers, names, ranges, steps and lists, in any case."""
-    assert numbers(cron.spans("cron", name, text)) == expected
+    assert numbers(cron.read_spans("cron", name, text)) == expected
 
 
 def test_a_field_may_be_a_number() -> None:
-    """JSON has them; what JSON's true is, is none."""
-    assert cron.spans("calendar.hour", "hour", 9) == (Span(9, 9),)
+    """JSON has numbers; `true` is not one of them."""
+    assert cron.read_spans("calendar.hour", "hour", 9) == (Span(9, 9),)
     others: list[object] = [True, -1, 10**5000, 9.0, float("nan"), None, [], {"a": 1}]
     for wrong in others:
         with pytest.raises(RuleInvalid):
-            cron.spans("calendar.hour", "hour", wrong)
+            cron.read_spans("calendar.hour", "hour", wrong)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_field_may_be_a_number() -> None:
         ("0 9 * * MONT", "such as SUN"),
         ("0 22-2 * * *", "write 22-23,0-2"),
         ("0 9 * * FRI-MON", "write 5-7,0-1"),
-        ("*/0 * * * *", "a step is 1 to 59"),
+        ("*/0 * * * *", "write 1 to 59"),
         ("*/90 * * * *", '"interval"'),
         ("*-5 * * * *", "write * or a range"),
         ("1,,2 * * * *", "a list 1,3"),
@@ -125,17 +125,17 @@ def test_a_field_may_be_a_number() -> None:
         ("0 9 * * * " + " " * 2000, "write several expressions"),
     ],
 )
-def test_a_refusal_says_what_to_write_instead(expression: str, instead: str) -> None:
-    """Whoever comes from another cron finds our way in the sentence."""
+def test_a_refusal_names_what_to_write_instead(expression: str, instead: str) -> None:
+    """Users of another cron find our way in the sentence."""
     assert instead in refusal(expression)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="0123456789*/-,?LW#@ MONJAFRIdy\u00df\u0131\n", max_size=30))
-def test_whatever_is_written_is_read_or_refused(expression: str) -> None:
-    """Nothing else is raised, and each number lies in its field."""
+def test_any_text_is_read_or_refused(expression: str) -> None:
+    """No other error is raised, and each number is in the bounds of its field."""
     try:
-        read = cron.calendar("cron", expression)
+        read = cron.read_calendar("cron", expression)
     except RuleInvalid:
         return
     for name, known in cron.FIELDS.items():

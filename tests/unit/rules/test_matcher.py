@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xnovu_poller.rules import cron
-from xnovu_poller.rules.matcher import BEGINNING, Firings, Matcher, exists, instant, wall_time
+from xnovu_poller.rules.matcher import BEGINNING, Firings, Matcher, is_existing, to_instant, to_wall_time
 from xnovu_poller.rules.spec import Interval, Span, Timing
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -40,16 +40,16 @@ def wall(text: str) -> datetime:
 def test_a_wall_time_becomes_an_instant_as_the_server_takes_it(
     zone: ZoneInfo, shown: str, expected: str
 ) -> None:
-    """Of two copies the west gets the first and the east the second; one that is none gets a neighbour."""
-    assert instant(wall(shown), zone) == at(expected)
+    """Of two copies, the west gets the first and the east the second; a skipped time becomes a neighbour."""
+    assert to_instant(wall(shown), zone) == at(expected)
 
 
 def test_a_wall_time_may_not_exist() -> None:
-    """Each second of the hour that is left out, and none beside it."""
-    assert exists(wall("2027-03-28 01:59:59"), BERLIN)
-    assert not exists(wall("2027-03-28 02:00:00"), BERLIN)
-    assert not exists(wall("2027-03-28 02:59:59"), BERLIN)
-    assert exists(wall("2027-03-28 03:00:00"), BERLIN)
+    """Exactly the seconds of the skipped hour do not exist."""
+    assert is_existing(wall("2027-03-28 01:59:59"), BERLIN)
+    assert not is_existing(wall("2027-03-28 02:00:00"), BERLIN)
+    assert not is_existing(wall("2027-03-28 02:59:59"), BERLIN)
+    assert is_existing(wall("2027-03-28 03:00:00"), BERLIN)
 
 
 @settings(max_examples=100, deadline=None)
@@ -64,9 +64,9 @@ def test_a_wall_time_may_not_exist() -> None:
 def test_where_no_clock_changes_each_matching_time_is_found(
     hours: set[int], minutes: set[int], seconds: set[int], days: set[int], weekdays: set[int], offset: int
 ) -> None:
-    """None is left out and none is made up, compared with going through all days of three months."""
+    """The times equal those of a plain walk through all days of three months."""
     texts = (seconds, minutes, hours, days, range(1, 13), weekdays)
-    calendar = cron.calendar("cron", " ".join(",".join(map(str, numbers)) for numbers in texts))
+    calendar = cron.read_calendar("cron", " ".join(",".join(map(str, numbers)) for numbers in texts))
     after = datetime(2027, 1, 30, tzinfo=UTC) + timedelta(seconds=offset)
     until = after + timedelta(days=90)
 
@@ -81,21 +81,21 @@ def test_where_no_clock_changes_each_matching_time_is_found(
 
 
 def found(timing: Timing, after: datetime, until: datetime) -> list[datetime]:
-    """Give all times of a timing up to a time."""
+    """Return all times of a timing up to a time."""
     firings, times = Firings(timing), list[datetime]()
-    while (following := firings.next(after)) is not None and following <= until:
+    while (following := firings.find_next(after)) is not None and following <= until:
         times.append(following)
         after = following
     return times
 
 
 def of(expression: str, zone: str = "UTC") -> Timing:
-    """Give the timing of an expression."""
-    return Timing((cron.calendar("cron", expression),), zone=zone)
+    """Return the timing of an expression."""
+    return Timing((cron.read_calendar("cron", expression),), zone=zone)
 
 
 def test_day_of_month_and_day_of_week_must_both_match() -> None:
-    """Friday the 13th, not each Friday and each 13th."""
+    """The rule fires on Friday the 13th, not on each Friday and each 13th."""
     times = found(of("0 9 13 * FRI"), at("2026-01-01"), at("2027-12-31"))
 
     assert [f"{one:%a %Y-%m-%d}" for one in times] == [
@@ -106,19 +106,19 @@ def test_day_of_month_and_day_of_week_must_both_match() -> None:
     ]
 
 
-def test_a_leap_day_is_waited_for() -> None:
-    """Also over the century that has none."""
-    assert Firings(of("0 0 29 2 *")).next(at("2028-02-29")) == at("2032-02-29")
-    assert Firings(of("0 0 29 2 *")).next(at("2096-02-29")) is None
+def test_the_next_leap_day_is_found() -> None:
+    """The year 2100 has none."""
+    assert Firings(of("0 0 29 2 *")).find_next(at("2028-02-29")) == at("2032-02-29")
+    assert Firings(of("0 0 29 2 *")).find_next(at("2096-02-29")) is None
 
 
 def test_a_day_that_never_comes_ends_the_search() -> None:
-    """At the end of the years that Temporal knows."""
-    assert Firings(of("0 0 30 2 *")).next(BEGINNING) is None
+    """The search stops at the last year that Temporal knows."""
+    assert Firings(of("0 0 30 2 *")).find_next(BEGINNING) is None
 
 
-def test_one_of_several_is_the_first() -> None:
-    """A time that two of them name comes once."""
+def test_the_earliest_of_several_calendars_and_intervals_is_next() -> None:
+    """A time that two of them have comes once."""
     timing = Timing(
         (*of("0 */6 * * *").calendars, *of("0 6,7 * * *").calendars),
         (Interval(timedelta(hours=9), timedelta(hours=1)),),
@@ -134,44 +134,44 @@ def test_one_of_several_is_the_first() -> None:
     ]
 
 
-def test_start_and_end_are_within() -> None:
-    """Both to the second."""
+def test_start_and_end_are_included() -> None:
+    """Both count to the second."""
     timing = Timing(of("0 9 * * *").calendars, start_at=at("2027-01-02 09:00"), end_at=at("2027-01-04 09:00"))
 
     assert [one.day for one in found(timing, at("2026-12-01"), at("2028-01-01"))] == [2, 3, 4]
 
 
 @pytest.mark.parametrize("zone", [UTC, NEW_YORK, ZoneInfo("Asia/Shanghai")])
-def test_any_aware_time_may_be_asked_for(zone: tzinfo) -> None:
-    """Years that Temporal does not know are the edge of those it does."""
+def test_a_search_may_start_at_any_aware_time(zone: tzinfo) -> None:
+    """A time outside the years that Temporal knows counts as the nearest of them."""
     firings = Firings(of("0 0 * * *"))
 
-    assert firings.next(datetime(1, 1, 1, tzinfo=zone)) == at("2000-01-01")
-    assert firings.next(datetime(9999, 12, 31, 23, 59, 59, tzinfo=zone)) is None
+    assert firings.find_next(datetime(1, 1, 1, tzinfo=zone)) == at("2000-01-01")
+    assert firings.find_next(datetime(9999, 12, 31, 23, 59, 59, tzinfo=zone)) is None
 
 
 def test_a_fraction_of_a_second_does_not_count() -> None:
-    """The time that has just come is past."""
-    assert Firings(of("* * * * * *")).next(at("2027-01-01 00:00:00.9")) == at("2027-01-01 00:00:01")
+    """The current second has passed."""
+    assert Firings(of("* * * * * *")).find_next(at("2027-01-01 00:00:00.9")) == at("2027-01-01 00:00:01")
 
 
-def test_years_are_gone_over_in_steps() -> None:
-    """A calendar far ahead is found, and one that is past is not."""
-    once = replace(cron.calendar("cron", "0 0 1 1 *"), year=(Span(2099, 2099),))
+def test_a_calendar_of_one_far_year_is_found() -> None:
+    """A past one is not."""
+    once = replace(cron.read_calendar("cron", "0 0 1 1 *"), year=(Span(2099, 2099),))
 
-    assert Firings(Timing((once,))).next(at("2027-01-01")) == at("2099-01-01")
-    assert Firings(Timing((once,))).next(at("2099-01-01")) is None
+    assert Firings(Timing((once,))).find_next(at("2027-01-01")) == at("2099-01-01")
+    assert Firings(Timing((once,))).find_next(at("2099-01-01")) is None
 
 
-def test_a_calendar_says_which_wall_times_are_its_own() -> None:
-    """All fields have their say."""
-    matcher = Matcher(cron.calendar("cron", "0 30 2 * * SUN"), BERLIN)
+def test_a_wall_time_matches_if_all_fields_do() -> None:
+    """A wrong day or second is enough to miss."""
+    matcher = Matcher(cron.read_calendar("cron", "0 30 2 * * SUN"), BERLIN)
 
     assert matcher.matches(wall("2027-03-28 02:30"))
     assert not matcher.matches(wall("2027-03-27 02:30"))
     assert not matcher.matches(wall("2027-03-28 02:30:01"))
 
 
-def test_the_clock_on_the_wall_is_read_in_its_zone() -> None:
-    """Naive, as the wall knows no zone."""
-    assert wall_time(at("2027-07-01 10:00"), BERLIN) == wall("2027-07-01 12:00")
+def test_a_wall_time_is_naive_and_in_its_zone() -> None:
+    """Berlin is two hours ahead of UTC in summer."""
+    assert to_wall_time(at("2027-07-01 10:00"), BERLIN) == wall("2027-07-01 12:00")

@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules import cron
-from xnovu_poller.rules.preview import coming
-from xnovu_poller.rules.timing import SHORT, Calendar, Interval, Overlap, Span, Timing, timing
+from xnovu_poller.rules.preview import list_next
+from xnovu_poller.rules.timing import LONGEST_CACHED, Calendar, Interval, Overlap, Span, Timing, read_timing
 
 NINE = {"cron": "0 9 * * *"}
 
 
-def refusal(trigger: RuleTrigger, config: Any) -> tuple[str, str]:  # noqa: ANN401 - whatever a row may hold
-    """Give where and why a config is refused."""
+def refusal(trigger: RuleTrigger, config: Any) -> tuple[str, str]:  # noqa: ANN401 - any JSON
+    """Return the path and the reason of a refusal."""
     with pytest.raises(RuleInvalid) as caught:
-        timing(trigger, config)
+        read_timing(trigger, config)
     return caught.value.path, caught.value.reason
 
 
 def test_a_cron_rule_has_its_defaults() -> None:
-    """UTC, no jitter, one at a time, and a minute to catch up."""
-    assert timing(RuleTrigger.CRON, NINE) == Timing(
-        calendars=(cron.calendar("cron", "0 9 * * *"),),
+    """They are UTC, no jitter, one firing at a time, and a minute to catch up."""
+    assert read_timing(RuleTrigger.CRON, NINE) == Timing(
+        calendars=(cron.read_calendar("cron", "0 9 * * *"),),
         zone="UTC",
         jitter=timedelta(0),
         overlap=Overlap.SKIP,
@@ -33,9 +33,9 @@ def test_a_cron_rule_has_its_defaults() -> None:
     )
 
 
-def test_a_cron_rule_says_all_it_may() -> None:
-    """Several expressions, calendars and intervals come together."""
-    read = timing(
+def test_a_cron_rule_may_have_every_key() -> None:
+    """It may have several expressions, calendars and intervals."""
+    read = read_timing(
         RuleTrigger.CRON,
         {
             "cron": ["0 9 * * *", "@hourly"],
@@ -52,8 +52,8 @@ def test_a_cron_rule_says_all_it_may() -> None:
 
     assert read == Timing(
         calendars=(
-            cron.calendar("cron", "0 9 * * *"),
-            cron.calendar("cron", "0 * * * *"),
+            cron.read_calendar("cron", "0 9 * * *"),
+            cron.read_calendar("cron", "0 * * * *"),
             Calendar(
                 second=(Span(0, 0),),
                 minute=(Span(0, 0),),
@@ -78,21 +78,21 @@ def test_a_cron_rule_says_all_it_may() -> None:
     )
 
 
-def test_null_is_as_good_as_none() -> None:
-    """Some write all keys, whatever their value."""
-    assert timing(RuleTrigger.CRON, {**NINE, "jitter": None, "interval": None}) == timing(
+def test_null_counts_as_absent() -> None:
+    """Some writers write all keys."""
+    assert read_timing(RuleTrigger.CRON, {**NINE, "jitter": None, "interval": None}) == read_timing(
         RuleTrigger.CRON, NINE
     )
 
 
 def test_a_schedule_rule_is_one_second_in_utc() -> None:
-    """Wherever it was written; a fraction is rounded up, and people read it in their zone."""
-    read = timing(RuleTrigger.SCHEDULE, {"at": "2027-10-31T02:30:00.5", "timezone": "Europe/Berlin"})
+    """A fraction is rounded up; commands show the time in the rule's zone."""
+    read = read_timing(RuleTrigger.SCHEDULE, {"at": "2027-10-31T02:30:00.5", "timezone": "Europe/Berlin"})
 
     at = datetime(2027, 10, 31, 0, 30, 1, tzinfo=UTC)
     assert (read.at, read.zone, read.shown_in) == (at, "UTC", "Europe/Berlin")
     assert [
-        (one.at, f"{one.local:%H:%M:%S}") for one in coming(read, datetime(2026, 1, 1, tzinfo=UTC), 9)
+        (one.at, f"{one.local:%H:%M:%S}") for one in list_next(read, datetime(2026, 1, 1, tzinfo=UTC), 9)
     ] == [(at, "02:30:01")]
 
 
@@ -125,8 +125,8 @@ def test_a_schedule_rule_is_one_second_in_utc() -> None:
         ({"calendar": {"hour": True}}, "calendar.hour", "write a number"),
         ({"calendar": [{"hour": 9}, {"hour": 24}]}, "calendar[1].hour", "0 to 23"),
         ({"calendar": {"year": 1999}}, "calendar.year", "2000 to 2100"),
-        ({"calendar": {}}, "calendar", "says nothing"),
-        ({"calendar": {"comment": "x"}}, "calendar", "says nothing"),
+        ({"calendar": {}}, "calendar", "is empty"),
+        ({"calendar": {"comment": "x"}}, "calendar", "is empty"),
         ({"calendar": {"hour": 9, "comment": 1}}, "calendar.comment", "write a text"),
         ({"calendar": "0 9 * * *"}, "calendar", "write an object"),
         ({"interval": "15m"}, "interval", '{"every": "15m"}'),
@@ -143,7 +143,7 @@ def test_a_schedule_rule_is_one_second_in_utc() -> None:
         (
             {**NINE, "start_at": "2027-01-02T00:00:00Z", "end_at": "2027-01-01T00:00:00Z"},
             "end_at",
-            "before start_at",
+            "is before start_at",
         ),
         (
             {**NINE, "start_at": "2027-01-01T09:00:01Z", "end_at": "2027-01-02T08:59:59Z"},
@@ -160,8 +160,8 @@ def test_a_schedule_rule_is_one_second_in_utc() -> None:
         ),
     ],
 )
-def test_a_cron_rule_that_cannot_be_is_refused(config: object, path: str, instead: str) -> None:
-    """Where it stands, and what to write instead."""
+def test_a_wrong_cron_rule_is_refused(config: object, path: str, instead: str) -> None:
+    """The refusal names the place and what to write instead."""
     found, reason = refusal(RuleTrigger.CRON, config)
 
     assert found == path
@@ -179,8 +179,8 @@ def test_a_cron_rule_that_cannot_be_is_refused(config: object, path: str, instea
         ({"at": "2027-01-01T09:00:00Z", "catchup": 1}, "catchup", "10s"),
     ],
 )
-def test_a_schedule_rule_that_cannot_be_is_refused(config: object, path: str, instead: str) -> None:
-    """It knows one time and no more."""
+def test_a_wrong_schedule_rule_is_refused(config: object, path: str, instead: str) -> None:
+    """It has one time only."""
     found, reason = refusal(RuleTrigger.SCHEDULE, config)
 
     assert found == path
@@ -188,12 +188,12 @@ def test_a_schedule_rule_that_cannot_be_is_refused(config: object, path: str, in
 
 
 NEVER_NOW = {"month": 3, "day_of_month": "8-14", "day_of_week": "SUN", "hour": 2, "minute": 30}
-"""In New York this hour has not been since 2007."""
+"""In New York this time has not existed since 2007."""
 
 
 @pytest.mark.parametrize("year", ["*", "2000-2100", "2000-2099"])
-def test_what_fired_once_and_never_will_again_is_refused(year: str) -> None:
-    """Dozens of such would be searched for through a century at each reconciliation."""
+def test_a_rule_that_will_never_fire_again_is_refused(year: str) -> None:
+    """Otherwise each reconciliation would search a century for it."""
     config = {"calendar": {**NEVER_NOW, "year": year}, "timezone": "America/New_York"}
 
     assert "never fires in America/New_York" in refusal(RuleTrigger.CRON, config)[1]
@@ -204,24 +204,24 @@ def test_what_fires_every_28_years_is_no_fault(day: str) -> None:
     """A leap day of one weekday; and a year that has passed is one."""
     new_york = {"calendar": {**NEVER_NOW, "year": 2005}, "timezone": "America/New_York"}
 
-    assert timing(RuleTrigger.CRON, {"cron": f"0 0 29 2 {day}"}).calendars
-    assert timing(RuleTrigger.CRON, new_york).calendars
+    assert read_timing(RuleTrigger.CRON, {"cron": f"0 0 29 2 {day}"}).calendars
+    assert read_timing(RuleTrigger.CRON, new_york).calendars
 
 
-def test_the_same_text_is_read_once_and_a_fault_is_told_each_time() -> None:
+def test_the_same_config_is_read_once_and_refused_each_time() -> None:
     """The order of its keys does not matter; what is long is not kept."""
-    first = timing(RuleTrigger.CRON, {"timezone": "UTC", "cron": "7 7 * * *"})
-    assert timing(RuleTrigger.CRON, {"cron": "7 7 * * *", "timezone": "UTC"}) is first
+    first = read_timing(RuleTrigger.CRON, {"timezone": "UTC", "cron": "7 7 * * *"})
+    assert read_timing(RuleTrigger.CRON, {"cron": "7 7 * * *", "timezone": "UTC"}) is first
     assert refusal(RuleTrigger.CRON, {"cron": "x"}) == refusal(RuleTrigger.CRON, {"cron": "x"})
     assert refusal(RuleTrigger.SCHEDULE, NINE)[0] == "'cron'"
 
-    long = {"cron": "7 7 * * *", "calendar": {"hour": 9, "comment": "x" * SHORT}}
-    assert timing(RuleTrigger.CRON, long) is not timing(RuleTrigger.CRON, long)
-    assert timing(RuleTrigger.CRON, long) == timing(RuleTrigger.CRON, long)
+    long = {"cron": "7 7 * * *", "calendar": {"hour": 9, "comment": "x" * LONGEST_CACHED}}
+    assert read_timing(RuleTrigger.CRON, long) is not read_timing(RuleTrigger.CRON, long)
+    assert read_timing(RuleTrigger.CRON, long) == read_timing(RuleTrigger.CRON, long)
 
 
 def test_an_event_rule_is_refused() -> None:
-    """Whatever it says."""
+    """Its config does not matter."""
     assert refusal(RuleTrigger.EVENT, NINE)[0] == "trigger_type"
 
 
@@ -233,9 +233,9 @@ def test_an_event_rule_is_refused() -> None:
         (RuleTrigger.SCHEDULE, {"at": "2020-01-01T00:00:00Z"}),
     ],
 )
-def test_what_has_ended_is_no_fault(trigger: RuleTrigger, config: dict[str, object]) -> None:
-    """A rule grows old without becoming wrong."""
-    assert coming(timing(trigger, config), datetime(2026, 1, 1, tzinfo=UTC), 1) == []
+def test_a_rule_that_has_ended_is_valid(trigger: RuleTrigger, config: dict[str, object]) -> None:
+    """A rule does not become invalid with time."""
+    assert list_next(read_timing(trigger, config), datetime(2026, 1, 1, tzinfo=UTC), 1) == []
 
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -247,7 +247,7 @@ _json = st.recursive(
 
 
 def _mostly(*lawful: object) -> st.SearchStrategy[object]:
-    """Draw what may stand somewhere, and now and then anything."""
+    """Draw lawful values, and sometimes any JSON."""
     return st.sampled_from(lawful) | _json
 
 
@@ -271,13 +271,13 @@ _config = st.fixed_dictionaries(
 
 @settings(max_examples=100, deadline=None)
 @given(trigger=st.sampled_from(RuleTrigger), config=_config | _json)
-def test_whatever_a_row_holds_is_read_or_refused(trigger: RuleTrigger, config: Any) -> None:  # noqa: ANN401 - JSON
-    """Nothing else is raised, and what was read has a time."""
+def test_any_config_is_read_or_refused(trigger: RuleTrigger, config: Any) -> None:  # noqa: ANN401 - JSON
+    """No other error is raised, and a rule that was read fires at some time."""
     try:
-        read = timing(trigger, config)
+        read = read_timing(trigger, config)
     except RuleInvalid:
         return
-    assert coming(read, datetime(1990, 1, 1, tzinfo=UTC), 1)
+    assert list_next(read, datetime(1990, 1, 1, tzinfo=UTC), 1)
 
 
 def _deep(depth: int, wrap: Callable[[object], object]) -> object:
@@ -291,8 +291,8 @@ def _deep(depth: int, wrap: Callable[[object], object]) -> object:
 @pytest.mark.parametrize(
     "key", ["cron", "calendar", "interval", "timezone", "jitter", "start_at", "overlap", "x"]
 )
-def test_what_is_deep_or_large_is_refused_like_the_rest(key: str) -> None:
-    """Nothing is gone into, and nothing is spelt out."""
+def test_deep_and_large_values_are_refused(key: str) -> None:
+    """The sentence does not repeat them."""
     deep = (_deep(10_000, lambda one: [one]), _deep(10_000, lambda one: {"a": one}))
     for value in (*deep, 10**5000, ["x"] * 10_000, "9," * 10_000):
         assert len(refusal(RuleTrigger.CRON, {**NINE, key: value})[1]) < 300

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from xnovu_poller.errors import RuleInvalid
-from xnovu_poller.rules.values import duration, moment, nearest, shown, zone_name
+from xnovu_poller.rules.values import quote, read_duration, read_time, read_zone, suggest
 
 NONE = timedelta(0)
 DAY = timedelta(days=1)
@@ -14,17 +14,17 @@ DAY = timedelta(days=1)
 )
 def test_a_duration_is_read(value: object, seconds: int) -> None:
     """A number is seconds; a text names its units, largest first."""
-    assert duration("jitter", value, NONE, DAY) == timedelta(seconds=seconds)
+    assert read_duration("jitter", value, NONE, DAY) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     "value",
     ["", "90", "1.5h", "m", "30m1h", "-5s", "\u0661s", 1.5, 90.0, True, None, [], float("nan"), "9" * 99],
 )
-def test_what_is_no_duration_is_refused(value: object) -> None:
+def test_anything_but_a_duration_is_refused(value: object) -> None:
     """The sentence shows how one is written."""
     with pytest.raises(RuleInvalid, match="1h30m"):
-        duration("jitter", value, NONE, DAY)
+        read_duration("jitter", value, NONE, DAY)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_what_is_no_duration_is_refused(value: object) -> None:
     ],
 )
 def test_a_duration_has_its_bounds(value: object) -> None:
-    """However far out it lies."""
-    with pytest.raises(RuleInvalid, match="write 0s to 1d"):
-        duration("jitter", value, NONE, DAY)
+    """A number may be huge."""
+    with pytest.raises(RuleInvalid, match="is out of bounds; write 0s to 1d"):
+        read_duration("jitter", value, NONE, DAY)
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_a_duration_has_its_bounds(value: object) -> None:
 )
 def test_a_time_is_read(value: str, expected: datetime) -> None:
     """Without an offset it is a wall time of the zone, the first of two."""
-    assert moment("at", value, "Europe/Berlin", up=True) == expected
+    assert read_time("at", value, "Europe/Berlin", up=True) == expected
 
 
 @pytest.mark.parametrize(("up", "second"), [(True, 1), (False, 0)])
 def test_a_fraction_of_a_second_is_rounded(up: bool, second: int) -> None:  # noqa: FBT001 - a case of the table
-    """A start never comes early, an end never late."""
+    """A start is never too early, and an end is never too late."""
     for fraction in (".000000001", ",5"):
-        read = moment("at", f"2027-01-31T09:00:00{fraction}Z", None, up=up)
+        read = read_time("at", f"2027-01-31T09:00:00{fraction}Z", None, up=up)
         assert read == datetime(2027, 1, 31, 9, 0, second, tzinfo=UTC)
-    assert moment("at", "2027-01-31T09:00:00.000Z", None, up=up).second == 0
+    assert read_time("at", "2027-01-31T09:00:00.000Z", None, up=up).second == 0
 
 
 @pytest.mark.parametrize(
@@ -89,22 +89,22 @@ def test_a_fraction_of_a_second_is_rounded(up: bool, second: int) -> None:  # no
         ("2027-03-28T02:30:00", "does not exist in Europe/Berlin"),
     ],
 )
-def test_what_names_no_instant_is_refused(value: object, instead: str) -> None:
-    """The sentence says what to write."""
+def test_anything_but_an_existing_time_is_refused(value: object, instead: str) -> None:
+    """The sentence names what to write."""
     with pytest.raises(RuleInvalid, match=instead):
-        moment("at", value, "Europe/Berlin", up=True)
+        read_time("at", value, "Europe/Berlin", up=True)
 
 
 def test_a_wall_time_needs_a_zone() -> None:
-    """Nobody knows whose nine o'clock it would be."""
+    """Nine o'clock is not the same instant everywhere."""
     with pytest.raises(RuleInvalid, match="write its offset"):
-        moment("at", "2027-01-31T09:00:00", None, up=True)
+        read_time("at", "2027-01-31T09:00:00", None, up=True)
 
 
 @pytest.mark.parametrize("name", ["UTC", "Asia/Shanghai", "America/Argentina/Buenos_Aires", "Etc/GMT+8"])
-def test_a_zone_is_known(name: str) -> None:
-    """By its IANA name."""
-    assert zone_name("timezone", name) == name
+def test_a_zone_is_read(name: str) -> None:
+    """Its name is that of the IANA database."""
+    assert read_zone("timezone", name) == name
 
 
 @pytest.mark.parametrize(
@@ -127,20 +127,20 @@ def test_a_zone_is_known(name: str) -> None:
         (["UTC"], "IANA"),
     ],
 )
-def test_a_zone_that_is_none_is_refused(value: object, instead: str) -> None:
-    """Nothing becomes a path, and nothing means another zone on another host."""
+def test_an_unknown_zone_is_refused(value: object, instead: str) -> None:
+    """No text becomes a path, and no name means another zone on another host."""
     with pytest.raises(RuleInvalid, match="time zone") as caught:
-        zone_name("timezone", value)
+        read_zone("timezone", value)
     assert instead in caught.value.reason
 
 
-def test_a_word_is_quoted_short_and_printable() -> None:
-    """A sentence of ours reaches logs and rows."""
-    assert shown("a\0b\ud800") == r"'a\x00b\ud800'"
-    assert len(shown("x" * 10_000)) < 50
+def test_a_quoted_word_is_short_and_printable() -> None:
+    """Our sentences reach logs and rows."""
+    assert quote("a\0b\ud800") == r"'a\x00b\ud800'"
+    assert len(quote("x" * 10_000)) < 50
 
 
-def test_a_misspelt_word_has_a_nearest() -> None:
-    """Else all are named."""
-    assert nearest("TimeZone", ["timezone", "cron"]) == "timezone"
-    assert nearest("x" * 10_000, ["timezone", "cron"]) == "one of timezone, cron"
+def test_a_misspelt_word_gets_a_suggestion() -> None:
+    """If no word is close, all words are suggested."""
+    assert suggest("TimeZone", ["timezone", "cron"]) == "timezone"
+    assert suggest("x" * 10_000, ["timezone", "cron"]) == "one of timezone, cron"

@@ -13,8 +13,8 @@ from xnovu_poller.cli.rules.preview import in_zone, moment
 from xnovu_poller.cli.rules.rule import RULE_ID, json_option, not_found, read_rule
 from xnovu_poller.errors import RuleInvalid, ScheduleMissing
 from xnovu_poller.lifecycle import FireOutcome, RuleTrigger
-from xnovu_poller.rules.preview import coming
-from xnovu_poller.rules.timing import Overlap, Timing, timing
+from xnovu_poller.rules.preview import list_next
+from xnovu_poller.rules.timing import Overlap, Timing, read_timing
 from xnovu_poller.store import rules
 from xnovu_poller.store.rules import Rule
 from xnovu_poller.temporal.rules import firing_outcome
@@ -205,7 +205,7 @@ def _repeated(found: Rule) -> Timing:
     if found.trigger is not RuleTrigger.CRON:
         raise _refused(found.id, f"it fires once; `xnovu rules fire {found.id}` lets it fire now")
     try:
-        return timing(found.trigger, found.config)
+        return read_timing(found.trigger, found.config)
     except RuleInvalid as error:
         raise _refused(found.id, f"{error.path}: {error.reason}") from None
 
@@ -218,7 +218,7 @@ def _between(when: Timing, first: datetime, last: datetime, *, forced: bool) -> 
         raise click.UsageError("--to lies ahead; the schedule sees to what comes")
     found: list[datetime] = []
     after = first - _BEFORE
-    while page := [each.at for each in coming(when, after, MOST_UNFORCED) if each.at is not None]:
+    while page := [each.at for each in list_next(when, after, MOST_UNFORCED) if each.at is not None]:
         found += [at for at in page if at <= last]
         if len(found) > MOST_UNFORCED and not forced:
             raise click.UsageError(f"more than {MOST_UNFORCED} firings lie in that range; --force makes them")

@@ -10,8 +10,8 @@ import click
 
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleStatus
-from xnovu_poller.rules.preview import Coming, next_fire
-from xnovu_poller.rules.timing import Timing, timing
+from xnovu_poller.rules.preview import PreviewTime, find_next_firing
+from xnovu_poller.rules.timing import Timing, read_timing
 from xnovu_poller.store.rules import Rule
 
 NOTHING = "-"
@@ -46,7 +46,7 @@ def _printable(text: str, kept: str = "") -> str:
 def timing_of(rule: Rule) -> Timing | None:
     """Read when a rule fires; None where that cannot be read, which `rule_error` and `validate` tell."""
     try:
-        return timing(rule.trigger, rule.config)
+        return read_timing(rule.trigger, rule.config)
     except RuleInvalid:
         return None
 
@@ -56,7 +56,7 @@ def next_of(rule: Rule, now: datetime) -> datetime | None:
     when = timing_of(rule)
     if when is None or not rule.active or rule.status in {RuleStatus.DONE, RuleStatus.FAILED}:
         return None
-    at = next_fire(when, now)
+    at = find_next_firing(when, now)
     return None if at is None else at.astimezone(ZoneInfo(when.shown_in))
 
 
@@ -87,7 +87,7 @@ def times(config: Mapping[str, Any]) -> str:
     return " ".join(each if isinstance(each, str) else json.dumps(each) for each in said_of.values())
 
 
-def coming_json(each: Coming) -> dict[str, Any]:
+def coming_json(each: PreviewTime) -> dict[str, Any]:
     """Give a time that comes, or that is left out, as `preview --json` tells it."""
     return {"at": iso(each.at), "local": iso(each.local), "mark": str(each.mark)}
 

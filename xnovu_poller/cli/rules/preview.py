@@ -13,9 +13,9 @@ from xnovu_poller.cli.rules.output import NOTHING, coming_json, put_json, put_ta
 from xnovu_poller.cli.rules.rule import RULE_ID, json_option, read_rule
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
-from xnovu_poller.rules.preview import Coming, coming
+from xnovu_poller.rules.preview import PreviewTime, list_next
 from xnovu_poller.rules.spec import FIRST_YEAR, LAST_YEAR
-from xnovu_poller.rules.timing import Timing, timing
+from xnovu_poller.rules.timing import Timing, read_timing
 
 MOST_SHOWN = 10_000
 
@@ -97,7 +97,7 @@ def preview(  # noqa: PLR0913 - what one may say of times, each named
     when = _asked(rule_id, cron, timezone, config)
     # A time asked for is one of those that come; `coming` tells what lies after.
     after = datetime.now(UTC) if start is None else in_zone(start, when.shown_in) - timedelta(microseconds=1)
-    found = coming(when, after, count)
+    found = list_next(when, after, count)
     if as_json:
         put_json(
             {
@@ -121,19 +121,19 @@ def _asked(
     if rule_id is not None:
         return asyncio.run(_timing_of(rule_id))
     given = config if config is not None else {"cron": cron} | ({"timezone": timezone} if timezone else {})
-    return timing(trigger_of(given), given)
+    return read_timing(trigger_of(given), given)
 
 
 async def _timing_of(rule_id: int) -> Timing:
     async with database() as engine:
         found = await read_rule(engine, rule_id)
     try:
-        return timing(found.trigger, found.config)
+        return read_timing(found.trigger, found.config)
     except RuleInvalid as error:
         raise click.ClickException(f"rule {rule_id}: {error.path}: {error.reason}") from None
 
 
-def _put(when: Timing, found: list[Coming], count: int) -> None:
+def _put(when: Timing, found: list[PreviewTime], count: int) -> None:
     put_table(
         (f"in {when.shown_in}", "in UTC", ""),
         [

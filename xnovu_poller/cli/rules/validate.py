@@ -13,7 +13,7 @@ from xnovu_poller.cli.rules.preview import trigger_config, trigger_of
 from xnovu_poller.cli.rules.rule import RULE_ID, json_option
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleStatus, RuleTrigger
-from xnovu_poller.rules.timing import timing
+from xnovu_poller.rules.timing import read_timing
 from xnovu_poller.store import rules
 from xnovu_poller.store.rules import Rule
 
@@ -99,7 +99,7 @@ def _of_rule(rule: Rule) -> list[Flaw]:
 
 def _of_times(rule_id: int | None, trigger: RuleTrigger, config: dict[str, Any]) -> list[Flaw]:
     try:
-        timing(trigger, config)
+        read_timing(trigger, config)
     except RuleInvalid as error:
         return [Flaw(rule_id, error.path, error.reason)]
     return []

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleStatus
-from xnovu_poller.rules.preview import next_fire
-from xnovu_poller.rules.timing import Timing, timing
+from xnovu_poller.rules.preview import find_next_firing
+from xnovu_poller.rules.timing import Timing, read_timing
 from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.rules import Rule, RuleState
 from xnovu_poller.temporal.rules.plans import HALTED, Listed, Plan
@@ -67,7 +67,7 @@ def decide(rule: Rule, listed: Listed | None, *, task_queue: str, now: datetime)
         reason = "trigger_config: is nested too deep, or holds too long a number"
         return refuse(rule, listed, RuleStatus.INVALID, reason)
     try:
-        when = timing(rule.trigger, rule.config)
+        when = read_timing(rule.trigger, rule.config)
     except RuleInvalid as error:
         return refuse(rule, listed, RuleStatus.INVALID, f"{error.path}: {error.reason}")
     plan = Plan(rule.id, rule.enterprise_id, when, paused=not rule.active, task_queue=task_queue)
@@ -119,4 +119,4 @@ def _is_over(when: Timing, now: datetime) -> bool:
     if when.end_at is not None and when.end_at < now:
         return when.at is None
     ends = when.end_at is not None or (not when.intervals and all(one.year for one in when.calendars))
-    return when.at is None and ends and next_fire(when, now) is None
+    return when.at is None and ends and find_next_firing(when, now) is None

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.counted import counted
 from xnovu_poller.lifecycle import RuleStatus, RuleTrigger
-from xnovu_poller.rules.preview import next_fire
+from xnovu_poller.rules.preview import find_next_firing
 from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.rules import Rule
 from xnovu_poller.temporal.rules.decisions import Decision, Step, decide, refuse
@@ -189,7 +189,7 @@ def test_an_end_that_has_passed_needs_no_search() -> None:
     searched = []
     for end, status in (("2026-05-01", RuleStatus.DONE), ("2026-07-01", RuleStatus.SCHEDULED)):
         rule = replace(RULE, config={**DAILY, "end_at": f"{end}T00:00:00Z"})
-        with counted(next_fire) as searches:
+        with counted(find_next_firing) as searches:
             assert decided(rule).verdict.status is status
         searched.append(searches[0])
     assert searched == [0, 1]

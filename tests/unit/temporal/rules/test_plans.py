@@ -7,7 +7,7 @@ from temporalio.client import ScheduleActionStartWorkflow, ScheduleOverlapPolicy
 from temporalio.common import TypedSearchAttributes
 
 from xnovu_poller.lifecycle import RuleTrigger
-from xnovu_poller.rules.timing import Timing, timing
+from xnovu_poller.rules.timing import Timing, read_timing
 from xnovu_poller.temporal.contract import FireInput
 from xnovu_poller.temporal.rules.plans import HALTED, Plan, note, schedule, sign, spec_of
 
@@ -16,7 +16,7 @@ DEPLOYMENT = UUID("12345678-9abc-4def-8123-456789abcdef")
 
 def cron(expression: str, **more: object) -> Timing:
     """Read a cron rule."""
-    return timing(RuleTrigger.CRON, {"cron": expression, **more})
+    return read_timing(RuleTrigger.CRON, {"cron": expression, **more})
 
 
 def plan(when: Timing, *, paused: bool = False) -> Plan:
@@ -42,7 +42,7 @@ def test_times_are_structured_and_never_a_cron_string() -> None:
 def test_bounds_and_intervals_travel() -> None:
     """Temporal counts both bounds in."""
     config = {"interval": {"every": "1h", "offset": "5m"}, "start_at": "2027-01-01T00:00:00Z"}
-    spec = spec_of(timing(RuleTrigger.CRON, {**config, "end_at": "2027-02-01T00:00:00Z"}))
+    spec = spec_of(read_timing(RuleTrigger.CRON, {**config, "end_at": "2027-02-01T00:00:00Z"}))
 
     assert [(one.every, one.offset) for one in spec.intervals] == [(timedelta(hours=1), timedelta(minutes=5))]
     assert (spec.start_at, spec.end_at) == (
@@ -53,7 +53,7 @@ def test_bounds_and_intervals_travel() -> None:
 
 def test_a_one_time_rule_is_the_calendar_of_its_second() -> None:
     """In UTC, whatever the zone in which it was written; the workflow is told its only time."""
-    when = timing(RuleTrigger.SCHEDULE, {"at": "2027-03-01T09:30:15+08:00"})
+    when = read_timing(RuleTrigger.SCHEDULE, {"at": "2027-03-01T09:30:15+08:00"})
     made = schedule(plan(when), DEPLOYMENT, TypedSearchAttributes.empty)
 
     (calendar,) = made.spec.calendars
