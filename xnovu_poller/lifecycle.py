@@ -124,6 +124,31 @@ class FireOutcome(StrEnum):
     GONE = "gone"
 
 
+class ReconcileOutcome(StrEnum):
+    """What a reconciliation did about one rule: a key of its report and a value of the metric's label `kind`.
+
+    CREATED: its schedule was created.
+    UPDATED: its schedule was rebuilt.
+    PAUSED: its schedule stands still now.
+    DELETED: its row is gone, so its schedule was deleted.
+    CAUGHT_UP: a one-time rule fired late, within its catchup.
+    MISSED: a one-time rule is done but did not fire.
+    INVALID: the rule was found invalid, which it was not before.
+    FAILED: Temporal refused its schedule, or the reconciliation could not serve the rule.
+    UNCHANGED: everything was up to date.
+    """
+
+    CREATED = "created"
+    UPDATED = "updated"
+    PAUSED = "paused"
+    DELETED = "deleted"
+    CAUGHT_UP = "caught_up"
+    MISSED = "missed"
+    INVALID = "invalid"
+    FAILED = "failed"
+    UNCHANGED = "unchanged"
+
+
 class ChoreName(StrEnum):
     """What is done once for the whole deployment, however many workers run.
 

@@ -20,7 +20,7 @@ from prometheus_client.samples import Sample
 from typing_extensions import override
 
 from xnovu_poller import __version__
-from xnovu_poller.lifecycle import FireOutcome
+from xnovu_poller.lifecycle import ChoreName, FireOutcome, ReconcileOutcome
 
 LOOPS: Final = ("new", "scheduled", "failed")
 """Values of the label `loop`."""
@@ -37,19 +37,12 @@ CANCEL_ANSWERS: Final = ("cancelled", "nothing_left", "refused")
 FIRE_OUTCOMES: Final = tuple(FireOutcome)
 """Values of the label `outcome` of firings."""
 
-RECONCILED_KINDS: Final = (
-    "created",
-    "updated",
-    "paused",
-    "deleted",
-    "caught_up",
-    "missed",
-    "invalid",
-    "failed",
+RECONCILED_KINDS: Final = tuple(
+    outcome for outcome in ReconcileOutcome if outcome is not ReconcileOutcome.UNCHANGED
 )
-"""Values of the label `kind`: what reconciliation did to the schedule of a rule."""
+"""Values of the label `kind`: what a reconciliation did about a rule; unchanged rules are not counted."""
 
-CHORE_NAMES: Final = ("rules", "retention", "statistics", "doctor")
+CHORE_NAMES: Final = tuple(ChoreName)
 """Values of the label `name`."""
 
 CHORE_ENDS: Final = ("done", "failed")

@@ -139,7 +139,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/faults/test_the_clock_of_a_worker_is_set.py::test_only_the_clock_of_the_database_counts",
     ),
     "a cron rule fires only once, for its second notification has the name of its first": (
-        "tests/integration/temporal/rules/test_activities.py::test_a_rule_fires_each_time_from_the_row_as_it_is_by_then",
+        "tests/integration/temporal/rules/test_activities.py::test_each_firing_reads_the_row_of_its_moment",
         "tests/faults/test_a_worker_is_killed_while_a_rule_fires.py::test_twenty_firings_make_twenty_notifications",
     ),
     "a rule whose times are changed keeps its old ones beside the new": (
@@ -154,21 +154,21 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/integration/store/test_rules.py::test_every_rule_is_read_by_id",
     ),
     "the schedules of others in the namespace are deleted": (
-        "tests/integration/temporal/rules/test_reconcile.py::test_other_peoples_schedules_are_not_touched",
+        "tests/integration/temporal/rules/test_reconcile.py::test_schedules_that_are_not_ours_are_not_touched",
     ),
     "a deleted or a deactivated rule goes on until the next start": (
         "tests/integration/temporal/rules/test_reconcile.py::test_a_deleted_row_deletes_its_schedule_and_no_other",
-        "tests/integration/temporal/rules/test_reconcile.py::test_a_rule_that_is_not_meant_stands_still_and_goes_on",
+        "tests/integration/temporal/rules/test_reconcile.py::test_a_rule_that_is_not_active_is_paused_and_resumed",
     ),
     "a rule that is changed while rules are compared is passed over": (
-        "tests/integration/temporal/rules/test_reconcile.py::test_a_rule_that_comes_between_listing_and_reading_is_made",
-        "tests/unit/temporal/chores/test_keeper.py::test_many_changes_within_a_moment_are_two_rings",
+        "tests/integration/temporal/rules/test_reconcile.py::test_a_rule_inserted_between_listing_and_reading_gets_its_schedule",
+        "tests/unit/temporal/chores/test_keeper.py::test_many_changes_within_a_moment_make_two_requests",
     ),
     "a trigger type that nobody serves is taken and never fires": (
         "tests/integration/test_rule_guards.py::test_a_rule_of_an_event_is_refused",
     ),
     "after an outage a year of missed firings comes at once": (
-        "tests/unit/temporal/rules/test_plans.py::test_a_schedule_is_all_that_its_plan_says",
+        "tests/unit/temporal/rules/test_plans.py::test_a_schedule_is_built_from_its_plan",
         "tests/unit/rules/test_timing.py::test_a_cron_rule_has_its_defaults",
     ),
 }

@@ -24,13 +24,14 @@ from xnovu_poller.temporal.delivery.activities import DeliveryActivities
 from xnovu_poller.temporal.delivery.handoff import Handoff
 from xnovu_poller.temporal.rules.activities import RuleActivities
 from xnovu_poller.temporal.rules.schedules import RuleSchedules
+from xnovu_poller.temporal.search import SearchAttributes
 from xnovu_poller.temporal.worker import Limits, build_worker
 
 LONG = timedelta(seconds=115)
 """A call that fits into no workflow task: all tries are regular activities."""
 
 DEPLOYMENT = UUID("12345678-9abc-4def-8123-456789abcdef")
-STRANGER = UUID("fedcba98-7654-4321-8765-4321fedcba98")
+FOREIGN = UUID("fedcba98-7654-4321-8765-4321fedcba98")
 """Another deployment, whose executors share the task queue by mistake."""
 
 LIMITS = Limits(activities=10, workflow_tasks=10, cached_workflows=10, grace=timedelta(seconds=5))
@@ -126,8 +127,10 @@ def worker_of(
 
 
 def schedules_of(client: Client, task_queue: str, deployment: UUID = DEPLOYMENT) -> RuleSchedules:
-    """Give the schedules of a deployment's rules."""
-    return RuleSchedules(client, deployment=deployment, task_queue=task_queue, searchable=True)
+    """Return the schedules of a deployment's rules."""
+    return RuleSchedules(
+        client, deployment=deployment, task_queue=task_queue, search=SearchAttributes(registered=True)
+    )
 
 
 def claims_of(db: Db, works: Sequence[Attempt], *, group: str | None = None) -> list[Claim]:

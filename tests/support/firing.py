@@ -1,4 +1,4 @@
-"""Rules and chores of a test: changed, asked what became of them, and what they have made."""
+"""Rules and chores of a test: change them, and read their states and what they have made."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
@@ -13,7 +13,7 @@ from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 
 def at_once(db: Db, workflow: int, ago: timedelta, **config: object) -> tuple[int, datetime]:
-    """Insert a one-time rule whose time is so long ago; ahead, if it is negative."""
+    """Insert a one-time rule whose time was this long ago; a negative time is ahead."""
     at = (datetime.now(UTC) - ago).replace(microsecond=0)
     trigger = {"at": at.isoformat(), **config}
     return a_rule(db, workflow=workflow, trigger_type="SCHEDULE", trigger_config=trigger), at
@@ -26,12 +26,12 @@ def changed(db: Db, rule_id: int, change: LiteralString) -> None:
 
 
 def made(db: Db, rule_id: int) -> list[str]:
-    """Give the dedup keys of a rule's notifications."""
+    """Return the dedup keys of a rule's notifications."""
     return [row["dedup_key"] for row in made_by(db, rule_id)]
 
 
 def told(db: Db, rule_id: int) -> tuple[str | None, str | None]:
-    """Give what a rule's row says became of it."""
+    """Return the status and the error in a rule's row."""
     row = rule_row(db, rule_id)
     return row["rule_status"], row["rule_error"]
 
@@ -40,27 +40,27 @@ async def listing(schedules: RuleSchedules, *rule_ids: int) -> None:
     """Wait until these rules are listed, and no others."""
 
     async def found() -> bool:
-        return set(await schedules.listed()) == set(rule_ids)
+        return set(await schedules.list()) == set(rule_ids)
 
     await eventually(found)
 
 
 async def paused(schedules: RuleSchedules, rule_id: int) -> bool:
-    """Say whether the schedule of a rule is listed as standing still."""
-    return (await schedules.listed())[rule_id].paused
+    """Return whether the schedule of a rule is listed as paused."""
+    return (await schedules.list())[rule_id].paused
 
 
 async def tried(handle: WorkflowHandle[Any, Any], at_least: int) -> bool:
-    """Say whether an activity of a workflow is at such a try."""
+    """Return whether an activity of a run is at this try, or a later one."""
     pending = (await handle.describe()).raw_description.pending_activities
     return any(one.attempt >= at_least for one in pending)
 
 
-async def report_of(client: Client, orchestration: ScheduleHandle) -> dict[str, Any]:
-    """Wait for the last orchestration that was begun; give what it reports."""
+async def report_of(client: Client, schedule: ScheduleHandle) -> dict[str, Any]:
+    """Wait for the last run of the chores; return its report."""
 
     async def begun() -> str | None:
-        recent = (await orchestration.describe()).info.recent_actions
+        recent = (await schedule.describe()).info.recent_actions
         return getattr(recent[-1].action, "workflow_id", None) if recent else None
 
     report: dict[str, Any] = await client.get_workflow_handle(str(await eventually(begun))).result()
@@ -68,5 +68,5 @@ async def report_of(client: Client, orchestration: ScheduleHandle) -> dict[str, 
 
 
 async def has_refused(handle: WorkflowHandle[Any, Any]) -> bool:
-    """Say whether somebody has refused an activity of a workflow."""
+    """Return whether an executor has refused an activity of a run."""
     return "ACTIVITY_TASK_FAILED" in str((await handle.fetch_history()).to_json_dict())

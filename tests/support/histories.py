@@ -18,7 +18,7 @@ from typing import Any
 from tests.support.delivering import a_claimed
 from tests.support.executing import (
     DEPLOYMENT,
-    STRANGER,
+    FOREIGN,
     Executing,
     claims_of,
     executing,
@@ -83,11 +83,11 @@ async def lost_contact(executor: Executing, db: Db, _: NovuStandIn) -> dict[str,
     return (await handle.fetch_history()).to_json_dict()
 
 
-async def stranger(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """A single notification that falls into the hands of another deployment first."""
+async def foreign_deployment(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
+    """A single notification that an executor of another deployment refuses first."""
     claims = claims_of(db, [a_claimed(db)])
     shared = "histories-shared"
-    async with executing_for(STRANGER, executor, shared):
+    async with executing_for(FOREIGN, executor, shared):
         handle = await replace(executor, handoff=handoff_of(executor.client, shared)).begin(*claims)
 
         async def refused() -> bool:
@@ -100,14 +100,14 @@ async def stranger(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any
 
 
 async def fired(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """A rule that fires by hand."""
+    """A rule that a person fires."""
     rule = a_rule(db, workflow=a_workflow(db, key="fired"))
     schedules = schedules_of(executor.client, "histories")
     return await _ended(executor, await schedules.fire(rule))
 
 
 async def fired_by_schedule(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """A one-time rule whose schedule starts its workflow, by a click before its time."""
+    """A one-time rule whose schedule a person triggers before its time."""
     at = datetime(2099, 1, 1, tzinfo=UTC)
     config = {"at": at.isoformat()}
     rule = a_rule(db, workflow=a_workflow(db, key="clicked"), trigger_type="SCHEDULE", trigger_config=config)
@@ -122,8 +122,8 @@ async def fired_late(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, A
     rule = a_rule(db, workflow=a_workflow(db, key="late"))
     db.execute("ALTER TABLE notify.ent_notification_rule RENAME TO away")
     try:
-        workflow_id = await schedules_of(executor.client, "histories").fire(rule)
-        handle = executor.client.get_workflow_handle(workflow_id)
+        run_id = await schedules_of(executor.client, "histories").fire(rule)
+        handle = executor.client.get_workflow_handle(run_id)
 
         async def tried_again() -> bool:
             pending = (await handle.describe()).raw_description.pending_activities
@@ -132,24 +132,24 @@ async def fired_late(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, A
         await eventually(tried_again)
     finally:
         db.execute("ALTER TABLE notify.away RENAME TO ent_notification_rule")
-    return await _ended(executor, workflow_id)
+    return await _ended(executor, run_id)
 
 
-async def orchestration(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
+async def chores(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
     """The chores of a deployment, one of which fails twice."""
-    orchestra = ChoreSchedule(
+    schedule = ChoreSchedule(
         executor.client, deployment=DEPLOYMENT, task_queue="histories", every=timedelta(hours=1)
     )
-    await orchestra.ensure()
+    await schedule.ensure()
     db.execute("ALTER TABLE notify.ent_notification RENAME TO away")
     try:
-        return await _triggered(executor, orchestra.id)
+        return await _triggered(executor, schedule.id)
     finally:
         db.execute("ALTER TABLE notify.away RENAME TO ent_notification")
 
 
 async def _triggered(executor: Executing, schedule: str) -> dict[str, Any]:
-    """Trigger a schedule; give the history of what it starts, and delete it."""
+    """Trigger a schedule, wait for its run, and delete it; return the history of the run."""
     handle = executor.client.get_schedule_handle(schedule)
     await handle.trigger()
 
@@ -162,8 +162,8 @@ async def _triggered(executor: Executing, schedule: str) -> dict[str, Any]:
     return history
 
 
-async def _ended(executor: Executing, workflow_id: str) -> dict[str, Any]:
-    handle = executor.client.get_workflow_handle(workflow_id)
+async def _ended(executor: Executing, run_id: str) -> dict[str, Any]:
+    handle = executor.client.get_workflow_handle(run_id)
     await handle.result()
     return (await handle.fetch_history()).to_json_dict()
 
@@ -174,11 +174,11 @@ STORIES: tuple[Story, ...] = (
     retry,
     group,
     lost_contact,
-    stranger,
+    foreign_deployment,
     fired,
     fired_by_schedule,
     fired_late,
-    orchestration,
+    chores,
 )
 
 

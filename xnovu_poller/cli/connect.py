@@ -11,11 +11,12 @@ from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.temporal import client as temporal
 from xnovu_poller.temporal.client import Client
 from xnovu_poller.temporal.rules.schedules import RuleSchedules
+from xnovu_poller.temporal.search import SearchAttributes
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The rows, Temporal, and the schedules that follow the rules."""
+    """The connections of a command: the database, Temporal, and the rules' schedules there."""
 
     engine: Engine
     client: Client
@@ -24,12 +25,12 @@ class Connected:
 
 @asynccontextmanager
 async def database() -> AsyncIterator[Engine]:
-    """Connect with the worker's role, whose rights suffice; row-level security would hide rows from a bare owner.
+    """Connect with the worker's role, whose rights are enough; row-level security would hide rows from the owner.
 
     Raises:
         ConfigError: DATABASE_URL is missing or wrong.
         SchemaBehind: the database is not at our migration.
-        StoreUnavailable: it does not answer.
+        StoreUnavailable: PostgreSQL does not answer.
     """
     engine = connect(load_database().sqlalchemy_url, part="cli", size=1)
     try:
@@ -41,10 +42,10 @@ async def database() -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def database_and_temporal() -> AsyncIterator[Connected]:
-    """Connect to both.
+    """Connect to the database and to Temporal.
 
     Raises:
-        ConfigError: a setting of either is missing or wrong.
+        ConfigError: a setting is missing or wrong.
         StoreError: as `database`, or the database is a copy.
         TemporalError: Temporal does not answer, or refuses the login.
     """
@@ -55,6 +56,9 @@ async def database_and_temporal() -> AsyncIterator[Connected]:
         deployment = await identity.read_deployment(engine)
         client = await temporal.connect(temporal.address_of(settings))
         schedules = RuleSchedules(
-            client, deployment=deployment.id, task_queue=settings.temporal_task_queue, searchable=True
+            client,
+            deployment=deployment.id,
+            task_queue=settings.temporal_task_queue,
+            search=SearchAttributes(registered=True),
         )
         yield Connected(engine, client, schedules)

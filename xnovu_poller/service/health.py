@@ -51,7 +51,7 @@ class WorkerHealth:
                 "address": settings.temporal_address,
                 "namespace": settings.temporal_namespace,
                 "task_queue": settings.temporal_task_queue,
-                "search_attributes": self.running is not None and self.running.parts.searchable,
+                "search_attributes": self.running is not None and self.running.parts.search.registered,
             },
             "backlog": self._backlog,
             "loops": {},

@@ -22,6 +22,7 @@ from xnovu_poller.temporal.delivery import traces
 from xnovu_poller.temporal.delivery.activities import DeliveryActivities
 from xnovu_poller.temporal.rules.activities import RuleActivities
 from xnovu_poller.temporal.rules.schedules import RuleSchedules
+from xnovu_poller.temporal.search import SearchAttributes
 from xnovu_poller.temporal.worker import Limits, Worker, build_worker
 
 _GRACE_MARGIN = timedelta(seconds=10)
@@ -41,7 +42,7 @@ class Parts:
         gate: closed while Novu cannot be served.
         novu: the client of Novu.
         deployment: whose notifications these are.
-        searchable: whether the namespace has our search attributes.
+        search: the search attributes of all runs that this process starts.
         temporal_worker: runs workflows and activities.
     """
 
@@ -51,7 +52,7 @@ class Parts:
     gate: Gate
     novu: Novu
     deployment: UUID
-    searchable: bool
+    search: SearchAttributes
     temporal_worker: Worker
 
 
@@ -103,7 +104,7 @@ async def assemble(
         lease=settings.lease,
         max_failures=settings.max_failures,
     )
-    searchable = await search.register(client)
+    attributes = SearchAttributes(registered=await search.register(client))
     return Parts(
         engine=engine,
         aside=aside,
@@ -111,8 +112,8 @@ async def assemble(
         gate=gate,
         novu=novu,
         deployment=deployment.id,
-        searchable=searchable,
-        temporal_worker=_build(settings, client, delivery, aside, deployment.id, searchable=searchable),
+        search=attributes,
+        temporal_worker=_build(settings, client, delivery, aside, deployment.id, attributes),
     )
 
 
@@ -122,12 +123,11 @@ def _build(
     delivery: Delivery,
     aside: Engine,
     deployment: UUID,
-    *,
-    searchable: bool,
+    attributes: SearchAttributes,
 ) -> Worker:
     """Build the Temporal worker, which takes deliveries, rules and chores."""
     owner, queue = str(deployment), settings.temporal_task_queue
-    schedules = RuleSchedules(client, deployment=deployment, task_queue=queue, searchable=searchable)
+    schedules = RuleSchedules(client, deployment=deployment, task_queue=queue, search=attributes)
     days = settings.retention_days
     return build_worker(
         client,

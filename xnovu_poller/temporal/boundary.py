@@ -1,4 +1,4 @@
-"""The edge of every activity: it refuses what is another deployment's, and lets out no words but our own."""
+"""The boundary of every activity: it refuses another deployment's input, and lets only our own sentences out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,59 +10,57 @@ from temporalio.exceptions import ApplicationError
 
 from xnovu_poller import log
 from xnovu_poller.errors import XnovuError
-from xnovu_poller.lifecycle import seconds
-from xnovu_poller.temporal.foreign_deployment import refusal
+from xnovu_poller.temporal.foreign_deployment import build_refusal
 from xnovu_poller.temporal.translate import to_application_error
 
 _log = log.get(__name__)
 
 
 class ActivityBoundary:
-    """Stands around the activities of one class.
+    """Guards the activities of one class.
 
     Args:
-        deployment: whose input they take.
+        deployment: the only one whose input they accept.
     """
 
     def __init__(self, deployment: str) -> None:
         self._deployment = deployment
-        self._strangers: set[str] = set()
+        self._logged: set[str] = set()
 
     @asynccontextmanager
-    async def around(self, theirs: str, silence: timedelta) -> AsyncIterator[None]:
-        """Heartbeat within, and let nothing but our own sentences out: whatever leaves stands in history.
+    async def guard(self, deployment: str, heartbeat_timeout: timedelta) -> AsyncIterator[None]:
+        """Heartbeat inside the block, and translate its errors, because what leaves it stays in Temporal's history.
 
         Args:
-            theirs: whose the input is.
-            silence: the heartbeat timeout of the activity, unless it is a local one.
+            deployment: the owner of the input.
+            heartbeat_timeout: of the activity; a local activity has none and does not heartbeat.
 
         Raises:
-            ApplicationError: whatever went wrong, or the input is another deployment's.
+            ApplicationError: the block failed, or the input belongs to another deployment.
         """
-        if theirs != self._deployment:
-            raise self._refusal(theirs)
-        beats = None if activity.info().is_local else asyncio.create_task(_beat(silence))
+        if deployment != self._deployment:
+            raise self._refuse(deployment)
+        beating = None if activity.info().is_local else asyncio.create_task(_heartbeat(heartbeat_timeout))
         try:
             yield
         except XnovuError as error:
             raise to_application_error(error) from None
-        except Exception as error:  # noqa: BLE001 - the edge: a bug is told to Temporal by its name alone
-            name = type(error).__name__
-            _log.error("activity has a bug", bug=name, at=log.trace(error))
-            raise ApplicationError(f"a bug: {name}", type=XnovuError.code) from None
+        except Exception as error:  # noqa: BLE001 - only the name of a bug may reach Temporal
+            log.bug(_log, "activity has a bug", error)
+            raise ApplicationError(f"a bug: {type(error).__name__}", type=XnovuError.code) from None
         finally:
-            if beats is not None:
-                beats.cancel()
+            if beating is not None:
+                beating.cancel()
 
-    def _refusal(self, theirs: str) -> ApplicationError:
-        """Leave another deployment's input to its own executors; the log names each deployment once."""
-        if theirs not in self._strangers:
-            self._strangers.add(theirs)
-            _log.warning("another deployment shares our task queue", theirs=theirs[:8])
-        return refusal(activity.info().attempt - 1)
+    def _refuse(self, deployment: str) -> ApplicationError:
+        """Log each foreign deployment once, and return the error that leaves its input to its own executors."""
+        if deployment not in self._logged:
+            self._logged.add(deployment)
+            _log.warning("another deployment shares our task queue", theirs=deployment[:8])
+        return build_refusal(activity.info().attempt - 1)
 
 
-async def _beat(silence: timedelta) -> None:
+async def _heartbeat(silence: timedelta) -> None:
     while True:
         activity.heartbeat()
-        await asyncio.sleep(seconds(silence) / 4)
+        await asyncio.sleep(silence.total_seconds() / 4)

@@ -48,7 +48,7 @@ class Address:
 
 
 def address_of(settings: TemporalSettings) -> Address:
-    """Return the address that the settings give."""
+    """Return the address in the settings."""
     api_key = settings.temporal_api_key
     return Address(
         target=settings.temporal_address,

@@ -1,4 +1,4 @@
-"""What travels through Temporal, and what it is called there: no payload, no recipient, no secret."""
+"""What travels through Temporal, and its names there: no payload, no recipient, no secret."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FIRE = "fire"
 
 CHORES_WORKFLOW = "ChoresWorkflow"
 CHORES = tuple(ChoreName)
-"""The chores in their order, each an activity of this name."""
+"""The chores in their order; each is an activity of this name."""
 
 ENTERPRISE = SearchAttributeKey.for_keyword("XnovuEnterpriseId")
 NOTIFICATION = SearchAttributeKey.for_keyword("XnovuNotificationId")
@@ -27,21 +27,21 @@ WORKFLOW_KEY = SearchAttributeKey.for_keyword("XnovuWorkflowKey")
 OUTCOME = SearchAttributeKey.for_keyword("XnovuOutcome")
 SENT = "SENT"
 LOST = "LOST"
-"""Two of the values of `OUTCOME`: the one that is never set, and that of an attempt nobody could record."""
+"""Two values of `OUTCOME`: SENT is never set, and LOST marks an attempt whose end could not be recorded."""
 
 SEARCH_ATTRIBUTES = (ENTERPRISE, NOTIFICATION, WORKFLOW_KEY, OUTCOME)
 
 EXECUTION_TIMEOUT = timedelta(hours=1)
-"""No workflow is open for ever, so the rescue comes to every row."""
+"""No run is open for ever, so the rescue reaches every row."""
 
 LONGEST_TASK = timedelta(seconds=120)
-"""Temporal's bound for a workflow task. Source: Temporal, "Workflow Task Timeout"."""
+"""Temporal's limit for a workflow task. Source: Temporal, "Workflow Task Timeout"."""
 
 _TASK_MARGIN = timedelta(seconds=10)
 _LOCAL_MARGIN = timedelta(seconds=8)
 
 TRIES = 3
-"""Of an attempt, local and regular ones together."""
+"""The tries of an attempt, local and regular together."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,6 @@ class FireInput:
 
     Attributes:
         deployment: the owner of the rule.
-        rule_id: the rule.
         at: the time of a one-time rule, ISO 8601, if it fires for that time; None for any other firing.
     """
 
@@ -111,32 +110,32 @@ class ChoresInput:
 
 
 MEMO_DEPLOYMENT, MEMO_RULE = "xnovu_deployment", "xnovu_rule"
-"""The marker of a schedule in its memo: whose it is, and which rule's; without it a schedule is not ours to touch."""
+"""The keys of a schedule's memo: its deployment and its rule. A schedule without them is not ours to touch."""
 
 STARTED_FOR = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
-"""Temporal's own: for which time a schedule started a workflow; before jitter, without lateness."""
+"""Temporal's own attribute: the time for which a schedule started a run, without jitter and delay."""
 
 FIRE_TIMEOUT = timedelta(hours=24)
-"""Of a firing, which tries again while PostgreSQL is away."""
+"""The timeout of a firing, which tries again while PostgreSQL is away."""
 
 CHORES_TIMEOUT = timedelta(minutes=15)
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
-"""Of the activities of rules and chores."""
+"""The heartbeat timeout of the activities of rules and chores."""
 
 
 def rule_schedule_prefix(deployment: UUID) -> str:
-    """Return how the ids of all schedules of rules begin."""
+    """Return the prefix of the ids of all rule schedules."""
     return f"{prefix(deployment)}-rule-"
 
 
 def rule_schedule_id(deployment: UUID, rule_id: int) -> str:
-    """Return the id of a rule's schedule; the runs that it starts append the time for which they fire."""
+    """Return the id of a rule's schedule; the id of a run that it starts is this id and the time of the firing."""
     return f"{rule_schedule_prefix(deployment)}{rule_id}"
 
 
 def scheduled_run_id(schedule_id: str, at: datetime) -> str:
-    """Return the id of the run that a schedule starts for a time."""
+    """Return the id, as Temporal composes it, of the run that a schedule starts for a time."""
     return f"{schedule_id}-{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -146,7 +145,7 @@ def chore_schedule_id(deployment: UUID) -> str:
 
 
 def prefix(deployment: UUID) -> str:
-    """Spell the short name of a deployment, first part of all its workflow ids."""
+    """Return the short name of a deployment, the first part of all its run and schedule ids."""
     return deployment.hex[:8]
 
 
@@ -156,20 +155,20 @@ def works(pairs: Sequence[Attempt]) -> list[list[int]]:
 
 
 def task_timeout(call: timedelta) -> timedelta:
-    """Give how long one workflow task may last; a local activity runs within it."""
+    """Return the longest a workflow task may last; a local activity runs within it."""
     return min(call + _TASK_MARGIN, LONGEST_TASK)
 
 
 def local_timeout(call: timedelta) -> timedelta:
-    """Give how long the local activity may last: it ends before its workflow task does."""
+    """Return the longest a local activity may last: it ends before its workflow task does."""
     return call + _LOCAL_MARGIN
 
 
 def regular_timeout(call: timedelta) -> timedelta:
-    """Give how long a regular activity may last, which sends groups and many chunks."""
+    """Return the longest a regular activity may last; it sends groups and many chunks."""
     return call + timedelta(minutes=10)
 
 
 def heartbeat_timeout(call: timedelta) -> timedelta:
-    """Give how soon a silent executor is taken for dead."""
+    """Return how long an executor may be silent before Temporal takes it for dead."""
     return max(call, timedelta(seconds=10))

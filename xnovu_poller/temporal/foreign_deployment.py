@@ -1,4 +1,4 @@
-"""Executors of another deployment that share our task queue by mistake: what they refuse is asked again."""
+"""What happens if two deployments share a task queue by mistake: executors refuse foreign input, workflows ask again."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -7,58 +7,58 @@ from typing import TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
 
-FOREIGN = "stranger"
-"""The type of the error by which an executor refuses another deployment's input.
+FOREIGN_DEPLOYMENT = "foreign_deployment"
+"""The type of the error that refuses another deployment's input.
 
-Its detail says how many tries came before it: the refusal is none.
+Its detail is the number of tries before the refusal, which is not a try itself.
 """
 
-_FIRST_WAIT = timedelta(seconds=1)
-_LONGEST_WAIT = timedelta(seconds=30)
-"""In steps of a second: doubled, a few refusals by chance among as many strangers as our own would take minutes."""
+_FIRST_PAUSE = timedelta(seconds=1)
+_LONGEST_PAUSE = timedelta(seconds=30)
+"""The pauses grow by a second each. If they doubled, a few refusals by chance would delay our own executors by minutes."""
 
 Answer = TypeVar("Answer")
 
 
-def refusal(tries: int) -> ApplicationError:
-    """Give the error by which an activity refuses what is another deployment's.
+def build_refusal(tries: int) -> ApplicationError:
+    """Return the error by which an activity refuses input of another deployment.
 
     Args:
-        tries: how many were made before.
+        tries: how many of our own executors' tries came before.
     """
     return ApplicationError(
-        "another deployment's",
+        "the input belongs to another deployment",
         tries,
-        type=FOREIGN,
+        type=FOREIGN_DEPLOYMENT,
         non_retryable=True,
         category=ApplicationErrorCategory.BENIGN,
     )
 
 
-async def by_our_own(ask: Callable[[int], Awaitable[Answer]]) -> Answer:
-    """Ask, in a workflow, until an executor of our own deployment takes it; the pauses grow.
+async def ask_until_accepted(ask: Callable[[int], Awaitable[Answer]]) -> Answer:
+    """Schedule an activity, in a workflow, until an executor of our own deployment accepts it.
 
     Args:
-        ask: schedules the activity; it is told how many tries our own executors have made.
+        ask: schedules the activity; it gets the number of tries that our own executors have made.
 
     Raises:
-        ActivityError: our own could not do it.
+        ActivityError: our own executors could not do it.
     """
-    made, pause = 0, _FIRST_WAIT
+    tries, pause = 0, _FIRST_PAUSE
     while True:
         try:
-            return await ask(made)
+            return await ask(tries)
         except ActivityError as error:
-            before = tries_before(error.cause)
+            before = count_tries_before_refusal(error.cause)
             if before is None:
                 raise
-            made += before
+            tries += before
         await workflow.sleep(pause)
-        pause = min(pause + _FIRST_WAIT, _LONGEST_WAIT)
+        pause = min(pause + _FIRST_PAUSE, _LONGEST_PAUSE)
 
 
-def tries_before(fault: BaseException | None) -> int | None:
-    """Say how many tries came before a stranger's refusal; None if it is none."""
-    if isinstance(fault, ApplicationError) and fault.type == FOREIGN:
-        return int(fault.details[0]) if fault.details else 0
+def count_tries_before_refusal(error: BaseException | None) -> int | None:
+    """Return how many tries came before a foreign executor's refusal; None if the error is another one."""
+    if isinstance(error, ApplicationError) and error.type == FOREIGN_DEPLOYMENT:
+        return int(error.details[0]) if error.details else 0
     return None

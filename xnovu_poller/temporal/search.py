@@ -1,4 +1,4 @@
-"""The search attributes by which people find runs in Temporal; a namespace without them works, unsearchably."""
+"""The search attributes by which people find runs in Temporal. Without them everything works, but runs cannot be found."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -40,7 +40,7 @@ async def register(client: Client) -> bool:
 
 
 class SearchAttributes:
-    """The search attributes that new runs get: all, or none once the namespace has refused them.
+    """The search attributes of new runs: all that have a value, or none once the namespace has refused them.
 
     Args:
         registered: whether the namespace has them.
@@ -49,25 +49,25 @@ class SearchAttributes:
     def __init__(self, *, registered: bool) -> None:
         self.registered = registered
 
-    def of(self, values: Mapping[SearchAttributeKey[str], str | None]) -> TypedSearchAttributes:
-        """Return the attributes that have a value; none where the namespace does not have them."""
+    def build(self, values: Mapping[SearchAttributeKey[str], str | None]) -> TypedSearchAttributes:
+        """Return the attributes of a run; a value of None is left out."""
         if not self.registered:
             return TypedSearchAttributes.empty
         return TypedSearchAttributes(
             [SearchAttributePair(key, value) for key, value in values.items() if value is not None]
         )
 
-    def is_refused(self, error: RPCError) -> bool:
-        """Return whether Temporal refused a call because of our search attributes, and then give them up.
+    def give_up_if_refused(self, error: RPCError) -> bool:
+        """Give the attributes up if Temporal refused a call because of them; return whether it did.
 
-        The namespace may have been created anew without them: an unsearchable run is better than none. Call this
-        only for a call that carried attributes; others that carried them may fail after the first has given up.
+        The namespace may have been created anew without them, and a run that cannot be found is better than none.
+        The message must name one of them: other invalid arguments are no reason to give them up. Of several calls
+        under way, each that carried the attributes may fail, so the answer is true even if they are given up already.
         """
-        names = {key.name for key in contract.SEARCH_ATTRIBUTES}
-        refused = error.status is RPCStatusCode.INVALID_ARGUMENT and any(
-            name in error.message for name in names
+        is_refused = error.status is RPCStatusCode.INVALID_ARGUMENT and any(
+            key.name in error.message for key in contract.SEARCH_ATTRIBUTES
         )
-        if refused and self.registered:
+        if is_refused and self.registered:
             self.registered = False
             _log.warning("search attributes given up", until="the next start of this worker")
-        return refused
+        return is_refused

@@ -1,4 +1,4 @@
-"""Our errors in Temporal's language, and Temporal's in ours."""
+"""Translate our errors for Temporal, and Temporal's into ours."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,21 +17,21 @@ from xnovu_poller.errors import (
 )
 
 _REFUSALS = {
-    RPCStatusCode.INVALID_ARGUMENT: "it does not accept the request; are the search attributes registered?",
-    RPCStatusCode.PERMISSION_DENIED: "this login may not; check the API key or the certificate",
+    RPCStatusCode.INVALID_ARGUMENT: "it does not accept the request; check that the search attributes are registered",
+    RPCStatusCode.PERMISSION_DENIED: "this login is not allowed to; check the API key or the certificate",
     RPCStatusCode.UNAUTHENTICATED: "the login is unknown; check the API key or the certificate",
-    RPCStatusCode.FAILED_PRECONDITION: "the namespace is not ready for it",
-    RPCStatusCode.UNIMPLEMENTED: "this server is too old, or no Temporal",
+    RPCStatusCode.FAILED_PRECONDITION: "the namespace is not ready for it; check its state",
+    RPCStatusCode.UNIMPLEMENTED: "this server is too old, or is not Temporal; check TEMPORAL_ADDRESS",
 }
 
-
 _ONE_SCHEDULE = {RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION}
+"""The answers to a call about a schedule that concern only this schedule."""
 
 
 def to_application_error(error: XnovuError) -> ApplicationError:
-    """Say an error to Temporal: code and our own sentence alone.
+    """Return the error for Temporal: our code and our sentence, nothing else.
 
-    Raise it `from None`: Temporal would write the whole chain of causes, messages included, into history.
+    Raise it `from None`: otherwise Temporal writes the whole chain of causes, with their messages, into the history.
     """
     pause = error.pause if isinstance(error, Unfinished) and error.pause else None
     return ApplicationError(
@@ -39,13 +39,13 @@ def to_application_error(error: XnovuError) -> ApplicationError:
         type=error.code,
         non_retryable=not error.retryable,
         next_retry_delay=pause,
-        # The SDK logs other failures with a traceback; a next try is our usual way.
+        # The SDK logs other failures with a traceback, but another try is normal for us.
         category=ApplicationErrorCategory.BENIGN if error.retryable else ApplicationErrorCategory.UNSPECIFIED,
     )
 
 
 def translate_rpc_error(error: RPCError, namespace: str) -> TemporalError:
-    """Read why Temporal did not do what was asked."""
+    """Return our error for a failed call to Temporal."""
     if error.status is RPCStatusCode.NOT_FOUND:
         return TemporalRefused(f"namespace {namespace} does not exist; create it, or set TEMPORAL_NAMESPACE")
     if error.status in _REFUSALS:
@@ -54,7 +54,7 @@ def translate_rpc_error(error: RPCError, namespace: str) -> TemporalError:
 
 
 def is_missing_object(error: RPCError) -> bool:
-    """Tell a missing workflow or schedule from a missing namespace: Temporal says NOT_FOUND of both."""
+    """Return whether a run or a schedule is missing, and not the namespace: both are NOT_FOUND for Temporal."""
     if error.status is not RPCStatusCode.NOT_FOUND:
         return False
     kinds = {detail.type_url.rpartition("/")[2] for detail in error.grpc_status.details}
@@ -63,15 +63,16 @@ def is_missing_object(error: RPCError) -> bool:
 
 @asynccontextmanager
 async def translating(namespace: str) -> AsyncIterator[None]:
-    """Say in our words why Temporal did not do what was asked of one schedule, or of one workflow.
+    """Translate the errors of calls about one schedule or one run.
 
-    Its own words stay, where it refuses a schedule: they speak of times and names alone, and tell what to mend.
+    If Temporal refuses a schedule, its own message is kept: it contains only times and names, and explains what to
+    repair.
 
     Raises:
-        ScheduleMissing: there is none.
-        ScheduleRefused: it cannot be so.
-        TemporalUnavailable: no answer; what was asked may have been done.
-        TemporalRefused: nothing can be done in this namespace.
+        ScheduleMissing: the schedule or the run does not exist.
+        ScheduleRefused: Temporal refuses this schedule.
+        TemporalUnavailable: no answer; the call may have taken effect.
+        TemporalRefused: Temporal refuses all calls in this namespace.
     """
     try:
         yield

@@ -60,8 +60,7 @@ def build_worker(
         ],
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,
-        # A local activity occupies its workflow task. With as many slots for the one as for the other, no
-        # task would be free to complete a workflow.
+        # A local activity occupies its workflow task. With equal limits, no task might be free to complete a run.
         max_concurrent_local_activities=max(1, limits.workflow_tasks * 4 // 5),
         max_cached_workflows=limits.cached_workflows,
         # The sandbox took a fifth of the worker's time. The replay tests check that workflows are deterministic.

@@ -34,7 +34,7 @@ async def test_firings_that_wait_take_no_connection_of_the_deliveries(
             parts.client,
             deployment=parts.deployment,
             task_queue=told.temporal_task_queue,
-            searchable=parts.searchable,
+            search=parts.search,
         )
         event.listen(parts.engine.sync_engine, "checkout", lambda *_: taken.append(1))
         running = asyncio.create_task(parts.temporal_worker.run())

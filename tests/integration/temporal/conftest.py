@@ -1,7 +1,6 @@
-"""A client of the session's Temporal, an executor that runs there, and a deployment of each test's own."""
+"""A client of the session's Temporal, a running executor, and a deployment of each test's own."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -29,7 +28,7 @@ HOURLY = timedelta(hours=1)
 
 @pytest.fixture
 def wire() -> Wire:
-    """The client's way to Temporal."""
+    """The interceptor of the client's calls."""
     return Wire()
 
 
@@ -50,14 +49,14 @@ async def executor(
 
 @pytest.fixture
 async def deployment(client: Client) -> AsyncIterator[UUID]:
-    """A deployment whose schedules go with the test."""
+    """A deployment whose schedules are deleted after the test."""
     made = uuid4()
     yield made
-    async for one in await client.list_schedules(f"ScheduleId STARTS_WITH '{contract.prefix(made)}'"):
+    async for listed in await client.list_schedules(f"ScheduleId STARTS_WITH '{contract.prefix(made)}'"):
         try:
-            await client.get_schedule_handle(one.id).delete()
+            await client.get_schedule_handle(listed.id).delete()
         except RPCError as error:
-            # The test has deleted it, and the list lags behind.
+            # The test has deleted it already, and the list lags behind.
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
 
@@ -79,24 +78,24 @@ async def running(
 
 @pytest.fixture
 def workflow(db: Db) -> int:
-    """What the notifications of rules are of."""
+    """The workflow of the rules' notifications."""
     return a_workflow(db)
 
 
 @pytest.fixture
 def run(engine: Engine, schedules: RuleSchedules) -> Run:
-    """Reconcile, and give the counts that are not 0."""
+    """Reconcile, and return the counts that are not 0."""
 
     async def reconciled() -> dict[str, int]:
-        done = await reconcile(engine, schedules, datetime.now(UTC))
-        return {kind: count for kind, count in asdict(done).items() if count}
+        report = await reconcile(engine, schedules, datetime.now(UTC))
+        return {outcome.value: count for outcome, count in report.items() if count}
 
     return reconciled
 
 
 @pytest.fixture
 def make(client: Client, task_queue: str, deployment: UUID) -> Make:
-    """Make the orchestra of the deployment, hourly unless said else: what runs is then rung for."""
+    """Build the chores' schedule of the deployment; by default hourly, so that only requested runs come."""
     return lambda every=HOURLY, queue=task_queue: ChoreSchedule(
         client, deployment=deployment, task_queue=queue, every=every
     )
@@ -104,5 +103,5 @@ def make(client: Client, task_queue: str, deployment: UUID) -> Make:
 
 @pytest.fixture
 def handle(client: Client, deployment: UUID) -> ScheduleHandle:
-    """The schedule of the orchestration."""
+    """The schedule of the chores."""
     return client.get_schedule_handle(contract.chore_schedule_id(deployment))

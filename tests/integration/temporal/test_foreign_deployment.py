@@ -1,4 +1,4 @@
-"""Executors of another deployment on our task queue, in a real Temporal: what they refuse is asked again."""
+"""Executors of another deployment on our task queue, in a real Temporal: they refuse, and we ask again."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,7 +10,15 @@ from temporalio.client import Client, ScheduleHandle, WorkflowHandle
 
 from tests.integration.temporal.conftest import HOURLY, Make
 from tests.support.delivering import a_claimed
-from tests.support.executing import FORGETFUL, STRANGER, Executing, claims_of, executing, executing_for
+from tests.support.executing import (
+    FOREIGN,
+    FORGETFUL,
+    Executing,
+    claims_of,
+    executing,
+    executing_for,
+    schedules_of,
+)
 from tests.support.firing import has_refused, made, report_of
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_rule, row
@@ -20,74 +28,75 @@ from xnovu_poller.errors import StoreUnavailable, WorkflowNotFound
 from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.store import chores
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 Begin = Callable[[], AbstractAsyncContextManager[Executing]]
 
 
 @pytest.fixture
-def stranger(client: Client, task_queue: str, engine: Engine, novu_standin: NovuStandIn) -> Begin:
-    """Run an executor that takes our deployment for another one; the tools are the same."""
-    return lambda: executing(client, task_queue, engine, novu_standin, limits=FORGETFUL, deployment=STRANGER)
+def foreign(client: Client, task_queue: str, engine: Engine, novu_standin: NovuStandIn) -> Begin:
+    """Start an executor of another deployment with the same servers."""
+    return lambda: executing(client, task_queue, engine, novu_standin, limits=FORGETFUL, deployment=FOREIGN)
 
 
 @pytest.fixture
 def ours(client: Client, task_queue: str, engine: Engine, novu_standin: NovuStandIn) -> Begin:
-    """Run an executor of our own."""
+    """Start an executor of our deployment."""
     return lambda: executing(client, task_queue, engine, novu_standin, limits=FORGETFUL)
 
 
-async def told(handle: WorkflowHandle[object, None], kind: str) -> list[dict[str, Any]]:
-    """Give the events of a kind so far."""
+async def events_of(handle: WorkflowHandle[object, None], kind: str) -> list[dict[str, Any]]:
+    """Return the events of a kind so far."""
     history = (await handle.fetch_history()).to_json_dict()
     return [event for event in history["events"] if event["eventType"] == f"EVENT_TYPE_{kind}"]
 
 
 async def refused(handle: WorkflowHandle[object, None], times: int) -> None:
-    """Wait until strangers have refused a regular activity so many times."""
+    """Wait until foreign executors have refused a regular activity this many times."""
 
-    async def so_often() -> bool:
+    async def enough() -> bool:
         failures = [
-            one["activityTaskFailedEventAttributes"] for one in await told(handle, "ACTIVITY_TASK_FAILED")
+            event["activityTaskFailedEventAttributes"]
+            for event in await events_of(handle, "ACTIVITY_TASK_FAILED")
         ]
-        kinds = [one["failure"]["applicationFailureInfo"]["type"] for one in failures]
-        return kinds.count("stranger") >= times
+        kinds = [failure["failure"]["applicationFailureInfo"]["type"] for failure in failures]
+        return kinds.count("foreign_deployment") >= times
 
-    await eventually(so_often)
+    await eventually(enough)
 
 
-async def rests(handle: WorkflowHandle[object, None], name: str, attempt: int) -> None:
-    """Wait until an activity rests before one of its attempts: a stop then cuts nothing off."""
+async def pauses(handle: WorkflowHandle[object, None], name: str, attempt: int) -> None:
+    """Wait until an activity pauses before one of its attempts, so that a stop interrupts nothing."""
 
-    async def resting() -> bool:
+    async def pausing() -> bool:
         pending = (await handle.describe()).raw_description.pending_activities
         return [(one.activity_type.name, one.attempt) for one in pending] == [(name, attempt)]
 
-    await eventually(resting)
+    await eventually(pausing)
 
 
 async def scheduled(handle: WorkflowHandle[object, None]) -> list[tuple[str, int]]:
-    """Name the regular activities that were scheduled, each with its tries."""
+    """Return the regular activities that were scheduled, each with its tries."""
     events = [
-        one["activityTaskScheduledEventAttributes"] for one in await told(handle, "ACTIVITY_TASK_SCHEDULED")
+        one["activityTaskScheduledEventAttributes"]
+        for one in await events_of(handle, "ACTIVITY_TASK_SCHEDULED")
     ]
     return [(one["activityType"]["name"], one["retryPolicy"].get("maximumAttempts", 0)) for one in events]
 
 
 def claimed(db: Db, count: int) -> list[Attempt]:
     """Insert claimed notifications."""
-    return [a_claimed(db, recipients=[f"s{place}"]) for place in range(count)]
+    return [a_claimed(db, recipients=[f"s{index}"]) for index in range(count)]
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["single", "group"])
-async def test_a_stranger_alone_changes_nothing_and_we_go_on(
-    db: Db, novu_standin: NovuStandIn, stranger: Begin, ours: Begin, task_queue: str, count: int
+async def test_a_foreign_executor_changes_nothing_and_we_go_on(
+    db: Db, novu_standin: NovuStandIn, foreign: Begin, ours: Begin, task_queue: str, count: int
 ) -> None:
-    """A refusal is no try: not of the local activity, and not of the regular one."""
+    """A refusal counts neither as a local try nor as a regular one."""
     works = claimed(db, count)
     before = [row(db, one.notification_id) for one in works]
-    async with stranger() as executor:
-        handle = await executor.begin(*claims_of(db, works, group=f"{task_queue}-strange"))
+    async with foreign() as executor:
+        handle = await executor.begin(*claims_of(db, works, group=f"{task_queue}-foreign"))
         await refused(handle, 2)
     assert [row(db, one.notification_id) for one in works] == before
     assert novu_standin.stats()["calls"] == 0
@@ -101,16 +110,16 @@ async def test_a_stranger_alone_changes_nothing_and_we_go_on(
     assert asked == [("deliver", 3)] * len(asked)
 
 
-async def test_a_strangers_refusal_between_two_tries_is_none_of_them(
-    db: Db, novu_standin: NovuStandIn, stranger: Begin, ours: Begin, task_queue: str
+async def test_a_foreign_refusal_between_two_tries_does_not_count(
+    db: Db, novu_standin: NovuStandIn, foreign: Begin, ours: Begin, task_queue: str
 ) -> None:
-    """Our own have made a local one and one of two regular ones: the last, which is left, records the failure."""
+    """Ours have made the local try and one of two regular ones; the one left records the failure."""
     works = claimed(db, 2)
     novu_standin.fault("reset_before_accept", times=None)
     async with ours() as executor:
         handle = await executor.begin(*claims_of(db, works, group=f"{task_queue}-between"))
-        await rests(handle, "deliver", 2)
-    async with stranger():
+        await pauses(handle, "deliver", 2)
+    async with foreign():
         await refused(handle, 1)
     async with ours():
         await handle.result()
@@ -122,12 +131,12 @@ async def test_a_strangers_refusal_between_two_tries_is_none_of_them(
     assert await scheduled(handle) == [("deliver", 2), ("deliver", 1)]
 
 
-async def test_a_stranger_does_not_lose_what_is_ours(
-    db: Db, stranger: Begin, ours: Begin, task_queue: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_foreign_executor_does_not_record_our_lost_contact(
+    db: Db, foreign: Begin, ours: Begin, task_queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That contact was lost is recorded by our own, too."""
+    """Our own executor records it."""
 
-    async def stumble(*_: object, **__: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise WorkflowNotFound("w", "none")
 
     async def away(*_: object, **__: object) -> None:
@@ -135,12 +144,12 @@ async def test_a_stranger_does_not_lose_what_is_ours(
 
     works = claimed(db, 2)
     with monkeypatch.context() as patch:
-        patch.setattr(Delivery, "_walk", stumble)
+        patch.setattr(Delivery, "_walk", fail)
         patch.setattr(Delivery, "lose", away)
         async with ours() as executor:
             handle = await executor.begin(*claims_of(db, works, group=f"{task_queue}-lost"))
-            await rests(handle, "lose", 3)
-    async with stranger():
+            await pauses(handle, "lose", 3)
+    async with foreign():
         await refused(handle, 1)
     assert {row(db, one.notification_id)["notification_status"] for one in works} == {"PROCESSING"}
     async with ours():
@@ -149,13 +158,13 @@ async def test_a_stranger_does_not_lose_what_is_ours(
     assert {row(db, one.notification_id)["error_details"]["code"] for one in works} == {"lost_contact"}
 
 
-async def test_a_stranger_fires_no_rule_of_ours(
+async def test_a_foreign_executor_fires_no_rule_of_ours(
     running: Executing, db: Db, workflow: int, client: Client, deployment: UUID
 ) -> None:
-    """It refuses, and ours is asked again until it gets it."""
+    """It refuses, and the run asks again until ours gets it."""
     rule, queue = a_rule(db, workflow=workflow), f"{deployment}-shared"
-    schedules = RuleSchedules(client, deployment=deployment, task_queue=queue, searchable=True)
-    async with executing_for(STRANGER, running, queue, limits=FORGETFUL):
+    schedules = schedules_of(client, queue, deployment)
+    async with executing_for(FOREIGN, running, queue, limits=FORGETFUL):
         handle = client.get_workflow_handle(await schedules.fire(rule))
         await eventually(lambda: has_refused(handle))
     assert made(db, rule) == []
@@ -163,22 +172,22 @@ async def test_a_stranger_fires_no_rule_of_ours(
         assert await handle.result() == "created"
 
 
-async def test_a_stranger_does_no_chore_of_ours(
+async def test_a_foreign_executor_does_no_chore_of_ours(
     running: Executing, client: Client, deployment: UUID, engine: Engine, make: Make, handle: ScheduleHandle
 ) -> None:
-    """Its database is another; ours does it as soon as it gets it."""
+    """Its database is another; ours does the chores once it gets them."""
     queue = f"{deployment}-shared"
-    orchestra = make(HOURLY, queue)
-    async with executing_for(STRANGER, running, queue, limits=FORGETFUL):
-        await orchestra.ensure()
-        await orchestra.request_run()
+    chore_schedule = make(HOURLY, queue)
+    async with executing_for(FOREIGN, running, queue, limits=FORGETFUL):
+        await chore_schedule.ensure()
+        await chore_schedule.request_run()
 
         async def it_refused() -> bool:
             recent = (await handle.describe()).info.recent_actions
             if not recent:
                 return False
-            begun = client.get_workflow_handle(recent[-1].action.workflow_id)  # type: ignore[attr-defined] # the only kind of action
-            return await has_refused(begun)
+            run = client.get_workflow_handle(recent[-1].action.workflow_id)  # type: ignore[attr-defined] # the only kind of action
+            return await has_refused(run)
 
         await eventually(it_refused)
     assert await chores.read_all(engine) == []

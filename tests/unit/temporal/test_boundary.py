@@ -1,4 +1,4 @@
-"""The edge of the activities: whose input it lets in, and what it lets out."""
+"""The boundary of the activities: whose input it accepts, and what may leave it."""
 
 import asyncio
 import io
@@ -13,7 +13,7 @@ from tests.support.logs import logged_in_full
 from tests.support.waiting import eventually
 from xnovu_poller.errors import StoreUnavailable, TemporalRefused
 from xnovu_poller.temporal.boundary import ActivityBoundary
-from xnovu_poller.temporal.foreign_deployment import tries_before
+from xnovu_poller.temporal.foreign_deployment import count_tries_before_refusal
 
 SHORT = timedelta(milliseconds=40)
 
@@ -25,12 +25,12 @@ def lines() -> Iterator[io.StringIO]:
         yield written
 
 
-async def around(theirs: str, fault: Exception | None = None) -> ApplicationError | None:
-    """Go around our edge with somebody's input; give what came out."""
-    edge = ActivityBoundary("ours")
+async def run(owner: str, fault: Exception | None = None) -> ApplicationError | None:
+    """Run an activity of our deployment with an owner's input; return the error that leaves it."""
+    boundary = ActivityBoundary("ours")
 
     async def activity() -> None:
-        async with edge.around(theirs, SHORT):
+        async with boundary.guard(owner, SHORT):
             if fault is not None:
                 raise fault
 
@@ -41,51 +41,51 @@ async def around(theirs: str, fault: Exception | None = None) -> ApplicationErro
     return None
 
 
-async def test_our_own_input_goes_in_and_comes_out() -> None:
-    """Nothing is in its way."""
-    assert await around("ours") is None
+async def test_our_own_input_is_accepted() -> None:
+    """No error leaves the activity."""
+    assert await run("ours") is None
 
 
 async def test_another_deployments_input_is_refused(lines: io.StringIO) -> None:
-    """For good, as no try, and without a word of the fault that would have come."""
-    refused = await around("theirs", ValueError("never reached"))
+    """The refusal is final, counts as no try, and the activity does not run."""
+    refused = await run("theirs", ValueError("never reached"))
 
     assert refused is not None
     assert refused.non_retryable
-    assert tries_before(refused) == 0
+    assert count_tries_before_refusal(refused) == 0
     assert "another deployment shares our task queue" in lines.getvalue()
 
 
 @pytest.mark.parametrize(
     ("fault", "retryable"), [(StoreUnavailable("x"), True), (TemporalRefused("y"), False)], ids=type
 )
-async def test_our_own_faults_are_told_in_their_sentence(fault: Exception, *, retryable: bool) -> None:
-    """Whether trying again helps is their own word; no cause goes along."""
-    told = await around("ours", fault)
+async def test_our_own_errors_leave_as_their_sentence(fault: Exception, *, retryable: bool) -> None:
+    """The error decides whether to try again; its cause stays behind."""
+    left = await run("ours", fault)
 
-    assert told is not None
-    assert (told.message, told.non_retryable) == (str(fault), not retryable)
-    assert told.__cause__ is None
+    assert left is not None
+    assert (left.message, left.non_retryable) == (str(fault), not retryable)
+    assert left.__cause__ is None
 
 
-async def test_a_bug_is_told_by_its_name_alone(lines: io.StringIO) -> None:
-    """Its message may quote what it stumbled over."""
-    told = await around("ours", ValueError("value-marker"))
+async def test_only_the_name_of_a_bug_leaves(lines: io.StringIO) -> None:
+    """Its message may quote a payload."""
+    left = await run("ours", ValueError("value-marker"))
 
-    assert told is not None
-    assert told.message == "a bug: ValueError"
-    assert not told.non_retryable
+    assert left is not None
+    assert left.message == "a bug: ValueError"
+    assert not left.non_retryable
     assert "value-marker" not in lines.getvalue()
 
 
-async def test_it_heartbeats_as_long_as_it_lasts() -> None:
-    """Several times within the silence that is taken for death, and not beyond the end."""
+async def test_an_activity_heartbeats_until_it_ends() -> None:
+    """It heartbeats several times within the timeout, and not after its end."""
     environment = ActivityEnvironment()
     beats: list[object] = []
     environment.on_heartbeat = lambda *details: beats.append(details)
 
     async def activity() -> None:
-        async with ActivityBoundary("ours").around("ours", SHORT):
+        async with ActivityBoundary("ours").guard("ours", SHORT):
             await eventually(lambda: len(beats) >= 3)
 
     others = asyncio.all_tasks()

@@ -1,4 +1,4 @@
-"""What travels through Temporal, and the times that follow from the longest call."""
+"""What travels through Temporal, and the timeouts that follow from the longest call."""
 
 from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
@@ -60,8 +60,8 @@ def test_nothing_but_these_fields_travels_for_rules_and_chores(
     assert {field.name for field in fields(travels)} == names
 
 
-def test_schedules_and_what_they_start_have_names_of_the_deployment() -> None:
-    """The last one is spelt as Temporal spells it: a one-time rule that comes late fires under it."""
+def test_ids_of_schedules_and_runs_begin_with_the_deployment() -> None:
+    """The run id is spelt as Temporal spells it, because a late one-time rule fires under it."""
     deployment = UUID("12345678-9abc-4def-8123-456789abcdef")
     name = contract.rule_schedule_id(deployment, 7)
 
@@ -72,13 +72,13 @@ def test_schedules_and_what_they_start_have_names_of_the_deployment() -> None:
     assert contract.scheduled_run_id(name, at) == "12345678-rule-7-2026-11-22T09:00:00Z"
 
 
-def test_the_chores_are_counted_by_their_names() -> None:
-    """The metrics stand on a lower floor, and name them themselves."""
+def test_the_metrics_know_the_names_of_the_chores() -> None:
+    """Each chore has a series from the start."""
     assert contract.CHORES == metrics.CHORE_NAMES
 
 
 def test_the_deployment_has_a_short_name() -> None:
-    """Two deployments on one Temporal do not meet."""
+    """It keeps two deployments apart on one Temporal."""
     assert contract.prefix(UUID("12345678-9abc-4def-8123-456789abcdef")) == "12345678"
 
 

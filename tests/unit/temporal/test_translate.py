@@ -1,4 +1,4 @@
-"""Our errors in Temporal's language, and Temporal's in ours."""
+"""Our errors as Temporal gets them, and Temporal's as ours."""
 
 from datetime import timedelta
 
@@ -33,24 +33,24 @@ PAUSE = timedelta(seconds=7)
     ],
     ids=["paused", "unfinished", "store", "not found"],
 )
-def test_an_error_is_told_by_code_and_sentence(
+def test_an_error_travels_as_code_and_sentence(
     error: XnovuError,
     pause: timedelta | None,
     category: ApplicationErrorCategory,
     *,
     retryable: bool,
 ) -> None:
-    """Whether a next try makes sense is the error's own word."""
-    told = to_application_error(error)
+    """The error decides whether another try makes sense."""
+    translated = to_application_error(error)
 
-    assert (told.type, told.message) == (error.code, str(error))
-    assert told.non_retryable is not retryable
-    assert told.next_retry_delay == pause
-    assert told.category is category
-    assert not told.details
+    assert (translated.type, translated.message) == (error.code, str(error))
+    assert translated.non_retryable is not retryable
+    assert translated.next_retry_delay == pause
+    assert translated.category is category
+    assert not translated.details
 
 
-async def test_no_cause_is_told() -> None:
+async def test_the_cause_of_an_error_does_not_travel() -> None:
     """Raised `from None`, the failure converter finds nothing behind it."""
     failure = Failure()
     error = StoreUnavailable("x")
@@ -80,12 +80,12 @@ async def test_no_cause_is_told() -> None:
     ],
     ids=str,
 )
-def test_a_refusal_is_told_from_silence(status: RPCStatusCode, kind: type[XnovuError]) -> None:
-    """Only a definite answer is a refusal; the server's own words stay out."""
-    told = translate_rpc_error(RPCError("their words", status, b""), "ours")
+def test_a_refusal_differs_from_no_answer(status: RPCStatusCode, kind: type[XnovuError]) -> None:
+    """Only a definite answer is a refusal; the server's message does not appear."""
+    translated = translate_rpc_error(RPCError("their message", status, b""), "ours")
 
-    assert type(told) is kind
-    assert "their words" not in str(told)
+    assert type(translated) is kind
+    assert "their message" not in str(translated)
 
 
 def test_a_missing_namespace_is_named() -> None:
@@ -96,8 +96,8 @@ def test_a_missing_namespace_is_named() -> None:
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION])
-async def test_one_schedule_that_is_refused_says_why(status: RPCStatusCode) -> None:
-    """In the server's own words, which speak of times and names; but not without end."""
+async def test_a_refused_schedule_has_the_servers_reason(status: RPCStatusCode) -> None:
+    """The reason is the server's message, which contains only times and names; it is cut."""
     with pytest.raises(ScheduleRefused) as caught:
         async with translating("ours"):
             raise RPCError("unknown time zone" + "!" * 1000, status, b"")
@@ -117,10 +117,10 @@ async def test_one_schedule_that_is_refused_says_why(status: RPCStatusCode) -> N
     ],
     ids=str,
 )
-async def test_what_concerns_all_schedules_is_told_from_what_concerns_one(
+async def test_a_refusal_of_one_schedule_differs_from_a_refusal_of_all(
     status: RPCStatusCode, kind: type[XnovuError]
 ) -> None:
-    """One that is refused stops no other; an absence does."""
+    """The first does not stop the other schedules."""
     with pytest.raises(XnovuError) as caught:
         async with translating("ours"):
             raise RPCError("x", status, b"")

@@ -84,7 +84,8 @@ class ChoreActivities:
 
     async def _reconcile(self) -> Report:
         # Use Temporal's clock: with a wrong clock of the worker, rules would miss their times.
-        return asdict(await reconcile(self._engine, self._schedules, activity.info().started_time))
+        report = await reconcile(self._engine, self._schedules, activity.info().started_time)
+        return {outcome.value: count for outcome, count in report.items()}
 
     async def _purge(self) -> Report:
         """Purge slice by slice from where the last purge stopped, until the budget is spent or nothing is left.
@@ -129,7 +130,7 @@ class ChoreActivities:
         Raises:
             ApplicationError: the chore failed, or belongs to another deployment.
         """
-        async with self._boundary.around(chores_input.deployment, contract.HEARTBEAT_TIMEOUT):
+        async with self._boundary.guard(chores_input.deployment, contract.HEARTBEAT_TIMEOUT):
             begun = time.monotonic()
             try:
                 if name != ChoreName.RULES and await chores.is_fresh(self._engine, name, self._fresh_for):

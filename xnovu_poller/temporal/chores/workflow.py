@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from xnovu_poller.temporal import contract
     from xnovu_poller.temporal.contract import ChoresInput
-    from xnovu_poller.temporal.foreign_deployment import by_our_own
+    from xnovu_poller.temporal.foreign_deployment import ask_until_accepted
 
 _RETRIES = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=2)
 _TRY_TIMEOUT = timedelta(minutes=5)
@@ -52,7 +52,7 @@ async def _do(name: str, chores: ChoresInput) -> dict[str, Any]:
         )
 
     try:
-        return await by_our_own(schedule_activity)
+        return await ask_until_accepted(schedule_activity)
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise

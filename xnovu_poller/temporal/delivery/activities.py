@@ -37,7 +37,7 @@ class DeliveryActivities:
         Raises:
             ApplicationError: to be tried again, or the group is another deployment's.
         """
-        async with self._edge.around(work.deployment, contract.heartbeat_timeout(work.call)):
+        async with self._edge.guard(work.deployment, contract.heartbeat_timeout(work.call)):
             info = activity.info()
             local = info.is_local
             limit = contract.local_timeout(work.call) if local else contract.regular_timeout(work.call)
@@ -59,7 +59,7 @@ class DeliveryActivities:
         Raises:
             ApplicationError: to be tried again, or the group is another deployment's.
         """
-        async with self._edge.around(work.deployment, contract.heartbeat_timeout(work.call)):
+        async with self._edge.guard(work.deployment, contract.heartbeat_timeout(work.call)):
             await self._delivery.lose(work.pairs(), counted=counted)
 
 

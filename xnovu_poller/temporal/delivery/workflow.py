@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from xnovu_poller.temporal import contract
     from xnovu_poller.temporal.contract import DeliverInput
     from xnovu_poller.temporal.delivery.activities import DeliveryActivities
-    from xnovu_poller.temporal.foreign_deployment import by_our_own, tries_before
+    from xnovu_poller.temporal.foreign_deployment import ask_until_accepted, count_tries_before_refusal
 
 _FIRST_WAIT = timedelta(seconds=1)
 
@@ -54,7 +54,7 @@ class NotificationProcessingWorkflow:
             )
 
         try:
-            _tell(work, await by_our_own(deliver))
+            _tell(work, await ask_until_accepted(deliver))
         except FailureError as error:
             await _lose(work, _fault(error))
 
@@ -76,7 +76,7 @@ async def _tried_at_once(work: DeliverInput) -> int | None:
         fault = _fault(error)
         pause = fault.next_retry_delay if isinstance(fault, ApplicationError) else None
         await workflow.sleep(max(_FIRST_WAIT, pause or _FIRST_WAIT))
-        return 1 if tries_before(fault) is None else 0
+        return 1 if count_tries_before_refusal(fault) is None else 0
     _tell(work, outcome)
     return None
 
@@ -94,7 +94,7 @@ async def _lose(work: DeliverInput, fault: BaseException | None) -> None:
             retry_policy=RetryPolicy(initial_interval=_FIRST_WAIT, maximum_interval=timedelta(minutes=1)),
         )
 
-    await by_our_own(lose)
+    await ask_until_accepted(lose)
     _tell(work, contract.LOST if work.single else None)
 
 

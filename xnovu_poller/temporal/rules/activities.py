@@ -1,4 +1,4 @@
-"""The activity of a rule: it makes one notification, from the rule as it is now."""
+"""The activity of a rule: it makes one notification from the rule as it is now."""
 
 from datetime import datetime
 
@@ -18,35 +18,35 @@ class RuleActivities:
     """Fires rules.
 
     Args:
-        engine: where they are.
-        deployment: whose rules this process may fire.
+        engine: the pool.
+        deployment: the only one whose rules this process may fire.
     """
 
     def __init__(self, engine: Engine, deployment: str) -> None:
         self._engine = engine
-        self._edge = ActivityBoundary(deployment)
+        self._boundary = ActivityBoundary(deployment)
 
     @activity.defn(name=contract.FIRE)
-    async def fire(self, work: FireInput) -> str:
+    async def fire(self, fire_input: FireInput) -> str:
         """Make the notification of a firing.
 
-        Guarantee: any number of tries make one, for the id of the workflow is its `dedup_key`; so a range that
-        is gone through again makes none.
+        Guarantee: all tries together make one notification, because the id of the run is its `dedup_key`. For the same
+        reason a backfill makes none for a time that has fired.
 
         Returns:
-            How it ended; that no notification was made is no failure.
+            The outcome; to make no notification is not a failure.
 
         Raises:
-            ApplicationError: to be tried again, or the rule is another deployment's.
+            ApplicationError: PostgreSQL does not answer, or the rule belongs to another deployment.
         """
-        async with self._edge.around(work.deployment, contract.HEARTBEAT_TIMEOUT):
-            only = None if work.at is None else datetime.fromisoformat(work.at)
-            key = activity.info().workflow_id
-            fired = await rules.fire(self._engine, work.rule_id, key or "", only)
+        async with self._boundary.guard(fire_input.deployment, contract.HEARTBEAT_TIMEOUT):
+            nominal = None if fire_input.at is None else datetime.fromisoformat(fire_input.at)
+            run_id = activity.info().workflow_id
+            fired = await rules.fire(self._engine, fire_input.rule_id, run_id or "", nominal)
             metrics.RULES_FIRED.labels(fired.outcome).inc()
             _log.info(
                 "rule fired",
-                rule_id=work.rule_id,
+                rule_id=fire_input.rule_id,
                 outcome=fired.outcome,
                 notification_id=fired.notification_id,
             )

@@ -1,122 +1,147 @@
-"""What is to be done about the schedule of a rule: decided of its row and of what Temporal lists, and of nothing else."""
+"""Decide what to do about the schedule of a rule, from its row and what Temporal lists, and from nothing else."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, auto
+from types import MappingProxyType
 
 from xnovu_poller.errors import RuleInvalid
-from xnovu_poller.lifecycle import RuleStatus
+from xnovu_poller.lifecycle import ReconcileOutcome, RuleStatus
 from xnovu_poller.rules.preview import find_next_firing
 from xnovu_poller.rules.timing import Timing, read_timing
 from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.rules import Rule, RuleState
-from xnovu_poller.temporal.rules.plans import HALTED, Listed, Plan
+from xnovu_poller.temporal.rules.plans import HALTED, ListedRule, Plan
 
 
-class Step(StrEnum):
-    """What is done to a rule's schedule.
+class Step(Enum):
+    """What to do to a rule's schedule.
 
     LEAVE: nothing.
-    CREATE: it is made.
-    UPDATE: it is rebuilt whole.
-    PAUSE: it is rebuilt whole, and stands still now.
-    HALT: it is paused as it stands, for an invalid rule has no plan.
-    CONFIRM: it is rebuilt, or halted, unless it is found as it is listed, for the list lags behind what the last run did.
+    CREATE: create it.
+    UPDATE: rebuild it from the plan.
+    PAUSE: rebuild it from the plan, paused.
+    HALT: pause it as it is, because an invalid rule has no plan.
+    CONFIRM: read it, and rebuild or halt it unless it is as listed: the list may be older than the last run's changes.
     """
 
-    LEAVE = "unchanged"
-    CREATE = "created"
-    UPDATE = "updated"
-    PAUSE = "paused"
-    HALT = "halted"
-    CONFIRM = "confirmed"
+    LEAVE = auto()
+    CREATE = auto()
+    UPDATE = auto()
+    PAUSE = auto()
+    HALT = auto()
+    CONFIRM = auto()
+
+
+_OUTCOMES: Mapping[Step, ReconcileOutcome] = MappingProxyType(
+    {
+        Step.LEAVE: ReconcileOutcome.UNCHANGED,
+        Step.CREATE: ReconcileOutcome.CREATED,
+        Step.UPDATE: ReconcileOutcome.UPDATED,
+        Step.PAUSE: ReconcileOutcome.PAUSED,
+        Step.HALT: ReconcileOutcome.PAUSED,
+        Step.CONFIRM: ReconcileOutcome.UNCHANGED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done about a rule.
+    """What to do about a rule.
 
     Attributes:
-        step: done to its schedule.
-        plan: for its schedule; None of an invalid rule.
-        verdict: what is true of the rule once that is done.
-        passed: the only time of a one-time rule, if it has passed and the row does not say that it fired.
+        step: for its schedule.
+        plan: of its schedule; None if the rule is invalid.
+        state: of the rule once the step is done.
+        overdue_at: the time of a one-time rule if it has passed and the row does not record that it fired.
     """
 
     step: Step
     plan: Plan | None
-    verdict: RuleState
-    passed: datetime | None = None
+    state: RuleState
+    overdue_at: datetime | None = None
 
     @property
-    def settled(self) -> bool:
-        """There is nothing to ask Temporal for."""
-        return self.step is Step.LEAVE and self.passed is None
+    def is_settled(self) -> bool:
+        """Whether no call to Temporal is needed."""
+        return self.step is Step.LEAVE and self.overdue_at is None
+
+    @property
+    def outcome(self) -> ReconcileOutcome:
+        """What the reconciliation reports once the step is done."""
+        if self.step is not Step.HALT and self.state.status is RuleStatus.FAILED:
+            return ReconcileOutcome.FAILED
+        return _OUTCOMES[self.step]
 
 
-def decide(rule: Rule, listed: Listed | None, *, task_queue: str, now: datetime) -> Decision:
+def decide(rule: Rule, listed: ListedRule | None, *, task_queue: str, now: datetime) -> Decision:
     """Decide about a rule.
 
     Args:
         rule: its row.
-        listed: its schedule, if it has one.
-        task_queue: where executors listen.
-        now: the time, by Temporal's clock, by which it fires.
+        listed: its schedule; None if it has none.
+        task_queue: where our executors poll.
+        now: by Temporal's clock, which fires the rule.
     """
     if isinstance(rule.config, Unreadable):
-        reason = "trigger_config: is nested too deep, or holds too long a number"
+        reason = "trigger_config: is nested too deep or has a number that is too long; write it shorter"
         return refuse(rule, listed, RuleStatus.INVALID, reason)
     try:
-        when = read_timing(rule.trigger, rule.config)
+        timing = read_timing(rule.trigger, rule.config)
     except RuleInvalid as error:
         return refuse(rule, listed, RuleStatus.INVALID, f"{error.path}: {error.reason}")
-    plan = Plan(rule.id, rule.enterprise_id, when, paused=not rule.active, task_queue=task_queue)
-    passed = when.at if when.at is not None and when.at <= now else None
-    done = when.at is not None and rule.done_for == when.at
-    # That it never fired was said when it was seen.
-    said = rule.error if done and rule.status in {RuleStatus.DONE, RuleStatus.PAUSED} else None
+    plan = Plan(rule.id, rule.enterprise_id, timing, paused=not rule.active, task_queue=task_queue)
+    overdue_at = timing.at if timing.at is not None and timing.at <= now else None
+    is_done = timing.at is not None and rule.done_for == timing.at
+    # Keep the error that was recorded when the rule was found not to have fired.
+    error = rule.error if is_done and rule.status in {RuleStatus.DONE, RuleStatus.PAUSED} else None
     if not rule.active:
-        verdict = RuleState(rule.id, RuleStatus.PAUSED, said)
-    elif done:
-        verdict = RuleState(rule.id, RuleStatus.DONE, said)
-    elif _is_over(when, now):
-        verdict = RuleState(rule.id, RuleStatus.DONE)
+        state = RuleState(rule.id, RuleStatus.PAUSED, error)
+    elif is_done:
+        state = RuleState(rule.id, RuleStatus.DONE, error)
+    elif _is_over(timing, now):
+        state = RuleState(rule.id, RuleStatus.DONE)
     else:
-        verdict = RuleState(rule.id, RuleStatus.SCHEDULED)
-        return Decision(_step(rule, plan, listed, needed=passed is None), plan, verdict, passed)
-    return Decision(_step(rule, plan, listed, needed=False), plan, verdict)
+        state = RuleState(rule.id, RuleStatus.SCHEDULED)
+        return Decision(
+            _choose_step(rule, plan, listed, needs_schedule=overdue_at is None), plan, state, overdue_at
+        )
+    return Decision(_choose_step(rule, plan, listed, needs_schedule=False), plan, state)
 
 
-def refuse(rule: Rule, listed: Listed | None, status: RuleStatus, reason: str) -> Decision:
-    """Let the schedule of a rule stand still, if it has one.
+def refuse(rule: Rule, listed: ListedRule | None, status: RuleStatus, reason: str) -> Decision:
+    """Decide that a rule is not served: halt its schedule, if it has one.
 
     Args:
         rule: its row.
-        listed: its schedule, if it has one.
+        listed: its schedule; None if it has none.
         status: INVALID or FAILED.
-        reason: what its writer should know.
+        reason: for the writer of the rule.
     """
     if listed is None:
         step = Step.LEAVE
-    elif listed == Listed(HALTED, paused=True):
+    elif listed == ListedRule(HALTED, paused=True):
         step = Step.CONFIRM if rule.recent else Step.LEAVE
     else:
         step = Step.HALT
     return Decision(step, None, RuleState(rule.id, status, reason))
 
 
-def _step(rule: Rule, plan: Plan, listed: Listed | None, *, needed: bool) -> Step:
-    """Compare; what has nothing to do is not made, for Temporal would only delete it again."""
+def _choose_step(rule: Rule, plan: Plan, listed: ListedRule | None, *, needs_schedule: bool) -> Step:
+    """Compare the plan with the list; a schedule with no more firings is not created, as Temporal would delete it."""
     if listed is None:
-        return Step.CREATE if needed else Step.LEAVE
-    if listed == Listed(plan.digest, plan.paused):
+        return Step.CREATE if needs_schedule else Step.LEAVE
+    if listed == ListedRule(plan.digest, plan.paused):
         return Step.CONFIRM if rule.recent else Step.LEAVE
     return Step.PAUSE if plan.paused and not listed.paused else Step.UPDATE
 
 
-def _is_over(when: Timing, now: datetime) -> bool:
-    """Say whether a repeated rule has no time ahead."""
-    if when.end_at is not None and when.end_at < now:
-        return when.at is None
-    ends = when.end_at is not None or (not when.intervals and all(one.year for one in when.calendars))
-    return when.at is None and ends and find_next_firing(when, now) is None
+def _is_over(timing: Timing, now: datetime) -> bool:
+    """Return whether a repeated rule has no firing ahead."""
+    if timing.end_at is not None and timing.end_at < now:
+        return timing.at is None
+    has_end = timing.end_at is not None or (
+        not timing.intervals and all(calendar.year for calendar in timing.calendars)
+    )
+    return timing.at is None and has_end and find_next_firing(timing, now) is None

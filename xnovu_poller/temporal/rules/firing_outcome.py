@@ -1,4 +1,4 @@
-"""How a firing ended that a person waits for."""
+"""Wait for the outcome of a firing."""
 
 import asyncio
 from datetime import timedelta
@@ -11,23 +11,25 @@ from xnovu_poller.lifecycle import FireOutcome
 from xnovu_poller.temporal.translate import translate_rpc_error
 
 
-async def wait_for_outcome(client: Client, workflow_id: str, within: timedelta) -> FireOutcome | None:
-    """Wait for the workflow of a firing.
+async def wait_for_outcome(client: Client, run_id: str, within: timedelta) -> FireOutcome | None:
+    """Wait until the run of a firing has ended.
 
     Returns:
-        How it ended, or None where it has not by then: it goes on.
+        None if it has not ended by then; it continues.
 
     Raises:
-        TemporalError: it was ended by hand, or Temporal does not answer.
+        TemporalError: a person ended the run, or Temporal does not answer.
     """
-    handle = client.get_workflow_handle(workflow_id, result_type=str)
+    handle = client.get_workflow_handle(run_id, result_type=str)
     try:
         async with asyncio.timeout(within.total_seconds()):
             return FireOutcome(await handle.result())
     except TimeoutError:
         return None
     except WorkflowFailureError as error:
-        raise TemporalError(f"Temporal: workflow {workflow_id} was ended before it fired") from error
+        raise TemporalError(
+            f"Temporal: run {run_id} was ended before it fired; run the command again"
+        ) from error
     except RPCError as error:
         if error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}:
             return None

@@ -1,4 +1,4 @@
-"""How the schedule of a rule is meant to be, in our words and in Temporal's, and how it is found to be."""
+"""The schedule of a rule: as we plan it, in Temporal's form, and as Temporal lists and describes it."""
 
 import re
 from collections.abc import Sequence
@@ -25,25 +25,22 @@ from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import FireInput
 
 _FORMAT = 1
-"""Of what a schedule is made; a new one rebuilds them all."""
+"""Change it to rebuild all schedules, because every digest changes."""
 
 HALTED = "halted"
-"""In the place of a digest: the schedule stands still, for its rule is invalid."""
+"""Stands in the note instead of a digest while the rule is invalid and its schedule paused."""
 
-_NOTE = "Follows the rule's row, from which whatever is changed here is put right. xnovu-poller: "
-_SIGN = re.compile(r"xnovu-poller: (\w+)$")
+_NOTE = "This schedule follows its rule's row: a change made here is undone. xnovu-poller: "
+_DIGEST = re.compile(r"xnovu-poller: (\w+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the schedule of a rule is meant to be.
+    """The schedule that a rule should have.
 
     Attributes:
-        rule_id: whose schedule.
-        enterprise_id: the tenant.
-        timing: when it fires.
-        paused: it stands still.
-        task_queue: where executors listen.
+        paused: whether the schedule is paused.
+        task_queue: where our executors poll.
     """
 
     rule_id: int
@@ -54,17 +51,17 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """What tells it from any other plan of the rule; a schedule bears it in its note."""
+        """Differs between any two plans of a rule; the schedule's note carries it."""
         return sha256(f"{_FORMAT} {asdict(self)}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedRule:
     """A rule's schedule as Temporal lists it.
 
     Attributes:
-        digest: of the plan by which it was made; `HALTED`; None where a person has changed the note.
-        paused: it stands still.
+        digest: of the plan that it was built from, or `HALTED`; None if a person has changed the note.
+        paused: whether the schedule is paused.
     """
 
     digest: str | None
@@ -72,15 +69,15 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class RuleScheduleState:
     """A rule's schedule as Temporal describes it.
 
     Attributes:
-        paused: it stands still.
-        next_at: the next times at which it fires, jitter included; at most ten.
-        last_at: for when it fired last.
-        fired: how often it did, as long as it stands.
-        missed: firings that came too late for the rule's catchup, and were dropped.
+        paused: whether the schedule is paused.
+        next_at: the next firings, jitter included; at most ten.
+        last_at: the time for which it fired last; None before the first firing.
+        fired: firings since the schedule was created.
+        missed: firings that were dropped because they came later than the rule's catchup.
         skipped: firings that the rule's overlap dropped.
     """
 
@@ -92,31 +89,22 @@ class Described:
     skipped: int
 
 
-def note(sign: str) -> str:
-    """Write the note of a schedule: words for people, and the sign by which it is known again.
+def write_note(digest: str) -> str:
+    """Return the note of a schedule: a sentence for people, and the digest or `HALTED` for us.
 
-    Temporal cannot change the memo of a schedule that is there.
-
-    Args:
-        sign: the digest of its plan, or `HALTED`.
+    The digest is in the note and not in the memo because Temporal cannot change the memo of an existing schedule.
     """
-    return _NOTE + sign
+    return _NOTE + digest
 
 
-def sign(note: str | None) -> str | None:
-    """Read the sign out of a note; None where a person has written another."""
-    found = _SIGN.search(note or "")
+def read_digest(note: str | None) -> str | None:
+    """Return the digest in a note; None if a person has written another note."""
+    found = _DIGEST.search(note or "")
     return found and found[1]
 
 
-def schedule(plan: Plan, deployment: UUID, attributes: TypedSearchAttributes) -> Schedule:
-    """Make the whole schedule of a plan.
-
-    Args:
-        plan: how it is meant to be.
-        deployment: whose rule it is.
-        attributes: of the workflows that it starts.
-    """
+def build_schedule(plan: Plan, deployment: UUID, attributes: TypedSearchAttributes) -> Schedule:
+    """Build the whole schedule of a plan; `attributes` are those of the runs that it starts."""
     at = plan.timing.at
     return Schedule(
         action=ScheduleActionStartWorkflow(
@@ -127,19 +115,19 @@ def schedule(plan: Plan, deployment: UUID, attributes: TypedSearchAttributes) ->
             execution_timeout=contract.FIRE_TIMEOUT,
             typed_search_attributes=attributes,
         ),
-        spec=spec_of(plan.timing),
+        spec=build_spec(plan.timing),
         policy=SchedulePolicy(
             overlap=ScheduleOverlapPolicy[plan.timing.overlap.name], catchup_window=plan.timing.catchup
         ),
-        state=ScheduleState(note=note(plan.digest), paused=plan.paused),
+        state=ScheduleState(note=write_note(plan.digest), paused=plan.paused),
     )
 
 
-def spec_of(timing: Timing) -> ScheduleSpec:
-    """Say in Temporal's words when a rule fires: always structured, never a cron string."""
+def build_spec(timing: Timing) -> ScheduleSpec:
+    """Build Temporal's form of a rule's times: always structured, never a cron string."""
     return ScheduleSpec(
-        calendars=[_calendar(one) for one in timing.calendars],
-        intervals=[ScheduleIntervalSpec(one.every, one.offset) for one in timing.intervals],
+        calendars=[_build_calendar(calendar) for calendar in timing.calendars],
+        intervals=[ScheduleIntervalSpec(interval.every, interval.offset) for interval in timing.intervals],
         start_at=timing.start_at,
         end_at=timing.end_at,
         jitter=timing.jitter,
@@ -147,17 +135,17 @@ def spec_of(timing: Timing) -> ScheduleSpec:
     )
 
 
-def _calendar(calendar: Calendar) -> ScheduleCalendarSpec:
+def _build_calendar(calendar: Calendar) -> ScheduleCalendarSpec:
     return ScheduleCalendarSpec(
-        second=_ranges(calendar.second),
-        minute=_ranges(calendar.minute),
-        hour=_ranges(calendar.hour),
-        day_of_month=_ranges(calendar.day_of_month),
-        month=_ranges(calendar.month),
-        year=_ranges(calendar.year),
-        day_of_week=_ranges(calendar.day_of_week),
+        second=_build_ranges(calendar.second),
+        minute=_build_ranges(calendar.minute),
+        hour=_build_ranges(calendar.hour),
+        day_of_month=_build_ranges(calendar.day_of_month),
+        month=_build_ranges(calendar.month),
+        year=_build_ranges(calendar.year),
+        day_of_week=_build_ranges(calendar.day_of_week),
     )
 
 
-def _ranges(spans: Sequence[Span]) -> list[ScheduleRange]:
+def _build_ranges(spans: Sequence[Span]) -> list[ScheduleRange]:
     return [ScheduleRange(span.first, span.last, span.step) for span in spans]

@@ -1,4 +1,4 @@
-"""The reconciliation: what Temporal lists is compared with the rules' rows, and follows them."""
+"""The reconciliation: it compares the schedules in Temporal with the rules' rows and makes them follow the rows."""
 
 import asyncio
 import time
@@ -12,150 +12,148 @@ from temporalio.client import WorkflowExecutionStatus
 
 from xnovu_poller import log, metrics
 from xnovu_poller.errors import ScheduleRefused, TemporalUnavailable
-from xnovu_poller.lifecycle import RuleStatus
+from xnovu_poller.lifecycle import ReconcileOutcome, RuleStatus
 from xnovu_poller.store import rules
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.rules import Rule, RuleState
 from xnovu_poller.temporal.rules.decisions import Decision, Step, decide, refuse
-from xnovu_poller.temporal.rules.plans import Listed, Plan
+from xnovu_poller.temporal.rules.plans import ListedRule, Plan
 from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 _log = log.get(__name__)
 
 AT_ONCE = 20
-"""Calls to Temporal under way; more are no faster."""
+"""Concurrent calls to Temporal; more are no faster."""
 
 BATCH = 200
-"""Rules that are read, and whose verdicts are written, together."""
+"""Rules that are read together, and whose states are written together."""
 
 MOST_RULES = 10_000
-"""Of one enterprise: who writes more would keep all the others waiting."""
+"""Of one enterprise; with more, it would delay the rules of all the others."""
 
 MOST_UNANSWERED = 5
-"""Calls without an answer, one after the other; then it is not one schedule, but Temporal that is away."""
+"""After this many calls in a row without an answer, Temporal itself is away, not one schedule."""
 
-_TOO_MANY = f"its enterprise has more than {MOST_RULES} rules that are not done; the first are served, delete what is not needed"
-_MISSED = "{at:%Y-%m-%dT%H:%M:%SZ} had passed when it was first seen; it did not fire"
-_ENDED = "{at:%Y-%m-%dT%H:%M:%SZ}: its workflow was ended before it fired"
+_TOO_MANY = (
+    f"its enterprise has more than {MOST_RULES} rules that are not done; only the first are served, so delete rules"
+    " that you do not need"
+)
+_MISSED = "{at:%Y-%m-%dT%H:%M:%SZ} had passed before the rule was first seen, so it did not fire"
+_ENDED = "{at:%Y-%m-%dT%H:%M:%SZ}: its run was ended before it fired"
 
-_KINDS = {Step.CONFIRM: "unchanged", Step.HALT: "paused"}
-"""Under which names these are counted; the others have their own."""
+Report = dict[ReconcileOutcome, int]
+"""The number of rules by outcome; each outcome is a key."""
 
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What a reconciliation did.
+async def reconcile(engine: Engine, schedules: RuleSchedules, now: datetime) -> Report:
+    """Make the schedules follow the rules, and record the state of each rule in its row.
 
-    Attributes:
-        created: schedules made.
-        updated: rebuilt whole.
-        paused: rebuilt or left, and standing still now.
-        deleted: of rules that are gone.
-        caught_up: one-time rules fired late, within their catchup.
-        missed: one-time rules that are done, and did not fire.
-        invalid: rules found invalid that were not before.
-        failed: rules whose schedules Temporal would not have.
-        unchanged: rules of which all this is so already.
-    """
-
-    created: int = 0
-    updated: int = 0
-    paused: int = 0
-    deleted: int = 0
-    caught_up: int = 0
-    missed: int = 0
-    invalid: int = 0
-    failed: int = 0
-    unchanged: int = 0
-
-
-async def reconcile(engine: Engine, schedules: RuleSchedules, now: datetime) -> Reconciled:
-    """Let the schedules follow the rules, and tell each rule what became of it.
-
-    RuleSchedules are listed before the ids are read, and these before the rules: a rule that comes in between is made,
-    or left to the next run, and none is deleted that was not listed. If the process dies here, the
-    next one finds the rest.
+    The schedules are listed before the ids are read, and the ids before the rules. So a rule that is inserted in
+    between is created now or by the next run, and no schedule is deleted that was not listed. If the process dies here,
+    the next run completes the work.
 
     Args:
-        engine: where the rules are.
-        schedules: those of this deployment.
-        now: the time, by Temporal's clock, as this begins.
+        engine: the pool.
+        schedules: of this deployment.
+        now: by Temporal's clock, at the start.
 
     Raises:
-        StoreUnavailable: PostgreSQL does not answer; what was done stands.
-        TemporalUnavailable: no answer, for all or for some of them; the same.
-        TemporalRefused: Temporal serves none of it.
+        StoreUnavailable: PostgreSQL does not answer; what was done until then stays.
+        TemporalUnavailable: Temporal did not answer for all rules or for some; the others are done.
+        TemporalRefused: Temporal refuses all calls.
     """
-    # Thousands of rules take minutes, within which times pass.
-    counted_from = now - timedelta(seconds=time.monotonic())
-    listed = await schedules.listed()
-    run = _Run(schedules, listed, counted_from)
+    # A run over thousands of rules takes minutes, so its clock must go on.
+    clock_zero = now - timedelta(seconds=time.monotonic())
+    listed = await schedules.list()
+    run = _Run(schedules, listed, clock_zero)
     orphans = sorted(listed.keys() - await rules.ids(engine))
-    deleted = await _all([run.delete(rule_id) for rule_id in orphans])
-    did = Counter({"deleted": sum(deleted)})
+    deleted = await _gather([run.delete(rule_id) for rule_id in orphans])
+    counts = Counter({ReconcileOutcome.DELETED: sum(deleted)})
     after = None
     while batch := await rules.page(engine, after, BATCH):
         after = batch[-1].id
-        # Reading what tenants have written is our own work, which would keep everything else waiting.
-        decisions = await asyncio.to_thread(run.decided, batch)
-        ends = await _all([run.follow(*one) for one in zip(batch, decisions, strict=True)])
-        if news := [verdict for verdict, _ in ends if verdict is not None]:
+        # Reading tenants' configs is CPU work, which would block the event loop.
+        decisions = await asyncio.to_thread(run.decide, batch)
+        followed = await _gather(
+            [run.follow(rule, decision) for rule, decision in zip(batch, decisions, strict=True)]
+        )
+        done = [each for each in followed if each is not None]
+        if news := [each.news for each in done if each.news is not None]:
             await rules.record_states(engine, news)
-        did.update(kind for _, kind in ends if kind is not None)
-    reconciled = _told(did)
+        counts.update(each.outcome for each in done)
+    report = _report(counts)
     if run.unanswered:
         raise run.unanswered[-1]
-    return reconciled
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """What was done about a rule.
+
+    Attributes:
+        outcome: for the report.
+        news: the rule's state, if its row does not have it yet.
+    """
+
+    outcome: ReconcileOutcome
+    news: RuleState | None = None
 
 
 @dataclass(slots=True)
 class _Run:
-    """One reconciliation under way."""
+    """One reconciliation.
+
+    Attributes:
+        listed: the schedules by rule, as they were at the start.
+        clock_zero: the time by Temporal's clock at which our monotonic clock was 0.
+        slots: limits the concurrent calls.
+        seen: rules so far by enterprise.
+        unanswered: the errors of calls without an answer.
+        in_a_row: calls without an answer since the last answer.
+    """
 
     schedules: RuleSchedules
-    listed: dict[int, Listed]
-    counted_from: datetime
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    listed: dict[int, ListedRule]
+    clock_zero: datetime
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     seen: Counter[str] = field(default_factory=Counter)
     unanswered: list[TemporalUnavailable] = field(default_factory=list)
     in_a_row: int = 0
 
     @property
     def now(self) -> datetime:
-        """The time by Temporal's clock, counted on by ours."""
-        return self.counted_from + timedelta(seconds=time.monotonic())
+        """The time by Temporal's clock."""
+        return self.clock_zero + timedelta(seconds=time.monotonic())
 
-    def decided(self, batch: Sequence[Rule]) -> list[Decision]:
-        """Decide about rules."""
-        return [self._decided(rule) for rule in batch]
+    def decide(self, batch: Sequence[Rule]) -> list[Decision]:
+        """Decide about rules, in the order of their ids."""
+        return [self._decide(rule) for rule in batch]
 
-    async def follow(self, rule: Rule, decision: Decision) -> tuple[RuleState | None, str | None]:
-        """See to the schedule of a rule.
-
-        Returns:
-            What is true of the rule now, if it is news, and the kind of what was done; nothing without an answer.
-        """
+    async def follow(self, rule: Rule, decision: Decision) -> _Followed | None:
+        """Carry out a decision; return None if Temporal did not answer, as then nothing is known of the rule."""
         try:
-            if decision.settled:
-                verdict, kind = decision.verdict, _kind(decision)
-            elif (end := await self._answered(lambda: self._carried_out(rule, decision))) is not None:
-                verdict, kind = end
+            if decision.is_settled:
+                outcome, state = decision.outcome, decision.state
             else:
-                return None, None
+                result = await self._ask(lambda: self._carry_out(rule, decision))
+                if result is None:
+                    return None
+                outcome, state = result
         except ScheduleRefused as error:
-            verdict, kind = RuleState(rule.id, RuleStatus.FAILED, str(error)), "failed"
-        if not _is_news(rule, verdict):
-            return None, kind
-        if verdict.error is not None:
-            _log.warning("rule not scheduled", rule_id=rule.id, status=verdict.status, reason=verdict.error)
-        return verdict, "invalid" if verdict.status is RuleStatus.INVALID else kind
+            outcome, state = ReconcileOutcome.FAILED, RuleState(rule.id, RuleStatus.FAILED, str(error))
+        if not _is_news(rule, state):
+            return _Followed(outcome)
+        if state.error is not None:
+            _log.warning("rule not scheduled", rule_id=rule.id, status=state.status, reason=state.error)
+        return _Followed(ReconcileOutcome.INVALID if state.status is RuleStatus.INVALID else outcome, state)
 
     async def delete(self, rule_id: int) -> bool:
-        """Delete the schedule of a rule that is gone; False without an answer, or where Temporal will not."""
+        """Delete the schedule of a rule that is gone; return whether Temporal did it."""
 
-        async def deleted() -> bool:
+        async def delete() -> bool:
             try:
                 await self.schedules.delete(rule_id)
             except ScheduleRefused as error:
@@ -163,19 +161,19 @@ class _Run:
                 return False
             return True
 
-        return await self._answered(deleted) or False
+        return await self._ask(delete) or False
 
-    async def _answered(self, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """Ask Temporal; None without an answer.
+    async def _ask(self, call: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """Call Temporal; return None if it does not answer, so that one schedule does not stop the others.
 
         Raises:
-            TemporalUnavailable: several in a row had none.
+            TemporalUnavailable: several calls in a row had no answer.
         """
-        async with self.places:
+        async with self.slots:
             if self.in_a_row >= MOST_UNANSWERED:
                 raise self.unanswered[-1]
             try:
-                answer = await ask()
+                answer = await call()
             except TemporalUnavailable as error:
                 self.unanswered.append(error)
                 self.in_a_row += 1
@@ -183,77 +181,72 @@ class _Run:
             self.in_a_row = 0
             return answer
 
-    def _decided(self, rule: Rule) -> Decision:
+    def _decide(self, rule: Rule) -> Decision:
         listed = self.listed.get(rule.id)
-        # What is done waits for nothing, and keeps no new rule out.
+        # Rules that are done do not count, so that they keep no new rule out.
         if rule.status is not RuleStatus.DONE:
             self.seen[rule.enterprise_id] += 1
             if self.seen[rule.enterprise_id] > MOST_RULES:
                 return refuse(rule, listed, RuleStatus.FAILED, _TOO_MANY)
         try:
             return decide(rule, listed, task_queue=self.schedules.task_queue, now=self.now)
-        except Exception as error:  # noqa: BLE001 - whatever a tenant has written stops no other's rules
-            name = type(error).__name__
-            _log.error("rule not understood", rule_id=rule.id, bug=name, at=log.trace(error))
-            return Decision(Step.LEAVE, None, RuleState(rule.id, RuleStatus.FAILED, f"a bug: {name}"))
+        except Exception as error:  # noqa: BLE001 - a bug in one rule must not stop the rules of others
+            log.bug(_log, "rule not understood", error, rule_id=rule.id)
+            state = RuleState(rule.id, RuleStatus.FAILED, f"a bug: {type(error).__name__}")
+            return Decision(Step.LEAVE, None, state)
 
-    async def _carried_out(self, rule: Rule, decision: Decision) -> tuple[RuleState, str]:
+    async def _carry_out(self, rule: Rule, decision: Decision) -> tuple[ReconcileOutcome, RuleState]:
         plan = decision.plan
         if plan is None:
             await self.schedules.halt(rule.id)
         elif decision.step is not Step.LEAVE:
             await self.schedules.apply(plan, exists=rule.id in self.listed)
-        if plan is None or decision.passed is None:
-            return decision.verdict, _kind(decision)
-        return await self._late(plan, decision.passed, decision.verdict, _kind(decision))
+        if plan is None or decision.overdue_at is None:
+            return decision.outcome, decision.state
+        return await self._handle_overdue(plan, decision.overdue_at, decision)
 
-    async def _late(self, plan: Plan, at: datetime, verdict: RuleState, kind: str) -> tuple[RuleState, str]:
-        """See to a one-time rule whose time has passed: it fires late, has fired, or never will."""
+    async def _handle_overdue(
+        self, plan: Plan, at: datetime, decision: Decision
+    ) -> tuple[ReconcileOutcome, RuleState]:
+        """Fire a one-time rule late, or find out whether it has fired."""
         if self.now - at <= plan.timing.catchup and await self.schedules.catch_up(plan, at):
-            return verdict, "caught_up"
-        status = await self.schedules.begun(plan.rule_id, at)
+            return ReconcileOutcome.CAUGHT_UP, decision.state
+        status = await self.schedules.read_run_status(plan.rule_id, at)
         if status is WorkflowExecutionStatus.RUNNING:
-            return verdict, kind
-        done = replace(verdict, status=RuleStatus.DONE, done_for=at)
+            return decision.outcome, decision.state
+        done = replace(decision.state, status=RuleStatus.DONE, done_for=at)
         if status is WorkflowExecutionStatus.COMPLETED:
-            return done, kind
-        return replace(done, error=(_MISSED if status is None else _ENDED).format(at=at)), "missed"
+            return decision.outcome, done
+        error = (_MISSED if status is None else _ENDED).format(at=at)
+        return ReconcileOutcome.MISSED, replace(done, error=error)
 
 
-def _kind(decision: Decision) -> str:
-    """Name what was done, for the counts."""
-    if decision.step is not Step.HALT and decision.verdict.status is RuleStatus.FAILED:
-        return "failed"
-    return _KINDS.get(decision.step, decision.step)
-
-
-def _is_news(rule: Rule, verdict: RuleState) -> bool:
-    return (rule.status, rule.error, verdict.done_for or rule.done_for) != (
-        verdict.status,
-        verdict.error,
+def _is_news(rule: Rule, state: RuleState) -> bool:
+    return (rule.status, rule.error, state.done_for or rule.done_for) != (
+        state.status,
+        state.error,
         rule.done_for,
     )
 
 
-async def _all(asked: Sequence[Awaitable[Answer]]) -> list[Answer]:
-    """Wait for all; the first failure ends the others, and is raised as it is."""
+async def _gather(calls: Sequence[Awaitable[Answer]]) -> list[Answer]:
+    """Wait for all calls; the first failure cancels the others and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(_awaited(one)) for one in asked]
+            running = [tasks.create_task(_wait(call)) for call in calls]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
-    return [one.result() for one in running]
+    return [task.result() for task in running]
 
 
-async def _awaited(asked: Awaitable[Answer]) -> Answer:
-    return await asked
+async def _wait(call: Awaitable[Answer]) -> Answer:
+    return await call
 
 
-def _told(did: Counter[str]) -> Reconciled:
-    """Count what was done, and log it if it was anything."""
-    reconciled = Reconciled(**did)
+def _report(counts: Counter[ReconcileOutcome]) -> Report:
+    """Count the outcomes in the metrics, and log them if anything was done."""
     for kind in metrics.RECONCILED_KINDS:
-        metrics.RULES_RECONCILED.labels(kind).inc(did[kind])
-    if any(did[kind] for kind in metrics.RECONCILED_KINDS):
-        _log.info("rules reconciled", **+did)
-    return reconciled
+        metrics.RULES_RECONCILED.labels(kind).inc(counts[kind])
+    if any(counts[kind] for kind in metrics.RECONCILED_KINDS):
+        _log.info("rules reconciled", **{kind.value: count for kind, count in counts.items() if count})
+    return {outcome: counts[outcome] for outcome in ReconcileOutcome}

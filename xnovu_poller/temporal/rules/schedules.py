@@ -1,9 +1,9 @@
-"""The schedules of a deployment's rules in Temporal: made, rebuilt whole, and deleted; no other is touched."""
+"""The schedules of a deployment's rules in Temporal. No other schedule is touched."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from temporalio.client import (
@@ -19,202 +19,210 @@ from temporalio.client import (
     ScheduleUpdateInput,
     WorkflowExecutionStatus,
 )
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from xnovu_poller import log
 from xnovu_poller.errors import ScheduleMissing, ScheduleRefused, TemporalUnavailable
 from xnovu_poller.rules.timing import Overlap
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import FireInput
-from xnovu_poller.temporal.rules.plans import HALTED, Described, Listed, Plan, note, schedule, sign
+from xnovu_poller.temporal.rules.plans import (
+    HALTED,
+    ListedRule,
+    Plan,
+    RuleScheduleState,
+    build_schedule,
+    read_digest,
+    write_note,
+)
+from xnovu_poller.temporal.search import SearchAttributes
 from xnovu_poller.temporal.translate import is_missing_object, translating
 
-__all__ = ["Described", "Listed", "Plan", "RuleSchedules"]
-
-_log = log.get(__name__)
+__all__ = ["ListedRule", "Plan", "RuleScheduleState", "RuleSchedules"]
 
 PAGE = 250
-"""Schedules of one answer: while it is read, nothing else in the process moves."""
+"""Schedules in one answer: while the SDK decodes it, the event loop stands still."""
 
-_PATIENCE = timedelta(seconds=10)
+_TIMEOUT = timedelta(seconds=10)
+
+Answer = TypeVar("Answer")
 
 
 class RuleSchedules:
     """The schedules of a deployment's rules.
 
-    Each bears the deployment and the rule in its memo; one without is somebody else's, whatever its name.
+    The memo of each has the deployment and the rule. A schedule without them is not ours, even if its id looks so.
 
     Args:
-        client: for the namespace.
-        deployment: whose rules.
-        task_queue: where executors listen.
-        searchable: whether the search attributes are registered.
+        client: connected to the namespace.
+        deployment: the owner of the rules.
+        task_queue: where our executors poll.
+        search: the search attributes of the runs.
     """
 
-    def __init__(self, client: Client, *, deployment: UUID, task_queue: str, searchable: bool) -> None:
+    def __init__(
+        self, client: Client, *, deployment: UUID, task_queue: str, search: SearchAttributes
+    ) -> None:
         self.task_queue = task_queue
         self._client = client
         self._deployment = deployment
-        self._searchable = searchable
+        self._search = search
 
-    async def listed(self) -> dict[int, Listed]:
-        """Give the schedules of our rules, however many, by rule.
-
-        Temporal's visibility store lags behind by a moment.
+    async def list(self) -> dict[int, ListedRule]:
+        """List our schedules by rule. Temporal's list lags behind by a moment.
 
         Raises:
             TemporalUnavailable: no answer.
-            TemporalRefused: it does not let us look.
+            TemporalRefused: Temporal does not allow it.
         """
         async with translating(self._client.namespace):
             try:
-                found = await self._list(
+                return await self._list(
                     f"ScheduleId STARTS_WITH '{contract.rule_schedule_prefix(self._deployment)}'"
                 )
             except RPCError as error:
                 if error.status is not RPCStatusCode.INVALID_ARGUMENT:
                     raise
-                found = await self._list(None)  # an older server knows no query for schedules
-        return found
+                return await self._list(None)  # an older server knows no query for schedules
 
     async def apply(self, plan: Plan, *, exists: bool) -> None:
-        """Let a rule's schedule be as planned, whole: made, or rebuilt from nothing but the plan.
+        """Create the schedule of a rule, or rebuild it from the plan and nothing else.
 
-        Guarantee: any number of times is as good as once.
+        Guarantee: repeating it changes nothing.
 
         Args:
-            plan: how it is meant to be.
-            exists: it was listed; what is not so any more is found out.
+            plan: of the schedule.
+            exists: whether it was listed; the list may be out of date.
 
         Raises:
-            ScheduleRefused: this one cannot be, or somebody else's bears its id; nothing was changed.
-            TemporalUnavailable: no answer; it may have been applied.
-            TemporalRefused: none can be.
+            ScheduleRefused: Temporal refuses this schedule, or its id belongs to a schedule that is not ours; nothing
+                was changed.
+            TemporalUnavailable: no answer; the plan may have been applied.
+            TemporalRefused: Temporal refuses all calls.
         """
         async with translating(self._client.namespace):
-            if exists and await self._rebuilt(plan):
+            if exists and await self._rebuild(plan):
                 return
-            if not await self._created(plan) and not await self._rebuilt(plan):
-                raise TemporalUnavailable("a schedule comes and goes")
+            if not await self._create(plan) and not await self._rebuild(plan):
+                raise TemporalUnavailable("a schedule was created and deleted meanwhile")
 
     async def halt(self, rule_id: int) -> None:
-        """Pause the schedule of a rule that is invalid, as it stands.
+        """Pause the schedule of an invalid rule as it is; a missing schedule is no error.
 
         Raises:
-            TemporalUnavailable: no answer; it may have been paused.
-            TemporalRefused: it may not be.
+            TemporalUnavailable: no answer; the schedule may have been paused.
+            TemporalRefused: Temporal does not allow it.
         """
         with suppress(ScheduleMissing):
             async with translating(self._client.namespace):
-                await self._handle(rule_id).pause(note=note(HALTED), rpc_timeout=_PATIENCE)
+                await self._handle(rule_id).pause(note=write_note(HALTED), rpc_timeout=_TIMEOUT)
 
     async def delete(self, rule_id: int) -> None:
-        """Delete the schedule of a rule, as listed; that it is gone is as good.
+        """Delete the schedule of a rule; a missing schedule is no error.
 
         Raises:
-            TemporalUnavailable: no answer; it may have been deleted.
-            TemporalRefused: it may not be.
+            TemporalUnavailable: no answer; the schedule may have been deleted.
+            TemporalRefused: Temporal does not allow it.
         """
         with suppress(ScheduleMissing):
             async with translating(self._client.namespace):
-                await self._handle(rule_id).delete(rpc_timeout=_PATIENCE)
+                await self._handle(rule_id).delete(rpc_timeout=_TIMEOUT)
 
     async def fire(self, rule_id: int, enterprise_id: str | None = None) -> str:
-        """Fire a rule now, without its schedule, and not instead of it.
+        """Fire a rule now, in addition to its schedule.
 
         Returns:
-            The id of the workflow, which no other firing bears.
+            The id of the run, which no other firing has.
 
         Raises:
-            TemporalUnavailable: no answer; it may have been fired.
-            TemporalRefused: it cannot be.
+            TemporalUnavailable: no answer; the rule may have been fired.
+            TemporalRefused: Temporal does not allow it.
         """
-        workflow_id = f"{self._id(rule_id)}-fire-{uuid4()}"
+        run_id = f"{self._id(rule_id)}-fire-{uuid4()}"
         async with translating(self._client.namespace):
-            await self._start(workflow_id, FireInput(str(self._deployment), rule_id), enterprise_id)
-        return workflow_id
+            await self._start(run_id, FireInput(str(self._deployment), rule_id), enterprise_id)
+        return run_id
 
     async def catch_up(self, plan: Plan, at: datetime) -> bool:
-        """Fire a one-time rule whose time has just passed, under the very id that its schedule would give.
+        """Fire a one-time rule whose time has just passed, under the run id that its schedule would use.
 
         Returns:
-            Whether it was not fired for this time before.
+            False if the rule was already fired for this time.
 
         Raises:
-            TemporalUnavailable: no answer; it may have been fired.
-            TemporalRefused: it cannot be.
+            TemporalUnavailable: no answer; the rule may have been fired.
+            TemporalRefused: Temporal does not allow it.
         """
-        fire = FireInput(str(self._deployment), plan.rule_id, at.isoformat())
+        fire_input = FireInput(str(self._deployment), plan.rule_id, at.isoformat())
         async with translating(self._client.namespace):
             try:
-                await self._start(self._start_id(plan.rule_id, at), fire, plan.enterprise_id)
+                await self._start(self._run_id(plan.rule_id, at), fire_input, plan.enterprise_id)
             except WorkflowAlreadyStartedError:
                 return False
         return True
 
-    async def begun(self, rule_id: int, at: datetime) -> WorkflowExecutionStatus | None:
-        """Tell how the workflow stands that was started for the time of a one-time rule.
+    async def read_run_status(self, rule_id: int, at: datetime) -> WorkflowExecutionStatus | None:
+        """Read the status of the run that was started for the time of a one-time rule.
 
         Returns:
-            None: there is none, or Temporal remembers it no more.
+            None if there is no such run, or if Temporal has forgotten it.
 
         Raises:
             TemporalUnavailable: no answer.
-            TemporalRefused: it does not let us look.
+            TemporalRefused: Temporal does not allow it.
         """
-        handle = self._client.get_workflow_handle(self._start_id(rule_id, at))
+        handle = self._client.get_workflow_handle(self._run_id(rule_id, at))
         try:
             async with translating(self._client.namespace):
-                return (await handle.describe(rpc_timeout=_PATIENCE)).status
+                return (await handle.describe(rpc_timeout=_TIMEOUT)).status
         except ScheduleMissing:
             return None
 
     async def backfill(
         self, rule_id: int, start: datetime, end: datetime, overlap: Overlap = Overlap.ALLOW_ALL
     ) -> None:
-        """Let a rule fire for the times of a range, as if they passed now; also where its schedule is paused.
+        """Fire a rule for the times of a range, as if they came now, even if its schedule is paused.
 
-        Both ends are inclusive, whatever the SDK says of the first, and the range may lie ahead. Temporal starts
-        some ten a second, each under the id of its time: a time whose workflow still runs is left out, and one
-        that has fired and is closed is fired again, which finds its notification made (its `dedup_key` is the id)
-        and makes none.
+        Both ends are included (the SDK's documentation is wrong about the first), and the range may be in the future.
+        Temporal starts about ten runs a second, each under the id of its time. It skips a time whose run is open. A time
+        that has fired is fired again, but makes no second notification: the run's id is the `dedup_key`.
 
         Args:
-            rule_id: which.
+            rule_id: the rule.
             start: the first time.
-            end: the last time; a range that ends before it begins holds none.
-            overlap: what a firing does while the one before still runs; the rule's own would skip most.
+            end: the last time; there is none if it is before the first.
+            overlap: what a firing does while the one before it runs; the rule's own would skip most of them.
 
         Raises:
-            ScheduleMissing: the rule has none.
-            TemporalUnavailable: no answer; it may have begun.
-            TemporalRefused: it cannot be.
+            ScheduleMissing: the rule has no schedule.
+            TemporalUnavailable: no answer; the backfill may have begun.
+            TemporalRefused: Temporal does not allow it.
         """
         if await self.describe(rule_id) is None:
             raise ScheduleMissing
         async with translating(self._client.namespace):
             times = ScheduleBackfill(start, end, ScheduleOverlapPolicy[overlap.name])
-            await self._handle(rule_id).backfill(times, rpc_timeout=_PATIENCE)
+            await self._handle(rule_id).backfill(times, rpc_timeout=_TIMEOUT)
 
-    async def describe(self, rule_id: int) -> Described | None:
-        """Describe the schedule of a rule; None if it has none of ours.
+    async def describe(self, rule_id: int) -> RuleScheduleState | None:
+        """Describe the schedule of a rule; return None if it has none of ours.
 
-        Temporal deletes one that has no more to do some days after its last firing.
+        Temporal deletes a schedule without further firings some days after the last one.
 
         Raises:
             TemporalUnavailable: no answer.
-            TemporalRefused: it does not let us look.
+            TemporalRefused: Temporal does not allow it.
         """
         try:
             async with translating(self._client.namespace):
-                found = await self._handle(rule_id).describe(rpc_timeout=_PATIENCE)
+                found = await self._handle(rule_id).describe(rpc_timeout=_TIMEOUT)
         except ScheduleMissing:
             return None
-        ours = self._ours(await _memo(found), rule_id)
+        if not self._is_ours(await _read_memo(found), rule_id):
+            return None
         recent = found.info.recent_actions
-        described = Described(
+        return RuleScheduleState(
             paused=found.schedule.state.paused,
             next_at=tuple(found.info.next_action_times),
             last_at=recent[-1].scheduled_at if recent else None,
@@ -222,105 +230,88 @@ class RuleSchedules:
             missed=found.info.num_actions_missed_catchup_window,
             skipped=found.info.num_actions_skipped_overlap,
         )
-        return described if ours else None
 
-    async def _list(self, query: str | None) -> dict[int, Listed]:
-        schedules = await self._client.list_schedules(query, page_size=PAGE, rpc_timeout=_PATIENCE)
+    async def _list(self, query: str | None) -> dict[int, ListedRule]:
+        schedules = await self._client.list_schedules(query, page_size=PAGE, rpc_timeout=_TIMEOUT)
         found = {}
-        async for one in schedules:
-            rule_id = await self._rule_of(one)
-            if rule_id is not None and one.schedule is not None:
-                state = one.schedule.state
-                found[rule_id] = Listed(sign(state.note), state.paused)
+        async for listed in schedules:
+            rule_id = await self._find_rule(listed)
+            if rule_id is not None and listed.schedule is not None:
+                state = listed.schedule.state
+                found[rule_id] = ListedRule(read_digest(state.note), state.paused)
         return found
 
-    async def _rule_of(self, listed: ScheduleListDescription) -> int | None:
-        """Say whose schedule it is, where it is one of ours."""
+    async def _find_rule(self, listed: ScheduleListDescription) -> int | None:
+        """Return the rule of a schedule; None if the schedule is not ours."""
         if not listed.id.startswith(contract.rule_schedule_prefix(self._deployment)):
             return None
-        memo = await _memo(listed)
+        memo = await _read_memo(listed)
         rule_id = memo.get(contract.MEMO_RULE)
-        ours = isinstance(rule_id, int) and self._ours(memo, rule_id) and listed.id == self._id(rule_id)
-        return rule_id if ours else None
+        is_ours = isinstance(rule_id, int) and self._is_ours(memo, rule_id) and listed.id == self._id(rule_id)
+        return rule_id if is_ours else None
 
-    async def _created(self, plan: Plan) -> bool:
-        """Make the schedule; False if there is one."""
+    async def _create(self, plan: Plan) -> bool:
+        """Create the schedule; return False if it exists."""
         memo = {contract.MEMO_DEPLOYMENT: str(self._deployment), contract.MEMO_RULE: plan.rule_id}
-        searchable = self._searchable
         try:
-            await self._client.create_schedule(
-                self._id(plan.rule_id), self._fresh(plan), memo=memo, rpc_timeout=_PATIENCE
+            await self._call(
+                lambda: self._client.create_schedule(
+                    self._id(plan.rule_id), self._build(plan), memo=memo, rpc_timeout=_TIMEOUT
+                )
             )
         except ScheduleAlreadyRunningError:
             return False
-        except RPCError as error:
-            self._give_up_searching(error, tried=searchable)
-            return await self._created(plan)
         return True
 
-    async def _rebuilt(self, plan: Plan) -> bool:
-        """Put a fresh schedule in the place of ours, unless it is so already; False if there is none."""
+    async def _rebuild(self, plan: Plan) -> bool:
+        """Replace our schedule with a new one from the plan, unless it is up to date; return False if it is missing."""
 
-        async def fresh(there: ScheduleUpdateInput) -> ScheduleUpdate | None:
-            if not self._ours(await _memo(there.description), plan.rule_id):
-                raise ScheduleRefused(f"somebody else's bears the id {there.description.id}")
-            state = there.description.schedule.state
-            if (sign(state.note), state.paused) == (plan.digest, plan.paused):
-                return None  # each update may cost the firing of its very moment
-            return ScheduleUpdate(self._fresh(plan))
+        async def rebuild(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
+            if not self._is_ours(await _read_memo(found.description), plan.rule_id):
+                raise ScheduleRefused(f"the id {found.description.id} belongs to a schedule that is not ours")
+            state = found.description.schedule.state
+            if (read_digest(state.note), state.paused) == (plan.digest, plan.paused):
+                return None  # an update may cost the firing of its very moment
+            return ScheduleUpdate(self._build(plan))
 
-        searchable = self._searchable
         try:
-            await self._handle(plan.rule_id).update(fresh, rpc_timeout=_PATIENCE)
+            await self._call(lambda: self._handle(plan.rule_id).update(rebuild, rpc_timeout=_TIMEOUT))
         except RPCError as error:
             if is_missing_object(error):
                 return False
-            self._give_up_searching(error, tried=searchable)
-            return await self._rebuilt(plan)
+            raise
         return True
 
-    async def _start(self, workflow_id: str, fire: FireInput, enterprise_id: str | None) -> None:
-        searchable = self._searchable
-        try:
-            await self._client.start_workflow(
+    async def _start(self, run_id: str, fire_input: FireInput, enterprise_id: str | None) -> None:
+        await self._call(
+            lambda: self._client.start_workflow(
                 contract.RULE_WORKFLOW,
-                fire,
-                id=workflow_id,
+                fire_input,
+                id=run_id,
                 task_queue=self.task_queue,
                 execution_timeout=contract.FIRE_TIMEOUT,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 search_attributes=self._attributes(enterprise_id),
-                rpc_timeout=_PATIENCE,
+                rpc_timeout=_TIMEOUT,
             )
+        )
+
+    async def _call(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Make a call, and make it again without search attributes if Temporal refused it because of them."""
+        try:
+            return await call()
         except RPCError as error:
-            self._give_up_searching(error, tried=searchable)
-            await self._start(workflow_id, fire, enterprise_id)
+            if not self._search.give_up_if_refused(error):
+                raise
+        return await call()
 
-    def _give_up_searching(self, error: RPCError, *, tried: bool) -> None:
-        """Do without the search attributes if they are the reason; the namespace may have been made anew, without them.
-
-        Args:
-            error: what a call ended with.
-            tried: it bore them; others that did may end so, too, after they were given up.
-
-        Raises:
-            RPCError: they are not.
-        """
-        if not tried or contract.ENTERPRISE.name not in error.message:
-            raise error
-        if self._searchable:
-            self._searchable = False
-            _log.warning("search attributes given up", until="the next start of this worker")
-
-    def _fresh(self, plan: Plan) -> Schedule:
-        return schedule(plan, self._deployment, self._attributes(plan.enterprise_id))
+    def _build(self, plan: Plan) -> Schedule:
+        return build_schedule(plan, self._deployment, self._attributes(plan.enterprise_id))
 
     def _attributes(self, enterprise_id: str | None) -> TypedSearchAttributes:
-        if not self._searchable or enterprise_id is None:
-            return TypedSearchAttributes.empty
-        return TypedSearchAttributes([SearchAttributePair(contract.ENTERPRISE, enterprise_id)])
+        return self._search.build({contract.ENTERPRISE: enterprise_id})
 
-    def _ours(self, memo: Mapping[str, Any], rule_id: int) -> bool:
+    def _is_ours(self, memo: Mapping[str, Any], rule_id: int) -> bool:
         return (memo.get(contract.MEMO_DEPLOYMENT), memo.get(contract.MEMO_RULE)) == (
             str(self._deployment),
             rule_id,
@@ -329,16 +320,16 @@ class RuleSchedules:
     def _id(self, rule_id: int) -> str:
         return contract.rule_schedule_id(self._deployment, rule_id)
 
-    def _start_id(self, rule_id: int, at: datetime) -> str:
+    def _run_id(self, rule_id: int, at: datetime) -> str:
         return contract.scheduled_run_id(self._id(rule_id), at)
 
     def _handle(self, rule_id: int) -> ScheduleHandle:
         return self._client.get_schedule_handle(self._id(rule_id))
 
 
-async def _memo(found: ScheduleDescription | ScheduleListDescription) -> Mapping[str, Any]:
-    """Read a memo; one that cannot be read is not ours."""
+async def _read_memo(found: ScheduleDescription | ScheduleListDescription) -> Mapping[str, Any]:
+    """Read the memo of a schedule; return an empty one if it cannot be read, because then it is not ours."""
     try:
         return await found.memo()
-    except Exception:  # noqa: BLE001 - somebody else's may be spelt or encrypted in any way
+    except Exception:  # noqa: BLE001 - other people's memos may be encoded or encrypted in any way
         return {}

@@ -1,4 +1,4 @@
-"""The retention chore: what it deletes, where it stops and goes on, and that it rests."""
+"""The chores: the purge, its limits and pauses, and when a chore is skipped or fails."""
 
 import io
 import socket
@@ -16,7 +16,7 @@ from tests.support.executing import KEEP
 from tests.support.logs import logged_in_full
 from tests.support.rows import Db
 from xnovu_poller.metrics import REGISTRY
-from xnovu_poller.store import chores as noting
+from xnovu_poller.store import chores as recorded_chores
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications.purge import SLICE
 from xnovu_poller.temporal.chores.activities import ChoreActivities
@@ -41,7 +41,7 @@ def purge(engine: Engine, schedules: RuleSchedules, deployment: UUID) -> Purge:
 
 @pytest.fixture
 def old(db: Db) -> None:
-    """Make more old rows than two slices hold."""
+    """Insert more old rows than two slices hold."""
     with db.transaction():
         db.execute("SET LOCAL session_replication_role = replica")
         db.execute(
@@ -61,7 +61,7 @@ def lines() -> Iterator[io.StringIO]:
 
 
 def left(db: Db) -> int:
-    """Count what is left."""
+    """Count the notifications."""
     return db.execute("SELECT FROM notify.ent_notification").rowcount
 
 
@@ -74,7 +74,7 @@ def counted(metric: str, **labels: str) -> float:
 async def test_it_purges_slice_by_slice_until_nothing_old_is_left(
     purge: Purge, db: Db, engine: Engine
 ) -> None:
-    """And counts and notes it; the next walk begins anew."""
+    """It counts and records them; the next purge starts from the beginning."""
     before = (
         counted("xnovu_notifications_purged_total"),
         counted("xnovu_chores_total", name="retention", end="done"),
@@ -85,13 +85,13 @@ async def test_it_purges_slice_by_slice_until_nothing_old_is_left(
     assert left(db) == 0
     assert counted("xnovu_notifications_purged_total") - before[0] == MANY
     assert counted("xnovu_chores_total", name="retention", end="done") - before[1] == 1
-    (noted,) = await noting.read_all(engine)
-    assert (noted.name, noted.report) == ("retention", {"deleted": MANY, "after": 0})
+    (recorded,) = await recorded_chores.read_all(engine)
+    assert (recorded.name, recorded.report) == ("retention", {"deleted": MANY, "after": 0})
 
 
 @pytest.mark.usefixtures("old")
-async def test_it_stops_when_its_time_is_up_and_goes_on_from_there(purge: Purge, db: Db) -> None:
-    """Rests included: the loops have the rest of the time."""
+async def test_it_stops_when_its_budget_is_spent_and_continues_from_there(purge: Purge, db: Db) -> None:
+    """Its pauses count, because the loops need the rest of the time."""
     none = timedelta(0)
     first = await purge(budget=none)
     assert (first["deleted"], left(db)) == (SLICE, MANY - SLICE)
@@ -104,8 +104,8 @@ async def test_it_stops_when_its_time_is_up_and_goes_on_from_there(purge: Purge,
 
 
 @pytest.mark.usefixtures("old")
-async def test_it_leaves_the_work_to_another_that_is_at_it(purge: Purge, db: Db, database: str) -> None:
-    """Both together would take twice the share; where it had stopped is not forgotten."""
+async def test_it_does_nothing_while_another_purge_runs(purge: Purge, db: Db, database: str) -> None:
+    """Two would take twice the share of time. Its position is kept."""
     first = await purge(budget=timedelta(0))
     with psycopg.connect(database) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtext('xnovu-poller purge'))")
@@ -115,34 +115,34 @@ async def test_it_leaves_the_work_to_another_that_is_at_it(purge: Purge, db: Db,
 
 
 @pytest.mark.usefixtures("old")
-async def test_what_is_kept_for_ever_stays(purge: Purge, db: Db) -> None:
-    """Retention 0."""
+async def test_nothing_is_purged_without_a_retention(purge: Purge, db: Db) -> None:
+    """With a retention of 0 notifications are kept for ever."""
     assert await purge(keep=None) == {"deleted": 0, "after": 0}
     assert left(db) == MANY
 
 
-async def test_what_was_done_a_moment_ago_is_not_done_again_but_the_rules_are(
+async def test_recent_chores_are_skipped_but_the_rules_are_not(
     engine: Engine, schedules: RuleSchedules, deployment: UUID
 ) -> None:
-    """Whoever may write a rule has the orchestration run; half an interval later all is done."""
+    """Each change of a rule requests a run, and the other chores need not run that often."""
     chores = ChoreActivities(engine, schedules, str(deployment), keep=KEEP, every=timedelta(hours=1))
     doing = (chores.rules, chores.retention, chores.statistics, chores.doctor)
 
     async def done() -> list[bool]:
-        work = ChoresInput(str(deployment))
-        return ["skipped" not in await ActivityEnvironment().run(one, work) for one in doing]
+        chores_input = ChoresInput(str(deployment))
+        return ["skipped" not in await ActivityEnvironment().run(chore, chores_input) for chore in doing]
 
     assert await done() == [True] * 4
-    first = {one.name: one.finished_at for one in await noting.read_all(engine)}
+    first = {one.name: one.finished_at for one in await recorded_chores.read_all(engine)}
     assert await done() == [True, False, False, False]
-    again = {one.name for one in await noting.read_all(engine) if one.finished_at != first[one.name]}
+    again = {one.name for one in await recorded_chores.read_all(engine) if one.finished_at != first[one.name]}
     assert again == {"rules"}
 
 
-async def test_a_chore_that_finds_the_database_away_is_tried_again(
+async def test_a_chore_without_a_database_is_tried_again(
     schedules: RuleSchedules, deployment: UUID, lines: io.StringIO
 ) -> None:
-    """It cannot be noted then; the log says so."""
+    """The failure cannot be recorded, but it is logged."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     away = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none", part="test")

@@ -1,4 +1,4 @@
-"""The schedule of the chores in a real Temporal: one for a deployment, paused by people alone."""
+"""The schedule of the chores in a real Temporal: there is one per deployment, and only people pause it."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,75 +19,75 @@ from xnovu_poller.errors import ScheduleMissing, ScheduleRefused
 
 
 async def test_a_persons_pause_and_note_survive(make: Make, handle: ScheduleHandle, task_queue: str) -> None:
-    """A start of a worker, and also new settings; and nothing is rung for while it lasts."""
+    """They survive a start of a worker and new settings; no run is requested meanwhile."""
     await make().ensure()
     made = (await handle.describe()).info
     await make().ensure()
     assert (await handle.describe()).info.last_updated_at == made.last_updated_at
 
     await handle.pause(note="until the move is done")
-    orchestra = make(timedelta(minutes=2), f"{task_queue}-new")
-    await orchestra.ensure()
-    await orchestra.request_run()
+    schedule = make(timedelta(minutes=2), f"{task_queue}-new")
+    await schedule.ensure()
+    await schedule.request_run()
 
     found = await handle.describe()
     action = found.schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)
     assert action.task_queue == f"{task_queue}-new"
-    assert [one.every for one in found.schedule.spec.intervals] == [timedelta(minutes=2)]
+    assert [interval.every for interval in found.schedule.spec.intervals] == [timedelta(minutes=2)]
     assert found.info.num_actions == 0
-    state = await orchestra.read_state()
+    state = await schedule.read_state()
     assert (state.paused, state.note, state.next_at) == (True, "until the move is done", None)
 
 
 async def test_a_pause_while_it_is_brought_up_to_date_survives(
     make: Make, client: Client, handle: ScheduleHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person's comes between our look and our write: ours is dropped, and the next one writes."""
+    """A person pauses between our read and our write: our update is dropped, and the next one succeeds."""
     await make().ensure()
-    look = client.workflow_service.describe_schedule
+    describe = client.workflow_service.describe_schedule
 
-    async def look_and_be_overtaken(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the SDK's
-        found = await look(*args, **kwargs)
+    async def describe_before_a_pause(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the SDK's
+        found = await describe(*args, **kwargs)
         monkeypatch.undo()
         await handle.pause(note="until the move is done")
         return found
 
-    monkeypatch.setattr(client.workflow_service, "describe_schedule", look_and_be_overtaken)
-    orchestra = make(timedelta(minutes=2))
-    await orchestra.ensure()
-    assert (await orchestra.read_state()).note == "until the move is done"
+    monkeypatch.setattr(client.workflow_service, "describe_schedule", describe_before_a_pause)
+    schedule = make(timedelta(minutes=2))
+    await schedule.ensure()
+    assert (await schedule.read_state()).note == "until the move is done"
 
-    await orchestra.ensure()
+    await schedule.ensure()
     found = (await handle.describe()).schedule
     assert (found.state.paused, found.state.note) == (True, "until the move is done")
-    assert [one.every for one in found.spec.intervals] == [timedelta(minutes=2)]
+    assert [interval.every for interval in found.spec.intervals] == [timedelta(minutes=2)]
 
 
-async def test_one_more_waits_while_one_runs_and_none_is_made_up_for(
+async def test_one_run_waits_for_the_open_one_and_missed_runs_are_dropped(
     make: Make, handle: ScheduleHandle
 ) -> None:
-    """A change in the midst of a comparison is met by the next; what was missed, by whichever comes."""
+    """A change during a run is met by the next run, which also makes up for missed ones."""
     await make().ensure()
     assert (await handle.describe()).schedule.policy == SchedulePolicy(
         overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=timedelta(seconds=10)
     )
 
 
-async def test_somebody_elses_schedule_of_that_name_is_left_alone(
+async def test_a_schedule_of_that_id_that_is_not_ours_is_left_alone(
     make: Make, client: Client, handle: ScheduleHandle
 ) -> None:
-    """Two deployments whose short names are the same, or a person's own."""
+    """It may be that of a deployment with the same short name, or a person's."""
     action = ScheduleActionStartWorkflow("Theirs", id="theirs", task_queue="theirs")
     await client.create_schedule(handle.id, Schedule(action=action, spec=ScheduleSpec()))
 
-    with pytest.raises(ScheduleRefused, match="somebody else's"):
+    with pytest.raises(ScheduleRefused, match="is not ours"):
         await make().ensure()
     assert (await handle.describe()).info.last_updated_at is None
 
 
-async def test_an_orchestration_that_is_not_there_is_told(make: Make) -> None:
-    """Whoever conducts it makes it anew."""
+async def test_a_missing_schedule_is_an_error(make: Make) -> None:
+    """The keeper creates it again."""
     with pytest.raises(ScheduleMissing):
         await make().request_run()
     with pytest.raises(ScheduleMissing):
@@ -97,4 +97,6 @@ async def test_an_orchestration_that_is_not_there_is_told(make: Make) -> None:
 async def test_the_interval_is_whole_seconds_and_one_at_least(make: Make, handle: ScheduleHandle) -> None:
     """Temporal knows no shorter one."""
     await make(timedelta(milliseconds=200)).ensure()
-    assert [one.every for one in (await handle.describe()).schedule.spec.intervals] == [timedelta(seconds=1)]
+    assert [interval.every for interval in (await handle.describe()).schedule.spec.intervals] == [
+        timedelta(seconds=1)
+    ]

@@ -1,4 +1,4 @@
-"""The chores in a real Temporal: all done, each noted, by one replica at a time."""
+"""The chores in a real Temporal: all are done and recorded, by one replica at a time."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -23,11 +23,11 @@ from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 @pytest.fixture
 async def another(temporal_address: str) -> Client:
-    """A second client: Temporal's SDK lets each have one worker of a task queue."""
+    """A second client: Temporal's SDK allows one worker of a task queue per client."""
     return await connect(Address(target=temporal_address, namespace="default"))
 
 
-async def test_an_orchestration_does_every_chore_and_each_notes_it(  # noqa: PLR0913, PLR0917 - each a fixture
+async def test_a_run_does_every_chore_and_records_it(  # noqa: PLR0913, PLR0917 - each a fixture
     running: Executing,
     make: Make,
     handle: ScheduleHandle,
@@ -36,21 +36,21 @@ async def test_an_orchestration_does_every_chore_and_each_notes_it(  # noqa: PLR
     engine: Engine,
     schedules: RuleSchedules,
 ) -> None:
-    """The rules follow at once when it is rung for."""
+    """A requested run lets the schedules follow the rules at once."""
     rule = a_rule(db, workflow=workflow)
-    orchestra = make()
-    await orchestra.ensure()
-    await orchestra.request_run()
+    schedule = make()
+    await schedule.ensure()
+    await schedule.request_run()
 
     report = await report_of(running.client, handle)
 
     assert set(report) == set(contract.CHORES)
     assert report["rules"]["created"] == 1
     assert await schedules.describe(rule) is not None
-    noted = {one.name: one for one in await chores.read_all(engine)}
-    assert {name: one.report for name, one in noted.items()} == report
-    assert all(one.error is None for one in noted.values())
-    state = await orchestra.read_state()
+    recorded = {chore.name: chore for chore in await chores.read_all(engine)}
+    assert {name: chore.report for name, chore in recorded.items()} == report
+    assert all(chore.error is None for chore in recorded.values())
+    state = await schedule.read_state()
     assert state.last_at is not None
     assert state.next_at is not None
     assert (state.paused, state.next_at > datetime.now(UTC)) == (False, True)
@@ -59,27 +59,27 @@ async def test_an_orchestration_does_every_chore_and_each_notes_it(  # noqa: PLR
 async def test_a_chore_that_fails_stops_no_other(
     running: Executing, make: Make, handle: ScheduleHandle, engine: Engine, db: Db
 ) -> None:
-    """It is told in its row and in the report, a bug by its name alone; few tries, for the next run comes soon."""
+    """Its row and the report have the reason, of a bug only the name; it is tried twice, as the next run comes soon."""
     await chores.record(engine, "rules", timedelta(0), {"created": 7})
     db.execute("ALTER TABLE notify.ent_notification_rule RENAME trigger_config TO value_marker")
-    mended = "ALTER TABLE notify.ent_notification_rule RENAME value_marker TO trigger_config"
-    orchestra = make()
-    await orchestra.ensure()
-    await orchestra.request_run()
+    repair = "ALTER TABLE notify.ent_notification_rule RENAME value_marker TO trigger_config"
+    schedule = make()
+    await schedule.ensure()
+    await schedule.request_run()
 
     report = await report_of(running.client, handle)
-    db.execute(mended)
+    db.execute(repair)
 
     assert report["rules"] == {"error": "xnovu_error: a bug: ProgrammingError"}
     assert report["retention"]["deleted"] == 0
-    noted = {one.name: one for one in await chores.read_all(engine)}
-    assert {name: one.error for name, one in noted.items()} == {
+    recorded = {chore.name: chore for chore in await chores.read_all(engine)}
+    assert {name: chore.error for name, chore in recorded.items()} == {
         "rules": "a bug: ProgrammingError",
         "doctor": None,
         "retention": None,
         "statistics": None,
     }
-    assert noted["rules"].report == {"created": 7}
+    assert recorded["rules"].report == {"created": 7}
 
 
 async def test_two_replicas_do_each_chore_once(  # noqa: PLR0913, PLR0917 - each a fixture
@@ -91,21 +91,21 @@ async def test_two_replicas_do_each_chore_once(  # noqa: PLR0913, PLR0917 - each
     make: Make,
     handle: ScheduleHandle,
 ) -> None:
-    """Both ensure one schedule and ring for it, and no two orchestrations run at once."""
+    """Both ensure the schedule and request runs, and no two runs are open at once."""
     replicas = [make(timedelta(seconds=1)) for _ in range(2)]
     async with executing(another, task_queue, running.engine, novu_standin, deployment=deployment):
-        await asyncio.gather(*(one.ensure() for one in replicas))
-        await asyncio.gather(*(one.request_run() for one in replicas))
+        await asyncio.gather(*(replica.ensure() for replica in replicas))
+        await asyncio.gather(*(replica.request_run() for replica in replicas))
 
         async def several() -> bool:
             return (await handle.describe()).info.num_actions >= 3
 
         await eventually(several)
         await handle.delete()
-        # While both executors run: a workflow whose own has gone waits long for another.
+        # Wait while both executors run: a run whose executor has gone waits long for another.
         ended = f"WorkflowId STARTS_WITH '{handle.id}' AND ExecutionStatus = 'Completed'"
         await eventually(lambda: _count(another, ended, 3))
-    runs = sorted([(one.start_time, one.close_time) async for one in another.list_workflows(ended)])
+    runs = sorted([(run.start_time, run.close_time) async for run in another.list_workflows(ended)])
     assert all(closed is not None and closed <= begun for (_, closed), (begun, _) in pairwise(runs))
 
 

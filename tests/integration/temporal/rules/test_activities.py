@@ -1,4 +1,4 @@
-"""Rules that fire by their schedules, in a real Temporal: each time, once, late, or no more."""
+"""Rules that fire by their schedules in a real Temporal: repeatedly, once, late, or not at all."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -17,10 +17,10 @@ from xnovu_poller.temporal.rules.schedules import RuleSchedules
 _EVERY_SECOND = {"cron": "* * * * * *", "overlap": "ALLOW_ALL"}
 
 
-async def test_a_rule_fires_each_time_from_the_row_as_it_is_by_then(
+async def test_each_firing_reads_the_row_of_its_moment(
     running: Executing, run: Run, db: Db, workflow: int, deployment: UUID
 ) -> None:
-    """Regression: a rule could fire only once; each firing bears its time, and takes the text of its day."""
+    """Regression: a rule could fire only once. Each firing has its time in the dedup key, and the current payload."""
     rule = a_rule(
         db, workflow=workflow, trigger_config=_EVERY_SECOND, rule_payload={"recipients": ["s"], "n": 1}
     )
@@ -43,7 +43,7 @@ async def test_a_rule_fires_each_time_from_the_row_as_it_is_by_then(
 async def test_a_one_time_rule_fires_once_and_does_not_come_back(
     running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
-    """Its row says that it is done; that Temporal deletes the finished schedule changes nothing."""
+    """Its row is DONE; nothing changes when Temporal deletes the finished schedule."""
     rule, at = at_once(db, workflow, timedelta(seconds=-2))
     assert await run() == {"created": 1}
     await eventually(lambda: made(db, rule))
@@ -58,10 +58,10 @@ async def test_a_one_time_rule_fires_once_and_does_not_come_back(
     assert len(made(db, rule)) == 1
 
 
-async def test_a_one_time_rule_that_comes_late_fires_under_the_same_name(
+async def test_a_late_one_time_rule_fires_under_the_id_of_its_time(
     running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules, deployment: UUID
 ) -> None:
-    """Within its catchup, directly, and once: a schedule made after its time would not fire."""
+    """Within its catchup it fires once, without a schedule, which would not fire after its time."""
     rule, at = at_once(db, workflow, timedelta(seconds=20))
 
     assert await run() == {"caught_up": 1}
@@ -72,8 +72,10 @@ async def test_a_one_time_rule_that_comes_late_fires_under_the_same_name(
     assert await schedules.describe(rule) is None
 
 
-async def test_a_one_time_rule_that_is_too_late_says_so_and_is_done(run: Run, db: Db, workflow: int) -> None:
-    """It does not fire a day late."""
+async def test_a_one_time_rule_that_is_too_late_is_done_with_an_error(
+    run: Run, db: Db, workflow: int
+) -> None:
+    """It does not fire."""
     rule, at = at_once(db, workflow, timedelta(hours=1))
 
     assert await run() == {"missed": 1}
@@ -85,10 +87,10 @@ async def test_a_one_time_rule_that_is_too_late_says_so_and_is_done(run: Run, db
     assert made(db, rule) == []
 
 
-async def test_a_firing_under_way_is_left_to_itself(
+async def test_an_open_firing_is_neither_missed_nor_repeated(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
-    """However late it is: nobody has taken it yet, and it is neither missed nor begun again."""
+    """No executor has taken it yet, and its catchup has passed."""
     rule, at = at_once(db, workflow, timedelta(seconds=90), catchup="2m")
     assert await run() == {"caught_up": 1}
     assert await run() == {"unchanged": 1}
@@ -104,10 +106,10 @@ async def test_a_firing_under_way_is_left_to_itself(
     ).terminate()
 
 
-async def test_a_one_time_rule_whose_workflow_was_ended_is_done_and_says_so(
+async def test_a_one_time_rule_whose_run_was_ended_is_done_with_an_error(
     run: Run, db: Db, workflow: int, client: Client, deployment: UUID
 ) -> None:
-    """Within its catchup too: Temporal starts none twice."""
+    """Even within its catchup: Temporal does not start the same run twice."""
     rule, at = at_once(db, workflow, timedelta(seconds=20))
     assert await run() == {"caught_up": 1}
     name = contract.scheduled_run_id(contract.rule_schedule_id(deployment, rule), at)
@@ -116,14 +118,14 @@ async def test_a_one_time_rule_whose_workflow_was_ended_is_done_and_says_so(
     assert await run() == {"missed": 1}
     row = rule_row(db, rule)
     assert (row["rule_status"], row["done_for"]) == ("DONE", at)
-    assert str(row["rule_error"]).endswith("its workflow was ended before it fired")
+    assert str(row["rule_error"]).endswith("its run was ended before it fired")
     assert await run() == {"unchanged": 1}
 
 
-async def test_a_time_that_has_fired_and_comes_back_is_done(
+async def test_a_rule_set_back_to_a_time_that_has_fired_is_done(
     running: Executing, run: Run, db: Db, workflow: int, client: Client, deployment: UUID
 ) -> None:
-    """Changed to another, and back; it fired, so nothing else is said of it."""
+    """It fired for this time, so it has no error."""
     rule, at = at_once(db, workflow, timedelta(seconds=20))
     await run()
     name = contract.scheduled_run_id(contract.rule_schedule_id(deployment, rule), at)
@@ -141,4 +143,4 @@ async def test_a_time_that_has_fired_and_comes_back_is_done(
 
 
 async def _not_listed(schedules: RuleSchedules) -> bool:
-    return not await schedules.listed()
+    return not await schedules.list()

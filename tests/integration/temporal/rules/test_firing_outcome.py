@@ -1,11 +1,11 @@
-"""Waiting for a firing: its outcome, nothing by then, or an end by hand."""
+"""Waiting for a firing: its outcome, no end in time, or an end by hand."""
 
 from datetime import timedelta
 
 import pytest
 from temporalio.client import Client
 
-from tests.support.executing import DEPLOYMENT, Executing
+from tests.support.executing import Executing, schedules_of
 from tests.support.rows import Db, a_rule, a_workflow
 from xnovu_poller.errors import TemporalError
 from xnovu_poller.lifecycle import FireOutcome
@@ -17,12 +17,12 @@ LONG = timedelta(seconds=20)
 
 @pytest.fixture
 def schedules(client: Client, task_queue: str) -> RuleSchedules:
-    """The schedules of the deployment, its executors at this test's queue."""
-    return RuleSchedules(client, deployment=DEPLOYMENT, task_queue=task_queue, searchable=True)
+    """The rules' schedules of the deployment, with this test's task queue."""
+    return schedules_of(client, task_queue)
 
 
-async def test_the_outcome_is_told(executor: Executing, schedules: RuleSchedules, db: Db) -> None:
-    """As the workflow's result says it."""
+async def test_the_outcome_is_that_of_the_run(executor: Executing, schedules: RuleSchedules, db: Db) -> None:
+    """A rule that is gone is an outcome, too."""
     rule = a_rule(db, workflow=a_workflow(db))
 
     created = await schedules.fire(rule, "acme")
@@ -32,12 +32,12 @@ async def test_the_outcome_is_told(executor: Executing, schedules: RuleSchedules
     assert await firing_outcome.wait_for_outcome(executor.client, gone, LONG) is FireOutcome.GONE
 
 
-async def test_nobody_waits_for_ever(client: Client, schedules: RuleSchedules) -> None:
-    """Where no executor listens there is no outcome yet, and the workflow goes on."""
-    workflow_id = await schedules.fire(1, "acme")
+async def test_the_wait_ends_in_time(client: Client, schedules: RuleSchedules) -> None:
+    """Without an executor there is no outcome yet, and the run continues."""
+    run_id = await schedules.fire(1, "acme")
 
-    assert await firing_outcome.wait_for_outcome(client, workflow_id, timedelta(milliseconds=200)) is None
+    assert await firing_outcome.wait_for_outcome(client, run_id, timedelta(milliseconds=200)) is None
 
-    await client.get_workflow_handle(workflow_id).terminate()
+    await client.get_workflow_handle(run_id).terminate()
     with pytest.raises(TemporalError, match="was ended before it fired"):
-        await firing_outcome.wait_for_outcome(client, workflow_id, LONG)
+        await firing_outcome.wait_for_outcome(client, run_id, LONG)

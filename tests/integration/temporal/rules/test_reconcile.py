@@ -1,4 +1,4 @@
-"""The reconciliation of rules with a real Temporal: it makes, rebuilds, pauses and deletes, and touches nothing else."""
+"""The reconciliation with a real Temporal: it creates, rebuilds, pauses and deletes, and touches nothing else."""
 
 import asyncio
 from datetime import timedelta
@@ -15,7 +15,7 @@ from temporalio.client import (
 )
 
 from tests.integration.temporal.conftest import Run
-from tests.support.executing import STRANGER
+from tests.support.executing import FOREIGN
 from tests.support.firing import changed, listing, paused, told
 from tests.support.rows import Db, a_rule
 from tests.support.waiting import eventually
@@ -35,7 +35,7 @@ async def describe(client: Client, deployment: UUID, rule_id: int) -> ScheduleDe
 async def test_a_rule_gets_its_schedule_and_a_second_run_does_nothing(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
-    """Its id, its marker, what it starts, and no payload or recipient anywhere."""
+    """The schedule has our id, memo and workflow, and no payload or recipient."""
     rule = a_rule(
         db, workflow=workflow, rule_payload={"recipients": ["person-marker"], "note": "value-marker"}
     )
@@ -67,16 +67,16 @@ async def test_a_changed_rule_keeps_nothing_of_its_old_times(
     assert await run() == {"updated": 1}
 
     spec = (await describe(client, deployment, rule)).schedule.spec
-    assert [(one.hour, one.minute) for one in spec.calendars] == [
+    assert [(calendar.hour, calendar.minute) for calendar in spec.calendars] == [
         ((ScheduleRange(17),), (ScheduleRange(30),))
     ]
     assert (spec.time_zone_name, list(spec.cron_expressions)) == ("Asia/Shanghai", [])
 
 
-async def test_a_rule_that_is_not_meant_stands_still_and_goes_on(
+async def test_a_rule_that_is_not_active_is_paused_and_resumed(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
-    """Deactivated, or not PUBLISH; one that never was gets no schedule at all."""
+    """A rule that was never active gets no schedule."""
     rule = a_rule(db, workflow=workflow)
     draft = a_rule(db, workflow=workflow, publish_status="DRAFT")
     assert await run() == {"created": 1, "unchanged": 1}
@@ -94,10 +94,10 @@ async def test_a_rule_that_is_not_meant_stands_still_and_goes_on(
     assert not (await describe(client, deployment, rule)).schedule.state.paused
 
 
-async def test_what_a_person_changes_at_a_schedule_is_put_right(
+async def test_a_persons_change_of_a_schedule_is_undone(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
-    """The row is the truth: paused by hand, and deleted by hand."""
+    """The row decides: the schedule was paused, and then deleted, by hand."""
     rule = a_rule(db, workflow=workflow)
     await run()
     handle = client.get_schedule_handle(contract.rule_schedule_id(deployment, rule))
@@ -114,7 +114,7 @@ async def test_what_a_person_changes_at_a_schedule_is_put_right(
 async def test_a_deleted_row_deletes_its_schedule_and_no_other(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
-    """The others stand unchanged."""
+    """The others are unchanged."""
     gone, stays = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, gone, stays)
@@ -124,19 +124,19 @@ async def test_a_deleted_row_deletes_its_schedule_and_no_other(
     await listing(schedules, stays)
 
 
-async def test_other_peoples_schedules_are_not_touched(
+async def test_schedules_that_are_not_ours_are_not_touched(
     run: Run, db: Db, workflow: int, client: Client, deployment: UUID, task_queue: str
 ) -> None:
-    """Our prefix without our memo, another deployment's memo, another's rule, and names of any kind."""
+    """They have our prefix, but no memo of ours or that of another deployment or rule."""
     rule = a_rule(db, workflow=workflow)
     dep = contract.prefix(deployment)
     memos: dict[str, dict[str, Any] | None] = {
         f"{dep}-rule-999999": None,
-        f"{dep}-rule-999998": {"xnovu_deployment": str(STRANGER), "xnovu_rule": 999998},
+        f"{dep}-rule-999998": {"xnovu_deployment": str(FOREIGN), "xnovu_rule": 999998},
         f"{dep}-rule-999997": {"xnovu_deployment": str(deployment), "xnovu_rule": 1},
         f"{dep}-rule-of-mine": {"xnovu_deployment": str(deployment)},
-        f"{dep}-orchestration": {"xnovu_deployment": str(deployment)},
-        contract.rule_schedule_id(deployment, rule): {"xnovu_deployment": str(STRANGER), "xnovu_rule": rule},
+        f"{dep}-chores": {"xnovu_deployment": str(deployment)},
+        contract.rule_schedule_id(deployment, rule): {"xnovu_deployment": str(FOREIGN), "xnovu_rule": rule},
     }
     action = ScheduleActionStartWorkflow("Theirs", id="theirs", task_queue=task_queue)
     for name, memo in memos.items():
@@ -149,13 +149,13 @@ async def test_other_peoples_schedules_are_not_touched(
         assert theirs.info.last_updated_at is None
     status, error = told(db, rule)
     assert status == "FAILED"
-    assert "somebody else's bears the id" in str(error)
+    assert "belongs to a schedule that is not ours" in str(error)
 
 
-async def test_a_rule_that_cannot_be_understood_disturbs_no_other(
+async def test_an_invalid_rule_does_not_disturb_others(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
-    """It is told on its row, its schedule stands still; mended, it goes on."""
+    """Its row has the reason, and its schedule is paused; after a repair it is resumed."""
     first, bad, last = (a_rule(db, workflow=workflow) for _ in range(3))
     await run()
     await listing(schedules, first, bad, last)
@@ -164,7 +164,7 @@ async def test_a_rule_that_cannot_be_understood_disturbs_no_other(
     assert await run() == {"invalid": 1, "unchanged": 2}
     status, error = told(db, bad)
     assert status == "INVALID"
-    assert str(error).startswith("cron: minute: write a number from 0 to 59")
+    assert str(error).startswith("cron: minute: cannot be read; write a number from 0 to 59")
     assert (await describe(client, deployment, bad)).schedule.state.paused
     await eventually(lambda: paused(schedules, bad))
     assert await run() == {"unchanged": 3}
@@ -196,11 +196,11 @@ async def test_no_schedule_is_lost_beyond_a_page(
     await listing(schedules)
 
 
-async def test_a_rule_that_comes_between_listing_and_reading_is_made(
+async def test_a_rule_inserted_between_listing_and_reading_gets_its_schedule(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, wire: Wire
 ) -> None:
-    """Regression: what was not seen in time was taken for an orphan; two that do the same make one."""
-    # What is listed is all that these runs see: rules come behind it.
+    """Regression: a schedule that was not seen in time was taken for an orphan. Two runs at once create one."""
+    # These runs see an empty list: the rules are newer.
     wire.lagging = []
     late = [a_rule(db, workflow=workflow)]
     assert await run() == {"created": 1}
@@ -208,11 +208,11 @@ async def test_a_rule_that_comes_between_listing_and_reading_is_made(
     both = await asyncio.gather(run(), run())
     wire.lagging = None
     await listing(schedules, *late)
-    assert all("failed" not in one and "deleted" not in one for one in both)
+    assert all("failed" not in report and "deleted" not in report for report in both)
     await eventually(lambda: _idle(run, len(late)))
 
 
-async def test_a_rule_that_is_paused_and_goes_on_at_once_goes_on(  # noqa: PLR0913, PLR0917 - each a fixture
+async def test_a_rule_paused_and_resumed_at_once_runs(  # noqa: PLR0913, PLR0917 - each a fixture
     run: Run,
     db: Db,
     workflow: int,
@@ -221,7 +221,7 @@ async def test_a_rule_that_is_paused_and_goes_on_at_once_goes_on(  # noqa: PLR09
     deployment: UUID,
     wire: Wire,
 ) -> None:
-    """The list of a moment ago says that all is well."""
+    """The list of a moment ago already looks right."""
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)
@@ -246,7 +246,7 @@ async def test_a_rule_that_is_paused_and_goes_on_at_once_goes_on(  # noqa: PLR09
 
 
 async def _count(schedules: RuleSchedules, count: int) -> bool:
-    return len(await schedules.listed()) == count
+    return len(await schedules.list()) == count
 
 
 async def _idle(run: Run, count: int) -> bool:

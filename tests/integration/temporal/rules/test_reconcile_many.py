@@ -1,4 +1,4 @@
-"""Three thousand rules, on a Temporal of their own, which goes with them."""
+"""Three thousand rules, on a Temporal of their own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ MANY = 3_000
 
 @pytest.fixture
 def temporal_address(tmp_path: Path) -> Iterator[str]:
-    """Spare the session's server so many schedules."""
+    """Keep these schedules away from the session's server."""
     with Temporal(tmp_path / "temporal") as server:
         yield server.address
 
@@ -31,8 +31,8 @@ def deployment() -> UUID:
 async def test_every_rule_gets_its_schedule_and_keeps_it(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
-    """Regression: rules beyond the first thousand lost theirs."""
-    # Back-dated: the schedules of rules just changed are looked at one by one.
+    """Regression: rules beyond the first thousand lost their schedules."""
+    # Back-dated, because the schedules of rules that have just changed are read singly.
     db.execute("ALTER TABLE notify.ent_notification_rule DISABLE TRIGGER keep_updated_at")
     db.execute(
         "INSERT INTO notify.ent_notification_rule (enterprise_id, name, notification_workflow_id, trigger_type,"
@@ -45,7 +45,7 @@ async def test_every_rule_gets_its_schedule_and_keeps_it(
     assert await run() == {"created": MANY}
 
     async def all_listed() -> bool:
-        return len(await schedules.listed()) == MANY
+        return len(await schedules.list()) == MANY
 
     await eventually(all_listed, within=120)
     assert await run() == {"unchanged": MANY}

@@ -1,4 +1,4 @@
-"""The reconciliation where something is wrong: a rule, a schedule, a tenant or Temporal itself; the others do not feel it."""
+"""The reconciliation when a rule, a schedule, a tenant or Temporal is at fault: the others are not affected."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ AWAY = RPCStatusCode.UNAVAILABLE
 
 
 def unanswered(*schedules: str, call: str = "create", status: RPCStatusCode = AWAY) -> Meeting:
-    """Let calls on some schedules end so."""
+    """Make calls about some schedules, or all, fail with a status."""
 
     async def meet(made: str, schedule: str) -> None:
         if made == call and (not schedules or schedule in schedules):
@@ -44,10 +44,10 @@ def unanswered(*schedules: str, call: str = "create", status: RPCStatusCode = AW
     return meet
 
 
-async def test_what_temporal_refuses_is_told_on_that_rule_alone(
+async def test_a_refusal_by_temporal_is_recorded_on_that_rule_only(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, wire: Wire, deployment: UUID
 ) -> None:
-    """A zone that our tables know and Temporal's do not, say; the next run tries again."""
+    """It may be a zone that Temporal does not know; the next run tries again."""
     good, bad = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
     refused = contract.rule_schedule_id(deployment, bad)
     wire.meets = unanswered(refused, status=RPCStatusCode.INVALID_ARGUMENT)
@@ -61,34 +61,34 @@ async def test_what_temporal_refuses_is_told_on_that_rule_alone(
 
 
 class Treacherous(dict[str, Any]):
-    """What nobody has thought of."""
+    """A config that nobody has thought of."""
 
     @override
     def items(self) -> NoReturn:
-        """Stumble."""
+        """Fail as a bug would."""
         raise LookupError("value-marker")
 
 
-async def test_a_rule_over_which_we_stumble_stops_no_other(
+async def test_a_bug_in_one_rule_stops_no_other(
     engine: Engine, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
-    """A bug of ours is told on its row by its name alone."""
+    """The rule's row has the name of the bug, and no more."""
     for _ in range(2):
         a_rule(db, workflow=workflow)
     good, bad = await rules.page(engine, None, 2)
 
-    batch = reconciling._Run(schedules, {}, datetime.now(UTC)).decided(
+    batch = reconciling._Run(schedules, {}, datetime.now(UTC)).decide(
         [replace(bad, config=Treacherous(cron="0 9 * * *")), good]
     )
 
-    assert [one.step for one in batch] == [Step.LEAVE, Step.CREATE]
-    assert (batch[0].verdict.status, batch[0].verdict.error) == (RuleStatus.FAILED, "a bug: LookupError")
+    assert [decision.step for decision in batch] == [Step.LEAVE, Step.CREATE]
+    assert (batch[0].state.status, batch[0].state.error) == (RuleStatus.FAILED, "a bug: LookupError")
 
 
-async def test_an_absent_temporal_ends_the_run_and_the_next_one_heals(
+async def test_an_absent_temporal_ends_the_run_and_the_next_one_succeeds(
     run: Run, db: Db, workflow: int, wire: Wire
 ) -> None:
-    """It concerns all rules, and is told on none."""
+    """No rule is marked for it."""
     rule = a_rule(db, workflow=workflow)
     wire.meets = unanswered()
     with pytest.raises(TemporalUnavailable):
@@ -98,22 +98,22 @@ async def test_an_absent_temporal_ends_the_run_and_the_next_one_heals(
     assert await run() == {"created": 1}
 
 
-async def test_a_schedule_that_does_not_answer_keeps_no_other_back(
+async def test_a_schedule_that_does_not_answer_delays_no_other(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, wire: Wire, deployment: UUID
 ) -> None:
-    """The others are made and told, and the run says in the end that it is not through."""
-    mute, good = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
-    wire.meets = unanswered(contract.rule_schedule_id(deployment, mute))
+    """The others are created and recorded, and the run fails in the end."""
+    silent, good = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
+    wire.meets = unanswered(contract.rule_schedule_id(deployment, silent))
     with pytest.raises(TemporalUnavailable):
         await run()
-    assert (told(db, mute), told(db, good)) == ((None, None), ("SCHEDULED", None))
+    assert (told(db, silent), told(db, good)) == ((None, None), ("SCHEDULED", None))
     await listing(schedules, good)
 
 
-async def test_a_temporal_that_is_away_is_not_asked_for_each_rule(
+async def test_an_absent_temporal_is_not_called_for_each_rule(
     run: Run, db: Db, workflow: int, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Thousands would each wait for their time to be over."""
+    """Otherwise thousands of calls would each wait for their timeout."""
     asked = []
     for _ in range(3 * reconciling.MOST_UNANSWERED):
         a_rule(db, workflow=workflow)
@@ -129,18 +129,18 @@ async def test_a_temporal_that_is_away_is_not_asked_for_each_rule(
     assert len(asked) == reconciling.MOST_UNANSWERED
 
 
-async def test_what_tenants_have_written_is_read_beside_the_loop(run: Run, db: Db, workflow: int) -> None:
-    """In a thread of its own: the rest of the process goes on meanwhile."""
+async def test_configs_are_read_in_a_thread(run: Run, db: Db, workflow: int) -> None:
+    """The event loop goes on meanwhile."""
     a_rule(db, workflow=workflow)
     with counted(decide) as in_the_loop:
         assert await run() == {"created": 1}
     assert in_the_loop == [0]
 
 
-async def test_a_memo_that_cannot_be_read_is_somebody_elses(
+async def test_a_schedule_with_an_unreadable_memo_is_not_ours(
     run: Run, db: Db, workflow: int, client: Client, deployment: UUID, task_queue: str
 ) -> None:
-    """Encrypted, say; it fails no comparison, and is not written over."""
+    """It may be encrypted; it breaks no reconciliation, and is not overwritten."""
     rule = a_rule(db, workflow=workflow)
     strange = {"xnovu_rule": Payload(metadata={"encoding": b"binary/encrypted"}, data=b"\xff")}
     action = ScheduleActionStartWorkflow("Theirs", id="theirs", task_queue=task_queue)
@@ -149,13 +149,13 @@ async def test_a_memo_that_cannot_be_read_is_somebody_elses(
     await eventually(lambda: _stands(client, deployment))
 
     assert await run() == {"failed": 1}
-    assert "somebody else's bears the id" in str(told(db, rule)[1])
+    assert "belongs to a schedule that is not ours" in str(told(db, rule)[1])
 
 
-async def test_a_schedule_that_temporal_will_not_delete_keeps_no_rule_back(
+async def test_a_schedule_that_cannot_be_deleted_delays_no_rule(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, wire: Wire
 ) -> None:
-    """Orphans go first; the next run tries again."""
+    """Orphans are deleted first; the next run tries again."""
     gone = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, gone)
@@ -173,7 +173,7 @@ async def _stands(client: Client, deployment: UUID) -> bool:
     return [one async for one in await client.list_schedules(query)] != []
 
 
-async def test_beyond_what_one_enterprise_may_have_its_rules_are_not_served(  # noqa: PLR0913, PLR0917 - each a fixture
+async def test_rules_beyond_the_limit_of_an_enterprise_are_not_served(  # noqa: PLR0913, PLR0917 - each a fixture
     run: Run,
     db: Db,
     workflow: int,
@@ -182,7 +182,7 @@ async def test_beyond_what_one_enterprise_may_have_its_rules_are_not_served(  # 
     deployment: UUID,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first are, and every other enterprise's; a schedule of before stands still. Read page by page."""
+    """Its first rules and those of other enterprises are; an existing schedule is paused. Rules are read in pages."""
     rule = [a_rule(db, workflow=workflow) for _ in range(3)]
     other = a_rule(db, workflow=workflow, enterprise="globex")
     await run()

@@ -1,4 +1,4 @@
-"""The schedules of rules in a real Temporal: what is found out about them, and what a person asks of them."""
+"""The schedules of rules in a real Temporal: outdated lists, missing attributes, and what a person asks for."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,16 +16,17 @@ from tests.support.scheduling import rule_row
 from tests.support.waiting import eventually
 from tests.support.wires import Wire
 from xnovu_poller.errors import ScheduleMissing
+from xnovu_poller.lifecycle import ReconcileOutcome
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.rules.reconcile import reconcile
-from xnovu_poller.temporal.rules.schedules import Listed, RuleSchedules
+from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 
-async def test_a_rule_deleted_under_our_hands_or_made_by_another_is_found_out(
+async def test_a_list_that_is_out_of_date_does_no_harm(
     db: Db, workflow: int, schedules: RuleSchedules, client: Client, run: Run, wire: Wire
 ) -> None:
-    """What is listed may be gone, and what is not listed may be there: the list lags behind."""
+    """A listed schedule may be gone, and one that is not listed may exist."""
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)
@@ -43,7 +44,7 @@ async def test_a_rule_deleted_under_our_hands_or_made_by_another_is_found_out(
     await listing(schedules)
 
 
-async def test_schedules_are_made_also_where_the_attributes_are_not_registered(  # noqa: PLR0913, PLR0917 - each a fixture
+async def test_schedules_are_created_without_attributes_that_are_not_registered(  # noqa: PLR0913, PLR0917 - each a fixture
     client: Client,
     deployment: UUID,
     engine: Engine,
@@ -52,24 +53,26 @@ async def test_schedules_are_made_also_where_the_attributes_are_not_registered( 
     task_queue: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The namespace may have been made anew, without them; of several at once each is told so."""
-    monkeypatch.setattr(contract, "ENTERPRISE", contract.ENTERPRISE.for_keyword("XnovuUnknown"))
+    """The namespace may have been created anew without them; of several calls at once each is refused."""
+    unknown = contract.ENTERPRISE.for_keyword("XnovuUnknown")
+    monkeypatch.setattr(contract, "ENTERPRISE", unknown)
+    monkeypatch.setattr(contract, "SEARCH_ATTRIBUTES", (unknown,))
     rule, *_ = [a_rule(db, workflow=workflow) for _ in range(5)]
     schedules = schedules_of(client, task_queue, deployment)
 
-    assert (await reconcile(engine, schedules, datetime.now(UTC))).created == 5
+    assert (await reconcile(engine, schedules, datetime.now(UTC)))[ReconcileOutcome.CREATED] == 5
     assert await schedules.describe(rule) is not None
 
 
-async def test_a_firing_by_hand_has_a_name_of_its_own_and_is_not_the_one_time(
+async def test_a_firing_by_hand_has_its_own_run_id_and_is_not_the_one_time(
     running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client
 ) -> None:
-    """Each makes one more notification, and the rule's own time still comes."""
+    """Each makes one more notification, and the rule still fires at its time."""
     rule, _ = at_once(db, workflow, timedelta(days=-1))
     await run()
     ids = [await schedules.fire(rule, "acme"), await schedules.fire(rule)]
 
-    ends = [await client.get_workflow_handle(one).result() for one in ids]
+    ends = [await client.get_workflow_handle(run_id).result() for run_id in ids]
 
     assert ends == ["created", "created"]
     assert sorted(made(db, rule)) == sorted(ids)
@@ -87,7 +90,7 @@ async def test_a_range_is_fired_again_without_a_second_notification(  # noqa: PL
     client: Client,
     deployment: UUID,
 ) -> None:
-    """Both ends belong to it; what has fired is run again, and finds its notification made."""
+    """Both ends are included; a time that has fired runs again, but its notification exists."""
     rule = a_rule(db, workflow=workflow, trigger_config={"cron": "0 * * * *"})
     await run()
     start = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -96,7 +99,7 @@ async def test_a_range_is_fired_again_without_a_second_notification(  # noqa: PL
     await eventually(lambda: len(made(db, rule)) == 3)
     name = contract.rule_schedule_id(deployment, rule)
     times = [start + timedelta(hours=hour) for hour in range(4)]
-    for at in times[:3]:  # one that still runs would be left out
+    for at in times[:3]:  # a run that is still open would be skipped
         await client.get_workflow_handle(contract.scheduled_run_id(name, at)).result()
 
     await schedules.backfill(rule, start, end + timedelta(hours=1))
@@ -106,7 +109,7 @@ async def test_a_range_is_fired_again_without_a_second_notification(  # noqa: PL
     assert sorted(made(db, rule)) == [contract.scheduled_run_id(name, at) for at in times]
 
 
-async def test_a_server_that_knows_no_query_is_asked_without(
+async def test_a_server_that_knows_no_query_lists_without_one(
     client: Client,
     schedules: RuleSchedules,
     db: Db,
@@ -114,7 +117,7 @@ async def test_a_server_that_knows_no_query_is_asked_without(
     run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Older ones list all there are; ours are told from the others all the same."""
+    """Older servers list all schedules; ours are found among them."""
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)
@@ -127,13 +130,13 @@ async def test_a_server_that_knows_no_query_is_asked_without(
 
     monkeypatch.setattr(client, "list_schedules", older)
 
-    assert set(await schedules.listed()) == {rule}
+    assert set(await schedules.list()) == {rule}
 
 
-async def test_a_rule_without_schedule_has_nothing_to_describe_or_to_fire_again(
+async def test_a_rule_without_a_schedule_cannot_be_described_or_backfilled(
     schedules: RuleSchedules, db: Db, workflow: int, run: Run
 ) -> None:
-    """To delete or to halt it is as good as done."""
+    """To delete or to halt it is no error."""
     assert await schedules.describe(1) is None
     with pytest.raises(ScheduleMissing):
         await schedules.backfill(1, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
@@ -146,10 +149,6 @@ async def test_a_rule_without_schedule_has_nothing_to_describe_or_to_fire_again(
     assert found is not None
     assert (found.paused, found.last_at, found.fired, found.missed, found.skipped) == (False, None, 0, 0, 0)
     assert len(found.next_at) == 10
-
-
-async def _nothing() -> dict[int, Listed]:
-    return {}
 
 
 async def _fired(schedules: RuleSchedules, rule_id: int, times: int) -> bool:

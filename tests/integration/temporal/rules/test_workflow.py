@@ -1,4 +1,4 @@
-"""The workflow of a firing in a real Temporal: when it ends, and that it goes on asking."""
+"""The workflow of a firing in a real Temporal: when it ends, and when it tries again."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -24,7 +24,7 @@ from xnovu_poller.temporal.rules.schedules import RuleSchedules
         ("DELETE FROM notify.ent_notification_rule", "gone"),
     ],
 )
-async def test_a_firing_that_makes_nothing_ends_with_the_reason_and_at_once(  # noqa: PLR0913, PLR0917 - each a fixture
+async def test_a_firing_that_makes_no_notification_completes_at_once(  # noqa: PLR0913, PLR0917 - each a fixture
     running: Executing,
     db: Db,
     workflow: int,
@@ -33,7 +33,7 @@ async def test_a_firing_that_makes_nothing_ends_with_the_reason_and_at_once(  # 
     change: str,
     outcome: str,
 ) -> None:
-    """Completed, not failed, after one try."""
+    """Its run is completed, not failed, after one try."""
     rule = a_rule(db, workflow=workflow)
     db.execute(change)
     handle = client.get_workflow_handle(await schedules.fire(rule))
@@ -48,7 +48,7 @@ async def test_a_firing_that_makes_nothing_ends_with_the_reason_and_at_once(  # 
 async def test_a_firing_waits_until_the_database_is_back(
     running: Executing, db: Db, workflow: int, schedules: RuleSchedules, client: Client
 ) -> None:
-    """No try is the last one; then it fires, once."""
+    """It is tried until then, and fires once."""
     rule = a_rule(db, workflow=workflow)
     db.execute("ALTER TABLE notify.ent_notification_rule RENAME TO away")
     try:
@@ -61,10 +61,10 @@ async def test_a_firing_waits_until_the_database_is_back(
     assert len(made(db, rule)) == 1
 
 
-async def test_a_click_on_a_one_time_schedule_is_not_its_time(
+async def test_a_triggered_one_time_schedule_still_fires_at_its_time(
     running: Executing, run: Run, db: Db, workflow: int, client: Client, deployment: UUID
 ) -> None:
-    """It makes a notification, and the rule's own time still comes."""
+    """The trigger makes a notification, and the rule is not done."""
     rule, _ = at_once(db, workflow, timedelta(days=-1))
     await run()
 

@@ -47,12 +47,12 @@ async def test_a_recorded_history_is_gone_through_again(name: str) -> None:
     [
         ("retry", "deliver"),
         ("lost_contact", "lose"),
-        ("stranger", "deliver"),
+        ("foreign_deployment", "deliver"),
         ("fired", "fire"),
         ("fired_by_schedule", "fire"),
         ("fired_late", "fire"),
-        ("orchestration", "rules"),
-        ("orchestration", "doctor"),
+        ("chores", "rules"),
+        ("chores", "doctor"),
     ],
 )
 async def test_a_history_that_went_another_way_is_seen(name: str, word: str) -> None:
