@@ -1,4 +1,4 @@
-"""`xnovu rules`: what needs no server, and what is refused before any is asked."""
+"""`xnovu rules`: what needs no server, and what is refused before any is reached."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from xnovu_poller import settings
 from xnovu_poller.cli.group import xnovu
-from xnovu_poller.cli.rules.output import plain, span, times
+from xnovu_poller.cli.rules.output import escape_for_terminal, format_config, format_duration
 
 HANDBOOK = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
 BERLIN = ("--cron", "30 2 * * *", "--timezone", "Europe/Berlin")
@@ -20,28 +20,28 @@ BERLIN = ("--cron", "30 2 * * *", "--timezone", "Europe/Berlin")
 
 @pytest.fixture(autouse=True)
 def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every setting of ours out of the environment."""
+    """Remove every setting of ours from the environment."""
     for row in settings.table():
         monkeypatch.delenv(row.variable, raising=False)
 
 
 def run(*words: str) -> tuple[int, str]:
-    """Run a command within this process; give its exit code and all that it prints."""
+    """Run a command in this process; return its exit code and output."""
     ended = CliRunner().invoke(xnovu, ["rules", *words])
     return ended.exit_code, ended.output
 
 
-def told(*words: str) -> Any:  # noqa: ANN401 - JSON
-    """Give what a command tells programs."""
+def run_json(*words: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the JSON that a command prints."""
     code, output = run(*words, "--json")
     assert code == 0, output
     return json.loads(output)
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    """Give each key of a trigger_config with each example that the handbook has of it."""
-    told = HANDBOOK.partition("## When it fires")[2].partition("\n## ")[0]
-    for line in told.splitlines():
+    """Return each key of a trigger_config with each of its examples in the handbook."""
+    section = HANDBOOK.partition("## When it fires")[2].partition("\n## ")[0]
+    for line in section.splitlines():
         if line.startswith("| `"):
             key, *_, shown = line.strip("| ").split(" | ")
             for example in re.findall(r"`([^`]+)`", shown):
@@ -49,8 +49,8 @@ def examples() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("key", "example"), [*examples()])
-def test_each_example_of_the_handbook_holds(key: str, example: str) -> None:
-    """By itself, or beside a cron expression; a time without an offset beside a zone."""
+def test_each_example_of_the_handbook_is_valid(key: str, example: str) -> None:
+    """Keys that are no times get a cron expression beside them, and all get a zone."""
     config = {key: json.loads(example)}
     if key in {"timezone", "jitter", "start_at", "end_at", "overlap", "catchup"}:
         config["cron"] = "0 9 * * *"
@@ -58,14 +58,14 @@ def test_each_example_of_the_handbook_holds(key: str, example: str) -> None:
     assert run("validate", "--config", json.dumps({"timezone": "Asia/Shanghai"} | config))[0] == 0
 
 
-def test_there_are_examples() -> None:
-    """A table that is not found would hold for ever."""
+def test_the_handbook_has_examples() -> None:
+    """Otherwise the test above would pass if the table moved."""
     assert len([*examples()]) > 10
 
 
 def test_a_skipped_time_is_marked() -> None:
-    """On 28 March 2027 Berlin has no 02:30; it does not count as one of the two."""
-    found = told("preview", *BERLIN, "-n", "2", "--from", "2027-03-27T02:30")
+    """On 28 March 2027 Berlin has no 02:30, which does not count as one of the two firings."""
+    found = run_json("preview", *BERLIN, "-n", "2", "--from", "2027-03-27T02:30")
 
     assert found["zone"] == "Europe/Berlin"
     assert found["jitter_seconds"] == 0
@@ -86,7 +86,7 @@ def test_a_doubled_time_is_marked() -> None:
     """On 1 November 2026 New York has 01:30 twice."""
     when = ("--cron", "30 1 * * *", "--timezone", "America/New_York")
 
-    found = told("preview", *when, "-n", "3", "--from", "2026-11-01")
+    found = run_json("preview", *when, "-n", "3", "--from", "2026-11-01")
 
     assert [(each["at"], each["mark"]) for each in found["coming"]] == [
         ("2026-11-01T05:30:00+00:00", "first of two"),
@@ -101,7 +101,7 @@ def test_a_doubled_time_is_marked() -> None:
 
 
 def test_people_get_a_table() -> None:
-    """The zone's time, UTC, and the mark."""
+    """It has the time in the zone, in UTC, and the mark."""
     code, output = run("preview", *BERLIN, "-n", "2", "--from", "2027-03-27")
 
     assert (code, output.splitlines()) == (
@@ -115,23 +115,23 @@ def test_people_get_a_table() -> None:
     )
 
 
-def test_an_end_is_told() -> None:
-    """A rule that fires once more has no twenty times."""
+def test_the_end_of_a_rule_is_shown() -> None:
+    """The rule has fewer firings left than the twenty that are shown."""
     config = json.dumps({"cron": "0 9 * * *", "end_at": "2027-01-01T12:00:00+00:00", "jitter": "30s"})
 
     code, output = run("preview", "--config", config, "--from", "2027-01-01")
 
     assert code == 0
-    assert "No time after that." in output
+    assert "does not fire after that." in output
     assert "up to 30 s later" in output
     assert run("preview", "--config", config, "--from", "2028-01-01")[1].startswith("in UTC")
 
 
-def test_a_time_to_come_is_of_a_one_time_rule() -> None:
-    """A trigger_config with `at` is one of a SCHEDULE rule."""
+def test_a_config_with_at_is_a_one_time_rule() -> None:
+    """Only SCHEDULE rules have `at`."""
     config = '{"at": "2027-05-01T09:00:00+02:00"}'
 
-    found = told("preview", "--config", config, "--from", "2027-01-01")
+    found = run_json("preview", "--config", config, "--from", "2027-01-01")
 
     assert [each["at"] for each in found["coming"]] == ["2027-05-01T07:00:00+00:00"]
 
@@ -157,23 +157,23 @@ def test_a_time_to_come_is_of_a_one_time_rule() -> None:
     ],
     ids=" ".join,
 )
-def test_what_was_typed_wrong_is_told(words: tuple[str, ...]) -> None:
-    """Exit code 2, and no traceback."""
+def test_wrong_usage_is_refused(words: tuple[str, ...]) -> None:
+    """The exit code is 2, and there is no traceback."""
     code, output = run(*words)
 
     assert code == 2
     assert "Error:" in output
 
 
-def test_json_beyond_all_depth_is_no_object() -> None:
-    """Python gives up before it has read it."""
+def test_json_nested_too_deep_is_refused() -> None:
+    """Python cannot read it."""
     code, output = run("validate", "--config", "[" * 100_000)
 
-    assert (code, "is no JSON object" in output) == (2, True)
+    assert (code, "is not a JSON object" in output) == (2, True)
 
 
-def test_a_fault_of_times_is_told_with_what_to_write_instead() -> None:
-    """As the row would tell it; exit code 1."""
+def test_a_wrong_time_is_shown_with_what_to_write_instead() -> None:
+    """The text is that of `rule_error`; the exit code is 1."""
     code, output = run("validate", "--config", '{"cron": "0 9 * * FRY"}')
 
     assert code == 1
@@ -185,14 +185,14 @@ def test_a_fault_of_times_is_told_with_what_to_write_instead() -> None:
     assert (code, output.startswith("xnovu: rule: ")) == (1, True)
 
 
-def test_faults_for_programs() -> None:
-    """An array of objects, empty if there are none."""
+def test_faults_are_a_json_array() -> None:
+    """It is empty if there are none."""
     code, output = run("validate", "--config", '{"cron": "0 9 * *"}', "--json")
     (fault,) = json.loads(output)["faults"]
 
     assert code == 1
     assert (fault["rule_id"], sorted(fault)) == (None, ["reason", "rule_id", "where"])
-    assert told("validate", "--config", '{"cron": "@daily"}') == {"checked": 1, "faults": []}
+    assert run_json("validate", "--config", '{"cron": "@daily"}') == {"checked": 1, "faults": []}
 
 
 @pytest.mark.parametrize(
@@ -210,14 +210,14 @@ def test_faults_for_programs() -> None:
     ids=" ".join,
 )
 def test_a_missing_setting_is_named(words: tuple[str, ...]) -> None:
-    """The database's alone: Temporal's have defaults, and Novu's key is not asked for."""
+    """Only DATABASE_URL is required: Temporal's settings have defaults, and Novu's key is not needed."""
     assert run(*words) == (2, "xnovu: settings:\n  DATABASE_URL: is not set\n")
 
 
 def test_a_wrong_setting_of_temporal_is_named_where_temporal_is_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Before anything is connected to."""
+    """The setting is checked before any connection."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", "temporal")
 
     code, output = run("fire", "7")
@@ -238,9 +238,9 @@ def test_a_wrong_setting_of_temporal_is_named_where_temporal_is_needed(
     ],
     ids=str,
 )
-def test_a_span_is_told_in_its_largest_unit(length: timedelta, words: str) -> None:
-    """As one would say it."""
-    assert span(length) == words
+def test_a_duration_is_shown_in_its_largest_unit(length: timedelta, words: str) -> None:
+    """The unit must divide the duration."""
+    assert format_duration(length) == words
 
 
 @pytest.mark.parametrize(
@@ -253,9 +253,9 @@ def test_a_span_is_told_in_its_largest_unit(length: timedelta, words: str) -> No
     ],
     ids=str,
 )
-def test_times_are_told_as_the_row_says_them(config: dict[str, Any], words: str) -> None:
-    """Whatever a row may hold."""
-    assert times(config) == words
+def test_times_are_shown_as_the_row_has_them(config: dict[str, Any], words: str) -> None:
+    """Other keys are left out."""
+    assert format_config(config) == words
 
 
 @pytest.mark.parametrize(
@@ -269,6 +269,6 @@ def test_times_are_told_as_the_row_says_them(config: dict[str, Any], words: str)
     ],
     ids=ascii,
 )
-def test_what_a_tenant_wrote_only_shows(text: str, shown: str) -> None:
-    """On a line, cut, and without orders to the operator's terminal."""
-    assert plain(text) == shown
+def test_a_tenants_text_is_escaped_for_the_terminal(text: str, shown: str) -> None:
+    """It is on one line, cut, and has no control characters."""
+    assert escape_for_terminal(text) == shown

@@ -1,4 +1,4 @@
-"""`xnovu rules`: what a person asks of the rules, and does with them."""
+"""`xnovu rules`: look at rules, and change and fire them."""
 
 import click
 
@@ -10,20 +10,20 @@ from xnovu_poller.cli.rules.validate import validate
 
 @click.group
 def rules() -> None:
-    """Look at the rules that write notifications by themselves, try them, pause and fire them.
+    """List, preview, check, fire and pause rules.
 
-    A rule is a row of notify.ent_notification_rule; Temporal's schedules follow the rows. No command needs
-    NOVU_SECRET_KEY: `show`, `fire` and `backfill` need DATABASE_URL and TEMPORAL_*, the others DATABASE_URL,
-    and `preview --cron`, `preview --config` and `validate --config` nothing at all.
+    A rule is a row of notify.ent_notification_rule that inserts notifications at its times. Temporal's schedules
+    follow the rows. You need no NOVU_SECRET_KEY: `show`, `fire` and `backfill` need DATABASE_URL and TEMPORAL_*, the
+    other commands need DATABASE_URL, and `preview --cron`, `preview --config` and `validate --config` need nothing.
 
     \b
-    Try first, without any server:
+    Try a rule first, without any server:
         xnovu rules preview --cron '0 9 * * 1-5' --timezone Asia/Shanghai
         xnovu rules validate --config '{"cron": "0 9 * * 1-5", "timezone": "Asia/Shanghai"}'
-    Then, on the rows:
+    Then look at the rows:
         xnovu rules list --enterprise acme
         xnovu rules validate
-    """  # noqa: D301 - Click takes the backspace for "leave this paragraph as it is"
+    """  # noqa: D301 - Click reads the backspace as "do not wrap this paragraph"
 
 
 for _command in (list_, show, preview, validate, fire, pause, resume, backfill):

@@ -1,4 +1,4 @@
-"""`xnovu rules fire`, `pause`, `resume` and `backfill`: what a person does with a rule."""
+"""`xnovu rules fire`, `pause`, `resume` and `backfill`: change a rule, or fire it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,39 +8,37 @@ from zoneinfo import ZoneInfo
 import click
 
 from xnovu_poller.cli.connect import database, database_and_temporal
-from xnovu_poller.cli.rules.output import iso, put_json, said
-from xnovu_poller.cli.rules.preview import in_zone, moment
-from xnovu_poller.cli.rules.rule import RULE_ID, json_option, not_found, read_rule
+from xnovu_poller.cli.rules.output import format_iso, format_time, print_json
+from xnovu_poller.cli.rules.preview import add_zone, parse_time
+from xnovu_poller.cli.rules.rule import RULE_ID, build_error, json_option, read_rule
 from xnovu_poller.errors import RuleInvalid, ScheduleMissing
 from xnovu_poller.lifecycle import FireOutcome, RuleTrigger
 from xnovu_poller.rules.preview import list_next
 from xnovu_poller.rules.timing import Overlap, Timing, read_timing
 from xnovu_poller.store import rules
 from xnovu_poller.store.rules import Rule
-from xnovu_poller.temporal.rules import firing_outcome
+from xnovu_poller.temporal.rules.firing_outcome import wait_for_outcome
 
 MOST_UNFORCED = 1000
-"""Firings that a backfill makes without being asked twice."""
+"""The most firings of a backfill without --force."""
 
-PATIENCE = 30
-"""Seconds that a person waits for what comes of a firing."""
-
-_BEFORE = timedelta(microseconds=1)
+WAIT_SECONDS = 30
+"""How long `fire` waits for the outcome."""
 
 _REASONS = {
-    FireOutcome.CREATED: "what it made was deleted meanwhile",
+    FireOutcome.CREATED: "the one that it made has been deleted since",
     FireOutcome.INACTIVE: "it is deactivated or not PUBLISH",
-    FireOutcome.NO_RECIPIENTS: "its rule_payload names no recipients",
-    FireOutcome.GONE: "its row was deleted meanwhile",
-    FireOutcome.REPEATED: "the same firing had made it before",
+    FireOutcome.NO_RECIPIENTS: "its rule_payload has no recipients",
+    FireOutcome.GONE: "its row has been deleted since",
+    FireOutcome.REPEATED: "the same firing had already made it",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A firing that a person asked for, and what has come of it; None: not known yet."""
+    """A firing that a person has requested; outcome and notification are None until they are known."""
 
-    workflow_id: str
+    run_id: str
     outcome: FireOutcome | None = None
     notification_id: int | None = None
 
@@ -49,42 +47,45 @@ class Firing:
 @click.argument("rule_id", metavar="ID", type=RULE_ID)
 @json_option
 def pause(rule_id: int, *, as_json: bool) -> None:
-    """Let rule ID fire no more, for now.
+    """Pause a rule.
 
-    Its row becomes `deactivated`; its schedule follows at the next comparison, at once where wake-ups are on,
-    and stands still. A firing that comes before makes no notification, for it reads the row.
+    The command sets `deactivated` in its row. A worker then pauses its schedule: at once if wake-ups are on, otherwise
+    with the next run of the chores. A firing before that makes no notification, because it reads the row.
     """
-    _put_switched(asyncio.run(_switch(rule_id, deactivated=True)), deactivated=True, as_json=as_json)
+    _print_changed(
+        asyncio.run(_set_deactivated(rule_id, deactivated=True)), deactivated=True, as_json=as_json
+    )
 
 
 @click.command
 @click.argument("rule_id", metavar="ID", type=RULE_ID)
 @json_option
 def resume(rule_id: int, *, as_json: bool) -> None:
-    """Let rule ID fire again.
+    """Resume a paused rule.
 
-    Its row is no longer `deactivated`. A rule that is not PUBLISH stays paused all the same. What it missed
-    while it was paused is not made up for; `xnovu rules backfill` does that.
+    The command clears `deactivated` in its row. A rule that is not PUBLISH stays paused. The rule does not fire for the
+    times that it has missed; to make up for them use `xnovu rules backfill`.
     """
-    _put_switched(asyncio.run(_switch(rule_id, deactivated=False)), deactivated=False, as_json=as_json)
+    _print_changed(
+        asyncio.run(_set_deactivated(rule_id, deactivated=False)), deactivated=False, as_json=as_json
+    )
 
 
-async def _switch(rule_id: int, *, deactivated: bool) -> Rule:
+async def _set_deactivated(rule_id: int, *, deactivated: bool) -> Rule:
     async with database() as engine:
-        if not await rules.set_deactivated(engine, rule_id, deactivated=deactivated):
-            raise not_found(rule_id)
+        await rules.set_deactivated(engine, rule_id, deactivated=deactivated)
         return await read_rule(engine, rule_id)
 
 
-def _put_switched(found: Rule, *, deactivated: bool, as_json: bool) -> None:
+def _print_changed(rule: Rule, *, deactivated: bool, as_json: bool) -> None:
     if as_json:
-        put_json({"rule_id": found.id, "deactivated": deactivated, "active": found.active})
+        print_json({"rule_id": rule.id, "deactivated": deactivated, "active": rule.active})
     elif deactivated:
-        click.echo(f"Rule {found.id} is deactivated; its schedule stands still from the next comparison on.")
-    elif found.active:
-        click.echo(f"Rule {found.id} is active; its schedule goes on from the next comparison on.")
+        click.echo(f"Rule {rule.id} is deactivated; a worker will pause its schedule.")
+    elif rule.active:
+        click.echo(f"Rule {rule.id} is active; a worker will resume its schedule.")
     else:
-        click.echo(f"Rule {found.id} is no longer deactivated, but not PUBLISH either: it stays paused.")
+        click.echo(f"Rule {rule.id} is no longer deactivated, but it is not PUBLISH, so it stays paused.")
 
 
 @click.command
@@ -93,58 +94,54 @@ def _put_switched(found: Rule, *, deactivated: bool, as_json: bool) -> None:
     "--wait/--no-wait",
     default=True,
     show_default=True,
-    help=f"Wait for what comes of it, {PATIENCE} s at most.",
+    help=f"Wait up to {WAIT_SECONDS} s for the outcome.",
 )
 @json_option
 @click.pass_context
 def fire(ctx: click.Context, rule_id: int, *, wait: bool, as_json: bool) -> None:
-    """Let rule ID fire now, once.
+    """Fire a rule once, now.
 
-    Its times do not matter. A workflow of its own makes the notification, from the row as it is now; a
-    worker has to run. Each call makes one more. A one-time rule still fires at its time. Exit code 1 if no
-    notification came of it, with the reason, or if nobody took it in time: then it still may.
+    A worker makes one notification from the current row, regardless of the times of the rule. Each call makes one more.
+    A one-time rule still fires at its time. The exit code is 1 if the firing made no notification, which the output
+    explains, or if no worker took it in time; then it still may.
     """
     firing = asyncio.run(_fire(rule_id, wait=wait))
     if as_json:
-        put_json(
+        print_json(
             {
                 "rule_id": rule_id,
-                "workflow_id": firing.workflow_id,
+                "run_id": firing.run_id,
                 "outcome": firing.outcome,
                 "notification_id": firing.notification_id,
             }
         )
     else:
-        click.echo(_told(rule_id, firing, waited=wait))
+        click.echo(_describe_firing(rule_id, firing, waited=wait))
     if wait and firing.notification_id is None:
         ctx.exit(1)
 
 
 async def _fire(rule_id: int, *, wait: bool) -> Firing:
     async with database_and_temporal() as connected:
-        found = await read_rule(connected.engine, rule_id)
-        workflow_id = await connected.schedules.fire(rule_id, found.enterprise_id)
+        rule = await read_rule(connected.engine, rule_id)
+        run_id = await connected.schedules.fire(rule_id, rule.enterprise_id)
         if not wait:
-            return Firing(workflow_id)
-        outcome = await firing_outcome.wait_for_outcome(
-            connected.client, workflow_id, timedelta(seconds=PATIENCE)
-        )
-        return Firing(
-            workflow_id, outcome, await rules.find_made(connected.engine, found.enterprise_id, workflow_id)
-        )
+            return Firing(run_id)
+        outcome = await wait_for_outcome(connected.client, run_id, timedelta(seconds=WAIT_SECONDS))
+        return Firing(run_id, outcome, await rules.find_made(connected.engine, rule.enterprise_id, run_id))
 
 
-def _told(rule_id: int, firing: Firing, *, waited: bool) -> str:
+def _describe_firing(rule_id: int, firing: Firing, *, waited: bool) -> str:
     if firing.notification_id is not None:
         return f"Rule {rule_id} made notification {firing.notification_id}."
     if firing.outcome is not None:
         return f"Rule {rule_id} made no notification: {_REASONS[firing.outcome]}."
     if waited:
         return (
-            f"Rule {rule_id} was asked to fire, but nobody took it within {PATIENCE} s: does a worker run?"
-            f" It still fires as soon as one does; its workflow is {firing.workflow_id}."
+            f"Rule {rule_id} has not fired within {WAIT_SECONDS} s; check that a worker is running."
+            f" It fires as run {firing.run_id} as soon as a worker takes it."
         )
-    return f"Rule {rule_id} fires as workflow {firing.workflow_id}."
+    return f"Rule {rule_id} fires as run {firing.run_id}."
 
 
 @click.command
@@ -152,83 +149,83 @@ def _told(rule_id: int, firing: Firing, *, waited: bool) -> str:
 @click.option(
     "--from",
     "start",
-    type=moment,
+    type=parse_time,
     metavar="TIME",
     required=True,
-    help="The first time to make up for, itself included.",
+    help="The first time to fire for, included.",
 )
-@click.option("--to", "end", type=moment, metavar="TIME", required=True, help="The last time to make up for.")
-@click.option("--force", is_flag=True, help=f"Also more than {MOST_UNFORCED} firings.")
+@click.option(
+    "--to", "end", type=parse_time, metavar="TIME", required=True, help="The last time to fire for, included."
+)
+@click.option("--force", is_flag=True, help=f"Allow more than {MOST_UNFORCED} firings.")
 @json_option
 def backfill(rule_id: int, start: datetime, end: datetime, *, force: bool, as_json: bool) -> None:
-    """Let rule ID fire for times that it missed.
+    """Fire a rule for the times that it missed.
 
-    It fires for each of its times between two, as if they came now. Times without an offset are meant in
-    the rule's zone. What had fired at its time, and is still retained, is not made again: the notification
-    bears the time's own dedup key. Each firing takes the rule's text of today, and the notifications are
-    due at once. Temporal starts some ten a second. A rule whose overlap is SKIP, which is the default, drops
-    the times that come while a firing of the past is under way: go over that minute, too, where it matters.
+    The rule fires for each of its times from --from to --to, as if they came now. Times without an offset are in the
+    rule's zone. A time that has already fired makes no second notification as long as the first one is retained. The
+    notifications have the current text of the rule and are due at once. Temporal starts about ten firings a second. If
+    the rule's overlap is SKIP, the default, it drops its own times while a backfilled firing is running: backfill those
+    minutes again if they matter.
 
     \b
     Example:
         xnovu rules backfill 7 --from 2027-03-01 --to 2027-03-05T18:00
-    """  # noqa: D301 - Click takes the backspace for "leave this paragraph as it is"
+    """  # noqa: D301 - Click reads the backspace as "do not wrap this paragraph"
     firings = asyncio.run(_backfill(rule_id, start, end, force=force))
     if as_json:
-        put_json({"rule_id": rule_id, "firings": len(firings), "times": [iso(each) for each in firings]})
+        print_json({"rule_id": rule_id, "firings": len(firings), "times": [format_iso(at) for at in firings]})
     else:
         click.echo(
             f"Rule {rule_id} fires for {len(firings)} times,"
-            f" from {said(firings[0])} to {said(firings[-1])}; its notifications come as executors take them."
+            f" from {format_time(firings[0])} to {format_time(firings[-1])}; workers make the notifications."
         )
 
 
 async def _backfill(rule_id: int, start: datetime, end: datetime, *, force: bool) -> list[datetime]:
     async with database() as engine:
-        found = await read_rule(engine, rule_id)
-    when = _repeated(found)
-    first, last = in_zone(start, when.shown_in), in_zone(end, when.shown_in)
-    firings = _between(when, first, last, forced=force)
+        rule = await read_rule(engine, rule_id)
+    timing = _read_repeated(rule)
+    first, last = add_zone(start, timing.shown_in), add_zone(end, timing.shown_in)
+    firings = _find_firings(timing, first, last, force=force)
     async with database_and_temporal() as connected:
         try:
             await connected.schedules.backfill(rule_id, first, last, Overlap.ALLOW_ALL)
         except ScheduleMissing:
-            reason = found.error or "it has no schedule yet; a worker that runs makes it"
-            raise _refused(rule_id, reason) from None
-    return [at.astimezone(ZoneInfo(when.shown_in)) for at in firings]
+            reason = rule.error or "has no schedule yet; start a worker, which creates it"
+            raise build_error(rule_id, reason) from None
+    return [at.astimezone(ZoneInfo(timing.shown_in)) for at in firings]
 
 
-def _repeated(found: Rule) -> Timing:
-    """Give the times of a rule that can be made up for."""
-    if not found.active:
-        raise _refused(found.id, "it is deactivated or not PUBLISH, so no firing would make a notification")
-    if found.trigger is not RuleTrigger.CRON:
-        raise _refused(found.id, f"it fires once; `xnovu rules fire {found.id}` lets it fire now")
+def _read_repeated(rule: Rule) -> Timing:
+    """Return the timing of a rule that can be backfilled."""
+    if not rule.active:
+        raise build_error(rule.id, "is deactivated or not PUBLISH, so no firing would make a notification")
+    if rule.trigger is not RuleTrigger.CRON:
+        raise build_error(rule.id, f"fires only once; to fire it now run `xnovu rules fire {rule.id}`")
     try:
-        return read_timing(found.trigger, found.config)
+        return read_timing(rule.trigger, rule.config)
     except RuleInvalid as error:
-        raise _refused(found.id, f"{error.path}: {error.reason}") from None
+        raise build_error(rule.id, f"{error.path}: {error.reason}") from None
 
 
-def _between(when: Timing, first: datetime, last: datetime, *, forced: bool) -> list[datetime]:
-    """Give the times of a range, both ends included; refuse one that nobody can mean."""
+def _find_firings(timing: Timing, first: datetime, last: datetime, *, force: bool) -> list[datetime]:
+    """Return the times of a range, both ends included; refuse a range that is probably a mistake."""
     if last < first:
-        raise click.UsageError("--to lies before --from")
+        raise click.UsageError("--to is before --from; swap them")
     if last > datetime.now(UTC):
-        raise click.UsageError("--to lies ahead; the schedule sees to what comes")
+        raise click.UsageError("--to is in the future; the schedule will fire for those times")
     found: list[datetime] = []
-    after = first - _BEFORE
-    while page := [each.at for each in list_next(when, after, MOST_UNFORCED) if each.at is not None]:
+    after = first - timedelta(microseconds=1)
+    while page := [time.at for time in list_next(timing, after, MOST_UNFORCED) if time.at is not None]:
         found += [at for at in page if at <= last]
-        if len(found) > MOST_UNFORCED and not forced:
-            raise click.UsageError(f"more than {MOST_UNFORCED} firings lie in that range; --force makes them")
+        if len(found) > MOST_UNFORCED and not force:
+            raise click.UsageError(
+                f"the range has more than {MOST_UNFORCED} firings; allow them with --force"
+            )
         if page[-1] > last:
             break
         after = page[-1]
     if not found:
-        raise click.UsageError("no time of the rule lies in that range; `xnovu rules preview` tells them")
+        raise click.UsageError("the rule has no time in that range; `xnovu rules preview` shows its times")
     return found
-
-
-def _refused(rule_id: int, reason: str) -> click.ClickException:
-    return click.ClickException(f"rule {rule_id}: {reason}")

@@ -1,4 +1,4 @@
-"""How rules are told: a table for people, JSON for programs."""
+"""Print rules: tables for people, JSON for programs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,52 +16,55 @@ from xnovu_poller.store.rules import Rule
 
 NOTHING = "-"
 
-CELL, SENTENCE = 60, 1000
-"""The longest that is shown in a table, and in a line of its own; JSON tells all."""
+LONGEST_CELL, LONGEST_SENTENCE = 60, 1000
+"""The most characters in a cell of a table, and in a line of its own; JSON is not cut."""
 
 
-def put_json(told: object) -> None:
-    """Print JSON, its keys in the order of the handbook."""
-    click.echo(_printable(json.dumps(told, indent=2, ensure_ascii=False), "\n"))
+def print_json(value: object) -> None:
+    """Print JSON, with the keys in the order of the handbook."""
+    click.echo(_escape(json.dumps(value, indent=2, ensure_ascii=False), "\n"))
 
 
-def put_table(head: Sequence[str], lines: Sequence[Sequence[str]], widest: int = CELL) -> None:
-    """Print lines under a head, in columns as wide as their widest; what is wider is cut."""
-    shown = [head, *([plain(cell, widest) for cell in line] for line in lines)]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for line in shown:
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], longest: int = LONGEST_CELL) -> None:
+    """Print rows under a head; each column is as wide as its widest cell, and longer cells are cut."""
+    lines = [head, *([escape_for_terminal(cell, longest) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
         click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
-def plain(text: str, most: int = SENTENCE) -> str:
-    """Give what a tenant may have written so that it only shows in an operator's terminal: on a line, and cut."""
-    return _printable(text if len(text) <= most else f"{text[:most]}…")
+def escape_for_terminal(text: str, longest: int = LONGEST_SENTENCE) -> str:
+    """Return a tenant's text on one line, cut, and without control characters that a terminal would obey."""
+    return _escape(text if len(text) <= longest else f"{text[:longest]}…")
 
 
-def _printable(text: str, kept: str = "") -> str:
-    """Spell what does not print as JSON does, so that JSON stays what it is."""
-    return "".join(each if each.isprintable() or each in kept else json.dumps(each)[1:-1] for each in text)
+def _escape(text: str, kept: str = "") -> str:
+    """Escape unprintable characters as JSON does, so that JSON stays valid."""
+    return "".join(
+        character if character.isprintable() or character in kept else json.dumps(character)[1:-1]
+        for character in text
+    )
 
 
-def timing_of(rule: Rule) -> Timing | None:
-    """Read when a rule fires; None where that cannot be read, which `rule_error` and `validate` tell."""
+def find_timing(rule: Rule) -> Timing | None:
+    """Return when a rule fires; None if its row is invalid, which `rule_error` and `validate` explain."""
     try:
         return read_timing(rule.trigger, rule.config)
     except RuleInvalid:
         return None
 
 
-def next_of(rule: Rule, now: datetime) -> datetime | None:
-    """Give the next time that a rule fires, in its zone; None if it does not, as far as its row tells."""
-    when = timing_of(rule)
-    if when is None or not rule.active or rule.status in {RuleStatus.DONE, RuleStatus.FAILED}:
+def find_next_at(rule: Rule, now: datetime) -> datetime | None:
+    """Return when a rule fires next, in its zone; None if it does not, according to its row."""
+    timing = find_timing(rule)
+    if timing is None or not rule.active or rule.status in {RuleStatus.DONE, RuleStatus.FAILED}:
         return None
-    at = find_next_firing(when, now)
-    return None if at is None else at.astimezone(ZoneInfo(when.shown_in))
+    at = find_next_firing(timing, now)
+    return None if at is None else at.astimezone(ZoneInfo(timing.shown_in))
 
 
-def row_json(rule: Rule, now: datetime) -> dict[str, Any]:
-    """Give a rule as `list --json` and `show --json` tell it."""
+def rule_to_json(rule: Rule, now: datetime) -> dict[str, Any]:
+    """Return a rule as `list --json` and `show --json` print it."""
     return {
         "id": rule.id,
         "enterprise_id": rule.enterprise_id,
@@ -72,38 +75,37 @@ def row_json(rule: Rule, now: datetime) -> dict[str, Any]:
         "active": rule.active,
         "status": rule.status,
         "error": rule.error,
-        "next_at": iso(next_of(rule, now)),
-        "last_fired_at": iso(rule.last_fired_at),
+        "next_at": format_iso(find_next_at(rule, now)),
+        "last_fired_at": format_iso(rule.last_fired_at),
         "last_outcome": rule.last_outcome,
-        "done_for": iso(rule.done_for),
+        "done_for": format_iso(rule.done_for),
     }
 
 
-def times(config: Mapping[str, Any]) -> str:
-    """Say in a line when a rule fires, as its row says it."""
-    said_of = {
-        key: config[key] for key in ("cron", "calendar", "interval", "at", "timezone") if key in config
-    }
-    return " ".join(each if isinstance(each, str) else json.dumps(each) for each in said_of.values())
+def preview_to_json(time: PreviewTime) -> dict[str, Any]:
+    """Return a time as `preview --json` prints it."""
+    return {"at": format_iso(time.at), "local": format_iso(time.local), "mark": str(time.mark)}
 
 
-def coming_json(each: PreviewTime) -> dict[str, Any]:
-    """Give a time that comes, or that is left out, as `preview --json` tells it."""
-    return {"at": iso(each.at), "local": iso(each.local), "mark": str(each.mark)}
+def format_config(config: Mapping[str, Any]) -> str:
+    """Return on one line when a rule fires, as its row has it."""
+    keys = ("cron", "calendar", "interval", "at", "timezone")
+    values = [config[key] for key in keys if key in config]
+    return " ".join(value if isinstance(value, str) else json.dumps(value) for value in values)
 
 
-def iso(at: datetime | None) -> str | None:
-    """Give a time in ISO 8601, with its offset."""
+def format_iso(at: datetime | None) -> str | None:
+    """Return a time in ISO 8601, with its offset."""
     return None if at is None else at.isoformat()
 
 
-def said(at: datetime | None) -> str:
-    """Give a time as a table tells it."""
+def format_time(at: datetime | None) -> str:
+    """Return a time for a table or a sentence."""
     return NOTHING if at is None else at.isoformat(" ", "seconds")
 
 
-def span(length: timedelta) -> str:
-    """Give a span as a sentence tells it: in the largest unit that divides it."""
+def format_duration(length: timedelta) -> str:
+    """Return a duration in the largest unit that divides it."""
     seconds = int(length.total_seconds())
     for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
         if seconds >= size and seconds % size == 0:

@@ -1,4 +1,4 @@
-"""`xnovu rules preview`: when a rule will fire, over the changes of the clock."""
+"""`xnovu rules preview`: print when a rule will fire, including clock changes."""
 
 import asyncio
 import json
@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from xnovu_poller.cli.connect import database
-from xnovu_poller.cli.rules.output import NOTHING, coming_json, put_json, put_table, span
-from xnovu_poller.cli.rules.rule import RULE_ID, json_option, read_rule
+from xnovu_poller.cli.rules.output import NOTHING, format_duration, preview_to_json, print_json, print_table
+from xnovu_poller.cli.rules.rule import RULE_ID, build_error, json_option, read_rule
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules.preview import PreviewTime, list_next
@@ -20,58 +20,58 @@ from xnovu_poller.rules.timing import Timing, read_timing
 MOST_SHOWN = 10_000
 
 
-def moment(value: str) -> datetime:
-    """Read a time as ISO 8601 writes it; without an offset it is meant in the rule's zone."""
+def parse_time(value: str) -> datetime:
+    """Read an ISO 8601 time; one without an offset is naive and meant in the rule's zone."""
     try:
         at = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(
-            f"{value!r} is no time; write 2027-03-28, 2027-03-28T02:30 or 2027-03-28T02:30+02:00"
+            f"{value!r} is not a time; write 2027-03-28, 2027-03-28T02:30 or 2027-03-28T02:30+02:00"
         ) from None
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise click.BadParameter(f"write a year from {FIRST_YEAR} to {LAST_YEAR}")
+        raise click.BadParameter(f"{value!r} is out of bounds; write a year from {FIRST_YEAR} to {LAST_YEAR}")
     return at
 
 
-def in_zone(moment: datetime, zone: str) -> datetime:
-    """Give the time that is meant, with an offset."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
+def add_zone(time: datetime, zone: str) -> datetime:
+    """Return an aware time; a naive one is meant in the zone."""
+    return time if time.tzinfo else time.replace(tzinfo=ZoneInfo(zone))
 
 
-def trigger_config(value: str) -> dict[str, Any]:
+def parse_config(value: str) -> dict[str, Any]:
     """Read a trigger_config."""
     try:
         config = json.loads(value)
     except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
-        raise click.BadParameter('is no JSON object; write for example {"cron": "0 9 * * *"}')
+        raise click.BadParameter('is not a JSON object; write for example {"cron": "0 9 * * *"}')
     return config
 
 
-def trigger_of(config: dict[str, Any]) -> RuleTrigger:
-    """Tell which kind of rule a trigger_config is for: `at` is of SCHEDULE rules alone."""
+def guess_trigger(config: dict[str, Any]) -> RuleTrigger:
+    """Return the trigger_type that a trigger_config is for: only SCHEDULE rules have `at`."""
     return RuleTrigger.SCHEDULE if "at" in config else RuleTrigger.CRON
 
 
 @click.command
 @click.argument("rule_id", metavar="[ID]", required=False, type=RULE_ID)
-@click.option("--cron", help="Times of no rule yet: five fields, or six with the seconds first.")
+@click.option("--cron", help="Preview this expression: five fields, or six with the seconds first.")
 @click.option("--timezone", help="The zone of --cron, such as Europe/Berlin.  [default: UTC]")
-@click.option("--config", type=trigger_config, metavar="JSON", help="A whole trigger_config of no rule yet.")
+@click.option("--config", type=parse_config, metavar="JSON", help="Preview this trigger_config.")
 @click.option(
     "-n",
     "count",
     type=click.IntRange(1, MOST_SHOWN),
     default=20,
     show_default=True,
-    help="How many times to show.",
+    help="How many firings to show.",
 )
 @click.option(
-    "--from", "start", type=moment, metavar="TIME", help="Show what comes from then on.  [default: now]"
+    "--from", "start", type=parse_time, metavar="TIME", help="Show the times from here on.  [default: now]"
 )
 @json_option
-def preview(  # noqa: PLR0913 - what one may say of times, each named
+def preview(  # noqa: PLR0913 - each is an option of the command
     rule_id: int | None,
     cron: str | None,
     timezone: str | None,
@@ -83,69 +83,72 @@ def preview(  # noqa: PLR0913 - what one may say of times, each named
 ) -> None:
     """Print the next times of a rule.
 
-    They are those at which rule ID fires, in its zone and in UTC. What is printed is what Temporal does,
-    before jitter. Where the clocks change, a mark says so: `skipped`, the rule names this time and it does
-    not exist that day; `first of two` and `second of two`, it comes twice; `passed over` and `moved`,
-    Temporal does not keep to it.
+    Give the ID of a rule, or --cron or --config to try times that are not in the table. The times are shown in the
+    rule's zone and in UTC. They are those at which Temporal fires, before jitter. Marks show what a clock change does.
+    `skipped`: the time does not exist that day, so the rule does not fire. `first of two` and `second of two`: the time
+    occurs twice. `passed over` and `moved`: Temporal does not fire at the rule's time, or fires at another one.
 
     \b
     Examples:
         xnovu rules preview 7
         xnovu rules preview --cron '30 2 * * *' --timezone Europe/Berlin --from 2027-03-26 -n 5
         xnovu rules preview --config '{"interval": {"every": "90m"}}'
-    """  # noqa: D301 - Click takes the backspace for "leave this paragraph as it is"
-    when = _asked(rule_id, cron, timezone, config)
-    # A time asked for is one of those that come; `coming` tells what lies after.
-    after = datetime.now(UTC) if start is None else in_zone(start, when.shown_in) - timedelta(microseconds=1)
-    found = list_next(when, after, count)
+    """  # noqa: D301 - Click reads the backspace as "do not wrap this paragraph"
+    timing = _choose_timing(rule_id, cron, timezone, config)
+    # `list_next` returns times after this one, and --from is included.
+    after = (
+        datetime.now(UTC) if start is None else add_zone(start, timing.shown_in) - timedelta(microseconds=1)
+    )
+    times = list_next(timing, after, count)
     if as_json:
-        put_json(
+        print_json(
             {
-                "zone": when.shown_in,
-                "jitter_seconds": when.jitter.total_seconds(),
-                "coming": [coming_json(each) for each in found],
+                "zone": timing.shown_in,
+                "jitter_seconds": timing.jitter.total_seconds(),
+                "coming": [preview_to_json(time) for time in times],
             }
         )
         return
-    _put(when, found, count)
+    _print_times(timing, times, count)
 
 
-def _asked(
+def _choose_timing(
     rule_id: int | None, cron: str | None, timezone: str | None, config: dict[str, Any] | None
 ) -> Timing:
-    """Give the times of whichever was named, and of one thing alone."""
-    if sum(named is not None for named in (rule_id, cron, config)) != 1:
-        raise click.UsageError("name one of ID, --cron and --config")
+    """Return the timing of the one thing that was given: ID, --cron or --config."""
+    if sum(given is not None for given in (rule_id, cron, config)) != 1:
+        raise click.UsageError("give exactly one of ID, --cron and --config")
     if timezone is not None and cron is None:
-        raise click.UsageError("--timezone goes with --cron; the others have their own")
+        raise click.UsageError("--timezone is for --cron; a rule and --config have their own")
     if rule_id is not None:
-        return asyncio.run(_timing_of(rule_id))
-    given = config if config is not None else {"cron": cron} | ({"timezone": timezone} if timezone else {})
-    return read_timing(trigger_of(given), given)
+        return asyncio.run(_read_timing(rule_id))
+    if config is None:
+        config = {"cron": cron} | ({"timezone": timezone} if timezone else {})
+    return read_timing(guess_trigger(config), config)
 
 
-async def _timing_of(rule_id: int) -> Timing:
+async def _read_timing(rule_id: int) -> Timing:
     async with database() as engine:
-        found = await read_rule(engine, rule_id)
+        rule = await read_rule(engine, rule_id)
     try:
-        return read_timing(found.trigger, found.config)
+        return read_timing(rule.trigger, rule.config)
     except RuleInvalid as error:
-        raise click.ClickException(f"rule {rule_id}: {error.path}: {error.reason}") from None
+        raise build_error(rule_id, f"{error.path}: {error.reason}") from None
 
 
-def _put(when: Timing, found: list[PreviewTime], count: int) -> None:
-    put_table(
-        (f"in {when.shown_in}", "in UTC", ""),
+def _print_times(timing: Timing, times: list[PreviewTime], count: int) -> None:
+    print_table(
+        (f"in {timing.shown_in}", "in UTC", ""),
         [
             (
-                f"{each.local:%a %Y-%m-%d %H:%M:%S}" + (f"{each.local:%z}" if each.at else ""),
-                NOTHING if each.at is None else f"{each.at:%Y-%m-%d %H:%M:%S}",
-                str(each.mark),
+                f"{time.local:%a %Y-%m-%d %H:%M:%S}" + (f"{time.local:%z}" if time.at else ""),
+                NOTHING if time.at is None else f"{time.at:%Y-%m-%d %H:%M:%S}",
+                str(time.mark),
             )
-            for each in found
+            for time in times
         ],
     )
-    if sum(each.at is not None for each in found) < count:
-        click.echo("No time after that." if found else "No time lies ahead.")
-    if when.jitter:
-        click.echo(f"Each fires up to {span(when.jitter)} later (jitter).")
+    if sum(time.at is not None for time in times) < count:
+        click.echo("The rule does not fire after that." if times else "The rule does not fire any more.")
+    if timing.jitter:
+        click.echo(f"Each firing comes up to {format_duration(timing.jitter)} later (jitter).")

@@ -8,7 +8,7 @@ from xnovu_poller.store.rules import Rule
 
 RULE_ID = click.IntRange(1, 2**63 - 1)
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 async def read_rule(engine: Engine, rule_id: int) -> Rule:
@@ -20,10 +20,10 @@ async def read_rule(engine: Engine, rule_id: int) -> Rule:
     """
     found = await rules.read(engine, rule_id)
     if found is None:
-        raise not_found(rule_id)
+        raise build_error(rule_id, "does not exist; `xnovu rules list` shows all rules")
     return found
 
 
-def not_found(rule_id: int) -> click.ClickException:
-    """Return the error for a rule that does not exist."""
-    return click.ClickException(f"rule {rule_id}: does not exist; `xnovu rules list` shows all rules")
+def build_error(rule_id: int, reason: str) -> click.ClickException:
+    """Return the error for a command that cannot serve a rule; it exits with 1."""
+    return click.ClickException(f"rule {rule_id}: {reason}")

@@ -1,15 +1,15 @@
-"""`xnovu rules validate`: what would keep a rule from firing, or its notification from being made."""
+"""`xnovu rules validate`: find what keeps rules from firing, or their notifications from being sent."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
 
 from xnovu_poller.cli.connect import database
-from xnovu_poller.cli.rules.output import NOTHING, SENTENCE, put_json, put_table
-from xnovu_poller.cli.rules.preview import trigger_config, trigger_of
+from xnovu_poller.cli.rules.output import LONGEST_SENTENCE, NOTHING, print_json, print_table
+from xnovu_poller.cli.rules.preview import guess_trigger, parse_config
 from xnovu_poller.cli.rules.rule import RULE_ID, json_option
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleStatus, RuleTrigger
@@ -19,12 +19,12 @@ from xnovu_poller.store.rules import Rule
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
-    """What is wrong with a rule.
+class Fault:
+    """A fault of a rule.
 
     Attributes:
-        rule_id: which; None: one that is not in the table yet.
-        where: the part of it.
+        rule_id: None for a config that is not in the table.
+        where: the part of the rule.
         reason: what is wrong, and what to write instead.
     """
 
@@ -37,79 +37,74 @@ class Flaw:
 @click.argument("ids", metavar="[ID...]", type=RULE_ID, nargs=-1)
 @click.option(
     "--config",
-    type=trigger_config,
+    type=parse_config,
     metavar="JSON",
-    help="Check a trigger_config of no rule yet; no server is needed.",
+    help="Check this trigger_config instead of rows; no server is needed.",
 )
 @json_option
 @click.pass_context
 def validate(
     ctx: click.Context, ids: tuple[int, ...], config: dict[str, Any] | None, *, as_json: bool
 ) -> None:
-    """Look for faults in all rules, or in some.
+    """Check all rules, or those that you name.
 
-    It looks at their times, their workflow and their recipients. Drafts and deactivated rules are
-    checked too. Exit code 1 if any has a fault; a table tells which and what to write instead.
+    The command checks their times, workflow and recipients, also of drafts and deactivated rules. If a rule has a
+    fault, the exit code is 1, and a table shows each fault and what to write instead.
 
     \b
     Examples:
         xnovu rules validate
         xnovu rules validate 7 8 --json
         xnovu rules validate --config '{"cron": "0 9 * * 1-5", "timezone": "Asia/Shanghai"}'
-    """  # noqa: D301 - Click takes the backspace for "leave this paragraph as it is"
+    """  # noqa: D301 - Click reads the backspace as "do not wrap this paragraph"
     if config is not None and ids:
-        raise click.UsageError("name rules or give --config, not both")
+        raise click.UsageError("give IDs or --config, not both")
     if config is None:
-        checked, flaws = asyncio.run(_check(ids))
+        checked, faults = asyncio.run(_check(ids))
     else:
-        checked, flaws = 1, _of_times(None, trigger_of(config), config)
+        checked, faults = 1, _check_times(None, guess_trigger(config), config)
     if as_json:
-        put_json(
-            {
-                "checked": checked,
-                "faults": [
-                    {"rule_id": flaw.rule_id, "where": flaw.where, "reason": flaw.reason} for flaw in flaws
-                ],
-            }
-        )
+        print_json({"checked": checked, "faults": [asdict(fault) for fault in faults]})
     else:
-        _put(checked, flaws)
-    if flaws:
+        _print_faults(checked, faults)
+    if faults:
         ctx.exit(1)
 
 
-async def _check(ids: Sequence[int]) -> tuple[int, list[Flaw]]:
+async def _check(ids: Sequence[int]) -> tuple[int, list[Fault]]:
     async with database() as engine:
         known = await rules.read_all(engine)
         chosen = [rule for rule in known if not ids or rule.id in ids]
-        doubts = await rules.find_problems(engine, ids or None)
+        problems = await rules.find_problems(engine, ids or None)
     missing = sorted(set(ids) - {rule.id for rule in chosen})
-    flaws = [Flaw(rule_id, "id", "there is no rule of this id") for rule_id in missing]
-    flaws += [flaw for rule in chosen for flaw in _of_rule(rule)]
-    flaws += [Flaw(doubt.rule_id, "row", doubt.reason) for doubt in doubts]
-    return len(chosen), sorted(flaws, key=lambda flaw: flaw.rule_id or 0)
+    faults = [
+        Fault(rule_id, "id", "does not exist; `xnovu rules list` shows all rules") for rule_id in missing
+    ]
+    faults += [fault for rule in chosen for fault in _check_rule(rule)]
+    faults += [Fault(problem.rule_id, "row", problem.reason) for problem in problems]
+    return len(chosen), sorted(faults, key=lambda fault: fault.rule_id or 0)
 
 
-def _of_rule(rule: Rule) -> list[Flaw]:
-    flaws = _of_times(rule.id, rule.trigger, rule.config)
-    if not flaws and rule.status is RuleStatus.FAILED:
-        flaws.append(Flaw(rule.id, "schedule", rule.error or "Temporal would not have it"))
-    return flaws
+def _check_rule(rule: Rule) -> list[Fault]:
+    faults = _check_times(rule.id, rule.trigger, rule.config)
+    if not faults and rule.status is RuleStatus.FAILED:
+        faults.append(Fault(rule.id, "schedule", rule.error or "Temporal refused it"))
+    return faults
 
 
-def _of_times(rule_id: int | None, trigger: RuleTrigger, config: dict[str, Any]) -> list[Flaw]:
+def _check_times(rule_id: int | None, trigger: RuleTrigger, config: dict[str, Any]) -> list[Fault]:
     try:
         read_timing(trigger, config)
     except RuleInvalid as error:
-        return [Flaw(rule_id, error.path, error.reason)]
+        return [Fault(rule_id, error.path, error.reason)]
     return []
 
 
-def _put(checked: int, flaws: Sequence[Flaw]) -> None:
-    if flaws:
-        put_table(
+def _print_faults(checked: int, faults: Sequence[Fault]) -> None:
+    if faults:
+        print_table(
             ("RULE", "WHERE", "FAULT"),
-            [(str(flaw.rule_id or NOTHING), flaw.where, flaw.reason) for flaw in flaws],
-            widest=SENTENCE,
+            [(str(fault.rule_id or NOTHING), fault.where, fault.reason) for fault in faults],
+            longest=LONGEST_SENTENCE,
         )
-    click.echo(f"{checked} checked, {len({flaw.rule_id for flaw in flaws})} with faults.")
+    click.echo(f"{checked} checked, {len({fault.rule_id for fault in faults})} with faults.")
