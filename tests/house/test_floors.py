@@ -101,15 +101,24 @@ def test_imports_go_down_the_floors() -> None:
     assert linted.returncode == 0, linted.stdout
 
 
-def test_an_import_upwards_would_be_seen(tmp_path: Path) -> None:
-    """The lowest room, made to look up, breaks the contract."""
+@pytest.mark.parametrize(
+    ("module", "import_"),
+    [
+        ("xnovu_poller.errors", "xnovu_poller.log"),
+        ("xnovu_poller.temporal.contract", "xnovu_poller.temporal.translate"),
+        ("xnovu_poller.temporal.rules.plans", "xnovu_poller.temporal.delivery.traces"),
+    ],
+    ids=["lowest room", "inner floor", "same inner floor"],
+)
+def test_a_wrong_import_would_be_seen(tmp_path: Path, module: str, import_: str) -> None:
+    """An import upwards or sideways breaks a contract."""
     for path in (*sources.python("xnovu_poller"), Path("pyproject.toml")):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(sources.ROOT / path, tmp_path / path)
-    with (tmp_path / "xnovu_poller/errors.py").open("a") as lowest:
-        lowest.write("\nimport xnovu_poller.log\n")
+    with (tmp_path / f"{module.replace('.', '/')}.py").open("a") as changed:
+        changed.write(f"\nimport {import_}\n")
 
     linted = lint(tmp_path)
 
     assert linted.returncode != 0
-    assert "xnovu_poller.errors -> xnovu_poller.log" in linted.stdout
+    assert f"{module} -> {import_}" in linted.stdout
