@@ -21,7 +21,7 @@ from xnovu_poller.rules import cron
 from xnovu_poller.rules.matcher import Firings
 from xnovu_poller.rules.preview import list_next
 from xnovu_poller.rules.timing import Timing, read_timing
-from xnovu_poller.temporal.rules.plans import spec_of
+from xnovu_poller.temporal.rules.plans import build_spec
 
 CHANGES = {
     "Europe/Berlin": ("2027-03-28T01:00Z", "2027-10-31T01:00Z"),
@@ -67,7 +67,7 @@ async def compare(client: Client, read: Timing, start: datetime) -> None:
     asked = ListScheduleMatchingTimesRequest(
         namespace=client.namespace, start_time=stamp(after), end_time=stamp(until)
     )
-    async with scheduled(client, spec_of(read)) as handle:
+    async with scheduled(client, build_spec(read)) as handle:
         asked.schedule_id = handle.id
         answer = await client.workflow_service.list_schedule_matching_times(asked)
         described = await handle.describe()

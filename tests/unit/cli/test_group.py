@@ -1,5 +1,7 @@
 """`xnovu`: every command explains itself, and every error of ours is a sentence with an exit code."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -7,8 +9,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tests.support.programs import ENVIRONMENT
 from xnovu_poller import __version__
-from xnovu_poller.cli.group import xnovu
+from xnovu_poller.cli.group import PLACES, xnovu
 from xnovu_poller.errors import ConfigError, DeploymentDisputed, SchemaBehind, StoreUnavailable, XnovuError
 
 
@@ -45,6 +48,69 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
 def test_it_tells_its_version() -> None:
     """The package's."""
     assert run("--version") == (0, f"xnovu, version {__version__}\n")
+
+
+def imported_by(program: str) -> set[str]:
+    """Return the modules that a program has imported by its end, in a process of its own."""
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys\ntry:\n    {program}\nfinally:\n    print(*sys.modules, sep='\\n')",
+        ],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ended.stdout.split())
+
+
+def below(modules: set[str], *packages: str) -> set[str]:
+    """Return the modules that belong to one of some packages."""
+    return {name for name in modules if any(f"{name}.".startswith(f"{package}.") for package in packages)}
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_the_version_and_the_help_import_no_command(option: str) -> None:
+    """Nor any of the large libraries; they are what takes time."""
+    modules = imported_by(f"from xnovu_poller.cli.group import xnovu; xnovu([{option!r}])")
+
+    assert below(modules, "xnovu_poller") == {
+        "xnovu_poller",
+        "xnovu_poller.cli",
+        "xnovu_poller.cli.group",
+        "xnovu_poller.errors",
+    }
+    assert below(modules, "temporalio", "sqlalchemy", "pydantic", "rich", "asyncio") == set()
+
+
+def test_a_worker_imports_nothing_of_the_one_machine_stack() -> None:
+    """Production runs without `dev/`, and without the tables of rich."""
+    modules = imported_by("from xnovu_poller.cli.group import xnovu; xnovu(['worker', 'start', '--help'])")
+
+    assert below(modules, "xnovu_poller.service", "temporalio", "sqlalchemy")
+    assert below(modules, "xnovu_poller.dev", "rich") == set()
+    assert below(modules, "xnovu_poller.cli") == {
+        "xnovu_poller.cli",
+        "xnovu_poller.cli.group",
+        "xnovu_poller.cli.worker",
+    }
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_the_list_of_commands_shows_the_first_sentence_of_each(name: str) -> None:
+    """It is written down once more, so that the list imports no command."""
+    assert PLACES[name].help == xnovu.commands[name].get_short_help_str(limit=200).removesuffix(".")
+    assert name in run("--help")[1]
+
+
+def test_an_unknown_command_is_refused() -> None:
+    """As Click does it, exit code 2."""
+    code, text = run("wroker")
+
+    assert code == 2
+    assert "No such command 'wroker'" in text
 
 
 def test_what_is_for_itself_alone_is_not_listed() -> None:
