@@ -86,9 +86,9 @@ def test_a_copy_becomes_a_deployment_of_its_own(database: str, db: Db) -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == (
-        f"This database is deployment {short_id(db)} now; {former} is the original's.\n"
-        "2 notifications that are not sent got new transaction ids,\n"
-        "of which 1 were in the original's hands and are due here again.\n"
+        f"This database is now deployment {short_id(db)}; {former} remains the original.\n"
+        "2 notifications that are not sent have new transaction ids.\n"
+        "1 of them were being sent by the original and are due here again.\n"
     )
     assert row(db, made)["transaction_id"] != before
 
@@ -111,7 +111,7 @@ def test_a_copy_keeps_the_deployment(database: str, db: Db) -> None:
     ended = xnovu("db", "keep-deployment", DATABASE_URL=database)
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == f"Deployment {former} lives in this database now.\n"
+    assert ended.stdout == f"Deployment {former} now lives in this database.\n"
     assert row(db, before["id"]) == before
 
 
