@@ -1,4 +1,4 @@
-"""The form of a log line, and what never stands in one."""
+"""The form of a log line, and the fields that no log line contains."""
 
 import logging
 import re
@@ -34,28 +34,28 @@ NEVER_LOGGED = frozenset(
         "token",
     }
 )
-"""Fields that a line loses, whoever wrote them, in any case and at any depth."""
+"""Fields that are removed from every line, in upper or lower case and at any depth."""
 
 _OURS = "xnovu_poller"
 _LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
-# PostgreSQL quotes the row there.
+# PostgreSQL quotes the row in these lines.
 _DETAIL = re.compile(r"\n\s*(DETAIL|CONTEXT):[^\n]*")
 
 
 def get(name: str) -> Logger:
-    """Give the logger of a module; `name` is its `__name__`.
+    """Return the logger of a module; `name` is its `__name__`.
 
-    An event is three or four fixed words, all facts are fields: `log.info("rows claimed", loop="new", rows=3)`.
+    An event is three or four fixed words; all facts are fields: `log.info("rows claimed", loop="new", rows=3)`.
     """
     logger: Logger = structlog.stdlib.get_logger(name)
     return logger
 
 
 def configure(level: str, form: Literal["json", "console"]) -> None:
-    """Send our lines and those of every library to stderr, in one form.
+    """Write our lines and those of all libraries to stderr, in one form.
 
-    Libraries speak from warning up, whatever the level: below it, drivers and HTTP clients write out
-    the rows and headers that they carry.
+    Libraries log only warnings and errors, at any level: below that, drivers and HTTP clients write the
+    rows and headers that they carry.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
@@ -78,16 +78,16 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(processors=_last(form), foreign_pre_chain=shared)
+        structlog.stdlib.ProcessorFormatter(processors=_final_processors(form), foreign_pre_chain=shared)
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(logging.WARNING, _number(level)))
-    logging.getLogger(_OURS).setLevel(_number(level))
+    root.setLevel(max(logging.WARNING, _to_number(level)))
+    logging.getLogger(_OURS).setLevel(_to_number(level))
 
 
 def trace(error: BaseException) -> str:
-    """Return the lines of ours that an exception came through; its message may quote a payload."""
+    """Return the places in our code that an exception passed through, without its message, which may quote a payload."""
     frames = traceback.extract_tb(error.__traceback__)
     return " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames if _OURS in frame.filename)
 
@@ -98,28 +98,30 @@ def bug(logger: Logger, event: str, error: BaseException, **fields: object) -> N
 
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """Drop the fields that never stand in a log, and logins out of addresses."""
-    return {name: _cleaned(value) for name, value in line.items() if name.lower() not in NEVER_LOGGED}
+    """Remove the fields in NEVER_LOGGED, and logins from URLs."""
+    return {name: _clean(value) for name, value in line.items() if name.lower() not in NEVER_LOGGED}
 
 
 def report_to_sentry(dsn: str) -> None:
-    """Send errors to Sentry as well, without local variables.
+    """Also send errors to Sentry, without local variables.
 
     Raises:
-        ConfigError: the package `sentry-sdk` is not installed, or will not have this DSN.
+        ConfigError: the package `sentry-sdk` is not installed, or it refuses this DSN.
     """
     try:
         sentry = import_module("sentry_sdk")
     except ImportError:
-        raise ConfigError(["SENTRY_DSN: needs the package sentry-sdk"]) from None
+        raise ConfigError(
+            ["SENTRY_DSN: needs the package sentry-sdk; install xnovu-poller[sentry]"]
+        ) from None
     try:
         # Locals hold payloads and keys.
         sentry.init(dsn=dsn, send_default_pii=False, include_local_variables=False)
     except ValueError:
-        raise ConfigError(["SENTRY_DSN: is not a DSN"]) from None
+        raise ConfigError(["SENTRY_DSN: is not a valid DSN; copy it from your Sentry project"]) from None
 
 
-def _last(form: Literal["json", "console"]) -> list[Processor]:
+def _final_processors(form: Literal["json", "console"]) -> list[Processor]:
     renderer: Processor = structlog.processors.JSONRenderer()
     if form == "console":
         # The default formatter prints the local variables of every frame.
@@ -133,19 +135,17 @@ def _last(form: Literal["json", "console"]) -> list[Processor]:
     ]
 
 
-def _cleaned(value: object) -> object:
+def _clean(value: object) -> object:
     match value:
         case str():
             return _DETAIL.sub("", _LOGIN_IN_URL.sub("", value))
         case dict():
-            return {
-                key: _cleaned(part) for key, part in value.items() if str(key).lower() not in NEVER_LOGGED
-            }
+            return {key: _clean(part) for key, part in value.items() if str(key).lower() not in NEVER_LOGGED}
         case list() | tuple():
-            return [_cleaned(part) for part in value]
+            return [_clean(part) for part in value]
         case _:
             return value
 
 
-def _number(level: str) -> int:
+def _to_number(level: str) -> int:
     return logging.getLevelNamesMapping()[level.upper()]

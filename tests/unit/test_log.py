@@ -173,7 +173,7 @@ def test_a_dsn_that_sentry_refuses_is_a_fault(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ConfigError) as raised:
         log.report_to_sentry("hush")
 
-    assert raised.value.faults == ("SENTRY_DSN: is not a DSN",)
+    assert raised.value.faults == ("SENTRY_DSN: is not a valid DSN; copy it from your Sentry project",)
 
 
 def test_a_trace_tells_the_place_and_not_the_message() -> None:
@@ -183,4 +183,4 @@ def test_a_trace_tells_the_place_and_not_the_message() -> None:
 
     told = log.trace(caught.value)
 
-    assert re.fullmatch(r"configure:\d+ > _number:\d+", told)
+    assert re.fullmatch(r"configure:\d+ > _to_number:\d+", told)
