@@ -1,4 +1,4 @@
-"""`xnovu dev`: everything on one machine, until Ctrl-C."""
+"""`xnovu dev`: everything that a worker needs, on one machine, until Ctrl-C."""
 
 import shlex
 import signal
@@ -19,11 +19,15 @@ from xnovu_poller.errors import XnovuError
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".xnovu"),
     show_default=True,
-    help="Where rows, workflows, deliveries and logs are kept.",
+    help="The folder that keeps rows, workflows, deliveries and logs.",
 )
-@click.option("--fresh", is_flag=True, help="Forget all rows, workflows and deliveries first.")
+@click.option("--fresh", is_flag=True, help="Delete all rows, workflows and deliveries first.")
 def dev(folder: Path, *, fresh: bool) -> None:
-    """Run PostgreSQL, Temporal and a stand-in for Novu on this machine, until Ctrl-C."""
+    """Run PostgreSQL, Temporal and a Novu stand-in until Ctrl-C.
+
+    Everything runs on this machine, without root and without Docker. The command prints the settings that
+    you need to run a worker against it. Your rows are still there when you start it again.
+    """
     console = Console()
     signal.signal(signal.SIGTERM, _interrupt)
     stack = Stack(folder)
@@ -38,19 +42,19 @@ def dev(folder: Path, *, fresh: bool) -> None:
     finally:
         with console.status("Stopping"):
             stack.stop()
-    console.print("All is stopped; the rows are kept.")
+    console.print("Everything is stopped. The rows are kept.")
 
 
 def _welcome(stack: Stack) -> str:
     exports = "\n".join(f"  export {name}={shlex.quote(value)}" for name, value in stack.environment.items())
-    return f"""All is up. Ctrl-C stops it, and keeps what is in {stack.folder}.
+    return f"""Everything is running. Ctrl-C stops it and keeps the rows in {stack.folder}.
 
   DATABASE_URL   {stack.environment["DATABASE_URL"]}
   Temporal       {stack.environment["TEMPORAL_ADDRESS"]}
   Temporal UI    {stack.temporal_ui_url}
   Novu stand-in  {stack.standin_url}
 
-To run a worker against it, in another terminal:
+To run a worker, paste this into another terminal:
 
 {exports}
   xnovu worker start
@@ -58,5 +62,5 @@ To run a worker against it, in another terminal:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """End on SIGTERM as on Ctrl-C."""
+    """Treat SIGTERM like Ctrl-C."""
     raise KeyboardInterrupt

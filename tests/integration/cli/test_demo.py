@@ -55,7 +55,7 @@ def test_the_demo_delivers_all_and_says_so(folder: Path) -> None:
         processes = descendants(command.pid)
         text = all_said(command)
         assert command.wait() == 0, text
-    assert "All is as it has to be" in text
+    assert "Everything is as expected" in text
     assert not any(is_alive(pid) for pid in processes)
     assert list(folder.iterdir()) == []
 

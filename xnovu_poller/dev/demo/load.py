@@ -1,4 +1,4 @@
-"""Writes the sample data: the suite as an administrator does, the notifications as tenants do."""
+"""Write the sample data: the suite as an administrator, the notifications as tenants."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -51,32 +51,32 @@ RETURNING id
 
 
 def load_suite(connection: Connection[TupleRow]) -> None:
-    """Write all workflows and templates in one transaction, with the right to write global ones."""
+    """Write all workflows and templates in one transaction; the role must be allowed to write global rows."""
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(_WORKFLOW, [_columns(asdict(each)) for each in workflows()])
-        cursor.executemany(_TEMPLATE, [_columns(asdict(each)) for each in templates()])
+        cursor.executemany(_WORKFLOW, [_to_columns(asdict(workflow)) for workflow in workflows()])
+        cursor.executemany(_TEMPLATE, [_to_columns(asdict(template)) for template in templates()])
 
 
 def insert(connection: Connection[TupleRow], sample: SampleNotification, standin: StandIn) -> int | None:
-    """Write a notification in a transaction of its tenant, and retract it if the sample says so.
+    """Write a notification in a transaction of its tenant, and retract it if the sample requires that.
 
-    A first answer that Novu has to give is scripted before the commit, for once it is committed the
-    notification may be under way.
+    The stand-in's first answer is scripted before the commit: after it, the worker may already send the
+    notification.
 
     Args:
         connection: with the role `xnovu_tenant`.
-        sample: what to write.
-        standin: gives the first answer.
+        sample: the notification.
+        standin: refuses the first trigger if the sample requires that.
 
     Returns:
-        The row's id; None if the enterprise has a notification with this dedup key.
+        The row's id; None if the enterprise already has a notification with this dedup key.
     """
     try:
         with connection.transaction():
-            _be(connection, sample.enterprise_id)
+            _act_as(connection, sample.enterprise_id)
             published = sample.publish_status is PublishStatus.PUBLISH
             statement = _ENQUEUE if published else _INSERT_UNPUBLISHED
-            notification_id: int = _one(connection, statement, _columns(asdict(sample)))
+            notification_id: int = _select_value(connection, statement, _to_columns(asdict(sample)))
             if sample.first_answer is not None:
                 standin.refuse_first(_transaction_of(connection, notification_id), sample.first_answer)
     except UniqueViolation as refusal:
@@ -85,8 +85,8 @@ def insert(connection: Connection[TupleRow], sample: SampleNotification, standin
         return None
     if sample.retract:
         with connection.transaction():
-            _be(connection, sample.enterprise_id)
-            _one(
+            _act_as(connection, sample.enterprise_id)
+            _select_value(
                 connection,
                 "SELECT notify.retract(%(id)s, 'called off')",
                 {"id": notification_id},
@@ -94,28 +94,28 @@ def insert(connection: Connection[TupleRow], sample: SampleNotification, standin
     return notification_id
 
 
-def _be(connection: Connection[TupleRow], enterprise_id: str) -> None:
-    """Be a tenant until the end of the transaction."""
+def _act_as(connection: Connection[TupleRow], enterprise_id: str) -> None:
+    """Act as a tenant until the end of the transaction."""
     connection.execute("SELECT set_config('app.current_enterprise_id', %s, true)", [enterprise_id])
 
 
 def _transaction_of(connection: Connection[TupleRow], notification_id: int) -> str:
     statement = "SELECT transaction_id FROM notify.ent_notification WHERE id = %(id)s"
-    return str(_one(connection, statement, {"id": notification_id}))
+    return str(_select_value(connection, statement, {"id": notification_id}))
 
 
-def _one(connection: Connection[TupleRow], statement: str, values: Mapping[str, object]) -> Any:  # noqa: ANN401 - what the statement selects
+def _select_value(connection: Connection[TupleRow], statement: str, values: Mapping[str, object]) -> Any:  # noqa: ANN401 - what the statement selects
     row = connection.execute(statement, values).fetchone()
     assert row is not None  # noqa: S101 - each of the statements gives one row
     return row[0]
 
 
-def _columns(fields: Mapping[str, object]) -> dict[str, object]:
-    """Give a sample's fields the form that the driver takes."""
-    return {name: _value(value) for name, value in fields.items()}
+def _to_columns(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return a sample's fields in the form that the driver takes."""
+    return {name: _to_parameter(value) for name, value in fields.items()}
 
 
-def _value(value: object) -> object:
+def _to_parameter(value: object) -> object:
     match value:
         case StrEnum():
             return value.value

@@ -1,4 +1,4 @@
-"""Shows a tally to a person: tables, then one sentence."""
+"""Show the result of a demo to a person: tables, then one sentence."""
 
 from datetime import timedelta
 
@@ -11,33 +11,33 @@ from xnovu_poller.dev.demo.tally import Result, Tally, Waits
 from xnovu_poller.dev.sample.notifications import Label
 
 MOST_DIFFERENCES = 20
-"""So many are named; the rest is counted."""
+"""The sentence lists this many differences and counts the others."""
 
 _REFUSED = "refused"
 _ORDINARY = frozenset({Label.IMMEDIATE, Label.SCHEDULED})
 
 
 def tables(tally: Tally) -> RenderableType:
-    """Give what was expected beside what was found."""
+    """Return tables of expected and found counts."""
     return Group("", _states(tally), _special_cases(tally), _deliveries(tally), _waits(tally))
 
 
 def verdict(tally: Tally, took: timedelta) -> str:
-    """Say whether all is as it has to be, and if not, what is not; in console markup."""
+    """Return one sentence, in console markup: all is well, or what differs."""
     differences = tally.differences
     seconds = f"{took.total_seconds():.0f} s"
     if not differences:
-        reached = sum(each.reached.total() for each in tally.results)
+        reached = sum(result.reached.total() for result in tally.results)
         return (
-            f"[green]All is as it has to be[/]: every notification is in its expected state, and {reached} times a"
-            f" recipient was reached, each exactly once. {tally.claims} claims, {seconds} in all."
+            f"[green]Everything is as expected[/]: every notification is in its expected state, and all {reached} deliveries"
+            f" reached their recipient exactly once. {tally.claims} claims, {seconds} in total."
         )
-    named = [f"  {escape(each)}" for each in differences[:MOST_DIFFERENCES]]
+    listed = [f"  {escape(difference)}" for difference in differences[:MOST_DIFFERENCES]]
     more = len(differences) - MOST_DIFFERENCES
     return "\n".join(
         [
-            f"[red]Not as it has to be[/], after {seconds}:",
-            *named,
+            f"[red]Not as expected[/], after {seconds}:",
+            *listed,
             *([f"  and {more} more"] if more > 0 else []),
         ]
     )
@@ -46,8 +46,8 @@ def verdict(tally: Tally, took: timedelta) -> str:
 def _states(tally: Tally) -> Table:
     table = _table("Notifications", "expected", "found")
     for state, counts in tally.states.items():
-        table.add_row(state, *_compared(*counts))
-    table.add_row("refused at insert", *_compared(*tally.refused))
+        table.add_row(state, *_compare(*counts))
+    table.add_row("refused at insert", *_compare(*tally.refused))
     return table
 
 
@@ -55,9 +55,9 @@ def _special_cases(tally: Tally) -> Table:
     table = Table("Special cases", "found", box=box.SIMPLE_HEAD)
     for column in ("claims", "triggers", "reached"):
         table.add_column(column, justify="right")
-    for each in tally.results:
-        if each.sample.label not in _ORDINARY:
-            table.add_row(*_special_case(each))
+    for result in tally.results:
+        if result.sample.label not in _ORDINARY:
+            table.add_row(*_special_case(result))
     return table
 
 
@@ -70,7 +70,7 @@ def _special_case(result: Result) -> list[str]:
         found += f", not {expected or _REFUSED}"
     return [
         result.sample.label,
-        _coloured(escape(found), good=result.is_as_expected),
+        _colour(escape(found), good=result.is_as_expected),
         str(row.attempt) if row else "",
         str(len(result.arrivals)),
         str(result.reached.total()),
@@ -80,14 +80,14 @@ def _special_case(result: Result) -> list[str]:
 def _deliveries(tally: Tally) -> Table:
     table = _table("Deliveries", "expected", "found")
     for channel, counts in tally.deliveries.items():
-        table.add_row(channel, *_compared(*counts))
+        table.add_row(channel, *_compare(*counts))
     return table
 
 
 def _waits(tally: Tally) -> Table:
-    table = _table("Until Novu had accepted", "count", "p50", "p99")
-    for words, scheduled in (("since the insert began", False), ("since the scheduled time", True)):
-        table.add_row(words, *_wait(tally.waits(scheduled=scheduled)))
+    table = _table("Time until Novu accepted", "count", "p50", "p99")
+    for name, scheduled in (("since the insert", False), ("since the scheduled time", True)):
+        table.add_row(name, *_wait(tally.waits(scheduled=scheduled)))
     return table
 
 
@@ -98,11 +98,11 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _compared(expected: int, found: int) -> tuple[str, str]:
-    return f"{expected}", _coloured(f"{found}", good=expected == found)
+def _compare(expected: int, found: int) -> tuple[str, str]:
+    return f"{expected}", _colour(f"{found}", good=expected == found)
 
 
-def _coloured(text: str, *, good: bool) -> str:
+def _colour(text: str, *, good: bool) -> str:
     return f"[{'green' if good else 'red'}]{text}[/]"
 
 

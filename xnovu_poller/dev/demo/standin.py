@@ -1,4 +1,4 @@
-"""What the demo tells the Novu stand-in and asks of it: topics, one fault, the ledger."""
+"""The demo's calls to the Novu stand-in: topics, one fault, the ledger."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from xnovu_poller.lifecycle import Channel
 class StandIn:
     """A client of the stand-in, for Novu's own calls and for the control path.
 
-    Every call raises ServerFailed if the stand-in does not answer, or refuses.
+    Every call raises ServerFailed if the stand-in does not answer or refuses the call.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -23,29 +23,29 @@ class StandIn:
         self._http = httpx.Client(base_url=url, headers=headers, trust_env=False)
 
     def __enter__(self) -> Self:
-        """Use it for a while."""
+        """Return the client."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._http.close()
 
     def register(self, topic: SampleTopic) -> None:
-        """Make a topic and its subscribers, for Novu delivers to a topic only what it knows of it."""
-        subscribers: Sequence[object] = [{"subscriberId": one} for one in topic.subscribers]
+        """Create a topic with its subscribers; Novu delivers only to topics and subscribers that exist there."""
+        subscribers: Sequence[object] = [{"subscriberId": subscriber} for subscriber in topic.subscribers]
         self._call("POST", "/v1/subscribers/bulk", {"subscribers": subscribers})
         self._call("POST", "/v2/topics", {"key": topic.key, "name": topic.name})
         self._call("POST", f"/v2/topics/{topic.key}/subscriptions", {"subscriptions": subscribers})
 
     def refuse_first(self, transaction_id: str, status: int) -> None:
-        """Have the next trigger of a transaction answered with a status, and nothing accepted."""
+        """Make the stand-in refuse the next trigger of a transaction with this status."""
         match = {"transaction_id": transaction_id}
         self._call("POST", "/_standin/faults", {"kind": "status", "status": status, "match": match})
 
     def arrivals(self) -> list[Arrival]:
-        """Read the ledger: every trigger that was accepted."""
+        """Return every accepted trigger of the ledger."""
         ledger = self._call("GET", "/_standin/ledger?bodies=no").json()
-        return [_arrival(trigger) for trigger in ledger["triggers"]]
+        return [_to_arrival(trigger) for trigger in ledger["triggers"]]
 
     def _call(self, method: str, path: str, body: object = None) -> httpx.Response:
         try:
@@ -54,7 +54,7 @@ class StandIn:
             raise ServerFailed("novu-standin", f"{method} {path}: {type(error).__name__}") from error
 
 
-def _arrival(trigger: dict[str, Any]) -> Arrival:
+def _to_arrival(trigger: dict[str, Any]) -> Arrival:
     return Arrival(
         transaction_id=trigger["transaction_id"],
         at=datetime.fromtimestamp(trigger["arrived_ms"] / 1000, UTC),

@@ -1,4 +1,4 @@
-"""Compares what the sample notifications have to come to with what the rows and the ledger say."""
+"""Compare the expected results of the sample notifications with the rows and the ledger."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,15 +12,15 @@ from xnovu_poller.lifecycle import Channel, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What the row of a sample notification says.
+class FoundRow:
+    """The row of a sample notification, as it was found.
 
     Attributes:
-        status: where it stands.
+        status: its state.
         attempt: how often it was claimed.
-        transaction_id: under which Novu gets it; a chunk's has `-{chunk}` behind it.
-        due_at: when it was inserted, or for when it was scheduled.
-        reason: the code of its error, or why it was retracted.
+        transaction_id: the id that Novu gets; a chunk's ends in `-{chunk}`.
+        due_at: its scheduled time, else the time of its insert.
+        reason: the code of its error, or the reason of its retraction.
     """
 
     status: Status
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A trigger that Novu accepted; `subscribers` are those whom it reached."""
+    """A trigger that Novu accepted, with the subscribers that it reached."""
 
     transaction_id: str
     at: datetime
@@ -42,26 +42,26 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A sample notification, its row, and its arrivals; no row: its insert was refused."""
+    """A sample notification, its row, and its arrivals; `row` is None if the insert was refused."""
 
     sample: SampleNotification
-    row: Row | None
+    row: FoundRow | None
     arrivals: tuple[Arrival, ...] = ()
 
     @property
     def found(self) -> Status | None:
-        """Where it stands."""
+        """The state that it has."""
         return None if self.row is None else self.row.status
 
     @property
     def is_as_expected(self) -> bool:
-        """Whether it stands where it has to; what is to stay PENDING must not have been claimed."""
+        """Whether it is in its expected state; if that is PENDING, it must also be unclaimed."""
         unclaimed = self.found is not Status.PENDING or (self.row is not None and self.row.attempt == 0)
         return self.found is self.sample.expected and unclaimed
 
     @property
     def wait(self) -> timedelta | None:
-        """From due to accepted, by the last of its chunks; None if nothing arrived."""
+        """The time from due to the acceptance of its last chunk; None if nothing arrived."""
         if self.row is None or not self.arrivals:
             return None
         return max(arrival.at for arrival in self.arrivals) - self.row.due_at
@@ -69,25 +69,27 @@ class Result:
     @property
     def reached(self) -> Counter[str]:
         """How often each subscriber was reached."""
-        return Counter(one for arrival in self.arrivals for one in arrival.subscribers)
+        return Counter(subscriber for arrival in self.arrivals for subscriber in arrival.subscribers)
 
     @property
     def subscribers(self) -> frozenset[str]:
-        """Who has to be reached, topics resolved."""
+        """The subscribers that it must reach; topics are resolved."""
         if self.sample.expected is not Status.SENT:
             return frozenset()
         members = {topic.recipient: topic.subscribers for topic in topics()}
-        return frozenset(one for name in self.sample.recipients for one in members.get(name, (name,)))
+        return frozenset(
+            subscriber for name in self.sample.recipients for subscriber in members.get(name, (name,))
+        )
 
     @property
     def channels(self) -> frozenset[Channel]:
-        """In which channels: its own, else its workflow's."""
+        """Its own channels, else its workflow's."""
         return frozenset(self.sample.channels or _default_channels(self.sample))
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long notifications waited until Novu had accepted them."""
+    """How long notifications waited until Novu accepted them."""
 
     count: int
     median: timedelta
@@ -95,22 +97,22 @@ class Waits:
 
     @classmethod
     def of(cls, waits: Iterable[timedelta]) -> "Waits | None":
-        """Sum up; None if there is nothing to sum up."""
+        """Return count, median and 99th percentile; None if there are no waits."""
         ordered = sorted(waits)
         if not ordered:
             return None
-        # The nearest rank: a wait that really was.
+        # The nearest rank, so that both are waits that really occurred.
         p50, p99 = (ordered[-(-len(ordered) * percent // 100) - 1] for percent in (50, 99))
         return cls(len(ordered), p50, p99)
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the demo came to.
+    """The result of a demo.
 
     Attributes:
-        results: every sample notification, in their order.
-        strays: transactions in the ledger that belong to none of them.
+        results: every sample notification, in order.
+        strays: transactions in the ledger that belong to no sample.
     """
 
     results: tuple[Result, ...]
@@ -118,22 +120,22 @@ class Tally:
 
     @property
     def states(self) -> dict[Status, tuple[int, int]]:
-        """How many are in each state: expected and found."""
+        """Rows in each state: expected and found."""
         expected = Counter(each.sample.expected for each in self.results)
         found = Counter(each.found for each in self.results)
         return {state: (expected[state], found[state]) for state in Status if expected[state] or found[state]}
 
     @property
     def refused(self) -> tuple[int, int]:
-        """How many inserts were refused: expected and found."""
+        """Refused inserts: expected and found."""
         return (
-            sum(each.sample.refused_at_insert for each in self.results),
+            sum(each.sample.is_refused_at_insert for each in self.results),
             sum(each.row is None for each in self.results),
         )
 
     @property
     def deliveries(self) -> dict[Channel, tuple[int, int]]:
-        """How many messages in each channel: expected and found."""
+        """Messages in each channel: expected and found."""
         expected: Counter[Channel] = Counter()
         found: Counter[Channel] = Counter()
         for each in self.results:
@@ -145,11 +147,11 @@ class Tally:
 
     @property
     def claims(self) -> int:
-        """How often a row was claimed."""
+        """Claims of all rows."""
         return sum(each.row.attempt for each in self.results if each.row)
 
     def waits(self, *, scheduled: bool) -> Waits | None:
-        """How long those waited that were due at once, or at a later time."""
+        """Return the waits of the scheduled notifications, or of those that were due at once."""
         return Waits.of(
             each.wait
             for each in self.results
@@ -158,22 +160,22 @@ class Tally:
 
     @property
     def differences(self) -> list[str]:
-        """What is not as it has to be, one sentence each; none: all is well."""
+        """One sentence for each difference; empty if all is as expected."""
         return [
-            *(f"{each.sample.name}: {what}" for each in self.results for what in _differences(each)),
-            *(f"{transaction}: reached Novu, and belongs to no notification" for transaction in self.strays),
+            *(f"{result.sample.name}: {fault}" for result in self.results for fault in _differences(result)),
+            *(f"{transaction}: reached Novu but belongs to no notification" for transaction in self.strays),
         ]
 
 
-def tally(rows: Sequence[tuple[SampleNotification, Row | None]], arrivals: Iterable[Arrival]) -> Tally:
-    """Bring rows and ledger together."""
+def compare(rows: Sequence[tuple[SampleNotification, FoundRow | None]], arrivals: Iterable[Arrival]) -> Tally:
+    """Join each sample's row with its triggers in the ledger."""
     by_transaction: dict[str, list[Arrival]] = {row.transaction_id: [] for _, row in rows if row}
     strays = []
     for arrival in arrivals:
-        whole = arrival.transaction_id
-        owner = by_transaction.get(whole, by_transaction.get(whole.rpartition("-")[0]))
+        id_ = arrival.transaction_id
+        owner = by_transaction.get(id_, by_transaction.get(id_.rpartition("-")[0]))
         if owner is None:
-            strays.append(whole)
+            strays.append(id_)
         else:
             owner.append(arrival)
     return Tally(
@@ -188,16 +190,16 @@ def tally(rows: Sequence[tuple[SampleNotification, Row | None]], arrivals: Itera
 def _differences(result: Result) -> Iterator[str]:
     row, reached = result.row, result.reached
     if not result.is_as_expected:
-        yield f"has to be {_word(result.sample.expected)}, is {_told(row)}"
+        yield f"must be {_name_state(result.sample.expected)}, is {_describe(row)}"
     missed = result.subscribers - reached.keys()
     if missed and result.found is Status.SENT:
         yield f"{len(missed)} of {len(result.subscribers)} recipients were not reached"
-    if strangers := reached.keys() - result.subscribers:
-        yield f"{len(strangers)} subscribers were reached who must not be"
-    if repeated := [one for one, times in reached.items() if times > 1]:
+    if unexpected := reached.keys() - result.subscribers:
+        yield f"{len(unexpected)} subscribers were reached who must not be"
+    if repeated := [subscriber for subscriber, times in reached.items() if times > 1]:
         yield f"{len(repeated)} subscribers were reached more than once"
     if any(arrival.channels != result.channels for arrival in result.arrivals):
-        yield "went out in other channels than it names"
+        yield "went out in the wrong channels"
     if row and any(arrival.at < row.due_at - CLOCK_STEP for arrival in result.arrivals):
         yield "was sent before it was due"
 
@@ -206,13 +208,13 @@ CLOCK_STEP = timedelta(milliseconds=1)
 """The ledger's clock counts milliseconds, PostgreSQL's microseconds."""
 
 
-def _word(status: Status | None) -> str:
-    return "refused at its insert" if status is None else str(status)
+def _name_state(status: Status | None) -> str:
+    return "refused at insert" if status is None else str(status)
 
 
-def _told(row: Row | None) -> str:
+def _describe(row: FoundRow | None) -> str:
     if row is None:
-        return _word(None)
+        return _name_state(None)
     reason = f" ({row.reason})" if row.reason else ""
     return f"{row.status}{reason} after {row.attempt} claims"
 

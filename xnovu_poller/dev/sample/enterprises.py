@@ -1,4 +1,4 @@
-"""The five enterprises of the demo, and who lives and works in their buildings."""
+"""The five enterprises of the demo, their buildings and subscribers."""
 
 import tomllib
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from functools import cache
 from importlib.resources import files
 
 WARDENS = range(1, 13)
-"""The subscribers of an enterprise who are its fire wardens."""
+"""The numbers of the subscribers who are fire wardens."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleBuilding:
-    """A building and the place where its people gather."""
+    """A building and its assembly point."""
 
     name: str
     assembly_point: str
@@ -26,13 +26,13 @@ class SampleEnterprise:
     buildings: tuple[SampleBuilding, ...]
 
     def subscribers(self, numbers: range) -> tuple[str, ...]:
-        """Give the opaque Novu subscriber ids under these numbers, in order."""
+        """Return the opaque Novu subscriber ids for these numbers, in order."""
         return tuple(f"{self.id}-{number:04}" for number in numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class SampleTopic:
-    """A topic that Novu has to know, with its subscribers, before a notification can address it."""
+    """A topic that must exist at Novu, with its subscribers, before a notification can address it."""
 
     enterprise_id: str
     key: str
@@ -60,12 +60,12 @@ def enterprises() -> tuple[SampleEnterprise, ...]:
 
 
 def enterprise(enterprise_id: str) -> SampleEnterprise:
-    """Give one enterprise by its id."""
-    return next(each for each in enterprises() if each.id == enterprise_id)
+    """Return one enterprise by its id."""
+    return next(found for found in enterprises() if found.id == enterprise_id)
 
 
 def topic(of: SampleEnterprise) -> SampleTopic:
-    """Give an enterprise's topic: its fire wardens."""
+    """Return an enterprise's topic: its fire wardens."""
     return SampleTopic(
         enterprise_id=of.id,
         key=f"{of.id}-fire-wardens",
@@ -75,5 +75,5 @@ def topic(of: SampleEnterprise) -> SampleTopic:
 
 
 def topics() -> tuple[SampleTopic, ...]:
-    """Give every enterprise's topic."""
+    """Return every enterprise's topic."""
     return tuple(topic(each) for each in enterprises())

@@ -1,4 +1,4 @@
-"""The notifications of the demo: three hundred of an ordinary week, and one of every special case."""
+"""The notifications of the demo: three hundred ordinary ones, and one for every special case."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from xnovu_poller.dev.sample.suite import occasions, workflows
 from xnovu_poller.lifecycle import Channel, PublishStatus, Status
 
 ORDINARY = 300
-"""How many notifications show nothing special: ten of each workflow for each enterprise."""
+"""The number of ordinary notifications: ten of each workflow for each enterprise."""
 
 
 class Label(StrEnum):
-    """What a notification shows; all but the first two are there exactly once."""
+    """The case that a notification demonstrates; each but the first two occurs exactly once."""
 
     IMMEDIATE = "sent at once"
     SCHEDULED = "scheduled a few seconds ahead"
@@ -36,24 +36,24 @@ class Label(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleNotification:
-    """One notification that the demo writes, and how it has to end.
+    """One notification that the demo writes, and its expected result.
 
     Attributes:
-        label: what it shows.
+        label: the case that it demonstrates.
         enterprise_id: the tenant.
-        workflow_key: the workflow, the enterprise's own where there is one.
-        name: what it is called.
+        workflow_key: the workflow; the enterprise's own if it has one.
+        name: its name.
         recipients: opaque subscriber ids, or `topic:KEY`.
-        payload: without what the worker adds.
+        payload: without the members that the worker adds.
         priority: 0 to 9, higher first.
-        expected: the state in which it comes to rest; None: its insert is refused.
-        channels: None for the workflow's.
+        expected: its last state; None if its insert must be refused.
+        channels: None for the workflow's channels.
         dedup_key: unique per enterprise.
         publish_status: only PUBLISH is sent.
-        schedule_after: from its insert to `scheduled_for`; None: due at once.
-        expires_after: from its insert to `expires_at`, negative if that lies behind.
-        retract: whether the demo retracts it straight after the insert.
-        first_answer: the status with which Novu has to refuse its first trigger.
+        schedule_after: the time from its insert to `scheduled_for`; None if it is due at once.
+        expires_after: the time from its insert to `expires_at`; negative if it has already expired.
+        retract: whether the demo retracts it right after the insert.
+        first_answer: the HTTP status with which Novu refuses its first trigger.
     """
 
     label: Label
@@ -73,74 +73,74 @@ class SampleNotification:
     first_answer: int | None = None
 
     @property
-    def refused_at_insert(self) -> bool:
-        """Whether the database has to refuse the row."""
+    def is_refused_at_insert(self) -> bool:
+        """Whether the database must refuse the row."""
         return self.expected is None
 
 
 @cache
 def notifications() -> tuple[SampleNotification, ...]:
-    """Give all notifications, always the same, in the order in which they are to be inserted."""
-    return (*(_ordinary(number) for number in range(ORDINARY)), *_special_ones())
+    """Return all notifications, always the same, in the order of their inserts."""
+    return (*(_ordinary(number) for number in range(ORDINARY)), *_special_cases())
 
 
 def expected_states() -> Counter[Status]:
-    """Count the rows that have to be in each state when the demo has come to rest."""
-    return Counter(each.expected for each in notifications() if each.expected is not None)
+    """Return the number of rows that must be in each state at the end of the demo."""
+    return Counter(sample.expected for sample in notifications() if sample.expected is not None)
 
 
 def _ordinary(number: int) -> SampleNotification:
-    """Let enterprises, then workflows, then occasions and buildings take turns."""
+    """Take turns through the enterprises, then the workflows, then occasions and buildings."""
     keys = [
-        each.workflow_key
-        for each in workflows()
-        if each.enterprise_id is None and each.publish_status is PublishStatus.PUBLISH
+        workflow.workflow_key
+        for workflow in workflows()
+        if workflow.enterprise_id is None and workflow.publish_status is PublishStatus.PUBLISH
     ]
-    so_far, which = divmod(number, len(enterprises()))
-    lap, key = divmod(so_far, len(keys))
-    tenant = enterprises()[which]
+    turn, tenant_index = divmod(number, len(enterprises()))
+    lap, key_index = divmod(turn, len(keys))
+    tenant = enterprises()[tenant_index]
     first = 1 + 7 * number % 400
-    notification = _written(number, tenant.id, keys[key], lap)
+    notification = _make(number, tenant.id, keys[key_index], lap)
     notification = replace(notification, recipients=tenant.subscribers(range(first, first + 1 + number % 3)))
     if notification.payload.get("notificationType") not in {"reminder", "day_of"}:
         return notification
     return replace(notification, label=Label.SCHEDULED, schedule_after=timedelta(seconds=2 + number % 8))
 
 
-def _special_ones() -> list[SampleNotification]:
+def _special_cases() -> list[SampleNotification]:
     numbers = count(ORDINARY)
 
-    def written(enterprise_id: str, kind: str, lap: int = 0) -> SampleNotification:
-        return _written(next(numbers), enterprise_id, f"default-fire-{kind}", lap)
+    def make(enterprise_id: str, kind: str, lap: int = 0) -> SampleNotification:
+        return _make(next(numbers), enterprise_id, f"default-fire-{kind}", lap)
 
-    kept = written("harbour-towers", "maintenance", lap=1)
+    kept = make("harbour-towers", "maintenance", lap=1)
     kept = replace(kept, label=Label.DEDUP_KEPT, dedup_key="alarm-panel-p1-2026-03-02")
-    broken = written("campus-north", "emergency")
+    broken = make("campus-north", "emergency")
     return [
         replace(
-            written("campus-north", "drill", lap=1),
+            make("campus-north", "drill", lap=1),
             label=Label.MANY_RECIPIENTS,
             recipients=enterprise("campus-north").subscribers(range(1, 251)),
         ),
         replace(
-            written("harbour-towers", "emergency"),
+            make("harbour-towers", "emergency"),
             label=Label.TOPIC,
             recipients=(topic(enterprise("harbour-towers")).recipient,),
         ),
         replace(
-            written("riverside-hospital", "inspection"),
+            make("riverside-hospital", "inspection"),
             label=Label.DRAFT,
             publish_status=PublishStatus.DRAFT,
             expected=Status.PENDING,
         ),
         replace(
-            written("campus-donghu", "drill"),
+            make("campus-donghu", "drill"),
             label=Label.EXPIRED,
             expires_after=timedelta(minutes=-1),
             expected=Status.RETRACTED,
         ),
         replace(
-            written("park-xincheng", "training"),
+            make("park-xincheng", "training"),
             label=Label.RETRACTED,
             schedule_after=timedelta(hours=1),
             retract=True,
@@ -153,12 +153,12 @@ def _special_ones() -> list[SampleNotification]:
             expected=Status.DEAD,
         ),
         replace(
-            written("riverside-hospital", "patrol"),
+            make("riverside-hospital", "patrol"),
             label=Label.UNPUBLISHED_WORKFLOW,
             expected=Status.DEAD,
         ),
         replace(
-            written("campus-donghu", "maintenance", lap=1),
+            make("campus-donghu", "maintenance", lap=1),
             label=Label.FIRST_ANSWER_503,
             first_answer=503,
         ),
@@ -167,12 +167,12 @@ def _special_ones() -> list[SampleNotification]:
     ]
 
 
-def _written(number: int, enterprise_id: str, workflow_key: str, lap: int) -> SampleNotification:
-    """Write an occasion into a building, for the enterprise's first subscriber."""
+def _make(number: int, enterprise_id: str, workflow_key: str, lap: int) -> SampleNotification:
+    """Make a notification from an occasion and a building, for the enterprise's first subscriber."""
     tenant = enterprise(enterprise_id)
     possible = occasions(workflow_key, tenant.language)
     occasion = possible[lap % len(possible)]
-    # Sevens, for they share no factor with the turns of enterprises, workflows and occasions.
+    # Seven shares no factor with the numbers of enterprises, workflows and occasions.
     building = tenant.buildings[number // 7 % len(tenant.buildings)]
     return SampleNotification(
         label=Label.IMMEDIATE,

@@ -1,8 +1,8 @@
 """The fire-safety suite: its workflows, templates and occasions, read from `workflows/`.
 
 A folder is a workflow: `workflow.json` has its key, channels and payload schema; `templates.en.toml`
-and `templates.zh.toml` its copy; `payloads.en.toml` and `payloads.zh.toml` the occasions on which it
-is used. The English workflows serve all enterprises; an enterprise of another language has its own
+and `templates.zh.toml` hold its texts; `payloads.en.toml` and `payloads.zh.toml` the occasions on which
+it is used. The English workflows serve all enterprises; an enterprise of another language has its own
 workflow of the same key, which names the templates of that language.
 """
 
@@ -61,7 +61,10 @@ class SampleTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What may happen in a building, still without the building; channels None: the workflow's."""
+    """Something that may happen in a building, with placeholders for the building.
+
+    `channels` is None for the workflow's channels.
+    """
 
     name: str
     priority: int
@@ -69,35 +72,39 @@ class Occasion:
     payload: Mapping[str, Any]
 
     def title_in(self, building: SampleBuilding) -> str:
-        """Give the notification's name."""
+        """Return the notification's name."""
         return self.name.format(building=building.name)
 
     def payload_in(self, building: SampleBuilding, number: int) -> dict[str, Any]:
-        """Give the payload, its placeholders filled.
+        """Return the payload with its placeholders filled.
 
         Args:
-            building: where it happens.
-            number: the notification's, 0 to 9999; the ids in the payload end in it.
+            building: fills the placeholders.
+            number: the notification's number, 0 to 9999; the ids in the payload end in it.
         """
         words = {
             "building": building.name,
             "assembly_point": building.assembly_point,
             "number": f"{number:04}",
         }
-        return {key: _filled(value, words) for key, value in self.payload.items()}
+        return {key: _fill(value, words) for key, value in self.payload.items()}
 
 
 @cache
 def workflows() -> tuple[SampleWorkflow, ...]:
-    """Give the global English workflows, then those of each enterprise of another language."""
+    """Return the global English workflows, then those of each enterprise with another language."""
     owners: list[tuple[str | None, str]] = [(None, LANGUAGES[0])]
-    owners += [(each.id, each.language) for each in enterprises() if each.language != LANGUAGES[0]]
+    owners += [
+        (enterprise.id, enterprise.language)
+        for enterprise in enterprises()
+        if enterprise.language != LANGUAGES[0]
+    ]
     return tuple(_workflow(folder, owner, language) for owner, language in owners for folder in FOLDERS)
 
 
 @cache
 def templates() -> tuple[SampleTemplate, ...]:
-    """Give the templates, all global: every workflow, channel and language."""
+    """Return the templates of every workflow, channel and language; all are global."""
     return tuple(
         template for language in LANGUAGES for folder in FOLDERS for template in _templates(folder, language)
     )
@@ -105,13 +112,13 @@ def templates() -> tuple[SampleTemplate, ...]:
 
 @cache
 def occasions(workflow_key: str, language: str) -> tuple[Occasion, ...]:
-    """Give the occasions on which a workflow is used, in the order of their file."""
+    """Return the occasions on which a workflow is used, in the order of their file."""
     folder = workflow_key.removeprefix("default-")
     return tuple(
         Occasion(
             name=entry["name"],
             priority=entry["priority"],
-            channels=_channels(entry["channels"]) if "channels" in entry else None,
+            channels=_to_channels(entry["channels"]) if "channels" in entry else None,
             payload=entry["payload"],
         )
         for entry in tomllib.loads(_read(folder, f"payloads.{language}.toml"))["occasion"]
@@ -127,7 +134,7 @@ def _workflow(folder: str, enterprise_id: str | None, language: str) -> SampleWo
         name=text["name"],
         description=text["description"],
         workflow_type=WorkflowType.DYNAMIC,
-        default_channels=_channels(shape["channels"]),
+        default_channels=_to_channels(shape["channels"]),
         payload_schema=shape["payload_schema"],
         template_overrides=dict.fromkeys(shape["channels"], f"{folder}-{language}"),
         publish_status=PublishStatus(shape["publish_status"]),
@@ -151,7 +158,7 @@ def _templates(folder: str, language: str) -> list[SampleTemplate]:
     ]
 
 
-def _channels(names: list[str]) -> tuple[Channel, ...]:
+def _to_channels(names: list[str]) -> tuple[Channel, ...]:
     return tuple(Channel(name) for name in names)
 
 
@@ -159,13 +166,13 @@ def _read(folder: str, name: str) -> str:
     return (files(__package__) / "workflows" / folder / name).read_text(encoding="utf-8")
 
 
-def _filled(value: Any, words: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON value
+def _fill(value: Any, words: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON value
     match value:
         case str():
             return value.format_map(words)
         case list():
-            return [_filled(item, words) for item in value]
+            return [_fill(item, words) for item in value]
         case dict():
-            return {key: _filled(item, words) for key, item in value.items()}
+            return {key: _fill(item, words) for key, item in value.items()}
         case _:
             return value

@@ -10,7 +10,7 @@ import pytest
 from tests.support.novu import NovuStandIn
 from xnovu_poller.dev.children import ServerFailed
 from xnovu_poller.dev.demo.standin import StandIn
-from xnovu_poller.dev.demo.tally import Row, tally
+from xnovu_poller.dev.demo.tally import FoundRow, compare
 from xnovu_poller.dev.sample.enterprises import enterprise, topic
 from xnovu_poller.dev.sample.notifications import Label, SampleNotification, notifications
 from xnovu_poller.lifecycle import Channel, Status
@@ -46,9 +46,9 @@ def drill_for_one() -> SampleNotification:
     return replace(ordinary, recipients=("s-1",), channels=(Channel.IN_APP, Channel.SMS))
 
 
-def sent() -> Row:
+def sent() -> FoundRow:
     """Give the row of a notification that was sent."""
-    return Row(
+    return FoundRow(
         status=Status.SENT, attempt=1, transaction_id=TRANSACTION, due_at=datetime(2026, 3, 2, tzinfo=UTC)
     )
 
@@ -80,7 +80,7 @@ def test_a_repeat_that_novu_dropped_is_no_second_delivery(
     """Novu promises that, and the tally counts deliveries."""
     for _ in range(2):
         trigger(novu_standin, ["s-1"])
-    assert tally([(drill_for_one(), sent())], standin.arrivals()).differences == []
+    assert compare([(drill_for_one(), sent())], standin.arrivals()).differences == []
 
 
 def test_a_planted_duplicate_is_found(standin: StandIn, novu_standin: NovuStandIn) -> None:
@@ -88,7 +88,7 @@ def test_a_planted_duplicate_is_found(standin: StandIn, novu_standin: NovuStandI
     novu_standin.switch(drop_repeats=False)
     for _ in range(2):
         trigger(novu_standin, ["s-1"])
-    (difference,) = tally([(drill_for_one(), sent())], standin.arrivals()).differences
+    (difference,) = compare([(drill_for_one(), sent())], standin.arrivals()).differences
     assert "1 subscribers were reached more than once" in difference
 
 

@@ -4,20 +4,20 @@ from io import StringIO
 from rich.console import Console
 
 from xnovu_poller.dev.demo.show import MOST_DIFFERENCES, tables, verdict
-from xnovu_poller.dev.demo.tally import Row, tally
+from xnovu_poller.dev.demo.tally import FoundRow, compare
 from xnovu_poller.dev.sample.notifications import Label, notifications
 from xnovu_poller.lifecycle import Status
 
-PENDING = Row(
+PENDING = FoundRow(
     status=Status.PENDING, attempt=0, transaction_id="xn-1", due_at=datetime(2026, 3, 2, tzinfo=UTC)
 )
 
 
-def told(*labels: Label, row: Row | None = None) -> str:
+def told(*labels: Label, row: FoundRow | None = None) -> str:
     """Give the text for the sample notifications of these kinds, all with one row."""
     chosen = [each for each in notifications() if each.label in labels]
     console = Console(width=120, file=StringIO())
-    made = tally([(each, row) for each in chosen], [])
+    made = compare([(each, row) for each in chosen], [])
     console.print(tables(made))
     console.print(verdict(made, timedelta(seconds=27)), soft_wrap=True)
     assert isinstance(console.file, StringIO)
@@ -28,13 +28,13 @@ def test_a_good_run_says_so() -> None:
     """With the special case, its state and the time it took."""
     text = told(Label.DRAFT, row=PENDING)
     assert "a draft: stays pending, unclaimed" in text
-    assert "All is as it has to be" in text
+    assert "Everything is as expected" in text
     assert "27 s" in text
 
 
 def test_a_bad_run_names_what_differs() -> None:
     """The first differences by name, the rest by number."""
     text = told(Label.IMMEDIATE)
-    assert "Not as it has to be" in text
-    assert text.count("has to be SENT, is refused at its insert") == MOST_DIFFERENCES
+    assert "Not as expected" in text
+    assert text.count("must be SENT, is refused at insert") == MOST_DIFFERENCES
     assert "more" in text

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from xnovu_poller.dev.demo.tally import Arrival, Row, Tally, Waits, tally
+from xnovu_poller.dev.demo.tally import Arrival, FoundRow, Tally, Waits, compare
 from xnovu_poller.dev.sample.enterprises import topics
 from xnovu_poller.dev.sample.notifications import Label, SampleNotification, notifications
 from xnovu_poller.dev.sample.suite import workflows
@@ -18,9 +18,9 @@ def sample(label: Label = Label.DEDUP_KEPT) -> SampleNotification:
     return next(each for each in notifications() if each.label is label)
 
 
-def row(status: Status = Status.SENT, attempt: int = 1) -> Row:
+def row(status: Status = Status.SENT, attempt: int = 1) -> FoundRow:
     """Give a row that was due at noon."""
-    return Row(status=status, attempt=attempt, transaction_id=TRANSACTION, due_at=NOON)
+    return FoundRow(status=status, attempt=attempt, transaction_id=TRANSACTION, due_at=NOON)
 
 
 def arrival(of: SampleNotification, *subscribers: str, transaction: str = TRANSACTION) -> Arrival:
@@ -38,9 +38,9 @@ def arrival(of: SampleNotification, *subscribers: str, transaction: str = TRANSA
     )
 
 
-def differences(of: SampleNotification, found: Row | None, *arrivals: Arrival) -> list[str]:
+def differences(of: SampleNotification, found: FoundRow | None, *arrivals: Arrival) -> list[str]:
     """Give what is wrong with one notification, without its name."""
-    said = tally([(of, found)], arrivals).differences
+    said = compare([(of, found)], arrivals).differences
     return [each.removeprefix(f"{of.name}: ") for each in said]
 
 
@@ -54,7 +54,7 @@ def test_a_row_in_another_state_differs() -> None:
     """The sentence says what it had to be, what it is, and why."""
     failed = replace(row(Status.FAILED, attempt=3), reason="novu_unanswered")
     assert differences(sample(Label.BROKEN_PAYLOAD), failed) == [
-        "has to be DEAD, is FAILED (novu_unanswered) after 3 claims"
+        "must be DEAD, is FAILED (novu_unanswered) after 3 claims"
     ]
 
 
@@ -83,16 +83,16 @@ def test_a_claimed_draft_differs() -> None:
     """PENDING alone does not show that it was left alone."""
     assert differences(sample(Label.DRAFT), row(Status.PENDING, attempt=0)) == []
     assert differences(sample(Label.DRAFT), row(Status.PENDING, attempt=1)) == [
-        "has to be PENDING, is PENDING after 1 claims"
+        "must be PENDING, is PENDING after 1 claims"
     ]
 
 
 def test_a_refused_insert_is_expected_of_the_duplicate_alone() -> None:
     """No row is right for the one, wrong for the others, and a row is wrong for the one."""
     assert differences(sample(Label.DEDUP_REFUSED), None) == []
-    assert "is refused at its insert" in differences(sample(), None)[0]
+    assert "is refused at insert" in differences(sample(), None)[0]
     assert differences(sample(Label.DEDUP_REFUSED), row(Status.PENDING, attempt=0)) == [
-        "has to be refused at its insert, is PENDING after 0 claims"
+        "must be refused at insert, is PENDING after 0 claims"
     ]
 
 
@@ -100,7 +100,7 @@ def test_other_channels_differ() -> None:
     """A notification goes out where it says."""
     kept = sample()
     other = replace(arrival(kept), channels=frozenset({Channel.CHAT}))
-    assert differences(kept, row(), other) == ["went out in other channels than it names"]
+    assert differences(kept, row(), other) == ["went out in the wrong channels"]
 
 
 def test_what_was_sent_too_early_differs() -> None:
@@ -121,7 +121,7 @@ def test_chunks_count_together() -> None:
     chunks[2] = replace(chunks[2], at=NOON + timedelta(seconds=9))
     assert differences(many, row(), *chunks) == []
     assert differences(many, row(), *chunks[1:]) == ["100 of 250 recipients were not reached"]
-    assert tally([(many, row())], chunks).results[0].wait == timedelta(seconds=9)
+    assert compare([(many, row())], chunks).results[0].wait == timedelta(seconds=9)
 
 
 def test_a_topic_stands_for_its_subscribers() -> None:
@@ -135,14 +135,14 @@ def test_a_transaction_of_nobody_differs() -> None:
     """Whatever reaches Novu belongs to a row."""
     refused = sample(Label.DEDUP_REFUSED)
     assert differences(refused, None, arrival(refused)) == [
-        f"{TRANSACTION}: reached Novu, and belongs to no notification"
+        f"{TRANSACTION}: reached Novu but belongs to no notification"
     ]
 
 
 def test_counts_are_expected_beside_found() -> None:
     """By state and by channel, and refused inserts apart."""
     kept = sample()
-    made = tally([(kept, row()), (sample(Label.DEDUP_REFUSED), None)], [arrival(kept)])
+    made = compare([(kept, row()), (sample(Label.DEDUP_REFUSED), None)], [arrival(kept)])
     assert made.states == {Status.SENT: (1, 1)}
     assert made.refused == (1, 1)
     assert made.deliveries[Channel.EMAIL] == (1, 1)
@@ -153,7 +153,7 @@ def test_counts_are_expected_beside_found() -> None:
 def test_waits_are_told_apart() -> None:
     """Those of rows due at once from those of scheduled ones."""
     kept = sample()
-    made = tally([(kept, row())], [arrival(kept)])
+    made = compare([(kept, row())], [arrival(kept)])
     assert made.waits(scheduled=False) == Waits(1, timedelta(seconds=1), timedelta(seconds=1))
     assert made.waits(scheduled=True) is None
 

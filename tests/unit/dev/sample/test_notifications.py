@@ -74,7 +74,7 @@ def test_they_are_always_the_same_and_each_has_its_own_name() -> None:
     first = notifications()
     notifications.cache_clear()
     assert notifications() == first
-    names = [each.name for each in first if not each.refused_at_insert]
+    names = [each.name for each in first if not each.is_refused_at_insert]
     assert len(set(names)) == len(names)
 
 
@@ -161,7 +161,7 @@ def test_the_special_cases_are_what_they_say() -> None:
     kept, refused = _the(Label.DEDUP_KEPT), _the(Label.DEDUP_REFUSED)
     assert (kept.enterprise_id, kept.dedup_key) == (refused.enterprise_id, refused.dedup_key)
     assert notifications().index(kept) < notifications().index(refused)
-    assert refused.refused_at_insert
+    assert refused.is_refused_at_insert
 
 
 def test_the_expected_states_count_every_row_that_is_written() -> None:
