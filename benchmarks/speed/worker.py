@@ -57,7 +57,7 @@ class Running:
                     if await self._is_well(window) and self._executors() == processes - 1:
                         return
                     await asyncio.sleep(_BEAT_SECONDS)
-        raise ServerFailed(self._child.name, "is not well", self._child.last_words())
+        raise ServerFailed(self._child.name, "is not well", self._child.end_of_log())
 
     async def _is_well(self, window: httpx.AsyncClient) -> bool:
         with suppress(httpx.TransportError):
@@ -101,6 +101,6 @@ async def running(scene: Scene, url: str, address: str, **settings: str) -> Asyn
     try:
         yield Running(child, f"http://{LOOPBACK}:{port}")
     except TimeoutError as late:
-        raise ServerFailed(child.name, "stays behind", child.last_words()) from late
+        raise ServerFailed(child.name, "stays behind", child.end_of_log()) from late
     finally:
         await asyncio.to_thread(child.stop)

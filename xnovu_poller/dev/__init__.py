@@ -1,1 +1,1 @@
-"""The whole system on one machine, with no server installed."""
+"""The whole system on one machine, without installing a server."""

@@ -1,4 +1,4 @@
-"""Starts servers that die with us, and stops them in their own manner."""
+"""Start servers that end with this process, and stop each with its own signal."""
 
 import json
 import os
@@ -21,16 +21,16 @@ from xnovu_poller.errors import XnovuError
 CLEAN_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
 )
-"""Servers see this, and no secret of ours."""
+"""The environment of every server; it holds no secret of ours."""
 
 
 class ServerFailed(XnovuError):
-    """A server of the one-machine stack did not come up, or did not stay."""
+    """A server of the one-machine stack did not start, or ended."""
 
     code: ClassVar[str] = "server_failed"
 
     def __init__(self, name: str, reason: str, log: str = "") -> None:
-        super().__init__(f"{name}: {reason}" + (f"; its last words:\n{log}" if log else ""))
+        super().__init__(f"{name}: {reason}" + (f"; the end of its log:\n{log}" if log else ""))
 
 
 class ServerEnded(ServerFailed):
@@ -40,15 +40,15 @@ class ServerEnded(ServerFailed):
 def start_again(start: Callable[[], None], times: int = 3) -> None:
     """Start a server, and start it again if it ends before it answers.
 
-    A port that was free when we looked may be taken when the server binds it. Temporal's server picks
-    further ports in the same way, and dies of a panic when it loses one.
+    A port that was free when we looked may be taken by the time the server binds it. Temporal's server
+    picks more ports in the same way, and panics if it loses one.
 
     Args:
-        start: looks for ports anew at each call.
-        times: so many starts in all.
+        start: picks new free ports at each call.
+        times: the number of starts in total.
 
     Raises:
-        ServerFailed: the last start failed, or one left the server mute.
+        ServerFailed: the last start failed, or a started server did not answer.
     """
     for _ in range(times - 1):
         with suppress(ServerEnded):
@@ -58,16 +58,16 @@ def start_again(start: Callable[[], None], times: int = 3) -> None:
 
 
 @contextmanager
-def kept_out(folder: Path, name: str, patience_seconds: float = 10) -> Iterator[None]:
-    """Hold the lock of a child's name in a folder, so that none runs there meanwhile.
+def lock_out(folder: Path, name: str, patience_seconds: float = 10) -> Iterator[None]:
+    """Lock a child's name in a folder, so that no such server starts there meanwhile.
 
     Raises:
-        ServerFailed: one runs there, and goes on.
+        ServerFailed: one runs there and does not end in time.
     """
     lock = os.open(_lock(folder, name), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not guardian.take(lock, patience_seconds):
-            raise ServerFailed(name, "still runs in this folder")
+        if not guardian.acquire(lock, patience_seconds):
+            raise ServerFailed(name, "still runs in this folder; stop it first")
         yield
     finally:
         os.close(lock)
@@ -79,17 +79,17 @@ class Child:
 
     A guardian, itself our child, runs the server and holds one end of a pipe; we hold the other.
 
-    Guarantee: the server ends when it is stopped and when we die, SIGKILL included. One server at a time
-    runs under a name in a folder: a start waits for one of before that is on its way out.
+    Guarantee: the server ends when it is stopped and when we die, even by SIGKILL. Only one server at a time
+    runs under a name in a folder: a start waits for an earlier one that is stopping.
 
     Attributes:
-        name: names the log and the lock.
+        name: the name of the log and of the lock.
         command: the server and its arguments, with absolute paths.
-        folder: takes the log and the lock; must exist.
-        environment: all that the server sees, besides a path and a locale.
-        run_as: another user, where we are root; None: ourselves.
+        folder: holds the log and the lock; must exist.
+        environment: the server's environment, added to a path and a locale.
+        run_as: run as this user, if we are root; None for our own.
         stop_signal: asks the server to end.
-        patience_seconds: after so long it is killed.
+        patience_seconds: the time it has to end before it is killed.
         pid: the server's process id; 0 while it is stopped.
     """
 
@@ -106,19 +106,19 @@ class Child:
 
     @property
     def log(self) -> Path:
-        """Where the server's output is."""
+        """The file that holds the server's output."""
         return self.folder / f"{self.name}.log"
 
     @property
     def is_running(self) -> bool:
-        """Whether the server lives."""
+        """Whether the server runs."""
         return self._guardian is not None and self._guardian.poll() is None
 
     def start(self) -> None:
         """Start the server; it may not answer yet.
 
         Raises:
-            ServerFailed: it cannot be executed, or another one runs in this folder.
+            ServerFailed: it cannot be executed, or another server runs in this folder.
         """
         order = guardian.Order(
             command=[str(part) for part in self.command],
@@ -130,14 +130,14 @@ class Child:
             patience_seconds=self.patience_seconds,
         )
         self._guardian = subprocess.Popen(
-            # Isolated and without site packages: a guardian needs the standard library alone.
+            # Isolated and without site packages: a guardian needs only the standard library.
             [sys.executable, "-I", "-S", guardian.__file__, json.dumps(asdict(order))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**CLEAN_ENVIRONMENT, **self.environment},
             cwd="/",
-            start_new_session=True,  # Ctrl-C is for us; the servers are then stopped in order
+            start_new_session=True,  # Ctrl-C reaches only us; we then stop the servers in order
             bufsize=0,
         )
         assert self._guardian.stdout  # noqa: S101 - Popen was given PIPE
@@ -149,19 +149,20 @@ class Child:
         self.pid = int(answer)
 
     def wait_until(self, ready: Callable[[], bool], *, within: timedelta = timedelta(seconds=60)) -> None:
-        """Wait until the server answers; if it ends or stays mute, stop it.
+        """Wait until the server answers; if it ends or does not answer, stop it.
 
         Raises:
-            ServerFailed: with the end of the server's log; `ServerEnded` if it did not even live.
+            ServerEnded: it ended before it answered; with the end of its log.
+            ServerFailed: it does not answer in time; likewise.
         """
         deadline = time.monotonic() + within.total_seconds()
         while not ready():
             if not self.is_running:
                 self.stop()
-                raise ServerEnded(self.name, "ended", self.last_words())
+                raise ServerEnded(self.name, "ended", self.end_of_log())
             if time.monotonic() > deadline:
                 self.stop()
-                raise ServerFailed(self.name, "does not answer", self.last_words())
+                raise ServerFailed(self.name, "does not answer", self.end_of_log())
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -170,16 +171,16 @@ class Child:
             return
         assert self._guardian.stdin  # noqa: S101 - Popen was given PIPE
         with suppress(BrokenPipeError), self._guardian.stdin as line:
-            line.write(b".")  # not only closed: a fork of ours may hold the line as well
+            line.write(b".")  # closing is not enough: a fork of ours may hold the pipe too
         self._guardian.wait()
         self._guardian, self.pid = None, 0
 
-    def last_words(self, lines: int = 12) -> str:
-        """Give the end of the log; after a panic its beginning, for there the reason stands."""
+    def end_of_log(self, lines: int = 12) -> str:
+        """Return the last lines of the log; after a panic, the lines from the panic on, which hold the reason."""
         with suppress(FileNotFoundError):
-            said = self.log.read_text(errors="replace").splitlines()
-            panics = [place for place, line in enumerate(said) if line.startswith("panic:")]
-            return "\n".join(said[panics[-1] :][:lines] if panics else said[-lines:])
+            written = self.log.read_text(errors="replace").splitlines()
+            panics = [number for number, line in enumerate(written) if line.startswith("panic:")]
+            return "\n".join(written[panics[-1] :][:lines] if panics else written[-lines:])
         return ""
 
 

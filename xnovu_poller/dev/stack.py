@@ -1,4 +1,4 @@
-"""Brings up all that a worker needs on one machine: PostgreSQL, Temporal and the Novu stand-in."""
+"""Start everything that a worker needs on one machine: PostgreSQL, Temporal and the Novu stand-in."""
 
 import fcntl
 import json
@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from xnovu_poller.dev.children import Child, ServerFailed, kept_out, start_again
+from xnovu_poller.dev.children import Child, ServerFailed, lock_out, start_again
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.dev.temporal import Temporal
@@ -25,19 +25,19 @@ WATCH_SECONDS = 0.5
 class Stack:
     """The one-machine stack in its folder: started in order, stopped in reverse.
 
-    Rows, workflows, deliveries and ports are kept in the folder and found again by the next start.
+    The folder keeps rows, workflows, deliveries and ports for the next start.
 
-    Guarantee: whatever interrupts a start or ends us, no server stays behind.
+    Guarantee: no server keeps running if a start is interrupted or this process is killed.
 
     Attributes:
-        postgres: the database's server; a soak stops and starts it by itself.
-        temporal: Temporal's server, likewise.
+        postgres: the database's server; the chaos test stops and starts it.
+        temporal: Temporal's server; likewise.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Describe the stack, which keeps everything in the folder; nothing runs yet."""
+        """Describe the stack of a folder; nothing runs yet."""
         self.folder = folder.absolute()
-        ports = self._remembered_ports()
+        ports = self._read_ports()
         self.postgres = Postgres(self.folder / "postgres", port=ports.get("postgres", 0))
         self.temporal = Temporal(
             self.folder / "temporal",
@@ -51,7 +51,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a worker's environment must hold."""
+        """The settings that a worker needs."""
         return {
             "DATABASE_URL": self.postgres.url(DATABASE),
             "TEMPORAL_ADDRESS": self.temporal.address,
@@ -61,12 +61,12 @@ class Stack:
 
     @property
     def temporal_ui_url(self) -> str:
-        """Where workflows can be looked at."""
+        """The address of Temporal's web interface."""
         return self.temporal.ui_url
 
     @property
     def standin_url(self) -> str:
-        """Where the Novu stand-in is."""
+        """The address of the Novu stand-in."""
         return f"http://{LOOPBACK}:{self._standin_port}"
 
     @property
@@ -76,26 +76,25 @@ class Stack:
         return [server for server in started if server is not None]
 
     def start(self, *, fresh: bool = False, report: Callable[[str], None] = lambda _: None) -> None:
-        """Start everything that is not there, and wait until all of it answers.
+        """Start all servers, and wait until they answer.
 
         Args:
-            fresh: forget all rows, workflows and deliveries first.
-            report: is told what is being done.
+            fresh: delete all rows, workflows and deliveries first.
+            report: called with the name of each step.
 
         Raises:
-            ServerFailed: with the server's own words, or another stack runs in the folder. Nothing is left
-                running.
-            StoreError: the database cannot be brought to this version's schema. Nothing is left running.
+            ServerFailed: a server did not start, or another stack runs in the folder. Nothing keeps running.
+            StoreError: the database cannot be upgraded to this version's schema. Nothing keeps running.
         """
         with ExitStack() as undo:
-            undo.enter_context(self._alone())
+            undo.enter_context(self._lock())
             if fresh:
-                report("Forgetting all rows, workflows and deliveries")
+                report("Deleting all rows, workflows and deliveries")
                 self.erase()
             report("Starting PostgreSQL")
             undo.callback(self.postgres.stop)
             self.postgres.start()
-            report("Bringing the database to this version")
+            report("Upgrading the database to this version")
             self._migrate()
             report("Starting Temporal")
             undo.callback(self.temporal.stop)
@@ -103,23 +102,23 @@ class Stack:
             report("Starting the Novu stand-in")
             undo.callback(self._stop_standin)
             start_again(self._start_standin)
-            self._remember_ports()
+            self._write_ports()
             self._undo = undo.pop_all()
 
     def stop(self) -> None:
-        """Stop everything, the last started first, and wait until it is gone."""
+        """Stop all servers, the last started first, and wait until they have ended."""
         self._undo.close()
 
     def watch(self) -> None:
-        """Wait for as long as every server lives.
+        """Wait until a server ends by itself.
 
         Raises:
-            ServerFailed: one ended by itself.
+            ServerFailed: a server has ended.
         """
         while True:
             for server in self.servers:
                 if not server.is_running:
-                    raise ServerFailed(server.name, "ended", server.last_words())
+                    raise ServerFailed(server.name, "ended", server.end_of_log())
             time.sleep(WATCH_SECONDS)
 
     def __enter__(self) -> Self:
@@ -132,8 +131,8 @@ class Stack:
         self.stop()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other stacks out of the folder; the lock ends with us, whatever ends us."""
+    def _lock(self) -> Iterator[None]:
+        """Keep other stacks out of the folder; the lock ends with this process, however it ends."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "stack.lock").open("a+") as lock:
             try:
@@ -143,10 +142,10 @@ class Stack:
             yield
 
     def erase(self) -> None:
-        """Forget all rows, workflows and deliveries; the stack must be stopped."""
+        """Delete all rows, workflows and deliveries; the stack must be stopped."""
         self.postgres.erase()
         self.temporal.erase()
-        with kept_out(self.folder, STANDIN):
+        with lock_out(self.folder, STANDIN):
             self._ledger.unlink(missing_ok=True)
 
     def _migrate(self) -> None:
@@ -175,14 +174,14 @@ class Stack:
     def _ledger(self) -> Path:
         return self.folder / "novu-ledger.jsonl"
 
-    def _remembered_ports(self) -> dict[str, int]:
-        """Give the ports of the last start, so that addresses that were copied stay true."""
+    def _read_ports(self) -> dict[str, int]:
+        """Return the ports of the last start, so that addresses you have copied stay valid."""
         with suppress(FileNotFoundError):
             ports: dict[str, int] = json.loads((self.folder / "ports.json").read_text())
             return ports
         return {}
 
-    def _remember_ports(self) -> None:
+    def _write_ports(self) -> None:
         ports = {
             "postgres": self.postgres.port,
             "temporal": self.temporal.port,

@@ -1,4 +1,4 @@
-"""Runs a real Temporal of our own: the development server, out of a wheel, in a folder."""
+"""Run a real Temporal, the development server from a wheel, in a folder."""
 
 import http.client
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from xnovu_poller.dev.children import Child, ServerFailed, kept_out, start_again
+from xnovu_poller.dev.children import Child, ServerFailed, lock_out, start_again
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 
 NAME = "temporal"
@@ -16,9 +16,9 @@ NAMESPACE = "default"
 
 
 class Temporal:
-    """One Temporal development server.
+    """A Temporal development server.
 
-    Guarantee: the server ends with us, whatever ends us; see `Child`.
+    Guarantee: the server ends when this process ends, even by SIGKILL; see `Child`.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class Temporal:
         """Describe the server; nothing runs yet.
 
         Args:
-            folder: takes the log, and the workflows if they are kept; made if missing.
-            keep: workflows outlive the server.
-            ui_port: wished for the web interface, 0: any; None: no web interface.
-            port: wished for; another one is taken if it is in use.
-            search_attributes: name → type, registered in the namespace at start.
+            folder: holds the log, and the workflows if they are kept; created if missing.
+            keep: whether workflows outlive the server.
+            ui_port: the preferred port of the web interface, 0 for any; None for no web interface.
+            port: the preferred port; if it is in use, another is taken.
+            search_attributes: name → type, registered in the namespace at the start.
         """
         self.folder = folder.absolute()
         self.port = port
@@ -49,12 +49,12 @@ class Temporal:
 
     @property
     def address(self) -> str:
-        """Where a client connects to."""
+        """The host:port that clients connect to."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
     def ui_url(self) -> str:
-        """Where the web interface is."""
+        """The address of the web interface."""
         return f"http://{LOOPBACK}:{self.ui_port}"
 
     @property
@@ -66,26 +66,26 @@ class Temporal:
         """Start the server and wait until it serves its namespace.
 
         Raises:
-            ServerFailed: with the server's own words; nothing is left running.
+            ServerFailed: with the end of its log; nothing keeps running.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         start_again(self._start)
 
     def stop(self) -> None:
-        """Stop the server and wait until it is gone."""
+        """Stop the server and wait until it has ended."""
         if self.server is not None:
             self.server.stop()
             self.server = None
 
     def erase(self) -> None:
-        """Remove the folder with all workflows.
+        """Delete the folder with all workflows.
 
         Raises:
-            ServerFailed: a server runs there; nothing is removed.
+            ServerFailed: a server runs there; nothing is deleted.
         """
         if not self.folder.exists():
             return
-        with kept_out(self.folder, NAME):
+        with lock_out(self.folder, NAME):
             shutil.rmtree(self.folder)
 
     def __enter__(self) -> Self:
@@ -103,7 +103,7 @@ class Temporal:
             NAME,
             [_wheel_binary(), "server", "start-dev", *self._options()],
             folder=self.folder,
-            # A home of its own: the settings of the user's own Temporal tools are not meant for it.
+            # Its own home, so that it does not read the settings of your Temporal tools.
             environment={"HOME": str(self.folder)},
         )
         self.server = server
@@ -125,7 +125,7 @@ class Temporal:
         return options
 
     def _answers(self) -> bool:
-        """Ask through the whole server, down to its store; a client's first call then succeeds."""
+        """Return whether a call that reaches the server's store succeeds; then a client's first call does too."""
         connection = http.client.HTTPConnection(LOOPBACK, self._http_port, timeout=2)
         try:
             connection.request("GET", f"/api/v1/namespaces/{NAMESPACE}")

@@ -1,4 +1,4 @@
-"""Finds a user for servers that refuse to run as root, and what that user can reach."""
+"""Find a user for servers that refuse to run as root, and check which files that user can reach."""
 
 import os
 import pwd
@@ -16,7 +16,7 @@ class User:
 
 
 def unprivileged() -> User | None:
-    """Give `nobody` if we are root; None: we may run servers as ourselves."""
+    """Return `nobody` if we are root; None if servers can run as our own user."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
@@ -24,7 +24,7 @@ def unprivileged() -> User | None:
 
 
 def can_reach(user: User | None, path: Path) -> bool:
-    """Whether the user may enter the folder, or run the file; the kernel itself is asked."""
+    """Return whether the user may enter the folder or run the file; a process of that user tries it."""
     if user is None:
         return True
     tried = subprocess.run(
@@ -39,18 +39,18 @@ def can_reach(user: User | None, path: Path) -> bool:
 
 
 def make_private_folder(folder: Path, user: User | None) -> None:
-    """Make the folder the user's own, with nobody else let in; one made before must be just that.
+    """Create a folder that only this user can enter; accept an existing folder of the same user.
 
     Raises:
-        PermissionError: the folder exists and is another user's.
+        PermissionError: the folder exists and belongs to another user.
     """
     owner = os.geteuid() if user is None else user.uid
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        # Somebody may have put a folder, or a link, of this name into a place that all can write to.
+        # Everybody may write to /var/tmp, so somebody else may have put a folder or a link of this name there.
         if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != owner:
-            raise PermissionError(f"{folder}: exists, and is another user's") from None
+            raise PermissionError(f"{folder}: exists and belongs to another user") from None
     else:
         if user is not None:
             os.chown(folder, user.uid, user.gid)

@@ -48,7 +48,7 @@ def _answered(child: Child, file: Path) -> Answer:
             time.sleep(_BEAT_SECONDS)
         answer: Answer = json.loads(file.read_text())
     except FileNotFoundError as error:
-        raise ServerFailed(child.name, "gave no answer", child.last_words()) from error
+        raise ServerFailed(child.name, "gave no answer", child.end_of_log()) from error
     finally:
         child.stop()
         file.unlink(missing_ok=True)

@@ -57,7 +57,7 @@ def test_a_child_that_ends_by_itself_is_not_running(tmp_path: Path) -> None:
     child = Child("brief", ["/bin/sh", "-c", "echo a last word; exit 3"], folder=tmp_path)
     child.start()
     wait_until(lambda: not child.is_running)
-    assert child.last_words() == "a last word"
+    assert child.end_of_log() == "a last word"
     child.stop()
 
 
@@ -65,7 +65,7 @@ def test_a_child_that_never_answers_fails_with_its_last_words(tmp_path: Path) ->
     """Whoever waits for readiness reads why there is none."""
     child = Child("brief", ["/bin/sh", "-c", "echo no such shop; exit 3"], folder=tmp_path)
     child.start()
-    with pytest.raises(ServerFailed, match=r"brief: ended; its last words:\nno such shop"):
+    with pytest.raises(ServerFailed, match=r"brief: ended; the end of its log:\nno such shop"):
         child.wait_until(lambda: False)
 
 
@@ -90,16 +90,16 @@ def test_a_child_sees_no_variable_of_ours(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("NOVU_SECRET_KEY", "not for a server's eyes")
     child = Child("talkative", [sys.executable, "-c", TALKATIVE], folder=tmp_path)
     child.start()
-    wait_until(child.last_words)
+    wait_until(child.end_of_log)
     child.stop()
-    assert child.last_words() == "['LC_ALL', 'PATH']"
+    assert child.end_of_log() == "['LC_ALL', 'PATH']"
 
 
 def test_a_deaf_child_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience has an end."""
     child = Child("deaf", [sys.executable, "-c", STUBBORN], folder=tmp_path, patience_seconds=0.2)
     child.start()
-    wait_until(lambda: child.last_words() == "deaf")
+    wait_until(lambda: child.end_of_log() == "deaf")
     pid = child.pid
     child.stop()
     assert not is_alive(pid)
@@ -109,7 +109,7 @@ def test_a_second_child_of_the_name_is_refused(sleeper: Child, tmp_path: Path) -
     """One server at a time runs under a name in a folder."""
     sleeper.start()
     second = Child("sleeper", ["/bin/sleep", "600"], folder=tmp_path, patience_seconds=0.2)
-    with pytest.raises(ServerFailed, match="another one still runs in this folder"):
+    with pytest.raises(ServerFailed, match="another server of this name still runs in this folder"):
         second.start()
     assert sleeper.is_running
 
@@ -164,6 +164,6 @@ def test_a_server_that_always_ends_is_given_up(tmp_path: Path) -> None:
         starts.append(child.pid)
         child.wait_until(lambda: False)
 
-    with pytest.raises(ServerEnded, match="ended; its last words:\npanic: no port\n"):
+    with pytest.raises(ServerEnded, match="ended; the end of its log:\npanic: no port\n"):
         start_again(start)
     assert len(starts) == 3

@@ -67,8 +67,8 @@ def test_what_the_server_says_is_in_the_log_for_us_alone(tmp_path: Path) -> None
 def test_a_lock_is_taken_by_one_at_a_time(tmp_path: Path) -> None:
     """The second is told no once its patience ends, and yes when the first let go."""
     first, second = (os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600) for _ in range(2))
-    assert guardian.take(first, patience_seconds=0)
-    assert not guardian.take(second, patience_seconds=0)
+    assert guardian.acquire(first, patience_seconds=0)
+    assert not guardian.acquire(second, patience_seconds=0)
     os.close(first)
-    assert guardian.take(second, patience_seconds=0)
+    assert guardian.acquire(second, patience_seconds=0)
     os.close(second)

@@ -167,7 +167,7 @@ class Demo:
     def _check_servers(self) -> None:
         for server in self.servers:
             if not server.is_running:
-                raise ServerFailed(server.name, "ended", server.last_words())
+                raise ServerFailed(server.name, "ended", server.end_of_log())
 
 
 @contextmanager
