@@ -39,11 +39,11 @@ def chunks(db: Db, notification_id: int) -> list[dict[str, Any]]:
     ).fetchall()
 
 
-def fates(db: Db, standin: NovuStandIn, notification_id: int) -> list[list[str]]:
+def states(db: Db, standin: NovuStandIn, notification_id: int) -> list[list[str]]:
     """Give what became of each chunk's accepted triggers."""
     transaction = row(db, notification_id)["transaction_id"]
     return [
-        [trigger["fate"] for trigger in standin.ledger(transaction_id=f"{transaction}-{chunk}")["triggers"]]
+        [trigger["state"] for trigger in standin.ledger(transaction_id=f"{transaction}-{chunk}")["triggers"]]
         for chunk in (1, 2, 3)
     ]
 
@@ -70,8 +70,12 @@ def test_only_what_is_not_yet_accepted_is_sent_again(
 
     assert chunks(db, unavailable) == [accepted, accepted | {"refusals": 1}, accepted]
     assert chunks(db, unknown) == [accepted] * 3
-    assert fates(db, novu_standin, unavailable) == [["delivered"]] * 3
-    assert fates(db, novu_standin, unknown) == [["delivered"], ["delivered", *["dropped"] * 3], ["delivered"]]
+    assert states(db, novu_standin, unavailable) == [["delivered"]] * 3
+    assert states(db, novu_standin, unknown) == [
+        ["delivered"],
+        ["delivered", *["dropped"] * 3],
+        ["delivered"],
+    ]
     assert novu_standin.stats()["calls"] == 4 + 6 + 2 * mode.grouped
     assert [row(db, one)["notification_status"] for one in (unavailable, unknown)] == ["SENT", "SENT"]
     assert [row(db, one)["failure_count"] for one in (unavailable, unknown)] == [0, 1]
@@ -106,6 +110,6 @@ def test_what_is_refused_for_good_is_listed_and_alone_revived(
         until_settled(db)
 
     assert row(db, made)["notification_status"] == "SENT"
-    assert fates(db, novu_standin, made) == [["delivered"]] * 3
+    assert states(db, novu_standin, made) == [["delivered"]] * 3
     assert novu_standin.stats()["calls"] == 3 + 1
     assert_kept(db, novu_standin)

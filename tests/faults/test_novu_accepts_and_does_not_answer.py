@@ -46,8 +46,8 @@ def test_the_repeat_is_the_same_call_and_novu_drops_it(
     for one in made:
         kept = row(db, one)
         triggers = novu_standin.ledger(transaction_id=kept["transaction_id"])["triggers"]
-        fates = [trigger["fate"] for trigger in triggers]
-        assert fates == ["delivered", *["dropped"] * kept["unknown_outcomes"]]
+        states = [trigger["state"] for trigger in triggers]
+        assert states == ["delivered", *["dropped"] * kept["unknown_outcomes"]]
         assert all(trigger["event"] == triggers[0]["event"] for trigger in triggers)
         assert (kept["notification_status"], kept["attempt"]) == ("SENT", 1)
         assert (kept["failure_count"], kept["lapses"]) == (0, 0)

@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 from xnovu_poller.dev.ports import LOOPBACK
 from xnovu_poller.dev.standin.environment import Environment
-from xnovu_poller.dev.standin.serve import BACKLOG, server_of
+from xnovu_poller.dev.standin.serve import BACKLOG, build_server
 
 Told = Mapping[str, str]
 
@@ -34,7 +34,7 @@ def kept_port() -> Iterator[int]:
 @contextmanager
 def served(environment: Environment, port: int) -> Iterator[NovuStandIn]:
     """Run a stand-in at a port; what it remembers outlives it."""
-    server = server_of(environment)
+    server = build_server(environment)
     listener = _bound(port)
     listener.listen(BACKLOG)
     standin = NovuStandIn(f"http://{LOOPBACK}:{port}")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.waiting import wait_until
 from xnovu_poller.dev.standin.environment import Environment
-from xnovu_poller.dev.standin.serve import address_of, listen, server_of
+from xnovu_poller.dev.standin.serve import address_of, build_server, listen
 
 
 class NovuStandIn:
@@ -79,7 +79,7 @@ class NovuStandIn:
 @contextmanager
 def running_standin(environment: Environment | None = None) -> Iterator[NovuStandIn]:
     """Run a stand-in in a thread of this process, on a free port."""
-    server = server_of(environment or Environment())
+    server = build_server(environment or Environment())
     listener = listen("127.0.0.1", 0)
     standin = NovuStandIn(address_of(listener))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="novu-standin")

@@ -1,4 +1,4 @@
-"""The stand-in as a web application: the way of a call from the door to the answer."""
+"""The stand-in as a web application: the steps of each call, from its arrival to its answer."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,26 +31,28 @@ AFTER_ACCEPT = frozenset(
 
 
 def application(environment: Environment) -> Starlette:
-    """Wire the stand-in: Novu's API, the control path and the page."""
+    """Build the stand-in: Novu's API, the control API and the page."""
     reception = Reception(environment)
     events = Events(environment)
     return Starlette(
         routes=[
             *(
-                Route(path, reception.at(serve), methods=[method])
+                Route(path, reception.endpoint_for(serve), methods=[method])
                 for method, path, serve in api(environment, events)
             ),
             *control.routes(environment, events),
             *page.routes(environment),
             Route(
-                "/{path:path}", reception.at(_not_found), methods=["GET", "POST", "PUT", "PATCH", "DELETE"]
+                "/{path:path}",
+                reception.endpoint_for(_not_found),
+                methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             ),
         ]
     )
 
 
 def api(environment: Environment, events: Events) -> Sequence[tuple[str, str, Serve]]:
-    """Give Novu's calls: method, path, and who serves it."""
+    """Return Novu's calls: method, path, and the function that serves it."""
     subscribers, topics = environment.subscribers, environment.topics
     return [
         ("POST", "/v1/events/trigger", events.trigger),
@@ -76,17 +78,16 @@ def api(environment: Environment, events: Events) -> Sequence[tuple[str, str, Se
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """The way of each call: network, key, rate limit, `Idempotency-Key`, then the call itself.
+    """Takes each call through its steps: network, API key, rate limit, `Idempotency-Key`, the call itself.
 
-    The order is Novu's: what is refused before the `Idempotency-Key` is looked at is not stored
-    under it, everything after is. Faults of the network are stored nowhere; the answer that they
-    swallow is.
+    The order is Novu's: refusals before the `Idempotency-Key` check are not stored under the key, later
+    ones are. Network faults are not stored; the answer that they suppress is.
     """
 
     environment: Environment
 
-    def at(self, serve: Serve) -> Endpoint:
-        """Give the endpoint for one of Novu's calls."""
+    def endpoint_for(self, serve: Serve) -> Endpoint:
+        """Return the endpoint for one of Novu's calls."""
 
         async def endpoint(request: Request) -> Response:
             return await self.receive(request, serve)
@@ -94,33 +95,33 @@ class Reception:
         return endpoint
 
     async def receive(self, request: Request, serve: Serve) -> Response:
-        """Answer a call, or do not, as the script has it."""
+        """Answer a call, or stay silent if a scripted fault requires that."""
         tallies = self.environment.tallies
         tallies["calls"] += 1
         try:
-            call = await call_of(request)
+            call = await read_call(request)
         except Refusal as refusal:
             tallies["refused"] += 1
-            return response_of(refusal.answer(request.url.path))
+            return to_response(refusal.answer(request.url.path))
         fault = self.environment.faults.take(call)
         if fault is None:
-            return response_of(await self.answer(call, serve, None))
+            return to_response(await self.answer(call, serve, None))
         tallies["faults"] += 1
         if fault.kind in BEFORE_ACCEPT or (fault.kind is Kind.STATUS and not fault.cached):
-            return self.broken(fault, call)
+            return self.fail(fault, call)
         answer = await self.answer(call, serve, fault)
         if fault.kind in OF_BULK_CALLS:
-            return response_of(fault.bend(answer, call))
-        return self.broken(fault, call) if fault.kind in AFTER_ACCEPT else response_of(answer)
+            return to_response(fault.change(answer, call))
+        return self.fail(fault, call) if fault.kind in AFTER_ACCEPT else to_response(answer)
 
-    def broken(self, fault: Fault, call: Call) -> Response:
-        """Give what the network makes of an answer."""
+    def fail(self, fault: Fault, call: Call) -> Response:
+        """Return the response of a failing network."""
         if fault.kind in SILENT:
             return Silence(self.environment.faults, 0 if fault.kind in RESETS else fault.seconds)
-        return response_of(fault.answer(call.path))
+        return to_response(fault.answer(call.path))
 
     async def answer(self, call: Call, serve: Serve, fault: Fault | None) -> Answer:
-        """Let the call in, then serve it once."""
+        """Check key and rate limit, then serve the call once."""
         switches, tallies = self.environment.switches, self.environment.tallies
         headers: dict[str, str] = {}
         try:
@@ -128,30 +129,30 @@ class Reception:
             if switches.rate_limit != "off":
                 limits = {str(category): rate for category, rate in switches.limits.items()}
                 headers = self.environment.buckets.take(call.path, switches.rate_limit, limits)
-            answer = await self.once(call, serve, fault)
+            answer = await self.serve_once(call, serve, fault)
         except Refusal as refusal:
             tallies["throttled" if refusal.status == 429 else "refused"] += 1  # noqa: PLR2004 - Too Many Requests
             answer = refusal.answer(call.path)
-        return answer.also(headers)
+        return answer.with_headers(headers)
 
-    async def once(self, call: Call, serve: Serve, fault: Fault | None) -> Answer:
-        """Serve the call, or repeat what was answered under its key."""
+    async def serve_once(self, call: Call, serve: Serve, fault: Fault | None) -> Answer:
+        """Serve the call, or repeat the answer that is stored under its key."""
         key = call.headers.get("idempotency-key")
         if not key or not self.environment.switches.idempotency or call.method not in METHODS:
-            return await self.served(call, serve, fault)
+            return await self.serve(call, serve, fault)
         stored = self.environment.idempotency.begin(key, call.body)
         if stored is not None:
             self.environment.tallies["replays"] += 1
             return stored
-        return self.environment.idempotency.finish(key, await self.served(call, serve, fault))
+        return self.environment.idempotency.finish(key, await self.serve(call, serve, fault))
 
-    async def served(self, call: Call, serve: Serve, fault: Fault | None) -> Answer:
-        """Serve the call, unless the script has the API itself fail."""
+    async def serve(self, call: Call, serve: Serve, fault: Fault | None) -> Answer:
+        """Serve the call, unless a scripted fault makes the API itself fail."""
         if fault is not None and fault.kind is Kind.SLOW:
             resets = self.environment.resets
             await self.environment.faults.hang(fault.seconds)
             if self.environment.resets > resets:
-                return Refusal(503, "The stand-in was reset meanwhile").answer(call.path)
+                return Refusal(503, "The stand-in was reset during this call").answer(call.path)
         if fault is not None and fault.kind is Kind.STATUS:
             return fault.answer(call.path)
         try:
@@ -162,10 +163,10 @@ class Reception:
 
 
 def check_key(authorization: str | None, secret_key: str | None) -> None:
-    """Let a call in by its `Authorization` header.
+    """Check a call's `Authorization` header.
 
     Raises:
-        Refusal: 401.
+        Refusal: 401 the key is missing or wrong.
     """
     if not authorization:
         raise Refusal(401, "Missing authorization header")
@@ -176,7 +177,7 @@ def check_key(authorization: str | None, secret_key: str | None) -> None:
         raise Refusal(401, "API Key not found")
 
 
-async def call_of(request: Request) -> Call:
+async def read_call(request: Request) -> Call:
     """Read a call.
 
     Raises:
@@ -198,8 +199,8 @@ async def call_of(request: Request) -> Call:
     )
 
 
-def response_of(answer: Answer) -> Response:
-    """Give an answer its form on the wire."""
+def to_response(answer: Answer) -> Response:
+    """Return an answer as an HTTP response."""
     return Response(
         answer.content,
         answer.status,

@@ -1,4 +1,4 @@
-"""Token buckets: how many calls of each category Novu takes.
+"""Token buckets: how many calls of each category Novu accepts.
 
 Source: Novu, "Rate limiting": tokens per second, a window of five seconds, a tenth more in a burst.
 """
@@ -26,14 +26,14 @@ BURST_PART = 0.1
 
 @dataclass(slots=True)
 class Bucket:
-    """What is left, and when that was true."""
+    """The tokens that were left at a time."""
 
     tokens: float
     at: float
 
 
 class Buckets:
-    """One bucket a category; each starts full."""
+    """One bucket for each category; each starts full."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,24 +44,24 @@ class Buckets:
         self._buckets.clear()
 
     def take(self, path: str, plan: str, limits: Mapping[str, int]) -> dict[str, str]:
-        """Pay for a call.
+        """Take the tokens for a call.
 
         Args:
-            path: of the call; it decides category and cost.
+            path: decides category and cost.
             plan: a key of LIMITS.
-            limits: tokens per second by category, where they differ from the plan's.
+            limits: tokens per second by category that replace the plan's.
 
         Returns:
             The `RateLimit-*` headers.
 
         Raises:
-            Refusal: 429 with `Retry-After`; nothing was paid.
+            Refusal: 429 with `Retry-After`; no token was taken.
         """
         category = category_of(path)
         cost = BULK_COST if path in BULK_PATHS else 1
         rate = limits.get(category, LIMITS[plan][category])
         burst = math.floor(rate * WINDOW_SECONDS * (1 + BURST_PART))
-        bucket = self._filled(category, rate, burst)
+        bucket = self._refill(category, rate, burst)
         affordable = bucket.tokens >= cost
         if affordable:
             bucket.tokens -= cost
@@ -79,7 +79,7 @@ class Buckets:
             raise Refusal(429, "API rate limit exceeded", {**headers, "Retry-After": str(wait)})
         return headers
 
-    def _filled(self, category: str, rate: int, burst: int) -> Bucket:
+    def _refill(self, category: str, rate: int, burst: int) -> Bucket:
         now = self._clock()
         bucket = self._buckets.setdefault(category, Bucket(burst, now))
         bucket.tokens = min(burst, bucket.tokens + (now - bucket.at) * rate)
@@ -88,7 +88,7 @@ class Buckets:
 
 
 def category_of(path: str) -> str:
-    """Give the category that a path belongs to."""
+    """Return the rate-limit category of a path."""
     if path.startswith("/v1/events/"):
         return "trigger"
     if path.startswith(("/v1/subscribers", "/v2/subscribers", "/v2/topics", "/v2/workflows")):

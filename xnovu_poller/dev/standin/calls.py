@@ -1,4 +1,4 @@
-"""One call to the stand-in, and what is answered: envelope, error bodies, pages of a list."""
+"""A call to the stand-in and its answer: envelope, error bodies, pages of a list."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,27 +7,27 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
-"""What a JSON document holds."""
+"""Any JSON value."""
 
 STRING_BODIES = frozenset({429, 503})
 """Statuses whose body is a bare string. Source: Novu, OpenAPI document 3.18.1."""
 
 UNPROCESSABLE = 422
-"""Always brings `errors`, be it empty. Source: as above."""
+"""A status whose body always has `errors`, even if empty. Source: as above."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call as it came in.
+    """A call as it arrived.
 
     Attributes:
-        method: in capitals.
+        method: in upper case.
         path: without the query.
-        names: what the route's path names, as `subscriberId`.
+        names: the parameters in the path, such as `subscriberId`.
         query: the query's parameters.
         headers: names in lower case.
-        body: the JSON document; None where none was sent.
-        size: bytes of the body.
+        body: the JSON document; None if the body was empty.
+        size: the body's length in bytes.
     """
 
     method: str
@@ -39,26 +39,26 @@ class Call:
     size: int = 0
 
     def fields(self) -> dict[str, Json]:
-        """Give the body's members; a body that is no object has none."""
+        """Return the body's members; none if the body is not an object."""
         return self.body if isinstance(self.body, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back, already in bytes, so that a stored answer is repeated byte for byte."""
+    """An answer, already in bytes, so that a stored answer is repeated byte for byte."""
 
     status: int
     content: bytes
     media_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def also(self, headers: Mapping[str, str]) -> "Answer":
-        """Give the same answer with further headers."""
+    def with_headers(self, headers: Mapping[str, str]) -> "Answer":
+        """Return the same answer with more headers."""
         return replace(self, headers={**self.headers, **headers})
 
 
 class Refusal(Exception):
-    """An answer that is not success; raised wherever it is found out."""
+    """An answer that is not a success; raised where the fault is found."""
 
     def __init__(
         self, status: int, message: Json, headers: Mapping[str, str] | None = None, **members: Json
@@ -70,7 +70,7 @@ class Refusal(Exception):
         self.members = members
 
     def answer(self, path: str) -> Answer:
-        """Give the error body: never inside the envelope; a bare string for 429 and 503."""
+        """Return the error body: outside the envelope, and a bare string for 429 and 503."""
         if self.status in STRING_BODIES:
             return Answer(self.status, dump(self.message), headers=self.headers)
         body = {
@@ -85,7 +85,7 @@ class Refusal(Exception):
 
 
 def invalid(errors: Mapping[str, Sequence[str]]) -> Refusal:
-    """Refuse for the sake of fields, by name, as Novu's validation does."""
+    """Return a refusal that lists the invalid fields, as Novu's validation does."""
     return Refusal(
         422,
         "Validation Error",
@@ -94,17 +94,17 @@ def invalid(errors: Mapping[str, Sequence[str]]) -> Refusal:
 
 
 def success(status: int, result: Json) -> Answer:
-    """Put a result into the envelope, unless it brings a `data` member and no id of its own."""
+    """Wrap a result in the envelope, unless it has a `data` member and no id."""
     bare = isinstance(result, dict) and "data" in result and "_id" not in result
     return Answer(status, dump(result if bare else {"data": result}))
 
 
 def page_of(items: Sequence[dict[str, Json]], query: Mapping[str, str]) -> dict[str, Json]:
-    """Give one page of a list, in the order of creation; the cursors are the items' ids.
+    """Return a page of a list, in the order of creation; the cursors are the items' ids.
 
     Args:
         items: the whole list, each with an `_id`.
-        query: `limit` (10 where absent, at most 100), `after` or `before` an id.
+        query: `limit` (default 10, at most 100), and `after` or `before` an id.
     """
     limit = _limit_of(query.get("limit", "10"))
     ids = [item["_id"] for item in items]
@@ -125,7 +125,7 @@ def page_of(items: Sequence[dict[str, Json]], query: Mapping[str, str]) -> dict[
 
 
 def _limit_of(text: str) -> int:
-    """Read the size of a page; "10.0" is a number, too, and the official client writes it so."""
+    """Read the size of a page; the official client writes "10.0" for 10."""
     try:
         limit = float(text)
     except ValueError:
@@ -136,15 +136,15 @@ def _limit_of(text: str) -> int:
 
 
 def dump(value: Json) -> bytes:
-    """Write JSON, compact."""
+    """Return compact JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def iso(moment: datetime) -> str:
-    """Write a moment as Novu does: UTC, milliseconds, Z."""
+    """Return a time in Novu's format: UTC, milliseconds, Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def iso_of_ms(epoch_ms: int) -> str:
-    """Write milliseconds since 1970 as Novu writes a moment."""
+    """Return milliseconds since 1970 in Novu's format."""
     return iso(datetime.fromtimestamp(epoch_ms / 1000, UTC))

@@ -1,4 +1,4 @@
-"""The connection under a call: how to leave it without an answer."""
+"""The connection of a call, and how to end it without an answer."""
 
 import asyncio
 import socket
@@ -13,17 +13,17 @@ from xnovu_poller.dev.standin.faults import Faults
 
 
 class Protocol(H11Protocol):
-    """uvicorn's protocol, which also tells each call what connection it came on."""
+    """uvicorn's protocol, which also gives each call its connection."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its parent
-        """Keep the transport where the call finds it."""
+        """Put the transport into the call's state."""
         self.app_state = {**self.app_state, "transport": transport}
         super().connection_made(transport)
 
 
 class Silence(Response):
-    """No answer: the connection is reset, at once or after a while in which nothing comes."""
+    """No answer: the connection is reset, at once or after a silence."""
 
     def __init__(self, faults: Faults, seconds: float) -> None:
         super().__init__()
@@ -32,25 +32,25 @@ class Silence(Response):
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stay silent, until the client leaves or the time is over; then reset."""
+        """Stay silent until the client disconnects or the time is over; then reset."""
         del send
-        left = asyncio.create_task(_left(receive))
+        disconnected = asyncio.create_task(_wait_for_disconnect(receive))
         hung = asyncio.create_task(self._faults.hang(self._seconds))
-        await asyncio.wait({left, hung}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({disconnected, hung}, return_when=asyncio.FIRST_COMPLETED)
         hung.cancel()
-        if not left.done():
+        if not disconnected.done():
             reset(scope["state"]["transport"])
-        await left
+        await disconnected
 
 
-async def _left(receive: Receive) -> None:
-    """Return when the client is gone."""
+async def _wait_for_disconnect(receive: Receive) -> None:
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Break a connection so that the other side sees a reset, not an orderly end."""
+    """Close a connection with a reset, not with an orderly end."""
     at_once = struct.pack("ii", 1, 0)
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
     transport.abort()

@@ -1,4 +1,4 @@
-"""The control path: what a test or a person tells the stand-in, and asks of it."""
+"""The control API: tests and people script the stand-in and read its ledger."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from xnovu_poller.dev.standin.calls import Json, dump, iso_of_ms
 from xnovu_poller.dev.standin.environment import Environment, Switches
 from xnovu_poller.dev.standin.events import Events
 from xnovu_poller.dev.standin.faults import Fault
-from xnovu_poller.dev.standin.ledger import Trigger, arrival_of, deliveries_of
-from xnovu_poller.dev.standin.shapes import rendered_of
-from xnovu_poller.dev.standin.workflows import Workflow
+from xnovu_poller.dev.standin.ledger import AcceptedTrigger, deliveries_of, describe_arrival
+from xnovu_poller.dev.standin.shapes import read_rendered
+from xnovu_poller.dev.standin.workflows import WorkflowBehaviour
 
-Told = TypeVar("Told", bound=BaseModel)
+Order = TypeVar("Order", bound=BaseModel)
 
 
 def routes(environment: Environment, events: Events) -> list[Route]:
-    """Give the routes of the control path; they ask for no key."""
+    """Return the routes of the control API; they need no key."""
     control = Control(environment, events)
     return [
         Route("/_standin/ledger", control.ledger, methods=["GET"]),
@@ -31,21 +31,21 @@ def routes(environment: Environment, events: Events) -> list[Route]:
         Route("/_standin/faults", control.faults, methods=["GET", "POST", "DELETE"]),
         Route("/_standin/switches", control.switches, methods=["GET", "PATCH"]),
         Route("/_standin/workflows", control.workflows, methods=["GET"]),
-        Route("/_standin/workflows/{identifier}", control.tell_workflow, methods=["PUT"]),
+        Route("/_standin/workflows/{identifier}", control.set_workflow, methods=["PUT"]),
     ]
 
 
 class Control:
-    """The control path's calls."""
+    """The calls of the control API."""
 
     def __init__(self, environment: Environment, events: Events) -> None:
         self._environment = environment
         self._events = events
 
     async def ledger(self, request: Request) -> Response:
-        """GET what was accepted and delivered, filtered by transaction_id, workflow, enterprise.
+        """GET accepted triggers and deliveries; filter by transaction_id, workflow, enterprise.
 
-        `?bodies=no` leaves payloads and rendered text out.
+        `?bodies=no` omits payloads and rendered text.
         """
         query = request.query_params
         triggers = self._environment.ledger.triggers(
@@ -53,7 +53,7 @@ class Control:
             workflow=query.get("workflow"),
             enterprise=query.get("enterprise"),
         )
-        return _json(account_of(triggers, bodies=query.get("bodies") != "no"))
+        return _json(summarise(triggers, bodies=query.get("bodies") != "no"))
 
     async def stats(self, _: Request) -> Response:
         """GET the counts."""
@@ -62,60 +62,64 @@ class Control:
         return _json({name: tallies[name] for name in names} | self._environment.ledger.tallies())
 
     async def reset(self, _: Request) -> Response:
-        """POST: forget everything, end what hangs, put the switches back."""
+        """POST: forget everything, end hanging calls, restore the switches."""
         self._environment.reset()
         return Response(status_code=204)
 
     async def deliver(self, _: Request) -> Response:
-        """POST: deliver what delayed workflows hold back."""
+        """POST: deliver the triggers of delayed workflows."""
         return _json({"delivered": self._events.deliver_delayed()})
 
     async def faults(self, request: Request) -> Response:
-        """POST a line of the script; GET what is left of it; DELETE all, ending what hangs."""
+        """POST a fault; GET the faults that are left; DELETE all and end hanging calls."""
         faults = self._environment.faults
         if request.method == "DELETE":
             faults.clear()
             return Response(status_code=204)
         if request.method == "POST":
-            return await _told(request, Fault, faults.add)
-        return _json(faults.left())
+            return await _read(request, Fault, faults.add)
+        return _json(faults.to_json())
 
     async def switches(self, request: Request) -> Response:
-        """PATCH some of the switches; GET all of them but the key."""
+        """PATCH some of the switches; GET all of them without the key."""
         if request.method == "PATCH":
-            return await _told(request, Switches, self._switch)
+            return await _read(request, Switches, self._switch)
         return _json(self._environment.switches.model_dump(exclude={"secret_key"}))
 
     async def workflows(self, _: Request) -> Response:
-        """GET what was told of workflows."""
-        return _json(self._environment.workflows.told())
+        """GET the workflows that were set."""
+        return _json(self._environment.workflows.to_json())
 
-    async def tell_workflow(self, request: Request) -> Response:
-        """PUT what a workflow is like."""
+    async def set_workflow(self, request: Request) -> Response:
+        """PUT the behaviour of a workflow."""
         identifier: str = request.path_params["identifier"]
-        return await _told(request, Workflow, lambda told: self._environment.workflows.tell(identifier, told))
+        return await _read(
+            request,
+            WorkflowBehaviour,
+            lambda behaviour: self._environment.workflows.set(identifier, behaviour),
+        )
 
     def _switch(self, switches: Switches) -> None:
         changed = switches.model_dump(include=switches.model_fields_set)
         self._environment.switches = self._environment.switches.model_copy(update=changed)
 
 
-def account_of(triggers: list[Trigger], *, bodies: bool) -> dict[str, Json]:
-    """Give triggers, deliveries, and how often each subscriber got each transaction."""
+def summarise(triggers: list[AcceptedTrigger], *, bodies: bool) -> dict[str, Json]:
+    """Return triggers, deliveries, and how often each subscriber received each transaction."""
     texts: dict[int, dict[str, Json]] = {}
     if bodies:
         texts = {trigger.number: trigger.body() for trigger in triggers}
     counts = Counter((trigger.transaction_id, subscriber) for trigger, subscriber in deliveries_of(triggers))
     return {
         "triggers": [
-            arrival_of(trigger)
+            describe_arrival(trigger)
             | {"subscribers": list(trigger.subscribers)}
             | ({"event": texts[trigger.number]} if bodies else {})
             for trigger in triggers
         ],
         "deliveries": [
-            _delivery_of(trigger, subscriber)
-            | ({"rendered": rendered_of(texts[trigger.number])} if bodies else {})
+            _describe_delivery(trigger, subscriber)
+            | ({"rendered": read_rendered(texts[trigger.number])} if bodies else {})
             for trigger, subscriber in deliveries_of(triggers)
         ],
         "counts": [
@@ -125,7 +129,7 @@ def account_of(triggers: list[Trigger], *, bodies: bool) -> dict[str, Json]:
     }
 
 
-def _delivery_of(trigger: Trigger, subscriber: str) -> dict[str, Json]:
+def _describe_delivery(trigger: AcceptedTrigger, subscriber: str) -> dict[str, Json]:
     at = trigger.delivered_ms
     return {
         "trigger": trigger.number,
@@ -139,15 +143,15 @@ def _delivery_of(trigger: Trigger, subscriber: str) -> dict[str, Json]:
     }
 
 
-async def _told(request: Request, kind: type[Told], take: Callable[[Told], None]) -> Response:
-    """Read what is told and pass it on; 400 names what cannot be read."""
+async def _read(request: Request, kind: type[Order], take: Callable[[Order], None]) -> Response:
+    """Pass the request's body to `take`; answer 400 with the faults if it cannot be read."""
     try:
-        told = kind.model_validate_json(await request.body())
+        order = kind.model_validate_json(await request.body())
     except ValidationError as error:
         return Response(
             error.json(include_url=False, include_input=False), 400, media_type="application/json"
         )
-    take(told)
+    take(order)
     return Response(status_code=204)
 
 

@@ -1,4 +1,4 @@
-"""The one Novu environment that the stand-in plays, and the switches that say how strict it is."""
+"""The Novu environment that the stand-in plays, and the switches that set how strict it is."""
 
 from collections import Counter
 from pathlib import Path
@@ -21,12 +21,12 @@ class Switches(BaseModel):
     """How the environment is set up; the defaults are those of a self-hosted Novu.
 
     Attributes:
-        secret_key: the only one that is let in; None lets any in.
-        idempotency: whether `Idempotency-Key` is heeded.
-        rate_limit: the plan whose limits hold.
-        limits: tokens per second by category (trigger, configuration, global), in place of the plan's.
+        secret_key: the only accepted key; None accepts any.
+        idempotency: whether `Idempotency-Key` is honoured.
+        rate_limit: the plan whose limits apply.
+        limits: tokens per second by category (trigger, configuration, global) that replace the plan's.
         drop_repeats: whether a repeated transaction id is dropped; Novu always does.
-        workflows_known: whether a workflow that nobody told of is known and active.
+        workflows_known: whether a workflow that was not set is known and active.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,9 +43,9 @@ class Environment:
     """Everything that the stand-in remembers.
 
     Attributes:
-        switches: as they are now; `reset` puts them back to those of the start.
+        switches: the current switches; `reset` restores those of the start.
         tallies: calls, triggers, refused, replays, throttled, faults.
-        resets: how often all was forgotten; a call that has lasted through one is not to be remembered.
+        resets: how often `reset` was called; a call that was running then must not be recorded.
     """
 
     def __init__(self, switches: Switches | None = None, ledger: Path | None = None) -> None:
@@ -61,10 +61,10 @@ class Environment:
         self.resets = 0
 
     def reset(self) -> None:
-        """Forget everything, end what hangs, and put the switches back."""
+        """Forget everything, end hanging calls, and restore the switches."""
         self.resets += 1
         self.switches = self._at_start
-        for kept in (
+        for part in (
             self.ledger,
             self.topics,
             self.subscribers,
@@ -74,4 +74,4 @@ class Environment:
             self.buckets,
             self.tallies,
         ):
-            kept.clear()
+            part.clear()

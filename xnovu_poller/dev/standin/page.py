@@ -1,4 +1,4 @@
-"""The page on which a person reads what arrived, by enterprise and channel."""
+"""The page that shows the messages that arrived, by enterprise and channel."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,17 +12,17 @@ from starlette.routing import Route
 
 from xnovu_poller.dev.standin.calls import Json, dump, iso_of_ms
 from xnovu_poller.dev.standin.environment import Environment
-from xnovu_poller.dev.standin.ledger import Trigger
-from xnovu_poller.dev.standin.shapes import rendered_of
+from xnovu_poller.dev.standin.ledger import AcceptedTrigger
+from xnovu_poller.dev.standin.shapes import read_rendered
 
 SHOWN = 50
 SHOWN_AT_MOST = 500
 SUBSCRIBERS_NAMED = 10
-NO_CHANNEL = "none told"
+NO_CHANNEL = "unknown channel"
 HTML = frozenset({"email", "in_app"})
-"""Channels whose body is HTML, in Novu's inbox as in a mail."""
+"""Channels whose body is HTML."""
 
-# The messages are written by tenants: no script runs, and nothing is fetched from anywhere.
+# Tenants write the messages, so no script may run and nothing may be fetched.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 STYLE = """
@@ -35,7 +35,7 @@ article { border: 1px solid var(--line); border-radius: .5rem; margin: 1rem 0; o
 header { background: var(--back); padding: .5rem .9rem; font-size: .85rem; overflow-wrap: anywhere }
 section { padding: .5rem .9rem; border-top: 1px solid var(--line) }
 .channel { font-size: .75rem; letter-spacing: .05em; text-transform: uppercase; color: var(--soft) }
-.fate { float: right; border: 1px solid var(--line); border-radius: 1rem; padding: 0 .6rem }
+.state { float: right; border: 1px solid var(--line); border-radius: 1rem; padding: 0 .6rem }
 .subject { font-weight: 600; margin: .2rem 0 } .soft { color: var(--soft) }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; font: inherit }
 pre.json { font: .8rem/1.4 ui-monospace, monospace }
@@ -46,7 +46,7 @@ iframe.email { height: 22rem }
 
 
 def routes(environment: Environment) -> list[Route]:
-    """Give the page's route."""
+    """Return the page's route."""
 
     async def index(request: Request) -> Response:
         triggers = environment.ledger.triggers()
@@ -56,28 +56,28 @@ def routes(environment: Environment) -> list[Route]:
     return [Route("/", index, methods=["GET"])]
 
 
-def page(triggers: Sequence[Trigger], query: Mapping[str, str]) -> str:
-    """Write the page: how many messages by enterprise and channel, then the latest ones in full.
+def page(triggers: Sequence[AcceptedTrigger], query: Mapping[str, str]) -> str:
+    """Return the page: the number of messages by enterprise and channel, then the latest messages.
 
     Args:
-        triggers: everything that was accepted.
-        query: `enterprise` and `channel` to choose by; `limit` how many to show (50 where absent,
-            at most 500); `before` a trigger's number, to see older ones.
+        triggers: all accepted triggers.
+        query: `enterprise` and `channel` filter; `limit` sets how many are shown (default 50, at most 500);
+            `before` shows triggers older than this number.
     """
-    limit = min(_number(query.get("limit"), SHOWN), SHOWN_AT_MOST)
-    before = _number(query.get("before"), len(triggers) + 1)
+    limit = min(_to_number(query.get("limit"), SHOWN), SHOWN_AT_MOST)
+    before = _to_number(query.get("before"), len(triggers) + 1)
     chosen = (
-        trigger for trigger in reversed(triggers) if trigger.number < before and _wanted(trigger, query)
+        trigger for trigger in reversed(triggers) if trigger.number < before and _matches(trigger, query)
     )
     shown = list(islice(chosen, limit + 1))
     older = {**query, "before": str(shown[limit - 1].number)} if len(shown) > limit else None
     parts = [
         "<h1>Novu stand-in</h1>",
-        f"<p>{len(triggers)} triggers accepted. Nothing here reaches a person.</p>",
+        f"<p>{len(triggers)} triggers accepted. The stand-in sends nothing to anybody.</p>",
         _overview(triggers),
-        f"<h2>Latest {escape(_choice(query))}</h2>",
+        f"<h2>Latest messages {escape(_filter_name(query))}</h2>",
         *(_message(trigger, query.get("channel")) for trigger in shown[:limit]),
-        "" if shown else '<p class="soft">Nothing yet.</p>',
+        "" if shown else '<p class="soft">No messages yet.</p>',
         f'<p><a href="{_link(older)}">Older</a></p>' if older else "",
     ]
     return (
@@ -87,30 +87,32 @@ def page(triggers: Sequence[Trigger], query: Mapping[str, str]) -> str:
     )
 
 
-def channels_of(trigger: Trigger) -> tuple[str, ...]:
-    """Give a trigger's channels; a word in their place where nobody said."""
+def channels_of(trigger: AcceptedTrigger) -> tuple[str, ...]:
+    """Return a trigger's channels, or a placeholder if they are unknown."""
     return trigger.channels or (NO_CHANNEL,)
 
 
-def _wanted(trigger: Trigger, query: Mapping[str, str]) -> bool:
+def _matches(trigger: AcceptedTrigger, query: Mapping[str, str]) -> bool:
     return query.get("enterprise") in (None, trigger.enterprise) and (
         query.get("channel") is None or query["channel"] in channels_of(trigger)
     )
 
 
-def _overview(triggers: Iterable[Trigger]) -> str:
-    """Write the table of messages delivered: enterprises down, channels across."""
+def _overview(triggers: Iterable[AcceptedTrigger]) -> str:
+    """Return the table of delivered messages: enterprises down, channels across."""
     counts: Counter[tuple[str, str]] = Counter()
     for trigger in triggers:
         for channel in channels_of(trigger):
             counts[trigger.enterprise, channel] += len(trigger.subscribers)
     channels = sorted({channel for _, channel in counts})
-    head = "".join(f'<th><a href="{_link({"channel": one})}">{escape(one)}</a></th>' for one in channels)
+    head = "".join(
+        f'<th><a href="{_link({"channel": channel})}">{escape(channel)}</a></th>' for channel in channels
+    )
     rows = (
         f'<tr><th><a href="{_link({"enterprise": enterprise})}">{escape(enterprise)}</a></th>'
         + "".join(
-            f'<td><a href="{_link({"enterprise": enterprise, "channel": one})}">{counts[enterprise, one]}</a></td>'
-            for one in channels
+            f'<td><a href="{_link({"enterprise": enterprise, "channel": channel})}">{counts[enterprise, channel]}</a></td>'
+            for channel in channels
         )
         + "</tr>"
         for enterprise in sorted({enterprise for enterprise, _ in counts})
@@ -118,26 +120,26 @@ def _overview(triggers: Iterable[Trigger]) -> str:
     return f'<table><tr><th><a href="/">all enterprises</a></th>{head}</tr>{"".join(rows)}</table>'
 
 
-def _message(trigger: Trigger, channel: str | None) -> str:
-    """Write one trigger: to whom, and its text in each channel."""
+def _message(trigger: AcceptedTrigger, channel: str | None) -> str:
+    """Return a trigger: its recipients, and its text in each channel."""
     event = trigger.body()
-    rendered = rendered_of(event)
-    texts = {one: text for one, text in rendered.items() if channel in (None, one)}
+    rendered = read_rendered(event)
+    texts = {name: text for name, text in rendered.items() if channel in (None, name)}
     more = len(trigger.subscribers) - SUBSCRIBERS_NAMED
-    named = ", ".join(trigger.subscribers[:SUBSCRIBERS_NAMED]) or "nobody"
-    sections = [_text(one, text) for one, text in texts.items()] or [_payload(event.get("payload"))]
+    recipients = ", ".join(trigger.subscribers[:SUBSCRIBERS_NAMED]) or "nobody"
+    sections = [_text(name, text) for name, text in texts.items()] or [_payload(event.get("payload"))]
     return (
-        f'<article><header><span class="fate">{escape(trigger.fate)}</span>'
+        f'<article><header><span class="state">{escape(trigger.state)}</span>'
         f"<b>{escape(trigger.enterprise)}</b> · {escape(trigger.workflow)} · "
         f"<time>{iso_of_ms(trigger.arrived_ms)}</time><br>"
-        f"to {escape(named)}{f' and {more} more' if more > 0 else ''}<br>"
+        f"to {escape(recipients)}{f' and {more} more' if more > 0 else ''}<br>"
         f'<span class="soft">{escape(trigger.transaction_id)}</span></header>'
         f"{''.join(sections)}</article>"
     )
 
 
 def _text(channel: str, text: Mapping[str, Json]) -> str:
-    """Write the text of one channel; HTML in a frame that can do nothing."""
+    """Return the text of a channel; HTML is in a sandboxed frame."""
     subject, body = text.get("subject"), text.get("body")
     shown = f"<pre>{escape(str(body))}</pre>" if body else ""
     if body and channel in HTML:
@@ -150,17 +152,18 @@ def _text(channel: str, text: Mapping[str, Json]) -> str:
 
 
 def _payload(payload: Json) -> str:
-    """Write a payload that brings no rendered text."""
+    """Return a payload that holds no rendered text."""
     return f'<section><pre class="json">{escape(dump(payload).decode())}</pre></section>'
 
 
-def _choice(query: Mapping[str, str]) -> str:
-    return ", ".join(query[name] for name in ("enterprise", "channel") if query.get(name)) or "from everybody"
+def _filter_name(query: Mapping[str, str]) -> str:
+    chosen = ", ".join(query[name] for name in ("enterprise", "channel") if query.get(name))
+    return f"of {chosen}" if chosen else "of all enterprises"
 
 
 def _link(query: Mapping[str, str]) -> str:
     return escape("/?" + urlencode(dict(query)))
 
 
-def _number(text: str | None, default: int) -> int:
+def _to_number(text: str | None, default: int) -> int:
     return int(text) if text and text.isascii() and text.isdigit() else default

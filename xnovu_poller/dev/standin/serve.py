@@ -1,4 +1,4 @@
-"""Runs the stand-in on a port of this machine."""
+"""Run the stand-in on a port of this machine."""
 
 import socket
 from contextlib import closing
@@ -10,14 +10,14 @@ from xnovu_poller.dev.standin.connection import Protocol
 from xnovu_poller.dev.standin.environment import Environment
 
 BACKLOG = 512
-LEAVE_SECONDS = 1
+SHUTDOWN_SECONDS = 1
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port, 0 for a free one; from here on callers are queued.
+    """Listen on a port, 0 for a free one; from now on callers are queued.
 
     Raises:
-        OSError: the port is taken, or the address is not of this machine.
+        OSError: the port is in use, or the address does not belong to this machine.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
@@ -32,13 +32,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listener: socket.socket) -> str:
-    """Give the address for `NOVU_API_URL`."""
+    """Return the address for `NOVU_API_URL`."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_of(environment: Environment) -> uvicorn.Server:
-    """Give a server that is not running yet; its `should_exit` stops it."""
+def build_server(environment: Environment) -> uvicorn.Server:
+    """Return a server that does not run yet; set its `should_exit` to stop it."""
     return uvicorn.Server(
         uvicorn.Config(
             application(environment),
@@ -47,9 +47,9 @@ def server_of(environment: Environment) -> uvicorn.Server:
             lifespan="off",
             log_config=None,
             access_log=False,
-            # Clients keep connections for longer than five seconds; a stand-in may, too.
+            # uvicorn's default of 5 s is shorter than clients keep their connections.
             timeout_keep_alive=60,
-            timeout_graceful_shutdown=LEAVE_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
     )
 
@@ -57,4 +57,4 @@ def server_of(environment: Environment) -> uvicorn.Server:
 def serve(environment: Environment, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM."""
     with closing(environment.ledger):
-        server_of(environment).run(sockets=[listener])
+        build_server(environment).run(sockets=[listener])

@@ -1,4 +1,4 @@
-"""The shape of a trigger's body: what Novu wants in it, and whom it addresses."""
+"""The form of a trigger's body: the members that Novu requires, and its recipients."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ class Recipient:
     Attributes:
         key: the subscriber's id, or the topic's key.
         topic: whether it is a topic.
-        profile: what the entry says about the subscriber.
-        exclude: subscribers that a topic's trigger passes over.
+        profile: the subscriber's details in the entry.
+        exclude: subscribers of a topic that must not be reached.
     """
 
     key: str
@@ -29,14 +29,14 @@ class Recipient:
 
 
 def check_event(event: Json, *, addressed: bool = True) -> dict[str, Json]:
-    """Give the body back, if it is a trigger's.
+    """Return the body if it is a valid trigger.
 
     Args:
         event: the body.
-        addressed: whether `to` is wanted; a broadcast has none.
+        addressed: whether `to` is required; a broadcast has none.
 
     Raises:
-        Refusal: 422 with every field that is wrong.
+        Refusal: 422 with every invalid field.
     """
     members = event if isinstance(event, dict) else {}
     errors = dict(_text_faults(members))
@@ -63,7 +63,7 @@ def check_size(event: Json, where: str) -> None:
     """Refuse an event that is too large without its attachments.
 
     Raises:
-        Refusal: 413.
+        Refusal: 413 it is too large.
     """
     if isinstance(event, dict) and isinstance(event.get("payload"), dict):
         payload = {name: value for name, value in event["payload"].items() if name != "attachments"}
@@ -72,18 +72,18 @@ def check_size(event: Json, where: str) -> None:
         raise Refusal(413, f"{where} exceeds {EVENT_BYTES} bytes")
 
 
-def recipients_of(to: Json) -> list[Recipient]:
-    """Read `to`: one entry or a list of them, each once, in order.
+def read_recipients(to: Json) -> list[Recipient]:
+    """Return the recipients in `to`, an entry or a list, each once and in order.
 
     Raises:
-        Refusal: 422 an entry addresses nobody.
+        Refusal: 422 an entry is neither a subscriber nor a topic.
     """
     entries = to if isinstance(to, list) else [to]
-    read = [_recipient(entry) for entry in entries]
+    read = [_read_recipient(entry) for entry in entries]
     return list({(recipient.topic, recipient.key): recipient for recipient in read}.values())
 
 
-def _recipient(entry: Json) -> Recipient:
+def _read_recipient(entry: Json) -> Recipient:
     if isinstance(entry, str) and entry:
         return Recipient(entry)
     if isinstance(entry, dict):
@@ -95,14 +95,14 @@ def _recipient(entry: Json) -> Recipient:
     raise invalid({"to": ["an entry addresses neither a subscriber nor a topic"]})
 
 
-def enterprise_of(event: Mapping[str, Json]) -> str:
-    """Give the enterprise that the payload names."""
+def read_enterprise(event: Mapping[str, Json]) -> str:
+    """Return the enterprise in the payload, or "unknown"."""
     name = _payload_of(event).get("enterprise_id")
     return name if isinstance(name, str) and name else UNKNOWN_ENTERPRISE
 
 
-def rendered_of(event: Mapping[str, Json]) -> dict[str, dict[str, Json]]:
-    """Give the finished text that travels in the payload, by channel."""
+def read_rendered(event: Mapping[str, Json]) -> dict[str, dict[str, Json]]:
+    """Return the rendered text in the payload, by channel."""
     rendered = _payload_of(event).get("rendered")
     if not isinstance(rendered, dict):
         return {}

@@ -1,4 +1,4 @@
-"""The subscribers of the environment, and the calls that keep them."""
+"""The subscribers of the environment, and the calls that manage them."""
 
 import time
 import uuid
@@ -28,19 +28,19 @@ class Subscribers:
         self._known: dict[str, dict[str, Json]] = {}
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all subscribers."""
         self._known.clear()
 
     def ids(self) -> list[str]:
-        """Give every id, in the order of creation."""
+        """Return every id, in the order of creation."""
         return list(self._known)
 
     def find(self, subscriber_id: str) -> dict[str, Json] | None:
-        """Give a subscriber, if there is one."""
+        """Return a subscriber, or None if there is none of this id."""
         return self._known.get(subscriber_id)
 
     def upsert(self, subscriber_id: str, profile: Mapping[str, Json]) -> bool:
-        """Create or update; say whether it is a new one."""
+        """Create or update a subscriber; return whether it is new."""
         given = {name: profile[name] for name in PROFILE if name in profile}
         known = self._known.get(subscriber_id)
         if known is not None and not given:
@@ -58,13 +58,13 @@ class Subscribers:
         subscriber_id = _subscriber_id(call.fields())
         there = self.find(subscriber_id)
         if there is not None and call.query.get("failIfExists") == "true":
-            # The document gives this error the form of a subscriber.
+            # In Novu's OpenAPI document this error has the form of a subscriber.
             raise Refusal(409, "Subscriber with the given id already exists", **there)
         self.upsert(subscriber_id, call.fields())
         return success(201, self._known[subscriber_id])
 
     def create_bulk(self, call: Call) -> Answer:
-        """POST /v1/subscribers/bulk: each on its own, a bad one fails alone."""
+        """POST /v1/subscribers/bulk: only the invalid subscribers fail."""
         entries = call.fields().get("subscribers")
         if not isinstance(entries, list) or not 1 <= len(entries) <= SUBSCRIBERS_PER_BULK:
             raise invalid({"subscribers": [f"subscribers must hold 1 to {SUBSCRIBERS_PER_BULK} elements"]})
@@ -81,17 +81,17 @@ class Subscribers:
 
     def get(self, call: Call) -> Answer:
         """GET /v2/subscribers/{subscriberId}."""
-        return success(200, self._wanted(call))
+        return success(200, self._require(call))
 
     def patch(self, call: Call) -> Answer:
         """PATCH /v2/subscribers/{subscriberId}."""
-        subscriber_id = self._wanted(call)["subscriberId"]
+        subscriber_id = self._require(call)["subscriberId"]
         self.upsert(subscriber_id, call.fields())
         return success(200, self._known[subscriber_id])
 
     def delete(self, call: Call) -> Answer:
         """DELETE /v2/subscribers/{subscriberId}."""
-        del self._known[self._wanted(call)["subscriberId"]]
+        del self._known[self._require(call)["subscriberId"]]
         return success(200, {"acknowledged": True, "status": "deleted"})
 
     def list(self, call: Call) -> Answer:
@@ -100,15 +100,15 @@ class Subscribers:
             name: call.query[name] for name in ("email", "phone", "subscriberId") if call.query.get(name)
         }
         name = call.query.get("name", "").lower()
-        chosen = [
+        found = [
             known
             for known in self._known.values()
             if all(known.get(field) == value for field, value in exact.items())
             and name in f"{known.get('firstName') or ''} {known.get('lastName') or ''}".lower()
         ]
-        return success(200, page_of(chosen, call.query))
+        return success(200, page_of(found, call.query))
 
-    def _wanted(self, call: Call) -> dict[str, Json]:
+    def _require(self, call: Call) -> dict[str, Json]:
         known = self.find(call.names["subscriberId"])
         if known is None:
             raise Refusal(404, "Subscriber not found")

@@ -1,4 +1,4 @@
-"""The topics of the environment, who is subscribed to them, and the calls that keep them."""
+"""The topics of the environment, their subscriptions, and the calls that manage them."""
 
 import re
 import time
@@ -25,13 +25,13 @@ SHOWN_OF_SUBSCRIBER = ("_id", "subscriberId", "firstName", "lastName", "email", 
 
 @dataclass(slots=True)
 class Topic:
-    """A topic; `subscriptions` holds (subscriber id, its `_id`, when) by identifier."""
+    """A topic; `subscriptions` holds (subscriber id, the subscription's `_id`, time) by identifier."""
 
     shown: dict[str, Json]
     subscriptions: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
     def subscribers(self) -> list[str]:
-        """Give the subscribers' ids, each once."""
+        """Return the subscribers' ids, each once."""
         return list(dict.fromkeys(subscriber for subscriber, _, _ in self.subscriptions.values()))
 
 
@@ -44,42 +44,42 @@ class Topics:
         self._known: dict[str, Topic] = {}
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all topics."""
         self._known.clear()
 
     def subscribers_of(self, key: str) -> list[str]:
-        """Give whom a topic stands for: nobody where it is unknown, and nobody deleted since."""
+        """Return a topic's subscribers that still exist; none if the topic is unknown."""
         topic = self._known.get(key)
-        return [one for one in topic.subscribers() if self._subscribers.find(one)] if topic else []
+        return [id_ for id_ in topic.subscribers() if self._subscribers.find(id_)] if topic else []
 
     def create(self, call: Call) -> Answer:
-        """POST /v2/topics: 201 where it is new, 200 where it was there."""
-        key = _checked_key(call.fields().get("key"))
+        """POST /v2/topics: 201 if it is new, 200 if it exists."""
+        key = _check_key(call.fields().get("key"))
         there = self._known.get(key)
         if there is not None and call.query.get("failIfExists") == "true":
-            # The document gives this error the form of a topic.
+            # In Novu's OpenAPI document this error has the form of a topic.
             raise Refusal(409, "Topic with the given key already exists", **there.shown)
         topic = self._upsert(key, call.fields().get("name"))
         return success(201 if there is None else 200, topic.shown)
 
     def get(self, call: Call) -> Answer:
         """GET /v2/topics/{topicKey}."""
-        return success(200, self._wanted(call).shown)
+        return success(200, self._require(call).shown)
 
     def patch(self, call: Call) -> Answer:
         """PATCH /v2/topics/{topicKey}."""
         name = call.fields().get("name")
         if not isinstance(name, str):
             raise invalid({"name": ["name must be a string"]})
-        return success(200, self._upsert(self._wanted(call).shown["key"], name).shown)
+        return success(200, self._upsert(self._require(call).shown["key"], name).shown)
 
     def delete(self, call: Call) -> Answer:
         """DELETE /v2/topics/{topicKey}, with its subscriptions."""
-        del self._known[self._wanted(call).shown["key"]]
+        del self._known[self._require(call).shown["key"]]
         return success(200, {"acknowledged": True})
 
     def list(self, call: Call) -> Answer:
-        """GET /v2/topics: filtered by parts of key and name."""
+        """GET /v2/topics: filter by parts of key and name."""
         chosen = [
             topic.shown
             for topic in self._known.values()
@@ -90,45 +90,45 @@ class Topics:
 
     def list_subscriptions(self, call: Call) -> Answer:
         """GET /v2/topics/{topicKey}/subscriptions."""
-        topic = self._wanted(call)
+        topic = self._require(call)
         wanted = call.query.get("subscriberId")
         chosen = [
-            self._shown(topic, identifier)
+            self._describe(topic, identifier)
             for identifier, (subscriber, _, _) in topic.subscriptions.items()
             if wanted in (None, subscriber)
         ]
         return success(200, page_of(chosen, call.query))
 
     def subscribe(self, call: Call) -> Answer:
-        """POST /v2/topics/{topicKey}/subscriptions: makes the topic too; strangers fail alone."""
-        entries = _entries(call.fields())
-        topic = self._upsert(_checked_key(call.names["topicKey"]), call.fields().get("name"))
+        """POST /v2/topics/{topicKey}/subscriptions: creates the topic too; only unknown subscribers fail."""
+        entries = _read_entries(call.fields())
+        topic = self._upsert(_check_key(call.names["topicKey"]), call.fields().get("name"))
         done, errors = [], []
         for subscriber, given in entries:
             if subscriber is None or self._subscribers.find(subscriber) is None:
-                errors.append(_stranger(subscriber or given or ""))
+                errors.append(_not_found(subscriber or given or ""))
                 continue
             identifier = given or f"tk={topic.shown['key']}:si={subscriber}"
             topic.subscriptions.setdefault(identifier, (subscriber, uuid.uuid4().hex[:24], self._now()))
-            done.append(self._shown(topic, identifier))
-        return success(201, _outcome(done, errors))
+            done.append(self._describe(topic, identifier))
+        return success(201, _summarise(done, errors))
 
     def unsubscribe(self, call: Call) -> Answer:
         """DELETE /v2/topics/{topicKey}/subscriptions."""
-        topic = self._wanted(call)
+        topic = self._require(call)
         done, errors = [], []
-        for subscriber, given in _entries(call.fields()):
-            leaving = [
+        for subscriber, given in _read_entries(call.fields()):
+            matching = [
                 identifier
                 for identifier, (subscribed, _, _) in topic.subscriptions.items()
                 if given in (None, identifier) and subscriber in (None, subscribed)
             ]
-            if not leaving:
-                errors.append(_stranger(subscriber or given or ""))
-            for identifier in leaving:
-                done.append(self._shown(topic, identifier))
+            if not matching:
+                errors.append(_not_found(subscriber or given or ""))
+            for identifier in matching:
+                done.append(self._describe(topic, identifier))
                 del topic.subscriptions[identifier]
-        return success(200, _outcome(done, errors))
+        return success(200, _summarise(done, errors))
 
     def _upsert(self, key: str, name: str | None) -> Topic:
         now = self._now()
@@ -140,13 +140,13 @@ class Topics:
             topic.shown["name"] = name
         return topic
 
-    def _wanted(self, call: Call) -> Topic:
+    def _require(self, call: Call) -> Topic:
         topic = self._known.get(call.names["topicKey"])
         if topic is None:
             raise Refusal(404, "Topic not found")
         return topic
 
-    def _shown(self, topic: Topic, identifier: str) -> dict[str, Json]:
+    def _describe(self, topic: Topic, identifier: str) -> dict[str, Json]:
         subscriber_id, subscription_id, at = topic.subscriptions[identifier]
         subscriber = self._subscribers.find(subscriber_id) or {
             "_id": subscription_id,
@@ -165,14 +165,14 @@ class Topics:
         return iso_of_ms(int(self._clock() * 1000))
 
 
-def _checked_key(key: Json) -> str:
+def _check_key(key: Json) -> str:
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise invalid({"key": ["key may hold letters, digits, '-', '_', ':' or be an email address"]})
     return key
 
 
-def _entries(members: Mapping[str, Json]) -> list[tuple[str | None, str | None]]:
-    """Read (subscriber id, identifier) of each entry; one of the two may be missing."""
+def _read_entries(members: Mapping[str, Json]) -> list[tuple[str | None, str | None]]:
+    """Return (subscriber id, identifier) of each entry; either may be missing."""
     entries = members.get("subscriptions") or members.get("subscriberIds")
     if not isinstance(entries, list) or not 1 <= len(entries) <= SUBSCRIPTIONS_PER_CALL:
         raise invalid({"subscriptions": [f"subscriptions must hold 1 to {SUBSCRIPTIONS_PER_CALL} elements"]})
@@ -184,7 +184,7 @@ def _entries(members: Mapping[str, Json]) -> list[tuple[str | None, str | None]]
     ]
 
 
-def _stranger(name: str) -> dict[str, str]:
+def _not_found(name: str) -> dict[str, str]:
     return {
         "subscriberId": name,
         "code": "SUBSCRIBER_NOT_FOUND",
@@ -192,7 +192,7 @@ def _stranger(name: str) -> dict[str, str]:
     }
 
 
-def _outcome(done: list[dict[str, Json]], errors: list[dict[str, str]]) -> dict[str, Json]:
+def _summarise(done: list[dict[str, Json]], errors: list[dict[str, str]]) -> dict[str, Json]:
     result: dict[str, Json] = {
         "data": done,
         "meta": {

@@ -1,4 +1,4 @@
-"""Which workflows the environment knows, as told over the control path."""
+"""The workflows of the environment, as set through the control API."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from pydantic import BaseModel, ConfigDict
 from xnovu_poller.dev.standin.calls import Json, Refusal
 
 
-class Workflow(BaseModel):
-    """What is told of one workflow.
+class WorkflowBehaviour(BaseModel):
+    """How the stand-in treats the triggers of a workflow.
 
     Attributes:
-        known: False answers 422 `workflow_not_found`.
-        active: False answers 201 `trigger_not_active`.
+        known: if False, it answers 422 `workflow_not_found`.
+        active: if False, it answers 201 `trigger_not_active`.
         delayed: its triggers wait until they are cancelled or `POST /_standin/deliver` is called.
-        channels: what it delivers in, where the payload brings no rendered text to tell it by.
-        payload_schema: a JSON Schema that the payload has to meet; its defaults are filled in.
+        channels: its channels, used if the payload holds no rendered text.
+        payload_schema: a JSON Schema that the payload must meet; its defaults are filled in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,42 +29,42 @@ class Workflow(BaseModel):
 
 
 class Workflows:
-    """Workflows by identifier; one that nobody told of is known and active, unless switched off."""
+    """Workflows by identifier; a workflow that was not set is known and active, unless switched off."""
 
     def __init__(self) -> None:
-        self._told: dict[str, Workflow] = {}
+        self._behaviours: dict[str, WorkflowBehaviour] = {}
 
     def clear(self) -> None:
-        """Forget what was told."""
-        self._told.clear()
+        """Forget all workflows."""
+        self._behaviours.clear()
 
-    def tell(self, identifier: str, workflow: Workflow) -> None:
-        """Set what a workflow is like."""
-        self._told[identifier] = workflow
+    def set(self, identifier: str, behaviour: WorkflowBehaviour) -> None:
+        """Set the behaviour of a workflow."""
+        self._behaviours[identifier] = behaviour
 
-    def told(self) -> dict[str, Json]:
-        """Give what was told, as JSON."""
-        return {identifier: workflow.model_dump() for identifier, workflow in self._told.items()}
+    def to_json(self) -> dict[str, Json]:
+        """Return the workflows that were set, as JSON."""
+        return {identifier: behaviour.model_dump() for identifier, behaviour in self._behaviours.items()}
 
-    def find(self, identifier: str, *, known_unless_told: bool) -> Workflow:
-        """Give the workflow.
+    def find(self, identifier: str, *, is_known_by_default: bool) -> WorkflowBehaviour:
+        """Return the behaviour of a workflow.
 
         Raises:
-            Refusal: 422; for good, until somebody creates the workflow.
+            Refusal: 422 the workflow does not exist.
         """
-        workflow = self._told.get(identifier, Workflow(known=known_unless_told))
-        if not workflow.known:
+        behaviour = self._behaviours.get(identifier, WorkflowBehaviour(known=is_known_by_default))
+        if not behaviour.known:
             raise Refusal(422, "workflow_not_found")
-        return workflow
+        return behaviour
 
 
 def check_payload(payload: dict[str, Json], schema: dict[str, Json]) -> dict[str, Json]:
-    """Give the payload with the schema's defaults filled in.
+    """Return the payload with the schema's defaults filled in.
 
     Raises:
-        Refusal: 400 with every field that breaks the schema.
+        Refusal: 400 with every field that violates the schema.
     """
-    filled = filled_in(payload, schema)
+    filled = fill_defaults(payload, schema)
     errors = [
         {
             "field": "/".join(map(str, error.instance_path)) or "payload",
@@ -80,12 +80,12 @@ def check_payload(payload: dict[str, Json], schema: dict[str, Json]) -> dict[str
     return filled
 
 
-def filled_in(payload: dict[str, Json], schema: dict[str, Json]) -> dict[str, Json]:
-    """Fill in the defaults of missing members, at any depth of objects."""
+def fill_defaults(payload: dict[str, Json], schema: dict[str, Json]) -> dict[str, Json]:
+    """Return the payload with the defaults of missing members, at any depth of objects."""
     filled = dict(payload)
     for name, part in schema.get("properties", {}).items():
         if name not in filled and "default" in part:
             filled[name] = part["default"]
         elif isinstance(filled.get(name), dict):
-            filled[name] = filled_in(filled[name], part)
+            filled[name] = fill_defaults(filled[name], part)
     return filled

@@ -38,7 +38,7 @@ def test_a_trigger_is_accepted_and_delivered(api: httpx.Client, novu_standin: No
     )
     ledger = novu_standin.ledger(transaction_id="xn-1", enterprise="acme", workflow="welcome")
     (accepted,), (delivery,) = ledger["triggers"], ledger["deliveries"]
-    assert (accepted["fate"], accepted["channels"]) == ("delivered", ["email"])
+    assert (accepted["state"], accepted["channels"]) == ("delivered", ["email"])
     assert accepted["event"] == event()
     assert before <= accepted["arrived_ms"] <= time.time_ns() // 10**6
     assert delivery["subscriber_id"] == "s-1"
@@ -78,7 +78,7 @@ def test_topics_are_resolved_when_they_are_delivered(api: httpx.Client, novu_sta
     assert novu_standin.deliveries() == {("xn-1", "s-1"): 1, ("xn-1", "s-2"): 1}
     unknown = trigger(api, event("xn-2", to={"type": "Topic", "topicKey": "unknown"}))
     assert unknown.json()["data"]["status"] == "processed"
-    assert novu_standin.ledger(transaction_id="xn-2")["triggers"][0]["fate"] == "nobody"
+    assert novu_standin.ledger(transaction_id="xn-2")["triggers"][0]["state"] == "nobody"
 
 
 def test_a_bulk_call_answers_each_event_in_order(api: httpx.Client, novu_standin: NovuStandIn) -> None:

@@ -36,14 +36,14 @@ def trigger(body: Json = EVENT) -> Call:
 )
 def test_every_member_of_a_match_has_to_fit(match: Match, fits: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Events are matched by workflow, transaction, recipient and enterprise."""
-    assert match.fits(trigger()) is fits
-    assert match.fits(trigger({"events": [{"name": "other"}, EVENT]})) is fits
+    assert match.matches(trigger()) is fits
+    assert match.matches(trigger({"events": [{"name": "other"}, EVENT]})) is fits
 
 
 @pytest.mark.parametrize("body", [None, [], "text", {"events": 1}, {"to": 1, "payload": []}])
 def test_a_body_of_any_shape_can_be_looked_at(body: Json) -> None:
     """A fault is looked for before the body is checked."""
-    assert not Match(recipient="s-1").fits(trigger(body))
+    assert not Match(recipient="s-1").matches(trigger(body))
 
 
 def test_a_line_is_used_up_in_order() -> None:
@@ -53,7 +53,7 @@ def test_a_line_is_used_up_in_order() -> None:
     faults.add(Fault(kind=Kind.THROTTLE, times=None))
     taken = [fault.kind for _ in range(4) if (fault := faults.take(trigger()))]
     assert taken == [Kind.STATUS, Kind.STATUS, Kind.THROTTLE, Kind.THROTTLE]
-    assert len(faults.left()) == 1
+    assert len(faults.to_json()) == 1
     faults.clear()
     assert faults.take(trigger()) is None
 

@@ -24,7 +24,7 @@ def test_a_repeat_gets_the_stored_answer_marked_as_a_replay() -> None:
     assert store.begin("k", BODY) is None
     assert store.finish("k", ANSWER).headers == {"Idempotency-Key": "k"}
     replay = store.begin("k", BODY)
-    assert replay == ANSWER.also({"Idempotency-Key": "k", "Idempotency-Replay": "true"})
+    assert replay == ANSWER.with_headers({"Idempotency-Key": "k", "Idempotency-Replay": "true"})
 
 
 def test_a_key_in_progress_is_refused_for_a_moment() -> None:

@@ -1,14 +1,14 @@
 from pathlib import Path
 
-from xnovu_poller.dev.standin.ledger import Fate, Ledger, Trigger
+from xnovu_poller.dev.standin.ledger import AcceptedTrigger, Ledger, State
 
 EVENT = {"name": "welcome", "to": "s-1", "payload": {"enterprise_id": "acme"}}
 
 
-def accept(ledger: Ledger, transaction_id: str, *subscribers: str) -> Trigger:
+def accept(ledger: Ledger, transaction_id: str, *subscribers: str) -> AcceptedTrigger:
     """Accept a trigger and deliver it."""
     trigger = ledger.accept(EVENT, transaction_id, "acme", ("email",))
-    ledger.settle(trigger, Fate.DELIVERED, subscribers)
+    ledger.settle(trigger, State.DELIVERED, subscribers)
     return trigger
 
 
@@ -26,8 +26,8 @@ def test_a_subscriber_reached_twice_by_one_transaction_is_a_duplicate() -> None:
 def test_a_trigger_that_reached_nobody_leaves_no_jobs() -> None:
     """So its repeat is not dropped; one that was delivered or waits is."""
     ledger = Ledger()
-    ledger.settle(ledger.accept(EVENT, "t-1", "acme", ()), Fate.NOBODY)
-    ledger.settle(ledger.accept(EVENT, "t-2", "acme", ()), Fate.DELAYED)
+    ledger.settle(ledger.accept(EVENT, "t-1", "acme", ()), State.NOBODY)
+    ledger.settle(ledger.accept(EVENT, "t-2", "acme", ()), State.DELAYED)
     assert [ledger.is_repeat(one) for one in ("t-1", "t-2", "t-3")] == [False, True, False]
 
 
@@ -52,12 +52,12 @@ def test_the_file_brings_everything_back(tmp_path: Path) -> None:
     ledger = Ledger(path)
     accept(ledger, "t-1", "s-1")
     waiting = ledger.accept(EVENT, "t-2", "acme", ())
-    ledger.settle(waiting, Fate.DELAYED)
-    ledger.settle(waiting, Fate.CANCELLED)
+    ledger.settle(waiting, State.DELAYED)
+    ledger.settle(waiting, State.CANCELLED)
     ledger.close()
     again = Ledger(path)
     assert again.triggers() == ledger.triggers()
-    assert [trigger.fate for trigger in again.triggers()] == [Fate.DELIVERED, Fate.CANCELLED]
+    assert [trigger.state for trigger in again.triggers()] == [State.DELIVERED, State.CANCELLED]
     assert again.is_repeat("t-1")
     again.close()
 

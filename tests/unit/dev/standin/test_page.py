@@ -1,5 +1,5 @@
 from xnovu_poller.dev.standin.calls import Json
-from xnovu_poller.dev.standin.ledger import Fate, Ledger
+from xnovu_poller.dev.standin.ledger import Ledger, State
 from xnovu_poller.dev.standin.page import page
 
 HOSTILE = "<script>alert('x')</script>\"'"
@@ -11,7 +11,7 @@ def arrived(*events: dict[str, Json]) -> Ledger:
     for event in events:
         payload = event["payload"]
         trigger = ledger.accept(event, "t", payload["enterprise_id"], tuple(payload.get("rendered", ())))
-        ledger.settle(trigger, Fate.DELIVERED, [event["to"]])
+        ledger.settle(trigger, State.DELIVERED, [event["to"]])
     return ledger
 
 

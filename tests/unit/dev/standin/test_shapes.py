@@ -6,16 +6,16 @@ from xnovu_poller.dev.standin.shapes import (
     Recipient,
     check_event,
     check_size,
-    enterprise_of,
-    recipients_of,
-    rendered_of,
+    read_enterprise,
+    read_recipients,
+    read_rendered,
 )
 
 
 def test_recipients_are_each_taken_once_in_order() -> None:
     """A string, a subscriber and a topic; the later entry's profile counts."""
     to = ["a", {"subscriberId": "b"}, {"type": "Topic", "topicKey": "a", "exclude": ["b"]}, "a"]
-    assert recipients_of(to) == [
+    assert read_recipients(to) == [
         Recipient("a"),
         Recipient("b", profile={"subscriberId": "b"}),
         Recipient("a", topic=True, exclude=frozenset({"b"})),
@@ -26,7 +26,7 @@ def test_recipients_are_each_taken_once_in_order() -> None:
 def test_an_entry_that_addresses_nobody_is_refused(entry: Json) -> None:
     """422 for the whole event."""
     with pytest.raises(Refusal) as refused:
-        recipients_of([entry])
+        read_recipients([entry])
     assert refused.value.status == 422
 
 
@@ -68,5 +68,5 @@ def test_the_payload_tells_the_enterprise_and_the_text() -> None:
     """Where it does not, the enterprise is unknown and there is no text."""
     text = {"email": {"subject": "Hi", "body": "there"}}
     event = {"payload": {"enterprise_id": "acme", "rendered": {**text, "sms": "no object"}}}
-    assert (enterprise_of(event), rendered_of(event)) == ("acme", text)
-    assert (enterprise_of({"payload": None}), rendered_of({})) == ("unknown", {})
+    assert (read_enterprise(event), read_rendered(event)) == ("acme", text)
+    assert (read_enterprise({"payload": None}), read_rendered({})) == ("unknown", {})

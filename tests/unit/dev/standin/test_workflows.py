@@ -1,7 +1,7 @@
 import pytest
 
 from xnovu_poller.dev.standin.calls import Refusal
-from xnovu_poller.dev.standin.workflows import Workflow, Workflows, check_payload
+from xnovu_poller.dev.standin.workflows import WorkflowBehaviour, Workflows, check_payload
 
 SCHEMA = {
     "type": "object",
@@ -30,11 +30,11 @@ def test_a_mismatch_names_every_field() -> None:
     assert {error["field"] for error in members["errors"]} == {"payload", "plan"}
 
 
-def test_a_workflow_nobody_told_of_is_known_unless_switched_off() -> None:
+def test_a_workflow_that_was_not_set_is_known_unless_switched_off() -> None:
     """What was told wins over the switch."""
     workflows = Workflows()
-    workflows.tell("told", Workflow(active=False))
-    assert workflows.find("other", known_unless_told=True).active
-    assert not workflows.find("told", known_unless_told=False).active
+    workflows.set("set", WorkflowBehaviour(active=False))
+    assert workflows.find("other", is_known_by_default=True).active
+    assert not workflows.find("set", is_known_by_default=False).active
     with pytest.raises(Refusal, match="workflow_not_found"):
-        workflows.find("other", known_unless_told=False)
+        workflows.find("other", is_known_by_default=False)
