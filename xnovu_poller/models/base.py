@@ -1,4 +1,4 @@
-"""The common ground of the tables: schema, naming of constraints, column kinds."""
+"""The base of the tables: schema, names of constraints, kinds of columns."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ SCHEMA = "notify"
 
 
 class Base(DeclarativeBase):
-    """The tables of schema `notify`, as the migrations make them."""
+    """The tables of the schema `notify`, as the migrations create them."""
 
     metadata = MetaData(
         schema=SCHEMA,

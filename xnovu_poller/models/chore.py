@@ -1,4 +1,4 @@
-"""The table of chores: how each went the last time, whichever worker it was."""
+"""The table of chores: the last result of each, by any worker."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from xnovu_poller.models.base import Base, Moment
 
 
-class Chore(Base):
-    """One row a chore of the deployment; the worker's alone."""
+class ChoreTable(Base):
+    """One row for each chore of the deployment; only workers read and write it."""
 
     __tablename__ = "chore"
     __table_args__ = (

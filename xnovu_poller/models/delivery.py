@@ -1,4 +1,4 @@
-"""The table of deliveries: one row a chunk of a notification that needs more than one call to Novu."""
+"""The table of deliveries: one row for each chunk of a notification that needs several calls to Novu."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from xnovu_poller.models.base import Base, CreatedAt, MaybeMoment
 
 
-class Delivery(Base):
-    """A chunk of at most 100 recipients, and Novu's answer to it."""
+class DeliveryTable(Base):
+    """A chunk of at most 100 recipients, and Novu's answer."""
 
     __tablename__ = "ent_notification_delivery"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The table that names this deployment, so that no other touches its notifications."""
+"""The table that identifies this deployment, so that no other touches its notifications."""
 
 from uuid import UUID
 
@@ -8,11 +8,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from xnovu_poller.models.base import Base, CreatedAt, MaybeMoment
 
 
-class Deployment(Base):
-    """One row; its id prefixes every workflow and schedule id and travels in their input.
+class DeploymentTable(Base):
+    """A single row. Its id prefixes the ids of all runs and schedules, and is part of their input.
 
-    `database` says where the deployment lives: a copy that holds notifications or rules does not start elsewhere
-    until a person has decided whose they are. `known_since` is when that was.
+    `database` identifies the database: a worker refuses to start on a copy that holds notifications or rules
+    until a person has decided which deployment they belong to. `known_since` is the time of that decision.
     """
 
     __tablename__ = "deployment"

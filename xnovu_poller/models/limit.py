@@ -1,4 +1,4 @@
-"""The table of limits: what an enterprise may have at most."""
+"""The table of limits for each enterprise."""
 
 from sqlalchemy import CheckConstraint, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -6,8 +6,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from xnovu_poller.models.base import Base, CreatedAt, MaybeMoment
 
 
-class EnterpriseLimit(Base):
-    """How fast an enterprise is claimed, and how much of it is in flight; no row, no limit."""
+class EnterpriseLimitTable(Base):
+    """Limits of an enterprise's claims: rows per second, and rows in flight. Without a row there is no limit."""
 
     __tablename__ = "ent_enterprise_limit"
     __table_args__ = (
@@ -20,7 +20,7 @@ class EnterpriseLimit(Base):
     rate: Mapped[float | None]
     in_flight: Mapped[int | None]
 
-    # The claims keep these two: a bucket that fills by `rate`.
+    # Claims maintain these two: a token bucket that fills at `rate`.
     tokens: Mapped[float | None]
     counted_at: Mapped[MaybeMoment]
 

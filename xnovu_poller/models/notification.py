@@ -1,4 +1,4 @@
-"""The table of notifications: what a producer writes, and what the machine keeps beside it."""
+"""The table of notifications: the columns that a producer writes, and those that the worker maintains."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from xnovu_poller.lifecycle import Channel, PublishStatus, Status
 from xnovu_poller.models.base import CHANNEL, PUBLISH, SCHEMA, STATUS, Base, CreatedAt, Id, MaybeMoment, Off
 
-_MEANT = "publish_status = 'PUBLISH' AND NOT deactivated"
-_NEW = f"notification_status = 'PENDING' AND scheduled_for IS NULL AND {_MEANT}"
-_SCHEDULED = f"notification_status = 'PENDING' AND scheduled_for IS NOT NULL AND {_MEANT}"
-_FAILED = f"notification_status = 'FAILED' AND {_MEANT}"
+_PUBLISHED = "publish_status = 'PUBLISH' AND NOT deactivated"
+_NEW = f"notification_status = 'PENDING' AND scheduled_for IS NULL AND {_PUBLISHED}"
+_SCHEDULED = f"notification_status = 'PENDING' AND scheduled_for IS NOT NULL AND {_PUBLISHED}"
+_FAILED = f"notification_status = 'FAILED' AND {_PUBLISHED}"
 _PROCESSING = "notification_status = 'PROCESSING'"
 _EXPIRING = "notification_status IN ('PENDING', 'FAILED') AND expires_at IS NOT NULL"
 
 _WITHDRAWN = "notification_status = 'SENT' AND retract_requested_at IS NOT NULL AND error_details IS NULL"
 
 
-# A table's CHECK reads its columns at every update of the row, a domain's only where a value is made.
+# PostgreSQL checks a table's CHECK at every update of the row, but a domain's only when the value changes.
 _RECIPIENTS = DOMAIN(
     "recipients",
     ARRAY(Text),
@@ -40,12 +40,12 @@ def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     return Index(name, *(text(c) for c in columns), postgresql_where=text(where), unique=unique)
 
 
-class Notification(Base):
-    """One thing to be said to some people, and how far that has come."""
+class NotificationTable(Base):
+    """A notification for some recipients, and its state."""
 
     __tablename__ = "ent_notification"
     __table_args__ = (
-        # Temporal takes 2048 bytes of a search attribute, spelt as JSON: six for one, at the worst.
+        # Temporal accepts 2048 bytes of a search attribute as JSON, which needs up to six bytes for one.
         CheckConstraint("octet_length(enterprise_id) BETWEEN 1 AND 255", "enterprise"),
         CheckConstraint("overrides IS NULL OR jsonb_typeof(overrides) = 'object'", "overrides"),
         CheckConstraint(
@@ -54,16 +54,16 @@ class Notification(Base):
         ),
         CheckConstraint("priority BETWEEN 0 AND 9", "priority"),
         CheckConstraint("least(attempt, failure_count, refusals, unknown_outcomes, lapses) >= 0", "counters"),
-        # SENT, DEAD and RETRACTED rows hold no lease and no live send.
+        # SENT, DEAD and RETRACTED rows have no lease and no live send.
         CheckConstraint("(notification_status = 'PROCESSING') = (lease_expires_at IS NOT NULL)", "lease"),
         CheckConstraint("notification_status = 'PROCESSING' OR send_until IS NULL", "send"),
         CheckConstraint("notification_status <> 'PROCESSING' OR temporal_workflow_id IS NOT NULL", "holder"),
-        # `next_attempt_at` also remembers, while PROCESSING, that the row came from FAILED.
+        # While the row is PROCESSING, `next_attempt_at` also records that it was FAILED before.
         CheckConstraint("notification_status <> 'FAILED' OR next_attempt_at IS NOT NULL", "retry"),
         CheckConstraint("notification_status <> 'PENDING' OR next_attempt_at IS NULL", "fresh"),
         CheckConstraint("(notification_status = 'RETRACTED') = (retracted_at IS NOT NULL)", "retracted"),
-        # A loop's two indexes: its rows by priority, and its rows by age, within each enterprise. The condition that
-        # holds for every row keeps the planner from seeking one priority among all by age.
+        # Each loop has two indexes: its rows by priority and by age, within each enterprise. The condition on
+        # `priority`, true for every row, keeps the planner from using the index by age to find a priority.
         _index("ent_notification_new", "enterprise_id", "priority DESC", "id", where=_NEW),
         _index("ent_notification_new_age", "enterprise_id", "id", where=f"{_NEW} AND priority >= 0"),
         _index(
@@ -91,13 +91,13 @@ class Notification(Base):
             "id",
             where=f"{_FAILED} AND priority >= 0",
         ),
-        # When the next one comes due, of all enterprises; no claim says that a priority is at most 9.
+        # The next due time of all enterprises. No claim has the condition `priority <= 9`, so none uses this index.
         _index("ent_notification_scheduled_time", "scheduled_for", where=f"{_SCHEDULED} AND priority <= 9"),
-        # How much is in flight, by enterprise; and whose lease lapsed.
+        # Rows in flight by enterprise, and lapsed leases.
         _index("ent_notification_in_flight", "enterprise_id", where=_PROCESSING),
         _index("ent_notification_lease", "lease_expires_at", "id", where=_PROCESSING),
         _index("ent_notification_expiring", "expires_at", "id", where=_EXPIRING),
-        # Withdrawn after it was sent, and Novu has not answered yet.
+        # Retractions of SENT rows that Novu has not answered yet.
         _index("ent_notification_withdrawn", "enterprise_id", "retract_requested_at", "id", where=_WITHDRAWN),
         _index(
             "ent_notification_dedup",
@@ -106,9 +106,9 @@ class Notification(Base):
             where="dedup_key IS NOT NULL",
             unique=True,
         ),
-        # A rule must be deletable without a scan of all notifications.
+        # Deleting a rule must not scan all notifications.
         _index("ent_notification_rule_id", "notification_rule_id", where="notification_rule_id IS NOT NULL"),
-        # For the statistics of the last day; a few pages, whatever the table holds.
+        # For the statistics of the last day; it has only a few pages, even for a large table.
         Index("ent_notification_created", "created_at", postgresql_using="brin"),
     )
 
@@ -133,7 +133,7 @@ class Notification(Base):
     scheduled_for: Mapped[MaybeMoment]
     expires_at: Mapped[MaybeMoment]
 
-    # From here on, the machine writes.
+    # Only the worker writes the columns from here on.
     notification_status: Mapped[Status] = mapped_column(STATUS, server_default=text("'PENDING'"))
     transaction_id: Mapped[str] = mapped_column(Text, server_default=text("('xn-' || gen_random_uuid())"))
     attempt: Mapped[int] = mapped_column(server_default=text("0"))

@@ -1,4 +1,4 @@
-"""The table of rules: when notifications write themselves, and what became of each rule."""
+"""The table of rules: when a rule inserts notifications, and the state of each rule."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ from xnovu_poller.models.base import PUBLISH, RULE, TRIGGER, Base, CreatedAt, Id
 _OUTCOMES = ", ".join(f"'{outcome.value}'" for outcome in FireOutcome)
 
 
-class Rule(Base):
-    """A schedule that inserts a notification each time it fires."""
+class RuleTable(Base):
+    """A rule that inserts a notification each time it fires."""
 
     __tablename__ = "ent_notification_rule"
     __table_args__ = (
-        # As of the notifications that it makes.
+        # The same limit as for its notifications.
         CheckConstraint("octet_length(enterprise_id) BETWEEN 1 AND 255", "enterprise"),
-        # The worker reads those of all rules at once.
+        # The worker reads this column of all rules at once.
         CheckConstraint(
             "jsonb_typeof(trigger_config) = 'object' AND octet_length(trigger_config::text) <= 16384",
             "config",
         ),
         CheckConstraint("char_length(name) <= 1000", "name"),
-        # A firing is one statement, which reads all of it.
+        # A firing is one statement that reads all of the payload.
         CheckConstraint(
             "jsonb_typeof(rule_payload) = 'object' AND octet_length(rule_payload::text) <= 1048576", "payload"
         ),
@@ -44,7 +44,7 @@ class Rule(Base):
     publish_status: Mapped[PublishStatus] = mapped_column(PUBLISH, server_default=text("'DRAFT'"))
     deactivated: Mapped[Off]
 
-    # From here on, the machine writes; `done_for` is the only time of a SCHEDULE rule, once it has been fired for.
+    # Only the worker writes the columns from here on. `done_for` is the time of a SCHEDULE rule that has fired.
     rule_status: Mapped[RuleStatus | None] = mapped_column(RULE)
     rule_error: Mapped[str | None] = mapped_column(Text)
     done_for: Mapped[MaybeMoment]

@@ -1,4 +1,4 @@
-"""The table of templates: the words for one channel under one key."""
+"""The table of templates: the text for one channel under one key."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from xnovu_poller.lifecycle import Channel, PublishStatus
 from xnovu_poller.models.base import CHANNEL, PUBLISH, Base, CreatedAt, Id, Off
 
 
-class Template(Base):
-    """A text that tenants write; it is verified before it is ever compiled."""
+class TemplateTable(Base):
+    """A text that a tenant writes; it is verified before it is rendered."""
 
     __tablename__ = "ent_notification_template"
     __table_args__ = (

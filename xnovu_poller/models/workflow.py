@@ -1,4 +1,4 @@
-"""The table of workflows: what may be sent, on which channels, with which payload."""
+"""The table of workflows: kinds of notifications, their channels and payloads."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from xnovu_poller.lifecycle import Channel, PublishStatus, WorkflowType
 from xnovu_poller.models.base import CHANNEL, PUBLISH, WORKFLOW, Base, CreatedAt, Id, Off
 
 
-class Workflow(Base):
-    """A kind of notification; a row without an enterprise serves all that have none of its key."""
+class WorkflowTable(Base):
+    """A kind of notification. A row without an enterprise serves every enterprise that has no row of this key."""
 
     __tablename__ = "ent_notification_workflow"
     __table_args__ = (
-        # As long as an enterprise's name may be, for the same reason.
+        # The same limit as for an enterprise id, for the same reason.
         CheckConstraint("octet_length(workflow_key) BETWEEN 1 AND 255", "key"),
         CheckConstraint("array_position(default_channels, NULL) IS NULL", "channels"),
         CheckConstraint("payload_schema IS NULL OR jsonb_typeof(payload_schema) = 'object'", "schema"),
         CheckConstraint("jsonb_typeof(template_overrides) = 'object'", "overrides"),
-        # NULLS NOT DISTINCT is PostgreSQL 15's; 14 needs one index for the owned and one for the global.
+        # PostgreSQL 14 has no NULLS NOT DISTINCT, so owned and global workflows need an index each.
         Index("ent_notification_workflow_own", "enterprise_id", "workflow_key", unique=True),
         Index(
             "ent_notification_workflow_global",
