@@ -190,11 +190,11 @@ def test_all_faults_are_told_at_once(environment: Environment, tmp_path: Path) -
         "NOVU_API_URL: must have the form http://host or https://host",
         "NOVU_SECRET_KEY: is not set",
         "POLL_INTERVAL_MS: must be a whole number of milliseconds from 10 to 86400000",
-        "POLL_WAKEUP: must be a valid boolean, unable to interpret input",
+        "POLL_WAKEUP: must be on or off",
         "TEMPORAL_ADDRESS: must have the form host:port",
-        "TEMPORAL_CLIENT_KEY_PATH: must be set together with TEMPORAL_CLIENT_CERT_PATH, or neither",
-        "TEMPORAL_SERVER_CA_PATH: Path does not point to a file",
-        "WORKER_ENTERPRISE_IDS: must name at least one enterprise; leave it unset to serve all",
+        "TEMPORAL_CLIENT_KEY_PATH: must be set if and only if TEMPORAL_CLIENT_CERT_PATH is set",
+        "TEMPORAL_SERVER_CA_PATH: must be the path of an existing file",
+        "WORKER_ENTERPRISE_IDS: names no enterprise; unset it to serve all",
         "WORKER_HEALTH_PORT: must be less than or equal to 65535",
     ]
 
@@ -279,7 +279,7 @@ def test_a_misspelt_variable_is_noticed(environment: Environment) -> None:
     """A typo is told, for a default in its place is silent."""
     environment(POLL_INTERVALL_MS="5")
 
-    assert settings.misspelt() == ("POLL_INTERVALL_MS: not a setting; POLL_INTERVAL_MS is",)
+    assert settings.misspelt() == ("POLL_INTERVALL_MS: is not a setting; did you mean POLL_INTERVAL_MS?",)
 
 
 def test_the_table_tells_defaults_as_one_would_write_them() -> None:

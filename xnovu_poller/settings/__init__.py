@@ -1,4 +1,4 @@
-"""What the environment says, read once."""
+"""The settings: environment variables, read once."""
 
 from xnovu_poller.settings.environment import child_environment, load, load_database, load_temporal, misspelt
 from xnovu_poller.settings.handbook import Row, table

@@ -1,4 +1,4 @@
-"""The environment, read once; nobody else reads it."""
+"""Read the environment; no other file does."""
 
 import os
 from collections.abc import Iterator
@@ -12,21 +12,29 @@ from xnovu_poller.errors import ConfigError
 from xnovu_poller.settings.handbook import table
 from xnovu_poller.settings.model import DatabaseSettings, Settings, TemporalSettings
 
-_ENVIRONMENT = os.environ  # noqa: TID251 - this is the place that may read it
+_ENVIRONMENT = os.environ  # noqa: TID251 - only this file may read it
 _Kind = TypeVar("_Kind", bound=BaseSettings)
+
+_SENTENCES = {
+    "missing": "is not set",
+    "bool_parsing": "must be on or off",
+    "int_parsing": "must be a whole number",
+    "path_not_file": "must be the path of an existing file",
+}
+"""Our sentences for some of pydantic's kinds of error; its own sentences speak of parsing."""
 
 
 def load() -> Settings:
     """Read all settings.
 
     Raises:
-        ConfigError: every fault at once, each with its variable's name and rule, never a value.
+        ConfigError: all faults at once, each with the name and the rule of its variable, never a value.
     """
     return _read(Settings)
 
 
 def load_temporal() -> TemporalSettings:
-    """Read where the database and Temporal are, for commands that send nothing to Novu.
+    """Read the settings of the database and Temporal, for commands that send nothing to Novu.
 
     Raises:
         ConfigError: as `load`.
@@ -35,10 +43,10 @@ def load_temporal() -> TemporalSettings:
 
 
 def load_database() -> DatabaseSettings:
-    """Read DATABASE_URL alone, for migrations and for commands on rows.
+    """Read only DATABASE_URL, for migrations and for commands on rows.
 
     Raises:
-        ConfigError: it is not set, or has another form.
+        ConfigError: it is not set or malformed.
     """
     return _read(DatabaseSettings)
 
@@ -47,29 +55,31 @@ def _read(kind: type[_Kind]) -> _Kind:
     try:
         return kind.model_validate({})
     except ValidationError as error:
-        # The cause carries the values that were refused.
+        # The cause holds the refused values.
         raise ConfigError([*_faults(error)]) from None
 
 
 def _faults(error: ValidationError) -> Iterator[str]:
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
-        # A default that rests on a faulty setting: that one is told.
+        # A default that depends on a faulty setting; that setting has a fault of its own.
         if fault["type"] == "default_factory_not_called":
             continue
-        rule = "is not set" if fault["type"] == "missing" else fault["msg"]
+        rule = _SENTENCES.get(fault["type"], fault["msg"])
         rule = rule.removeprefix("Value error, ").replace("Input should", "must")
         yield f"{str(fault['loc'][0]).upper()}: {rule}"
 
 
 def misspelt() -> tuple[str, ...]:
-    """Name the variables of this environment that look like a misspelt setting of ours."""
+    """Return a hint for each variable of this environment that looks like a misspelt setting."""
     ours = {row.variable for row in table()} | {"DAEMON_ENTERPRISE_IDS"}
     near = ((name, get_close_matches(name, ours, n=1, cutoff=0.85)) for name in sorted(_ENVIRONMENT))
     return tuple(
-        f"{name}: not a setting; {match[0]} is" for name, match in near if match and name not in ours
+        f"{name}: is not a setting; did you mean {match[0]}?"
+        for name, match in near
+        if match and name not in ours
     )
 
 
 def child_environment(**changed: str) -> dict[str, str]:
-    """Give this process's environment, with changes, to a process that it starts."""
+    """Return this process's environment with changes, for a child process."""
     return {**_ENVIRONMENT, **changed}

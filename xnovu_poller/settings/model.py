@@ -1,4 +1,4 @@
-"""Every setting: the only place that knows a variable's name, default and bounds."""
+"""Every setting; only this file holds the name, default and bounds of a variable."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LONGEST_CLAIM_LEASE = timedelta(seconds=30)
-"""A claim whose work has not begun stands this long at most."""
+"""The longest lease of a claim before work on it has started."""
 
 _DAY_MS = 86_400_000
 _MOST_IN_FLIGHT = 50_000
@@ -25,7 +25,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def _milliseconds(least: int, most: int) -> BeforeValidator:
-    """Read a whole number of milliseconds within bounds as a timedelta."""
+    """Return a validator that reads a whole number of milliseconds within bounds as a timedelta."""
 
     def read(value: object) -> timedelta:
         text = str(value // _MILLISECOND) if isinstance(value, timedelta) else str(value).strip()
@@ -46,15 +46,15 @@ def _database_url(value: SecretStr) -> SecretStr:
         raise ValueError(rule) from None
     if parts.scheme not in {"postgresql", "postgres"}:
         raise ValueError(rule)
-    # Drivers cut such an address elsewhere, and quote the rest of the password as a host or port.
+    # Drivers would split such a URL at another @, and quote the rest of the password as a host or port.
     if parts.netloc.count("@") > 1:
-        raise ValueError("must spell an @ of the user or the password as %40")
+        raise ValueError("has more than one @; write an @ in the user or the password as %40")
     return value
 
 
 def _key(value: SecretStr) -> SecretStr:
     key = value.get_secret_value().strip()
-    # What HTTP cannot carry in a header would be quoted in the error of whoever sends it.
+    # A key that cannot be an HTTP header would be quoted in the error of the call that sends it.
     if not key.isascii() or not key.isprintable() or not key or " " in key:
         raise ValueError("must be printable ASCII without spaces")
     return SecretStr(key)
@@ -79,7 +79,7 @@ def _names(value: object) -> object:
         return value
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
     if not names:
-        raise ValueError("must name at least one enterprise; leave it unset to serve all")
+        raise ValueError("names no enterprise; unset it to serve all")
     return names
 
 
@@ -92,7 +92,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class DatabaseSettings(BaseSettings):
-    """What migrations need: the database alone."""
+    """The settings of the database, which is all that migrations need."""
 
     model_config = SettingsConfigDict(
         alias_generator=str.upper,
@@ -110,13 +110,13 @@ class DatabaseSettings(BaseSettings):
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The same address, as SQLAlchemy names the driver psycopg 3."""
+        """The same address with SQLAlchemy's name of the driver psycopg 3."""
         _, _, rest = self.database_url.get_secret_value().partition("://")
         return f"postgresql+psycopg://{rest}"
 
 
 class TemporalSettings(DatabaseSettings):
-    """What commands need that speak to Temporal too: where it is, and who we are there."""
+    """The settings of the database and Temporal, for commands that need no key of Novu."""
 
     temporal_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
         default="localhost:7233", description="host:port of Temporal's frontend"
@@ -146,29 +146,29 @@ class TemporalSettings(DatabaseSettings):
 
     @field_validator("temporal_client_key_path")
     @classmethod
-    def _goes_with_certificate(cls, key: FilePath | None, info: ValidationInfo) -> FilePath | None:
-        # A certificate with a fault of its own is not among the known values and is told already.
+    def _check_certificate(cls, key: FilePath | None, info: ValidationInfo) -> FilePath | None:
+        # A faulty certificate path is not among the known values, and has a fault of its own.
         known = info.data
         if "temporal_client_cert_path" in known and (key is None) != (
             known["temporal_client_cert_path"] is None
         ):
-            raise ValueError("must be set together with TEMPORAL_CLIENT_CERT_PATH, or neither")
+            raise ValueError("must be set if and only if TEMPORAL_CLIENT_CERT_PATH is set")
         return key
 
     @property
     def temporal_secure(self) -> bool:
-        """Whether Temporal is spoken to over TLS: asked for, or implied by a certificate or key."""
+        """Whether to use TLS: TEMPORAL_TLS is on, or a certificate, CA or API key is set."""
         implied = (self.temporal_client_cert_path, self.temporal_server_ca_path, self.temporal_api_key)
         return self.temporal_tls or any(part is not None for part in implied)
 
 
 class Settings(TemporalSettings):
-    """Everything that the environment says; parts of the program are handed values, never this."""
+    """All settings. Parts of the program get single values, not this object."""
 
     temporal_max_concurrent_activities: Count = Field(
         default=100, description="activities at once in one executor process"
     )
-    # Temporal's SDK needs two slots to keep a cache of workflows.
+    # With less than two slots, Temporal's SDK cannot cache workflows.
     temporal_max_concurrent_workflows: Annotated[int, Field(ge=2, le=10_000)] = Field(
         default=50, description="workflow tasks at once in one executor process"
     )
@@ -252,17 +252,17 @@ class Settings(TemporalSettings):
 
     @field_validator("lease")
     @classmethod
-    def _outlasts_a_call(cls, lease: timedelta, info: ValidationInfo) -> timedelta:
+    def _check_lease(cls, lease: timedelta, info: ValidationInfo) -> timedelta:
         if "novu_timeout" in info.data and lease < 2 * info.data["novu_timeout"]:
             raise ValueError("must be at least twice NOVU_TIMEOUT_MS")
         return lease
 
     @property
     def claim_size(self) -> int:
-        """Rows of one claim: never less than fills a group."""
+        """The rows of one claim: at least as many as fit in a group."""
         return max(self.poll_batch_size, self.handoff_group_size)
 
     @property
     def claim_lease(self) -> timedelta:
-        """How long a claim stands before work on it has begun."""
+        """The lease of a claim before work on it has started."""
         return min(LONGEST_CLAIM_LEASE, self.lease)

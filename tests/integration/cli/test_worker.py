@@ -50,7 +50,7 @@ def test_a_password_that_drivers_would_quote_is_refused() -> None:
 
     assert (ended.returncode, ended.stderr) == (
         2,
-        "xnovu: settings:\n  DATABASE_URL: must spell an @ of the user or the password as %40\n",
+        "xnovu: settings:\n  DATABASE_URL: has more than one @; write an @ in the user or the password as %40\n",
     )
 
 
