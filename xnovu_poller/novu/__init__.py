@@ -1,4 +1,4 @@
-"""Novu over HTTP: what is sent, and what each answer means."""
+"""Novu over HTTP: the calls, and the meaning of each answer."""
 
 from xnovu_poller.novu.client import EVENTS_PER_CALL, Novu
 from xnovu_poller.novu.event import Event

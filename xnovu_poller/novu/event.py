@@ -1,4 +1,4 @@
-"""What is sent: one trigger, the same bytes each time."""
+"""One trigger, encoded as the same bytes each time."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from xnovu_poller.errors import NovuRejected
 from xnovu_poller.lifecycle import Sender
 
 EVENT_BYTES = 524_288
-"""The largest event Novu takes, attachments not counted. Sender: Novu, "Trigger event"."""
+"""The largest event that Novu accepts, without attachments. Source: Novu, "Trigger event"."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Event:
     Attributes:
         workflow_key: Novu's name of the workflow.
         recipients: subscriber ids, unique; `topic:KEY` addresses a topic.
-        payload: what the workflow's templates see.
+        payload: the variables of the workflow's templates.
         overrides: Novu's overrides; None for none.
-        transaction_id: by which Novu drops a repeat; the same at every attempt.
-        refusals: the definite refusals so far: Novu replays a stored error to the same key.
-        source: who asks; not sent.
+        transaction_id: Novu drops a repeat of it; the same at every attempt.
+        refusals: the definite refusals so far. They change the key, because Novu repeats a stored error.
+        source: the sender, for the gate; not part of the call.
     """
 
     workflow_key: str
@@ -38,33 +38,33 @@ class Event:
     source: Sender
 
     def body(self) -> bytes:
-        """Write the request's body, byte-identical each time.
+        """Return the request's body, byte-identical each time.
 
         Raises:
-            NovuRejected: it is too large, or holds a number for which JSON has no word.
+            NovuRejected: it is too large, or holds a number that JSON cannot express.
         """
         return self._body
 
     @cached_property
     def _body(self) -> bytes:
         try:
-            body = weighed = self._encode(self.payload)
+            body = counted = self._encode(self.payload)
             if len(body) > EVENT_BYTES and "attachments" in self.payload:
-                weighed = self._encode({k: v for k, v in self.payload.items() if k != "attachments"})
-        except (ValueError, RecursionError):  # its message would quote the value
+                counted = self._encode({k: v for k, v in self.payload.items() if k != "attachments"})
+        except (ValueError, RecursionError):  # the message would quote the value
             raise NovuRejected(HTTPStatus.BAD_REQUEST, "not_json") from None
-        if len(weighed) > EVENT_BYTES:
+        if len(counted) > EVENT_BYTES:
             raise NovuRejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
         return body
 
     def idempotency_key(self) -> str:
-        """Name this call: the same after an unknown outcome, another one after a refusal."""
+        """Return the key of this call: the same after an unknown outcome, a new key after a refusal."""
         return digest(f"{self.transaction_id}\n{self.refusals}\n".encode() + self.body())
 
     def _encode(self, payload: Mapping[str, Any]) -> bytes:
         trigger: dict[str, Any] = {
             "name": self.workflow_key,
-            "to": [_address(recipient) for recipient in self.recipients],
+            "to": [_to_address(recipient) for recipient in self.recipients],
             "payload": dict(payload),
             "transactionId": self.transaction_id,
         }
@@ -75,12 +75,12 @@ class Event:
         ).encode()
 
 
-def _address(recipient: str) -> str | dict[str, str]:
+def _to_address(recipient: str) -> str | dict[str, str]:
     if recipient.startswith("topic:"):
         return {"type": "Topic", "topicKey": recipient.removeprefix("topic:")}
     return recipient
 
 
 def digest(text: bytes) -> str:
-    """Give the name of a text: 64 characters, of the 255 that Novu allows a key."""
+    """Return the SHA-256 of a text as 64 characters; Novu allows 255 for a key."""
     return hashlib.sha256(text).hexdigest()

@@ -1,4 +1,4 @@
-"""The wire under httpx: aiohttp, for a fraction of what httpx's own pool costs a call (docs/adr/0012)."""
+"""Carry httpx's requests over aiohttp, which costs a fraction of httpx's own pool (docs/adr/0012)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ import httpx
 from typing_extensions import override
 from yarl import URL
 
-# Of any other kind is what goes wrong after the connection was made: Novu may have heard.
+# Any other error occurs after the connection was made: Novu may have received the request.
 _KINDS: dict[type[Exception], type[httpx.TransportError]] = {
     aiohttp.ClientProxyConnectionError: httpx.ProxyError,
     aiohttp.ClientHttpProxyError: httpx.ProxyError,
@@ -27,31 +27,31 @@ class Wire(httpx.AsyncBaseTransport):
     """Carries httpx's requests over aiohttp's connections; proxies are those of the environment.
 
     Args:
-        connections: most at once.
-        idle_seconds: a connection unused for so long is closed.
+        connections: the most concurrent connections.
+        idle_seconds: a connection that is unused for this time is closed.
     """
 
     def __init__(self, connections: int, idle_seconds: float) -> None:
         self._connections = connections
         self._idle_seconds = idle_seconds
         self._session: aiohttp.ClientSession | None = None
-        # By itself aiohttp looks for them, and for a .netrc, at each call, in a thread.
-        self._proxy = cache(_proxy)
+        # aiohttp itself would look for proxies and a .netrc at each call, in a thread.
+        self._proxy = cache(_find_proxy)
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Carry out one request, its answer read to the end.
+        """Send a request and read the whole answer.
 
         Raises:
-            httpx.TransportError: a kind that `client.NEVER_SENT` names only if no connection was made.
+            httpx.TransportError: a kind in `client.NEVER_SENT` only if no connection was made.
         """
         limits = request.extensions.get("timeout", {})
-        with _as_httpx():
+        with _translate_errors():
             async with self._open().request(
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=request.headers,
-                # Bytes of a megabyte or more aiohttp warns of.
+                # aiohttp warns of bytes of a megabyte or more.
                 data=BytesIO(request.content) if request.content else None,
                 allow_redirects=False,
                 proxy=self._proxy(request.url.scheme, request.url.host),
@@ -67,7 +67,7 @@ class Wire(httpx.AsyncBaseTransport):
             await self._session.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        """Give the session; it is made within the event loop that it is for."""
+        """Return the session; it is created in the event loop that uses it."""
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=self._connections,
@@ -82,16 +82,16 @@ class Wire(httpx.AsyncBaseTransport):
         return self._session
 
 
-def _proxy(scheme: str, host: str) -> str | None:
+def _find_proxy(scheme: str, host: str) -> str | None:
     known = getproxies()
     proxy = None if proxy_bypass(host) else known.get(scheme) or known.get("all")
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 @contextmanager
-def _as_httpx() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        kind = next((to for of, to in _KINDS.items() if isinstance(error, of)), httpx.ReadError)
+        kind = next((theirs for ours, theirs in _KINDS.items() if isinstance(error, ours)), httpx.ReadError)
         raise kind(type(error).__name__) from error

@@ -24,7 +24,7 @@ ERROR = {"statusCode": 400, "timestamp": "2026-01-01T00:00:00Z", "path": "/v1/ev
 def refused(status: int, **answer: Any) -> NovuError:  # noqa: ANN401 - as httpx takes them
     """The error that stands for an answer."""
     with pytest.raises(NovuError) as caught:
-        answers.content(httpx.Response(status, **answer))
+        answers.read_content(httpx.Response(status, **answer))
     return caught.value
 
 
@@ -83,12 +83,12 @@ def test_a_success_without_an_envelope_is_unknown(body: bytes) -> None:
 
 def test_a_success_gives_what_its_envelope_holds() -> None:
     """On the wire the result travels in `data`."""
-    assert answers.content(httpx.Response(200, json={"data": False})) is False
+    assert answers.read_content(httpx.Response(200, json={"data": False})) is False
 
 
 def test_only_processed_is_accepted() -> None:
     """Novu answers 201 to much that it will never send."""
-    assert answers.outcome({"acknowledged": True, "status": "processed"}) == Accepted()
+    assert answers.read_outcome({"acknowledged": True, "status": "processed"}) == Accepted()
 
 
 @pytest.mark.parametrize(
@@ -103,14 +103,14 @@ def test_only_processed_is_accepted() -> None:
 )
 def test_another_status_of_a_success_is_a_rejection_that_names_it(status: str) -> None:
     """The row tells Novu's own code."""
-    outcome = answers.outcome({"acknowledged": True, "status": status})
+    outcome = answers.read_outcome({"acknowledged": True, "status": status})
     assert isinstance(outcome, Refused)
     assert str(outcome.error) == f"Novu: rejects it with 201 ({status})"
 
 
 def test_an_item_in_error_names_the_code_that_it_carries() -> None:
     """The bulk call says `error` and tells the code beside it."""
-    outcome = answers.outcome({"status": "error", "error": ["Not found", "workflow_not_found"]})
+    outcome = answers.read_outcome({"status": "error", "error": ["Not found", "workflow_not_found"]})
     assert isinstance(outcome, Refused)
     assert str(outcome.error) == "Novu: rejects it with 201 (workflow_not_found)"
 
@@ -118,7 +118,7 @@ def test_an_item_in_error_names_the_code_that_it_carries() -> None:
 @pytest.mark.parametrize("item", [None, "processed", {}, {"acknowledged": True}, {"status": None}, []])
 def test_an_answer_without_a_status_is_unknown(item: object) -> None:
     """Half an answer is no answer."""
-    assert isinstance(answers.outcome(item), Unknown)
+    assert isinstance(answers.read_outcome(item), Unknown)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_date_is_read_as_the_time_until_then() -> None:
 @pytest.mark.parametrize(("said", "wanted"), [("0", 0), ("59", 59), ("", None), ("many", None), ("-1", None)])
 def test_the_rate_limit_is_read_where_it_is_a_number(said: str, wanted: int | None) -> None:
     """A header of somebody else's making limits nothing."""
-    assert answers.remaining(httpx.Response(200, headers={"RateLimit-Remaining": said})) == wanted
+    assert answers.read_remaining(httpx.Response(200, headers={"RateLimit-Remaining": said})) == wanted
 
 
 def named(name: str | None) -> dict[str, Any]:
@@ -226,5 +226,5 @@ def test_items_of_a_bulk_answer_are_matched_by_transaction_else_by_place(
     items: list[Any], wanted: list[int | None]
 ) -> None:
     """An event whose item is in doubt gets none, which makes its outcome unknown."""
-    found = answers.in_order(["a", "b"], items)
+    found = answers.match_items(["a", "b"], items)
     assert found == [None if place is None else items[place] for place in wanted]

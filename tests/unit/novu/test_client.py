@@ -138,7 +138,7 @@ async def test_calls_beyond_the_connections_wait_and_are_refused_unsent(
         outcome = await waiting
         for task in busy:
             task.cancel()
-    assert reported(outcome) == "Novu: cannot serve now (no connection came free in time)"
+    assert reported(outcome) == "Novu: cannot serve now (no connection was free in time)"
     assert isinstance(outcome, Refused)
     assert len(wire.requests) == 2
     assert not gate.closed
