@@ -1,7 +1,7 @@
-"""How each channel wants its words: escaped or plain, and how long at most.
+"""The format of each channel's text: escaped or plain, and its longest length.
 
-HTML is escaped where a client shows HTML. A subject is plain text on one line on every channel, so
-that no value of a payload can begin a header of its own. Lengths are in characters, after escaping.
+Values are HTML-escaped on channels that show HTML. A subject is plain text on one line on every channel,
+so that no value of a payload can start a mail header. Lengths are in characters, after escaping.
 """
 
 import re
@@ -13,12 +13,12 @@ from xnovu_poller.lifecycle import Channel
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """What one part of a rendered notification has to keep to.
+class TextFormat:
+    """The format of a part of a rendered notification.
 
     Attributes:
-        html: values are escaped; what the template's author wrote stands as it is.
-        limit: characters at most; longer is a failure, for half a message may say the opposite.
+        html: values are HTML-escaped; the template's own text is not.
+        limit: the most characters; a longer text is a failure, because half a message may mean the opposite.
     """
 
     html: bool
@@ -27,31 +27,31 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a person will read on one channel; it travels as `payload.rendered.<channel>`."""
+    """The text for a channel; it is sent as `payload.rendered.<channel>`."""
 
     subject: str | None
     body: str
 
 
-SUBJECT = Manner(html=False, limit=998)
+SUBJECT = TextFormat(html=False, limit=998)
 """Source: RFC 5322, 2.1.1: a line has at most 998 characters."""
 
-BODIES: Mapping[Channel, Manner] = MappingProxyType(
+BODIES: Mapping[Channel, TextFormat] = MappingProxyType(
     {
-        Channel.EMAIL: Manner(html=True, limit=102_400),
-        Channel.IN_APP: Manner(html=True, limit=10_240),
-        Channel.SMS: Manner(html=False, limit=1_600),  # ten segments
-        Channel.CHAT: Manner(html=False, limit=4_000),
-        Channel.PUSH: Manner(
+        Channel.EMAIL: TextFormat(html=True, limit=102_400),
+        Channel.IN_APP: TextFormat(html=True, limit=10_240),
+        Channel.SMS: TextFormat(html=False, limit=1_600),  # ten segments
+        Channel.CHAT: TextFormat(html=False, limit=4_000),
+        Channel.PUSH: TextFormat(
             html=False, limit=4_000
-        ),  # Apple and Google take 4 KB, their own fields included
+        ),  # Apple and Google accept 4 KB, including their own fields
     }
 )
-"""What the body keeps to, for each channel."""
+"""The format of the body on each channel."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-def one_line(subject: str) -> str:
-    """Give a subject as one line: each run of line ends and other controls becomes one blank."""
+def join_lines(subject: str) -> str:
+    """Return a subject as one line: each run of line ends and other control characters becomes a space."""
     return _CONTROLS.sub(" ", subject).strip()

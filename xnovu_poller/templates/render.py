@@ -1,9 +1,9 @@
-"""Verified templates are compiled once and filled with payloads here.
+"""Compile verified templates once, and fill them with payloads.
 
-Why no word of a tenant is ever run: the source that Mako compiles is spelled by us alone. It reads
-`${piece(0)}${piece(1)}…`, and depends on nothing but the number of pieces that `verify` found. The
-words themselves stay strings and tuples in a list beside it, and `piece` looks values up in dicts and
-lists only: no attribute of a Python object is read, and nothing that came from outside is called.
+A tenant's text is never executed, because we write the source that Mako compiles. It is
+`${piece(0)}${piece(1)}…` and depends only on the number of pieces that `verify` found. The text itself
+stays in strings and tuples in a list beside it, and `piece` looks values up only in dicts and lists: it
+reads no attribute of a Python object and calls nothing that a tenant wrote.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,13 +22,13 @@ from markupsafe import escape
 
 from xnovu_poller.errors import TemplateFailed, TemplateUnsafe
 from xnovu_poller.lifecycle import Channel
-from xnovu_poller.templates.channels import BODIES, SUBJECT, Manner, Rendered, one_line
+from xnovu_poller.templates.channels import BODIES, SUBJECT, Rendered, TextFormat, join_lines
 from xnovu_poller.templates.verify import Constant, Expression, Path, Piece, Text, verify
 
 CACHED_TEMPLATES = 256
-"""Compiled templates that a `Renderer` keeps, the least used one goes first."""
+"""Compiled templates that a `Renderer` keeps; the least recently used goes first."""
 
-_BUILDING = Lock()  # Mako swaps `warnings.showwarning`, which is the whole interpreter's, while it compiles
+_BUILDING = Lock()  # while Mako compiles, it replaces `warnings.showwarning` for the whole interpreter
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class TemplateSource:
 
     Attributes:
         id: the row.
-        version: what changes with each change of the row, such as its `updated_at`.
-        channel: the channel whose manner the body keeps to.
-        subject: None where the template has none.
-        body: the words themselves.
-        defaults: values for names that the variables do not have.
+        version: a value that changes with each change of the row, such as its `updated_at`.
+        channel: the channel that sets the format of the body.
+        subject: None if the template has none.
+        body: the text of the body.
+        defaults: values for names that the variables lack.
     """
 
     id: int
@@ -53,95 +53,95 @@ class TemplateSource:
 
 
 class Renderer:
-    """Turns templates and payloads into words; safe to share among threads."""
+    """Renders templates with payloads; threads may share it."""
 
     def __init__(self, cached: int = CACHED_TEMPLATES) -> None:
-        self._compiled = lru_cache(maxsize=cached)(_compile)
+        self._compile = lru_cache(maxsize=cached)(_compile)
 
     def render(self, template: TemplateSource, variables: Mapping[str, Any]) -> Rendered:
         """Fill a template.
 
         Args:
-            template: what its author wrote, verified at its first use.
-            variables: JSON values by name; they win over the template's defaults.
+            template: the template; it is verified at its first use.
+            variables: JSON values by name; they take precedence over the template's defaults.
 
         Returns:
-            The words for the template's channel.
+            The text for the template's channel.
 
         Raises:
-            TemplateUnsafe: the template holds something that is not allowed; nothing was executed.
-            TemplateFailed: a value is missing, is no text or number, or the result is too long.
+            TemplateUnsafe: the template uses something that is not allowed; nothing was executed.
+            TemplateFailed: a value is missing or is neither text nor number, or the result is too long.
         """
-        compiled = self._compiled(template)
+        compiled = self._compile(template)
         if isinstance(compiled, TemplateUnsafe):
             raise TemplateUnsafe(compiled.line, compiled.column, compiled.reason)
         subject, body = compiled
-        known = {**template.defaults, **variables}
+        values = {**template.defaults, **variables}
         return Rendered(
-            subject=None if subject is None else one_line(subject.render(known)),
-            body=body.render(known),
+            subject=None if subject is None else join_lines(subject.render(values)),
+            body=body.render(values),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The subject or the body of a template, ready to be filled."""
+    """The compiled subject or body of a template."""
 
     name: str
-    manner: Manner
+    format: TextFormat
     pieces: tuple[Piece, ...]
     frame: Template
 
     def render(self, variables: Mapping[str, Any]) -> str:
-        room = self.manner.limit
+        characters_left = self.format.limit
 
         def piece(number: int) -> str:
-            nonlocal room
-            text = self._filled(self.pieces[number], variables)
-            room -= len(text)
-            self._need(room >= 0)
+            nonlocal characters_left
+            text = self._fill(self.pieces[number], variables)
+            characters_left -= len(text)
+            self._check_length(is_within_limit=characters_left >= 0)
             return text
 
-        # Mako's own `render` looks for reserved names among the values at each call; here is but one.
-        words = FastEncodingBuffer()
-        self.frame.callable_(Context(words, piece=piece))
-        return str(words.getvalue())
+        # Mako's own `render` checks the values for reserved names at each call; here is only one value.
+        buffer = FastEncodingBuffer()
+        self.frame.callable_(Context(buffer, piece=piece))
+        return str(buffer.getvalue())
 
-    def _filled(self, piece: Piece, variables: Mapping[str, Any]) -> str:
+    def _fill(self, piece: Piece, variables: Mapping[str, Any]) -> str:
         if isinstance(piece, Text):
             return piece.content
-        text = _plain(_chosen(piece, variables), piece.line)
-        self._need(len(text) <= self.manner.limit)
+        text = _to_text(_choose(piece, variables), piece.line)
+        self._check_length(is_within_limit=len(text) <= self.format.limit)
         for name in piece.filters:
             text = _FILTERS[name](text)
-        # What `h` has escaped already is not escaped again: markupsafe knows its own.
-        return str(escape(text) if self.manner.html else text)
+        # markupsafe does not escape again the text that `h` has escaped.
+        return str(escape(text) if self.format.html else text)
 
-    def _need(self, fits: bool) -> None:  # noqa: FBT001 - a condition, not a switch
-        if not fits:
-            raise TemplateFailed(f"the {self.name} is longer than {self.manner.limit} characters")
+    def _check_length(self, *, is_within_limit: bool) -> None:
+        if not is_within_limit:
+            raise TemplateFailed(f"the {self.name} is longer than {self.format.limit} characters")
 
 
 def _compile(template: TemplateSource) -> tuple[_Part | None, _Part] | TemplateUnsafe:
-    """Verify and compile; a refusal is a value, so that it is kept as well and costs its reading once."""
+    """Verify and compile a template; return a refusal as a value, so that the cache keeps it too."""
     try:
-        subject = None if template.subject is None else _part("subject", SUBJECT, template.subject)
-        return subject, _part("body", BODIES[template.channel], template.body)
+        subject = None if template.subject is None else _compile_part("subject", SUBJECT, template.subject)
+        return subject, _compile_part("body", BODIES[template.channel], template.body)
     except TemplateUnsafe as unsafe:
-        # One that was never raised, for a raised one holds on to every frame that it came through.
+        # A new error, because an error that was raised keeps every frame that it passed through.
         return TemplateUnsafe(unsafe.line, unsafe.column, unsafe.reason)
 
 
-def _part(name: str, manner: Manner, source: str) -> _Part:
+def _compile_part(name: str, text_format: TextFormat, source: str) -> _Part:
     try:
         pieces = verify(source).pieces
     except TemplateUnsafe as unsafe:
         raise TemplateUnsafe(unsafe.line, unsafe.column, f"{name}: {unsafe.reason}") from None
-    return _Part(name, manner, pieces, _frame(len(pieces)))
+    return _Part(name, text_format, pieces, _compile_frame(len(pieces)))
 
 
-def _frame(pieces: int) -> Template:
-    """Have Mako compile the order of the pieces; see the head of this module."""
+def _compile_frame(pieces: int) -> Template:
+    """Let Mako compile a template that writes the pieces in order; see the top of this file."""
     text = "".join(f"${{piece({number})}}" for number in range(pieces))
     with _BUILDING:
         return Template(  # noqa: S702 - we escape each value ourselves, by its channel
@@ -156,29 +156,29 @@ _FILTERS: Mapping[str, Callable[[str], str]] = {
 }
 
 
-def _chosen(expression: Expression, variables: Mapping[str, Any]) -> object:
+def _choose(expression: Expression, variables: Mapping[str, Any]) -> object:
     *first, last = expression.choices
     for choice in first:
         with suppress(TemplateFailed):
-            if value := _value(choice, variables, expression.line):
+            if value := _read(choice, variables, expression.line):
                 return value
-    return _value(last, variables, expression.line)
+    return _read(last, variables, expression.line)
 
 
-def _value(choice: Constant | Path, variables: Mapping[str, Any], line: int) -> object:
+def _read(choice: Constant | Path, variables: Mapping[str, Any], line: int) -> object:
     if isinstance(choice, Constant):
         return choice.value
     value: object = variables
     for count, key in enumerate((choice.name, *choice.keys)):
         try:
-            value = _step(value, key)
+            value = _look_up(value, key)
         except LookupError:
-            raise TemplateFailed(f"{choice.spelled(count)} is missing", line) from None
+            raise TemplateFailed(f"{choice.to_source(count)} is missing", line) from None
     return value
 
 
-def _step(value: object, key: str | int) -> object:
-    """Go from a JSON value to a part of it, and to nothing else that Python would find there."""
+def _look_up(value: object, key: str | int) -> object:
+    """Return a member of a JSON object or list; never an attribute of a Python object."""
     if isinstance(value, dict) and isinstance(key, str):
         return value[key]
     if isinstance(value, list) and isinstance(key, int):
@@ -186,13 +186,13 @@ def _step(value: object, key: str | int) -> object:
     raise LookupError
 
 
-def _plain(value: object, line: int) -> str:
-    # `type()`, for a subclass of `str` could bring an `__html__` of its own and pass for escaped.
+def _to_text(value: object, line: int) -> str:
+    # `type()` and not `isinstance`: a subclass of `str` could define `__html__` and would not be escaped.
     if value is None:
         return ""
     if type(value) not in {str, bool, int, float}:
         raise TemplateFailed(f"a value of type {type(value).__name__} cannot be written", line)
     try:
         return str(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
+    except ValueError:  # Python converts no integer of more than 4,300 digits
         raise TemplateFailed("a number is too long to be written", line) from None

@@ -1,7 +1,7 @@
 import pytest
 
 from xnovu_poller.lifecycle import Channel
-from xnovu_poller.templates.channels import BODIES, SUBJECT, one_line
+from xnovu_poller.templates.channels import BODIES, SUBJECT, join_lines
 
 
 def test_each_channel_has_its_manner() -> None:
@@ -33,5 +33,5 @@ def test_subjects_are_plain_and_one_header_line_long() -> None:
 )
 def test_a_subject_becomes_one_line(subject: str, line: str) -> None:
     """No value can begin a header of its own; blanks and emoji stay as they are."""
-    assert one_line(subject) == line
-    assert len(one_line(subject).splitlines()) <= 1
+    assert join_lines(subject) == line
+    assert len(join_lines(subject).splitlines()) <= 1

@@ -20,7 +20,7 @@ from xnovu_poller.templates.verify import (
     Expression,
     Path,
     Text,
-    Verified,
+    VerifiedTemplate,
     verify,
 )
 
@@ -216,7 +216,7 @@ def test_text_stays_as_mako_has_it(source: str, content: str | None) -> None:
 
 def test_pieces_keep_their_order_and_lines() -> None:
     """Text that the lexer found in several runs is one piece again."""
-    assert verify("a\\\nb\n${x}${y}\n%% c") == Verified(
+    assert verify("a\\\nb\n${x}${y}\n%% c") == VerifiedTemplate(
         (
             Text("ab\n"),
             Expression(3, (Path("x", ()),), ()),
@@ -236,8 +236,8 @@ def test_the_column_counts_characters_where_python_counts_bytes() -> None:
 def test_a_path_is_spelled_as_its_author_would() -> None:
     """Errors name the path as far as it was walked."""
     path = Path("payload", ("items", 0, "the name"))
-    assert path.spelled() == "payload.items[0]['the name']"
-    assert path.spelled(1) == "payload.items"
+    assert path.to_source() == "payload.items[0]['the name']"
+    assert path.to_source(1) == "payload.items"
 
 
 def test_the_largest_lawful_template_passes() -> None:
