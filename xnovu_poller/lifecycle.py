@@ -149,6 +149,17 @@ class ReconcileOutcome(StrEnum):
     UNCHANGED = "unchanged"
 
 
+class LoopName(StrEnum):
+    """The loops that claim notifications; the values are the label `loop` of metrics.
+
+    NEW: rows that are due at once. SCHEDULED: rows with a time. FAILED: rows that are due for another attempt.
+    """
+
+    NEW = "new"
+    SCHEDULED = "scheduled"
+    FAILED = "failed"
+
+
 class ChoreName(StrEnum):
     """What is done once for the whole deployment, however many workers run.
 

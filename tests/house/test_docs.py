@@ -13,6 +13,7 @@ from tests.support.handbook import SETTINGS, setting_line, with_settings
 from xnovu_poller import errors, metrics, settings
 from xnovu_poller.cli.group import xnovu
 from xnovu_poller.errors import XnovuError
+from xnovu_poller.lifecycle import ChoreName
 
 METRICS = sources.text(Path("docs/metrics.md"))
 RUNBOOK = sources.text(Path("docs/runbook.md"))
@@ -95,7 +96,7 @@ def test_every_code_is_documented() -> None:
     assert sorted(first_cells(rows_under("Codes", RUNBOOK))) == sorted(codes(XnovuError))
 
 
-@pytest.mark.parametrize("chore", metrics.CHORE_NAMES)
+@pytest.mark.parametrize("chore", ChoreName)
 def test_every_chore_is_documented(chore: str) -> None:
     """In the runbook."""
     assert chore in first_cells(rows_under("Chores", RUNBOOK))

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Metric
 
 from tests.support.programs import ENVIRONMENT
 from xnovu_poller import __version__, metrics
+from xnovu_poller.lifecycle import ChoreName, FireOutcome, LoopName
 
 
 def found() -> dict[str, Metric]:
@@ -50,13 +51,13 @@ def test_every_metric_has_its_name() -> None:
 
 def test_series_of_closed_sets_are_there_from_the_start() -> None:
     """An alert needs the zero before the first event."""
-    assert series("xnovu_notifications_claimed", "loop") >= set(metrics.LOOPS)
-    assert series("xnovu_turn_seconds", "loop") >= set(metrics.LOOPS)
+    assert series("xnovu_notifications_claimed", "loop") >= set(LoopName)
+    assert series("xnovu_turn_seconds", "loop") >= set(LoopName)
     assert series("xnovu_handoffs", "result") >= set(metrics.HANDOFF_RESULTS)
     assert series("xnovu_novu_calls", "outcome") >= set(metrics.CALL_OUTCOMES)
-    assert series("xnovu_rules_fired", "outcome") >= set(metrics.FIRE_OUTCOMES)
+    assert series("xnovu_rules_fired", "outcome") >= set(FireOutcome)
     assert series("xnovu_rules_reconciled", "kind") >= set(metrics.RECONCILED_KINDS)
-    assert series("xnovu_chores", "name") >= set(metrics.CHORE_NAMES)
+    assert series("xnovu_chores", "name") >= set(ChoreName)
     assert series("xnovu_chores", "end") >= set(metrics.CHORE_ENDS)
 
 

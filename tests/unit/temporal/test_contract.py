@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 from temporalio.converter import DataConverter
 
-from xnovu_poller import metrics
 from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import LONGEST_TASK, ChoresInput, DeliverInput, FireInput
@@ -70,11 +69,6 @@ def test_ids_of_schedules_and_runs_begin_with_the_deployment() -> None:
     assert contract.chore_schedule_id(deployment) == "12345678-chores"
     at = datetime(2026, 11, 22, 17, tzinfo=timezone(timedelta(hours=8)))
     assert contract.scheduled_run_id(name, at) == "12345678-rule-7-2026-11-22T09:00:00Z"
-
-
-def test_the_metrics_know_the_names_of_the_chores() -> None:
-    """Each chore has a series from the start."""
-    assert contract.CHORES == metrics.CHORE_NAMES
 
 
 def test_the_deployment_has_a_short_name() -> None:
