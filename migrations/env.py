@@ -4,17 +4,15 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.util import CommandError
 
-from xnovu_poller.errors import ConfigError
+from xnovu_poller.errors import ConfigError, SchemaUnreleased
 from xnovu_poller.models import Base
 from xnovu_poller.models.base import SCHEMA
 from xnovu_poller.settings import load_database
 from xnovu_poller.store.engine import reason
+from xnovu_poller.store.schema import COMPARED, lacking_right, refuse_unreleased
 
 # Replicas that start together all migrate; the others wait for the first.
 LOCK = sa.text("SELECT pg_advisory_lock(hashtext('xnovu-poller migrations'))")
-
-# PostgreSQL's insufficient_privilege.
-NOT_ALLOWED = "42501"
 
 
 def migrate(connection: sa.Connection) -> None:
@@ -31,8 +29,10 @@ def migrate(connection: sa.Connection) -> None:
         version_table_schema=SCHEMA,
         include_schemas=True,
         include_name=lambda name, kind, _: kind != "schema" or name == SCHEMA,
+        autogenerate_plugins=COMPARED,
     )
     before = context.get_context().get_current_revision()
+    refuse_unreleased(before)
     with context.begin_transaction():
         context.run_migrations()
     # A schema of this name that was here before us is not ours to drop.
@@ -56,15 +56,14 @@ def run() -> None:
     try:
         with engine.connect() as connection:
             migrate(connection)
+    except SchemaUnreleased as error:
+        raise CommandError(str(error)) from error
     except sa.exc.OperationalError as error:
         raise CommandError(f"database: does not answer ({reason(error.orig)}); check DATABASE_URL") from None
     except sa.exc.ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != NOT_ALLOWED:
+        if (lacking := lacking_right(error.orig)) is None:
             raise
-        raise CommandError(
-            f"the login may not migrate this database: {str(error.orig).splitlines()[0]}; it has to own the"
-            " database, or the schema and all that is in it"
-        ) from error
+        raise CommandError(f"the login may not migrate this database: {lacking}") from error
     finally:
         engine.dispose()
 

@@ -6,6 +6,7 @@ XnovuError                    .code: its name in metrics, logs, Temporal     .re
 ├── StoreError
 │   ├── StoreUnavailable      PostgreSQL does not answer                              retryable
 │   ├── SchemaBehind          the database is not at our migration; exit code 3
+│   ├── SchemaUnreleased      the schema is older than the first release; exit code 3
 │   └── DeploymentDisputed    the database is a copy: who owns its notifications?
 ├── TemporalError
 │   ├── TemporalUnavailable   Temporal does not answer                                retryable
@@ -86,6 +87,20 @@ class SchemaBehind(StoreError):
         )
         self.found = found
         self.required = required
+
+
+class SchemaUnreleased(StoreError):
+    """The schema was made before the first release, and no migration leads on from there."""
+
+    code = "schema_unreleased"
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"database: its schema was made by an unreleased version (revision {found}), which this version cannot"
+            " change; dump the rows that you need, run `xnovu db downgrade base` with the version that made it, or"
+            " make a new database, then run `xnovu db upgrade`"
+        )
+        self.found = found
 
 
 class DeploymentDisputed(StoreError):

@@ -163,7 +163,7 @@ def test_the_attempt_rises_with_a_claim_alone(db: Db, status: Status) -> None:
 @pytest.mark.parametrize("column", MACHINES)
 def test_an_insert_sets_no_column_of_the_machine(db: Db, column: str) -> None:
     """Each of them, alone."""
-    with pytest.raises(CheckViolation, match="that the machine alone writes"):
+    with pytest.raises(CheckViolation, match="that only the worker writes"):
         a_notification(db, **{column: MACHINES[column]})
 
 

@@ -1,75 +1,27 @@
 """The migrations: there and back again, on every version, as whoever runs them."""
 
-import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from psycopg import sql
+from alembic.script import ScriptDirectory
 
+from tests.support.migrating import comments, downgrade, objects, roles, schemas, upgrade
 from tests.support.postgres import ROOT, alembic, quick_server
 from tests.support.rows import Db, a_notification, a_workflow, open_db, sqlalchemy_url
 from tests.support.waiting import wait_until
 from xnovu_poller.dev.postgres import Postgres
-from xnovu_poller.errors import StoreError
 from xnovu_poller.models import Base
 from xnovu_poller.store import schema
 
-OBJECTS = """
-    SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) AS told
-    FROM pg_constraint WHERE connamespace = 'notify'::regnamespace AND conrelid <> 0
-        AND contype NOT IN ('n', 't') AND conrelid::regclass::text <> 'notify.alembic_version'
-    UNION ALL
-    SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'notify' AND tablename <> 'alembic_version'
-    UNION ALL
-    SELECT concat_ws(' ', 'column', attrelid::regclass, attname, format_type(atttypid, atttypmod),
-        CASE WHEN attnotnull THEN 'NOT NULL' END, attidentity, pg_get_expr(d.adbin, d.adrelid))
-    FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef d ON (adrelid, adnum) = (c.oid, attnum)
-    WHERE relnamespace = 'notify'::regnamespace AND relkind = 'r' AND attnum > 0 AND relname <> 'alembic_version'
-    UNION ALL
-    SELECT concat_ws(' ', 'domain', contypid::regtype, format_type(t.typbasetype, NULL), conname, pg_get_constraintdef(k.oid))
-    FROM pg_constraint k JOIN pg_type t ON t.oid = contypid WHERE connamespace = 'notify'::regnamespace
-    UNION ALL
-    SELECT concat_ws(' ', 'type', enumtypid::regtype, string_agg(enumlabel, ',' ORDER BY enumsortorder))
-    FROM pg_enum GROUP BY enumtypid
-"""
-
-
-def objects(url: str) -> set[str]:
-    """Give all tables' parts as PostgreSQL itself tells them."""
-    with open_db(url) as db:
-        return {found["told"] for found in db.execute(OBJECTS.encode())}
-
-
-def schemas(url: str) -> list[str]:
-    """Name the schemas of a database that are no system's."""
-    with open_db(url) as db:
-        found = db.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$'")
-        return sorted(one["nspname"] for one in found)
-
-
-def roles(url: str) -> list[str]:
-    """Name our roles that are there."""
-    with open_db(url) as db:
-        found = db.execute("SELECT rolname FROM pg_roles WHERE rolname IN ('xnovu_tenant', 'xnovu_worker')")
-        return sorted(one["rolname"] for one in found)
-
-
-def upgrade(url: str, revision: str = "head") -> None:
-    """Upgrade as the program does."""
-    schema.upgrade(sqlalchemy_url(url), revision)
-
-
-def downgrade(url: str, revision: str = "base") -> None:
-    """Downgrade as the program does."""
-    schema.downgrade(sqlalchemy_url(url), revision)
+REVISION = ScriptDirectory(str(ROOT / "migrations")).get_revision("0001_initial").module
+SQL = ROOT / "migrations" / "sql"
 
 
 @pytest.fixture
@@ -98,19 +50,56 @@ def test_up_down_up(any_empty_database: str) -> None:
     assert objects(any_empty_database) == first
 
 
-def test_each_revision_can_be_undone_alone(any_empty_database: str) -> None:
-    """Also with rows there, and the way back up is open."""
+def test_the_way_back_is_open_with_rows_there(any_empty_database: str) -> None:
+    """A downgrade takes them along, and the database can be used again."""
+    for _ in range(2):
+        upgrade(any_empty_database)
+        with open_db(any_empty_database) as db:
+            a_notification(db, workflow=a_workflow(db))
+        downgrade(any_empty_database)
+
+    assert schemas(any_empty_database) == ["public"]
+
+
+def test_a_downgrade_stops_at_what_is_not_ours(any_empty_database: str) -> None:
+    """A view of an operator's own is worth more than the wish; nothing is taken away."""
     upgrade(any_empty_database)
     with open_db(any_empty_database) as db:
-        a_notification(db, workflow=a_workflow(db))
+        db.execute("CREATE VIEW theirs AS SELECT id FROM notify.ent_notification")
 
-    for revision in ("0007", "0006", "0005", "0004", "0003", "0002", "0001"):
-        downgrade(any_empty_database, revision)
-        upgrade(any_empty_database)
-        downgrade(any_empty_database, revision)
+    with pytest.raises(sa.exc.DBAPIError, match=r"view public\.theirs depends on"):
+        downgrade(any_empty_database)
 
     with open_db(any_empty_database) as db:
-        assert db.execute("SELECT FROM notify.ent_notification").rowcount == 1
+        assert db.execute("SELECT FROM theirs").rowcount == 0
+        a_notification(db)
+
+
+def test_a_person_can_run_the_files_with_psql(
+    any_empty_database: str, second_database: Callable[[], str]
+) -> None:
+    """One after the other, whatever the search path is; the way back too, without Alembic."""
+    migrated = second_database()
+    upgrade(migrated)
+    with open_db(any_empty_database) as db:
+        db.execute("SET search_path = nowhere")
+        for name in REVISION.UP:
+            db.execute((SQL / name).read_bytes())
+    assert objects(any_empty_database) == objects(migrated)
+    assert comments(any_empty_database) == comments(migrated)
+
+    with open_db(any_empty_database) as db:
+        db.execute((SQL / "downgrade.sql").read_bytes())
+        left = db.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'notify'::regnamespace AND relkind = 'r'"
+        )
+        assert left.fetchall() == [{"relname": "alembic_version"}]
+        assert db.execute("SELECT FROM pg_proc WHERE pronamespace = 'notify'::regnamespace").rowcount == 0
+
+
+def test_everything_has_a_comment(any_database: str) -> None:
+    r"""`\d+` explains each table, column, view, sequence of ours, type and function."""
+    assert [name for name, comment in comments(any_database).items() if comment is None] == []
 
 
 def test_the_models_are_the_migrated_schema(any_database: str, second_database: Callable[[], str]) -> None:
@@ -133,6 +122,7 @@ def test_alembic_sees_no_difference(any_database: str) -> None:
         "include_name": lambda name, kind, _: kind != "schema" or name == "notify",
         "version_table_schema": "notify",
         "compare_server_default": True,
+        "autogenerate_plugins": schema.COMPARED,
     }
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts=options)
@@ -166,24 +156,22 @@ def test_views_run_as_their_reader_where_they_can(any_database: str) -> None:
     assert found == {"views": 2 if version >= 150000 else 0}
 
 
-def test_a_downgrade_leaves_tenants_nothing(
+def test_a_downgrade_leaves_the_roles_nothing(
     any_empty_database: str, second_database: Callable[[], str]
 ) -> None:
-    """Without its policies a table is closed to them, also while another database keeps the roles."""
+    """While another database keeps them: also in a schema that was there before us, and on the table that stays in it."""
     upgrade(second_database())
     upgrade(any_empty_database)
 
-    downgrade(any_empty_database, "0002")
+    with open_db(any_empty_database) as db:
+        db.execute((SQL / "downgrade.sql").read_bytes())
+        found = db.execute(
+            "SELECT FROM pg_shdepend WHERE refobjid::regrole::text IN ('xnovu_tenant', 'xnovu_worker')"
+            " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        assert found.rowcount == 0
 
     assert roles(any_empty_database) == ["xnovu_tenant", "xnovu_worker"]
-    with open_db(any_empty_database) as db:
-        found = db.execute(
-            "SELECT has_any_column_privilege('xnovu_tenant', c.oid, 'SELECT, INSERT, UPDATE')"
-            " OR has_any_column_privilege('xnovu_worker', c.oid, 'SELECT, INSERT, UPDATE') AS open"
-            " FROM pg_class c WHERE relnamespace = 'notify'::regnamespace AND relkind = 'r'"
-        ).fetchall()
-    assert found
-    assert not any(one["open"] for one in found)
 
 
 def test_downgrade_keeps_roles_that_another_database_needs() -> None:
@@ -223,6 +211,29 @@ def _waiting(db: Db) -> int:
     ).fetchone()
     assert found is not None
     return int(found["waiting"])
+
+
+@pytest.mark.parametrize("revision", ["0001", "0008"])
+def test_a_schema_of_an_unreleased_version_is_refused(empty_database: str, revision: str) -> None:
+    """Alembic would take its 0001 for the beginning of ours, and call the database up to date."""
+    upgrade(empty_database)
+    with open_db(empty_database) as db:
+        db.execute("UPDATE notify.alembic_version SET version_num = %s", [revision])
+    before = objects(empty_database)
+
+    for arguments in (("upgrade", "head"), ("downgrade", "base"), ("current",)):
+        ran = subprocess.run(
+            [sys.executable, "-m", "alembic", *arguments],
+            cwd=ROOT,
+            env={"DATABASE_URL": empty_database},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode != 0
+        assert f"was made by an unreleased version (revision {revision})" in ran.stdout + ran.stderr
+        assert "Traceback" not in ran.stdout + ran.stderr
+    assert objects(empty_database) == before
 
 
 def test_offline_mode_is_refused() -> None:
@@ -268,71 +279,3 @@ def test_asking_changes_nothing(empty_database: str) -> None:
     alembic(empty_database, "downgrade", "base")
     with open_db(empty_database) as db:
         assert db.execute("SELECT FROM notify.theirs").rowcount == 0
-
-
-@pytest.fixture
-def plain_login() -> Iterator[tuple[str, str]]:
-    """Give the superuser's and a plain owner's URL of an empty database, on a server without our roles."""
-    with quick_server() as server:
-        admin = server.url()
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute("CREATE ROLE \"App-Owner\" LOGIN PASSWORD 'plain' NOSUPERUSER NOCREATEROLE")
-            connection.execute('CREATE DATABASE app OWNER "App-Owner"')
-        yield server.url("app"), f"postgresql://App-Owner:plain@127.0.0.1:{server.port}/app"
-
-
-def test_a_plain_login_is_told_what_an_administrator_runs(plain_login: tuple[str, str]) -> None:
-    """And after that it migrates, works and goes back by itself."""
-    admin, plain = plain_login
-    with pytest.raises(StoreError, match="administrator") as raised:
-        upgrade(plain)
-    statements = re.findall(r"^ +((?:CREATE|GRANT) .*;)$", str(raised.value), re.MULTILINE)
-    assert len(statements) == 4
-
-    with psycopg.connect(admin, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement.encode())
-    upgrade(plain)
-
-    with open_db(plain) as db:
-        a_notification(db, workflow=a_workflow(db))
-        assert db.execute("SELECT FROM notify.v_notification_stats").rowcount == 1
-    upgrade(plain)
-    downgrade(plain)
-    assert schemas(admin) == ["public"]
-    upgrade(plain)
-
-
-def test_a_failed_migration_changes_nothing(plain_login: tuple[str, str]) -> None:
-    """The tables of the revisions before it are not there either."""
-    admin, plain = plain_login
-    with pytest.raises(StoreError):
-        upgrade(plain)
-
-    with open_db(admin) as db:
-        assert db.execute("SELECT FROM pg_class WHERE relnamespace = 'notify'::regnamespace").rowcount == 0
-
-
-def test_a_login_that_may_make_roles_needs_no_administrator(plain_login: tuple[str, str]) -> None:
-    """CREATEROLE is enough; it becomes a member of both."""
-    admin, plain = plain_login
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute('ALTER ROLE "App-Owner" CREATEROLE')
-
-    upgrade(plain)
-
-    with open_db(plain) as db:
-        a_notification(db)
-        db.execute("SET ROLE xnovu_worker")
-    downgrade(plain)
-    assert roles(admin) == []
-
-
-def test_a_login_that_may_not_make_the_schema_is_told(plain_login: tuple[str, str]) -> None:
-    """Not Alembic's traceback."""
-    admin, plain = plain_login
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(sql.SQL("ALTER DATABASE app OWNER TO postgres"))
-
-    with pytest.raises(StoreError, match="may not"):
-        upgrade(plain)

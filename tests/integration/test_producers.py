@@ -93,7 +93,7 @@ def test_an_enterprises_own_workflow_wins(db: Db) -> None:
     made = [enqueue(db, name, "order-shipped", ["a"]) for name in ("acme", "globex")]
 
     assert [row(db, one)["notification_workflow_id"] for one in made] == [own, everyones]
-    with pytest.raises(ForeignKeyViolation, match='enterprise "acme" has none of this key'):
+    with pytest.raises(ForeignKeyViolation, match='enterprise "acme" has no workflow of this key'):
         enqueue(db, "acme", "private", ["a"])
 
 

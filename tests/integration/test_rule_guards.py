@@ -18,10 +18,9 @@ from tests.support.rows import (
     open_db,
     rewritten,
     rule_row,
-    sqlalchemy_url,
 )
 from xnovu_poller.lifecycle import FireOutcome, RuleStatus
-from xnovu_poller.store import rules, schema
+from xnovu_poller.store import rules
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.rules import RuleState
 
@@ -135,19 +134,17 @@ def test_a_rule_of_an_event_is_refused(owner: Db, tenant: Db) -> None:
     assert rule_row(owner, made)["trigger_type"] == "CRON"
 
 
-def test_a_rule_of_an_event_that_was_there_before_may_be_left_or_changed(empty_database: str) -> None:
-    """The migration leaves it as it is; its tenant can still pause it, write it as a whole, and make it another."""
-    url = sqlalchemy_url(empty_database)
-    schema.upgrade(url, "0007")
-    with open_db(empty_database) as db:
-        made = a_rule(db, workflow=a_workflow(db), trigger_type="EVENT")
-        schema.upgrade(url)
+def test_a_rule_of_an_event_that_was_there_before_may_be_left_or_changed(db: Db) -> None:
+    """A dump may bring one along; its tenant can still pause it, write it as a whole, and make it another."""
+    db.execute("ALTER TABLE notify.ent_notification_rule DISABLE TRIGGER guard_insert")
+    made = a_rule(db, workflow=a_workflow(db), trigger_type="EVENT")
+    db.execute("ALTER TABLE notify.ent_notification_rule ENABLE TRIGGER guard_insert")
 
-        rewritten(db, made, deactivated=True)
-        rewritten(db, made, name="another", trigger_type="EVENT", deactivated=False)
-        rewritten(db, made, trigger_type="CRON")
-        with pytest.raises(CheckViolation):
-            rewritten(db, made, trigger_type="EVENT")
+    rewritten(db, made, deactivated=True)
+    rewritten(db, made, name="another", trigger_type="EVENT", deactivated=False)
+    rewritten(db, made, trigger_type="CRON")
+    with pytest.raises(CheckViolation):
+        rewritten(db, made, trigger_type="EVENT")
 
 
 @pytest.mark.parametrize(

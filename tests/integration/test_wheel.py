@@ -1,5 +1,6 @@
 """The wheel carries all that an installation needs."""
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -17,13 +18,25 @@ UPGRADE = (
 )
 
 
+def build(kind: str, place: Path) -> None:
+    """Build a wheel or a source distribution."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", place], cwd=ROOT, check=True, env={}
+    )
+
+
+def migrations() -> list[Path]:
+    """Name the files of the migrations."""
+    found = [path for path in (ROOT / "migrations").rglob("*.*") if path.suffix != ".pyc"]
+    assert any(path.suffix == ".sql" for path in found)
+    return found
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel and unpack it, as an installation does."""
     built, installed = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("installed")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", built], cwd=ROOT, check=True, env={}
-    )
+    build("wheel", built)
     [wheel] = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
@@ -51,6 +64,25 @@ def test_a_wheel_migrates_by_itself(installed: Path, empty_database: str) -> Non
         a_notification(db)
         found = db.execute("SELECT version_num FROM notify.alembic_version").fetchone()
     assert found == {"version_num": schema.required_revision()}
+
+
+def test_a_wheel_holds_the_migrations_with_their_sql(installed: Path) -> None:
+    """Each file, as it stands in the checkout."""
+    wanted = {path.relative_to(ROOT / "migrations"): path.read_bytes() for path in migrations()}
+    packaged = installed / "xnovu_poller" / "_migrations"
+
+    assert {path.relative_to(packaged): path.read_bytes() for path in packaged.rglob("*.*")} == wanted
+
+
+def test_a_source_distribution_holds_the_migrations_with_their_sql(tmp_path: Path) -> None:
+    """So that a wheel can be built of it."""
+    build("sdist", tmp_path)
+    [archive] = tmp_path.glob("*.tar.gz")
+    shutil.unpack_archive(archive, tmp_path, filter="data")
+    [unpacked] = (path for path in tmp_path.iterdir() if path.is_dir())
+
+    for path in migrations():
+        assert (unpacked / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
 
 
 def test_a_wheel_holds_the_package_and_nothing_else(installed: Path) -> None:

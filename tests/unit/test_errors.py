@@ -58,8 +58,8 @@ def test_all_faults_stand_in_one_sentence() -> None:
 
 def test_a_database_without_schema_is_told_what_to_do() -> None:
     """The sentence names the command."""
-    assert str(errors.SchemaBehind(None, "0001")) == (
-        "database: its schema is at no migration, this version needs 0001; run `xnovu db upgrade`"
+    assert str(errors.SchemaBehind(None, "0001_initial")) == (
+        "database: its schema is at no migration, this version needs 0001_initial; run `xnovu db upgrade`"
     )
 
 

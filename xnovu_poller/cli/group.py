@@ -8,7 +8,7 @@ import click
 from typing_extensions import override
 
 from xnovu_poller import __version__
-from xnovu_poller.errors import ConfigError, SchemaBehind, XnovuError
+from xnovu_poller.errors import ConfigError, SchemaBehind, SchemaUnreleased, XnovuError
 
 EXIT_SETTINGS = 2
 EXIT_SCHEMA = 3
@@ -101,7 +101,7 @@ class CommandGroup(click.Group):
             for fault in error.faults:
                 click.echo(f"  {fault}", err=True)
             ctx.exit(EXIT_SETTINGS)
-        except SchemaBehind as error:
+        except (SchemaBehind, SchemaUnreleased) as error:
             click.echo(f"xnovu: {error}", err=True)
             ctx.exit(EXIT_SCHEMA)
         except XnovuError as error:

@@ -1,21 +1,30 @@
 """The migrations from within: bring a database to this version, or say how far it is."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from xnovu_poller.errors import SchemaBehind, StoreError, StoreUnavailable
+from xnovu_poller.errors import SchemaBehind, SchemaUnreleased, StoreError, StoreUnavailable
 from xnovu_poller.store.engine import ROLE, Engine, acquire
 
 _PACKAGE = Path(__file__).parent.parent
+
+COMPARED = ("alembic.autogenerate.*", "~alembic.autogenerate.comments")
+"""Compare all of a schema with the models, except comments: the SQL files state them, and the models do not."""
+
+# Before the first release. Alembic takes the beginning of a revision for the whole: without this list it would
+# read "0001" as our "0001_initial", and find the database up to date.
+_UNRELEASED = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"})
 
 
 def _config(url: str | None = None) -> Config:
@@ -34,24 +43,49 @@ def upgrade(url: str, revision: str = "head") -> None:
     """Bring the database of `url` (`postgresql+psycopg://…`) to a revision.
 
     Raises:
-        StoreError: it cannot be; the message says what to do. Nothing was changed.
+        SchemaUnreleased: a version before the first release made its schema. Nothing was changed.
+        StoreError: it cannot be done; the message has what to do. Nothing was changed.
     """
-    try:
-        command.upgrade(_config(url), revision)
-    except CommandError as error:
-        raise StoreError(str(error)) from error
+    _change(command.upgrade, url, revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take the database of `url` back to a revision; `base` takes the schema away with all its rows.
 
     Raises:
-        StoreError: it cannot be; the message says what to do. Nothing was changed.
+        SchemaUnreleased: a version before the first release made its schema. Nothing was changed.
+        StoreError: it cannot be done; the message has what to do. Nothing was changed.
     """
+    _change(command.downgrade, url, revision)
+
+
+def _change(change: Callable[[Config, str], None], url: str, revision: str) -> None:
     try:
-        command.downgrade(_config(url), revision)
+        change(_config(url), revision)
     except CommandError as error:
+        # Alembic lets only its own error pass in silence, so env.py wraps ours.
+        if isinstance(error.__cause__, StoreError):
+            raise error.__cause__ from None
         raise StoreError(str(error)) from error
+
+
+def refuse_unreleased(revision: str | None) -> None:
+    """Refuse a schema that a version before the first release made.
+
+    Raises:
+        SchemaUnreleased: it did.
+    """
+    if revision in _UNRELEASED:
+        raise SchemaUnreleased(revision)
+
+
+def lacking_right(error: BaseException | None) -> str | None:
+    """Return which right the login lacks and what to do; None if the error is another one."""
+    if not isinstance(error, InsufficientPrivilege):
+        return None
+    # roles.sql raises with a hint of its own, which names the statements that an administrator runs.
+    hint = error.diag.message_hint or "it must own the database, or the schema and everything in it"
+    return f"{error.diag.message_primary}; {hint}"
 
 
 def required_revision() -> str:
@@ -67,11 +101,13 @@ async def check(engine: Engine) -> None:
 
     Raises:
         SchemaBehind: it is not.
+        SchemaUnreleased: a version before the first release made its schema.
         StoreError: the login may not take the worker's role; the message says what to do.
         StoreUnavailable: PostgreSQL does not answer.
     """
     head = await asyncio.to_thread(required_revision)
     found = await _found(engine)
+    refuse_unreleased(found)
     if found != head:
         raise SchemaBehind(found, head)
 

@@ -43,6 +43,19 @@ def test_an_unknown_revision_is_told_in_a_sentence(database: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_schema_of_an_unreleased_version_is_refused(database: str, db: Db) -> None:
+    """By its sentence and the exit code of a schema that does not fit, as the worker's start is."""
+    db.execute("UPDATE notify.alembic_version SET version_num = '0001'")
+
+    for command in (("db", "upgrade"), ("db", "downgrade", "base", "--yes"), ("db", "keep-deployment")):
+        ended = xnovu(*command, DATABASE_URL=database)
+        assert (ended.returncode, ended.stdout) == (3, "")
+        assert ended.stderr.startswith(
+            "xnovu: database: its schema was made by an unreleased version (revision 0001)"
+        )
+        assert ended.stderr.count("\n") == 1
+
+
 def test_a_server_that_refuses_us_is_told_without_the_password(empty_database: str) -> None:
     """In PostgreSQL's own words, or the system's."""
     wrong = empty_database.replace("postgres:", "nobody:hunter2", 1).replace(

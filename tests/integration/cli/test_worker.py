@@ -54,6 +54,17 @@ def test_a_password_that_drivers_would_quote_is_refused() -> None:
     )
 
 
+def test_a_schema_of_an_unreleased_version_ends_it_with_3(database: str, db: Db) -> None:
+    """No upgrade leads on from there, so the sentence does not promise one."""
+    db.execute("UPDATE notify.alembic_version SET version_num = '0001'")
+
+    ended = xnovu("worker", "start", **{**QUICK, "DATABASE_URL": database})
+
+    assert ended.returncode == 3
+    assert "was made by an unreleased version (revision 0001)" in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_database_without_our_schema_ends_it_with_3(empty_database: str) -> None:
     """No waiting helps; the sentence says what does."""
     ended = xnovu("worker", "start", **{**QUICK, "DATABASE_URL": empty_database})

@@ -10,7 +10,7 @@ import pytest
 from tests.support.postgres import quick_server
 from tests.support.rows import Db, engine_on, sqlalchemy_url
 from xnovu_poller.dev.postgres import Postgres
-from xnovu_poller.errors import SchemaBehind, StoreError, StoreUnavailable
+from xnovu_poller.errors import SchemaBehind, SchemaUnreleased, StoreError, StoreUnavailable
 from xnovu_poller.store import schema
 from xnovu_poller.store.engine import Engine
 
@@ -50,14 +50,36 @@ async def test_a_new_server_is_behind(bare_server: Postgres) -> None:
             await schema.check(engine)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0003", "0004"])
-async def test_a_half_migrated_database_is_behind(empty_database: str, revision: str) -> None:
-    """Each revision but the last is another version's."""
-    await asyncio.to_thread(schema.upgrade, sqlalchemy_url(empty_database), revision)
+def stamp(url: str, revision: str) -> None:
+    """Pretend that a database is at another version's revision."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE notify.alembic_version SET version_num = %s", [revision])
 
-    async with engine_on(empty_database) as engine:
-        with pytest.raises(SchemaBehind, match="xnovu db upgrade"):
+
+@pytest.mark.parametrize("revision", ["0009", "0002_later", "0001_initial_"])
+async def test_another_versions_database_is_behind(database: str, revision: str) -> None:
+    """Each revision but ours is another version's; also one that is not an old one."""
+    stamp(database, revision)
+
+    async with engine_on(database) as engine:
+        with pytest.raises(SchemaBehind, match="xnovu db upgrade") as raised:
             await schema.check(engine)
+
+    assert (raised.value.found, raised.value.required) == (revision, schema.required_revision())
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+async def test_an_unreleased_versions_database_is_refused(database: str, number: int) -> None:
+    """By the worker and by the migrations, in the same sentence, which does not promise that an upgrade helps."""
+    stamp(database, f"000{number}")
+
+    async with engine_on(database) as engine:
+        with pytest.raises(SchemaUnreleased, match=f"revision 000{number}") as raised:
+            await schema.check(engine)
+    for change in (schema.upgrade, schema.downgrade):
+        with pytest.raises(SchemaUnreleased) as refused:
+            await asyncio.to_thread(change, sqlalchemy_url(database), "base")
+        assert str(refused.value) == str(raised.value)
 
 
 async def test_a_login_without_the_role_is_told_what_to_ask_for(database: str, db: Db) -> None:
@@ -92,3 +114,12 @@ def test_an_unknown_revision_is_a_sentence(empty_database: str) -> None:
     """Not Alembic's error."""
     with pytest.raises(StoreError, match="9999"):
         schema.upgrade(sqlalchemy_url(empty_database), "9999")
+
+
+def test_a_newer_versions_database_is_not_taken_for_an_old_one(database: str) -> None:
+    """Alembic's sentence names the revision that this version does not know."""
+    stamp(database, "0002_later")
+
+    with pytest.raises(StoreError, match="0002_later") as raised:
+        schema.upgrade(sqlalchemy_url(database))
+    assert not isinstance(raised.value, SchemaUnreleased)

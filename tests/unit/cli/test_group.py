@@ -12,7 +12,14 @@ from click.testing import CliRunner
 from tests.support.programs import ENVIRONMENT
 from xnovu_poller import __version__
 from xnovu_poller.cli.group import PLACES, xnovu
-from xnovu_poller.errors import ConfigError, DeploymentDisputed, SchemaBehind, StoreUnavailable, XnovuError
+from xnovu_poller.errors import (
+    ConfigError,
+    DeploymentDisputed,
+    SchemaBehind,
+    SchemaUnreleased,
+    StoreUnavailable,
+    XnovuError,
+)
 
 
 def paths(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
@@ -126,7 +133,8 @@ def test_what_is_for_itself_alone_is_not_listed() -> None:
             2,
             "xnovu: settings:\n  A: is not set\n  B: must be odd\n",
         ),
-        (SchemaBehind("0001", "0004"), 3, f"xnovu: {SchemaBehind('0001', '0004')}\n"),
+        (SchemaBehind("0001_initial", "0002_b"), 3, f"xnovu: {SchemaBehind('0001_initial', '0002_b')}\n"),
+        (SchemaUnreleased("0008"), 3, f"xnovu: {SchemaUnreleased('0008')}\n"),
         (
             DeploymentDisputed(UUID(int=1), "a sign"),
             1,
@@ -134,7 +142,7 @@ def test_what_is_for_itself_alone_is_not_listed() -> None:
         ),
         (StoreUnavailable("gone"), 1, "xnovu: database: does not answer (gone)\n"),
     ],
-    ids=["settings", "schema", "copy", "other"],
+    ids=["settings", "schema", "unreleased", "copy", "other"],
 )
 def test_an_error_is_a_sentence_and_an_exit_code(
     error: XnovuError, code: int, said: str, monkeypatch: pytest.MonkeyPatch

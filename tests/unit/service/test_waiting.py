@@ -86,7 +86,9 @@ async def test_a_stop_ends_the_rest_between_two_questions() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [SchemaBehind(None, "0004"), DeploymentDisputed(UUID(int=1), "a sign")], ids=["schema", "copy"]
+    "error",
+    [SchemaBehind(None, "0001_initial"), DeploymentDisputed(UUID(int=1), "a sign")],
+    ids=["schema", "copy"],
 )
 async def test_what_no_waiting_helps_is_raised(error: StoreError) -> None:
     """A person has to migrate, or to decide whose a copy is."""

@@ -1,0 +1,35 @@
+-- The way back: drop what the other files made, with all rows. The schema and Alembic's table stay, which
+-- migrations/env.py drops; a role stays if another database of the server needs it.
+SET search_path = pg_catalog, pg_temp;
+
+-- Without CASCADE: views and tables of your own that refer to ours stop the downgrade.
+DROP VIEW notify.v_workflow_stats, notify.v_notification_stats;
+DROP FUNCTION notify.enqueue, notify.retract;
+DROP TABLE notify.ent_notification_delivery, notify.ent_notification, notify.ent_notification_rule,
+    notify.ent_notification_template, notify.ent_notification_workflow, notify.ent_enterprise_limit,
+    notify.chore, notify.deployment;
+DROP FUNCTION notify.guard_insert, notify.guard_update, notify.guard_frozen, notify.keep_updated_at,
+    notify.wake, notify.tell_due, notify.guard_event, notify.tell_rules;
+DROP SEQUENCE notify.last_wakeup_ms;
+DROP DOMAIN notify.recipients, notify.payload;
+DROP TYPE notify.notification_status, notify.publish_status, notify.channel_type, notify.workflow_type,
+    notify.rule_trigger_type, notify.rule_status;
+
+-- A role that stays keeps no right in this database.
+REVOKE ALL ON ALL TABLES IN SCHEMA notify FROM xnovu_tenant, xnovu_worker;
+REVOKE ALL ON SCHEMA notify FROM xnovu_tenant, xnovu_worker;
+
+-- Roles belong to the whole server: another database may still need them, or another login own them.
+DO $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['xnovu_tenant', 'xnovu_worker'] LOOP
+        BEGIN
+            EXECUTE format('DROP OWNED BY %I', role_name);
+            EXECUTE format('DROP ROLE %I', role_name);
+        EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege THEN
+            RAISE NOTICE 'role % stays: another database needs it, or this login may not drop it', role_name;
+        END;
+    END LOOP;
+END $$;

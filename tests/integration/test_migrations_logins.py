@@ -1,0 +1,81 @@
+"""The migrations by logins that are no superusers: what they may, and what they are told to ask for."""
+
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.support.migrating import downgrade, roles, schemas, upgrade
+from tests.support.postgres import quick_server
+from tests.support.rows import a_notification, a_workflow, open_db
+from xnovu_poller.errors import StoreError
+
+
+@pytest.fixture
+def plain_login() -> Iterator[tuple[str, str]]:
+    """Give the superuser's and a plain owner's URL of an empty database, on a server without our roles."""
+    with quick_server() as server:
+        admin = server.url()
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute("CREATE ROLE \"App-Owner\" LOGIN PASSWORD 'plain' NOSUPERUSER NOCREATEROLE")
+            connection.execute('CREATE DATABASE app OWNER "App-Owner"')
+        yield server.url("app"), f"postgresql://App-Owner:plain@127.0.0.1:{server.port}/app"
+
+
+def test_a_plain_login_is_told_what_an_administrator_runs(plain_login: tuple[str, str]) -> None:
+    """And after that it migrates, works and goes back by itself."""
+    admin, plain = plain_login
+    with pytest.raises(StoreError, match="administrator") as raised:
+        upgrade(plain)
+    statements = re.findall(r"^ +((?:CREATE|GRANT) .*;)$", str(raised.value), re.MULTILINE)
+    assert len(statements) == 4
+
+    with psycopg.connect(admin, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+    upgrade(plain)
+
+    with open_db(plain) as db:
+        a_notification(db, workflow=a_workflow(db))
+        assert db.execute("SELECT FROM notify.v_notification_stats").rowcount == 1
+    upgrade(plain)
+    downgrade(plain)
+    assert schemas(admin) == ["public"]
+    upgrade(plain)
+
+
+def test_a_failed_migration_changes_nothing(plain_login: tuple[str, str]) -> None:
+    """What ran before the failure is not there either."""
+    admin, plain = plain_login
+    with pytest.raises(StoreError):
+        upgrade(plain)
+
+    with open_db(admin) as db:
+        assert db.execute("SELECT FROM pg_class WHERE relnamespace = 'notify'::regnamespace").rowcount == 0
+
+
+def test_a_login_that_may_make_roles_needs_no_administrator(plain_login: tuple[str, str]) -> None:
+    """CREATEROLE is enough; it becomes a member of both."""
+    admin, plain = plain_login
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute('ALTER ROLE "App-Owner" CREATEROLE')
+
+    upgrade(plain)
+
+    with open_db(plain) as db:
+        a_notification(db)
+        db.execute("SET ROLE xnovu_worker")
+    downgrade(plain)
+    assert roles(admin) == []
+
+
+def test_a_login_that_may_not_make_the_schema_is_told(plain_login: tuple[str, str]) -> None:
+    """Not Alembic's traceback."""
+    admin, plain = plain_login
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE app OWNER TO postgres"))
+
+    with pytest.raises(StoreError, match="may not"):
+        upgrade(plain)
