@@ -57,7 +57,7 @@ check: lint test ## All that CI does, in CI's order
 docs: $(INSTALLED) ## Write the table of settings in docs/settings.md again
 	$(BIN)/python -m tests.support.handbook
 
-snapshots: $(INSTALLED) ## Write the SQL of the claims anew, to be read in the diff
+snapshots: $(INSTALLED) ## Write every composed SQL statement again, to be read in the diff
 	$(BIN)/python -m tests.support.snapshots
 
 histories: $(INSTALLED) ## Record the workflow histories anew that the replay tests replay

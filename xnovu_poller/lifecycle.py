@@ -185,7 +185,7 @@ class Attempt(NamedTuple):
     """The right of a claim: a write needs the row to be PROCESSING at this attempt."""
 
     notification_id: int
-    attempt: int
+    number: int
 
 
 class EnterpriseWorkflow(NamedTuple):
@@ -216,25 +216,23 @@ class Claim:
     """A notification that a loop has claimed and has to hand off.
 
     Attributes:
-        notification_id: the row.
-        attempt: the number of claims so far, including this one: the fencing token.
+        attempt: the right of this claim; its number is the fencing token.
         enterprise_id: the tenant.
         workflow_key: Novu's identifier of the workflow; None if the row has no workflow.
-        run_id: the run in Temporal that will deliver it; shared by a group.
+        run_id: the run in Temporal that carries it; a group shares it.
         priority: 0 to 9, higher first.
     """
 
-    notification_id: int
-    attempt: int
+    attempt: Attempt
     enterprise_id: str
     workflow_key: str | None
     run_id: str
     priority: int
 
     @property
-    def work(self) -> Attempt:
-        """The right of this claim."""
-        return Attempt(self.notification_id, self.attempt)
+    def notification_id(self) -> int:
+        """The row."""
+        return self.attempt.notification_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,15 +240,18 @@ class Hold:
     """The sole right to send one attempt of a notification, for a moment.
 
     Attributes:
-        notification_id: the row.
         attempt: the claim under which it is held.
         until: the row's `send_until`. Together with `attempt` it fences every write, so a stalled process
             whose hold has lapsed changes nothing.
     """
 
-    notification_id: int
-    attempt: int
+    attempt: Attempt
     until: datetime
+
+    @property
+    def notification_id(self) -> int:
+        """The row."""
+        return self.attempt.notification_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +296,7 @@ class ErrorDetails:
         """Return the details of an error."""
         return cls(error.code, str(error))
 
-    def details(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the JSON value for `error_details`."""
         details: dict[str, Any] = {"code": self.code, "message": self.message}
         return details | {"chunks": list(self.chunks)} if self.chunks else details

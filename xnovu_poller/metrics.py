@@ -56,12 +56,15 @@ SENT: Final = Counter(
 )
 FAILED: Final = Counter(
     "xnovu_notifications_failed",
-    "Attempts that failed and count towards MAX_FAILURES, by error.",
+    "Attempts that failed and count, by error; the last one too, after which the notification is DEAD.",
     ["code"],
     registry=REGISTRY,
 )
 DEAD: Final = Counter(
-    "xnovu_notifications_dead", "Notifications that became DEAD, by error.", ["code"], registry=REGISTRY
+    "xnovu_notifications_dead",
+    "Notifications that became DEAD, by error: rejected, unfit, or after their last failure.",
+    ["code"],
+    registry=REGISTRY,
 )
 RELEASED: Final = Counter(
     "xnovu_notifications_released",
@@ -74,7 +77,9 @@ TURNED_AWAY: Final = Counter(
     registry=REGISTRY,
 )
 RETRACTED: Final = Counter(
-    "xnovu_notifications_retracted", "Notifications that were withdrawn.", registry=REGISTRY
+    "xnovu_notifications_retracted",
+    "Notifications withdrawn while a worker had them, before they were sent.",
+    registry=REGISTRY,
 )
 EXPIRED: Final = Counter(
     "xnovu_notifications_expired", "Notifications that expired before they were sent.", registry=REGISTRY

@@ -13,9 +13,8 @@ from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept
 from tests.support.rows import Db, a_notification, a_workflow
 from tests.support.waiting import until_blocked
-from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import NovuUnavailable
-from xnovu_poller.lifecycle import Refused, Sender, seconds
+from xnovu_poller.lifecycle import Refused, Sender, Status, seconds
 from xnovu_poller.loops.loop import BUSY_PAUSE
 from xnovu_poller.store.engine import Engine
 
@@ -64,7 +63,7 @@ async def outlast(one: Replica, clock: Clock, db: Db, standin: NovuStandIn) -> l
         before = standin.stats()["calls"]
         ended, _ = await one.turn()
         calls = standin.stats()["calls"] - before
-        assert set(ended) == {Ending.RELEASED}
+        assert set(ended) == {Status.PENDING}
         assert calls == 1 if number else calls <= CONNECTIONS
         assert states(db) == unharmed("PENDING")
         spans.append(seconds(one.gate.pause))
@@ -102,13 +101,13 @@ async def test_replicas_do_not_come_back_in_step(
         replica(engine, novu_standin, clock, jitter=0.5, batch=ROWS // 2, group_size=mode.size) as tardy,
     ):
         for one in (prompt, tardy):
-            assert set((await one.turn())[0]) == {Ending.RELEASED}
+            assert set((await one.turn())[0]) == {Status.PENDING}
         clock.advance(prompt.gate.pause)
         novu_standin.clear_faults()
-        assert [(await one.turn())[0] for one in (prompt, tardy)] == [[Ending.SENT], []]
+        assert [(await one.turn())[0] for one in (prompt, tardy)] == [[Status.SENT], []]
         assert tardy.gate.pause == timedelta(seconds=0.125)
         clock.advance(tardy.gate.pause)
-        assert [(await one.turn())[0] for one in (prompt, tardy)] == [[Ending.SENT] * 2, [Ending.SENT]]
+        assert [(await one.turn())[0] for one in (prompt, tardy)] == [[Status.SENT] * 2, [Status.SENT]]
         while states(db) != unharmed("SENT"):
             for one in (prompt, tardy):
                 await one.turn()
@@ -133,9 +132,9 @@ async def test_what_is_being_claimed_when_the_gate_closes_delays_no_probe(
             turning = asyncio.create_task(one.turn())
             await until_blocked(database, "xnovu:test")
             one.gate.observe(ANOTHER, Refused(NovuUnavailable("503")))
-        assert set((await turning)[0]) == {Ending.RELEASED}
+        assert set((await turning)[0]) == {Status.PENDING}
         clock.advance(one.gate.pause)
-        assert (await one.turn())[0] == [Ending.SENT]
+        assert (await one.turn())[0] == [Status.SENT]
 
 
 async def test_what_cannot_be_sent_at_all_keeps_nobody_back_after_a_pause(
@@ -151,5 +150,5 @@ async def test_what_cannot_be_sent_at_all_keeps_nobody_back_after_a_pause(
         clock.advance(one.gate.pause)
         ended = [(await one.turn())[0] for _ in range(5)]
 
-    assert ended == [[Ending.DEAD]] * 3 + [[Ending.SENT], [Ending.SENT, Ending.SENT]]
+    assert ended == [[Status.DEAD]] * 3 + [[Status.SENT], [Status.SENT, Status.SENT]]
     assert_kept(db, novu_standin)

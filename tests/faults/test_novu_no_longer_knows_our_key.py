@@ -12,8 +12,7 @@ from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.waiting import wait_until
 from tests.support.worker import WorkerProgram, running_worker
-from xnovu_poller.delivery.trigger import Ending
-from xnovu_poller.lifecycle import seconds
+from xnovu_poller.lifecycle import Status, seconds
 from xnovu_poller.store.engine import Engine
 
 Told = Mapping[str, str]
@@ -83,12 +82,12 @@ async def test_the_same_process_goes_on_when_the_old_key_is_good_again(
     spans = []
     async with replica(engine, novu_standin, clock, group_size=mode.size) as one:
         for _ in range(5):
-            assert set((await one.turn())[0]) == {Ending.RELEASED}
+            assert set((await one.turn())[0]) == {Status.PENDING}
             spans.append(seconds(one.gate.pause))
             assert (one.gate.stopped, (await one.turn())[0]) == (True, [])
             clock.advance(one.gate.pause)
         novu_standin.switch(secret_key=None)
-        assert [(await one.turn())[0] for _ in range(3)] == [[Ending.SENT] * count for count in (1, 2, 4)]
+        assert [(await one.turn())[0] for _ in range(3)] == [[Status.SENT] * count for count in (1, 2, 4)]
         assert (one.gate.stopped, one.gate.reason, one.gate.pause) == (False, None, timedelta(0))
 
     assert spans == [30, 60, 120, 240, 300]

@@ -19,8 +19,7 @@ from tests.support.worker import deliveries, running_worker
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.store import identity
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications import by_claim
-from xnovu_poller.store.notifications.by_claim import Cursor, Terms
+from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.delivery.handoff import Handoff
@@ -100,9 +99,9 @@ async def handed_off(engine: Engine, environment: Told) -> None:
         call=timedelta(seconds=5),
         searchable=False,
     )
-    claims, _ = await by_claim.claim(engine, NEW, terms, Cursor())
-    for name in {claim.run_id for claim in claims}:
-        await handoff.start([claim for claim in claims if claim.run_id == name])
+    claims, _ = await claim(engine, NEW, terms, Cursor())
+    for name in {one.run_id for one in claims}:
+        await handoff.start([one for one in claims if one.run_id == name])
 
 
 @only("single", because="what is handed off here is a group and a single one")

@@ -37,13 +37,13 @@ CAUGHT: Mapping[str, Sequence[str]] = {
     ),
     "two loops take the same due row": (
         "tests/integration/store/notifications/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
-        "tests/integration/store/notifications/test_by_claim.py::test_each_loop_claims_its_own",
+        "tests/integration/store/notifications/test_claim.py::test_each_loop_claims_its_own",
     ),
     "a slow turn is overtaken by the next of its own loop": (
         "tests/unit/loops/test_loop.py::test_a_call_while_it_turns_is_one_more_turn_and_never_a_second_at_once",
     ),
     "several workers take the same row": (
-        "tests/integration/store/notifications/test_by_claim.py::test_eight_claimers_never_take_the_same_row",
+        "tests/integration/store/notifications/test_claim.py::test_eight_claimers_never_take_the_same_row",
         "tests/integration/test_replicas.py::test_three_replicas_share_two_thousand_rows",
     ),
     "the id of a closed workflow is used again, and all is sent once more": (
@@ -68,7 +68,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/faults/test_a_notification_kills_its_senders.py::test_it_ends_dead_and_takes_nobody_along",
     ),
     "more bad rows than fit into a claim keep the fresh ones back": (
-        "tests/integration/store/notifications/test_by_claim.py::test_each_loop_claims_its_own",
+        "tests/integration/store/notifications/test_claim.py::test_each_loop_claims_its_own",
         "tests/integration/store/notifications/test_due.py::test_one_row_is_served_beside_thousands",
     ),
     "a payload schema is kept and never looked at": (

@@ -19,7 +19,7 @@ from xnovu_poller.loops.loop import PollLoop
 from xnovu_poller.novu import Novu
 from xnovu_poller.store import identity, reads
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.client import Address, connect

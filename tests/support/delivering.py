@@ -10,7 +10,6 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, a_workflow, written
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.deliver import Delivery
-from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
@@ -33,12 +32,16 @@ class Delivering:
     gate: Gate
 
     async def deliver(
-        self, *works: Attempt, last: bool = False, budget: float = 60, limit: float = 0
-    ) -> list[Ending]:
-        """Deliver, as an activity would; a database that is away is not waited for unless a limit is given."""
-        return await self.delivery.deliver(
-            works, last=last, budget=timedelta(seconds=budget), limit=timedelta(seconds=limit)
+        self, *attempts: Attempt, last: bool = False, budget: float = 60, limit: float = 0
+    ) -> list[Status]:
+        """Deliver as an activity does, and return the states that were written, in no order.
+
+        A database that is away is not waited for unless a limit is given.
+        """
+        states = await self.delivery.deliver(
+            attempts, last=last, budget=timedelta(seconds=budget), limit=timedelta(seconds=limit)
         )
+        return list(states.values())
 
 
 @asynccontextmanager

@@ -133,13 +133,12 @@ def schedules_of(client: Client, task_queue: str, deployment: UUID = DEPLOYMENT)
     )
 
 
-def claims_of(db: Db, works: Sequence[Attempt], *, group: str | None = None) -> list[Claim]:
+def claims_of(db: Db, attempts: Sequence[Attempt], *, group: str | None = None) -> list[Claim]:
     """Give the claims of claimed rows; those of a group share a workflow."""
-    found = [row(db, work.notification_id) for work in works]
+    found = [row(db, attempt.notification_id) for attempt in attempts]
     return [
         Claim(
-            one["id"],
-            one["attempt"],
+            Attempt(one["id"], one["attempt"]),
             one["enterprise_id"],
             "plain",
             group or f"{db.info.dbname}-notification-{one['id']}-{one['attempt']}",

@@ -11,12 +11,11 @@ from tests.support.delivering import SECRET
 from tests.support.novu import NovuStandIn
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.deliver import Delivery
-from xnovu_poller.delivery.trigger import Ending
-from xnovu_poller.lifecycle import Claim
+from xnovu_poller.lifecycle import Claim, Status
 from xnovu_poller.loops.loop import PollLoop
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.store.notifications.due import NEW
 
 CALL = timedelta(seconds=5)
@@ -30,14 +29,14 @@ class Replica:
 
     gate: Gate
     loop: PollLoop
-    begun: list[asyncio.Task[list[Ending]]]
+    begun: list[asyncio.Task[dict[int, Status]]]
 
-    async def turn(self) -> tuple[list[Ending], timedelta]:
+    async def turn(self) -> tuple[list[Status], timedelta]:
         """Turn once, and see the end of all that was claimed; give how each ended, and the loop's rest."""
         rest = await self.loop.turn()
         ended = await asyncio.gather(*self.begun)
         self.begun.clear()
-        return [ending for endings in ended for ending in endings], rest
+        return [state for states in ended for state in states.values()], rest
 
 
 @asynccontextmanager
@@ -54,13 +53,13 @@ async def replica(
     gate = Gate(clock, lambda: jitter)
     novu = Novu(standin.url, SECRET, CALL, gate, connections=CONNECTIONS)
     delivery = Delivery(engine, novu, gate, timeout=CALL, lease=timedelta(minutes=5), max_failures=1)
-    begun: list[asyncio.Task[list[Ending]]] = []
+    begun: list[asyncio.Task[dict[int, Status]]] = []
 
     async def start(claims: Sequence[Claim]) -> None:
-        works = [claim.work for claim in claims]
+        attempts = [claim.attempt for claim in claims]
         begun.append(
             asyncio.create_task(
-                delivery.deliver(works, last=True, budget=timedelta(minutes=1), limit=timedelta(0))
+                delivery.deliver(attempts, last=True, budget=timedelta(minutes=1), limit=timedelta(0))
             )
         )
 

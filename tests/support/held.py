@@ -4,14 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from xnovu_poller.lifecycle import Channel, Hold, PublishStatus, WorkflowType
+from xnovu_poller.lifecycle import Attempt, Channel, ErrorDetails, Hold, PublishStatus, WorkflowType
 from xnovu_poller.store.notifications.hold import Held
+from xnovu_poller.store.notifications.verdict import Ending, Verdict
 from xnovu_poller.store.reads import Workflow
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 HELD = Held(
-    hold=Hold(1, 1, NOW),
+    hold=Hold(Attempt(1, 1), NOW),
     enterprise_id="acme",
     workflow_id=7,
     workflow_version=NOW,
@@ -51,3 +52,8 @@ def held(**columns: Any) -> Held:  # noqa: ANN401 - whatever a test wants otherw
 def workflow(**columns: Any) -> Workflow:  # noqa: ANN401 - whatever a test wants otherwise
     """Make a workflow."""
     return replace(WORKFLOW, **columns)
+
+
+def verdict(right: Hold, ending: Ending, error: ErrorDetails | None = None, **fields: Any) -> Verdict:  # noqa: ANN401 - whatever a test wants otherwise
+    """Make what an executor has to write by right of a hold."""
+    return Verdict(ending, held(hold=right), error, **fields)

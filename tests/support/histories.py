@@ -65,8 +65,8 @@ async def retry(executor: Executing, db: Db, standin: NovuStandIn) -> dict[str, 
 async def group(executor: Executing, db: Db, standin: NovuStandIn) -> dict[str, Any]:
     """Three notifications of one workflow, one of them sent at the second try."""
     standin.fault("accept_then_reset", match={"recipient": "s1"})
-    works = [a_claimed(db, recipients=[f"s{i}"]) for i in range(3)]
-    return await executor.finish(*claims_of(db, works, group="group"))
+    attempts = [a_claimed(db, recipients=[f"s{i}"]) for i in range(3)]
+    return await executor.finish(*claims_of(db, attempts, group="group"))
 
 
 async def lost_contact(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:

@@ -128,7 +128,9 @@ class Ledger:
         """Enter a call to Novu: it is made under a hold that stands, and by nobody else."""
         row = self.rows[sender.id]
         right = (row["status"], row["attempt"], row["send_until"])
-        assert right == (Status.PROCESSING, sender.hold.attempt, sender.hold.until), "sent without a hold"
+        assert right == (Status.PROCESSING, sender.hold.attempt.number, sender.hold.until), (
+            "sent without a hold"
+        )
         if taken:
             self.accepted.add(transaction_id)
         sender.answer = answer
@@ -137,7 +139,7 @@ class Ledger:
         """Make every hold older, as the table's times were made."""
         for sender in self.senders:
             hold = sender.hold
-            sender.hold = Hold(hold.notification_id, hold.attempt, hold.until - span)
+            sender.hold = Hold(hold.attempt, hold.until - span)
 
     def taken(self, row: Row) -> bool:
         """Whether Novu has taken any part of a notification, by the transaction ids that it has now."""

@@ -178,7 +178,7 @@ def rewritten(db: Db, rule_id: int, **columns: object) -> None:
     assert db.execute(statement.format(change, sql.Literal(rule_id))).rowcount == 1
 
 
-def work(db: Db, notification_id: int) -> Attempt:
+def attempt_of(db: Db, notification_id: int) -> Attempt:
     """Give the present attempt of a notification."""
     return Attempt(notification_id, row(db, notification_id)["attempt"])
 

@@ -18,7 +18,7 @@ from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Attempt, Claim, Status
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim, by_operator
-from xnovu_poller.store.notifications.by_claim import Cursor, Terms
+from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.reads import Lapsed
 
@@ -91,7 +91,7 @@ def a_ground(url: str) -> Iterator[Ground]:
 
 
 class Writers(RuleBasedStateMachine):
-    """What all writers share: the table, the ledger, and every work that was ever given out.
+    """What all writers share: the table, the ledger, and every attempt that was ever given out.
 
     Args:
         ground: where they write; emptied first.
@@ -102,9 +102,10 @@ class Writers(RuleBasedStateMachine):
         self.ground = ground
         self.engine, self.db = ground.engine, ground.db
         self.ledger = Ledger(moves=ground.moves)
-        self.works: list[Attempt] = []
+        self.attempts: list[Attempt] = []
         self.changed: set[int] = set()
         self.revived: set[int] = set()
+        self.states: dict[int, Status] = {}
 
     def run(self, arrow: Awaitable[T]) -> T:
         """Let a writer act."""
@@ -131,29 +132,34 @@ class Writers(RuleBasedStateMachine):
 
     @property
     def standing(self) -> list[Attempt]:
-        """The works that are still somebody's."""
-        return [one for one in self.works if self.stands(one)]
+        """The attempts that are still somebody's."""
+        return [one for one in self.attempts if self.stands(one)]
 
-    def draw_works(self, chance: Random) -> list[Attempt]:
-        """Choose works that stand, and now and then some that do not."""
-        works = self.works if chance.random() < 0.2 else self.standing or self.works
-        return [newest(chance, works) for _ in range(chance.randint(1, 3))]
+    def draw_attempts(self, chance: Random) -> list[Attempt]:
+        """Choose attempts that stand, and now and then some that do not."""
+        attempts = self.attempts if chance.random() < 0.2 else self.standing or self.attempts
+        return [newest(chance, attempts) for _ in range(chance.randint(1, 3))]
 
-    def arrive(self, works: Sequence[Attempt], moved: set[int], right: Callable[[Row], bool]) -> None:
+    def arrive(self, attempts: Sequence[Attempt], moved: set[int], right: Callable[[Row], bool]) -> None:
         """Expect that the rows moved whose writer had the right to, and no others."""
-        wanted = {one.notification_id for one in works if self.stands(one, right)}
+        wanted = {one.notification_id for one in attempts if self.stands(one, right)}
         assert moved == wanted
         self.changed |= moved
 
-    def stands(self, work: Attempt, right: Callable[[Row], bool] = bool) -> bool:
+    def written(self, states: dict[int, Status]) -> set[int]:
+        """Return the rows that an arrow moved; after this step each must have the state that came back."""
+        self.states |= states
+        return set(states)
+
+    def stands(self, attempt: Attempt, right: Callable[[Row], bool] = bool) -> bool:
         """Whether the right of a claim still stands, and a further condition holds."""
-        row = self.rows[work.notification_id]
-        return (row["status"], row["attempt"]) == (Status.PROCESSING, work.attempt) and right(row)
+        row = self.rows[attempt.notification_id]
+        return (row["status"], row["attempt"]) == (Status.PROCESSING, attempt.number) and right(row)
 
     def enter(self, claims: Sequence[Claim]) -> None:
         """Enter claims: each is one attempt further."""
-        assert all(one.attempt == self.rows[one.notification_id]["attempt"] + 1 for one in claims)
-        self.works += [one.work for one in claims]
+        assert all(one.attempt.number == self.rows[one.notification_id]["attempt"] + 1 for one in claims)
+        self.attempts += [one.attempt for one in claims]
         self.changed |= {one.notification_id for one in claims}
 
     @initialize(size=st.sampled_from(_SIZES))
@@ -179,6 +185,8 @@ class Writers(RuleBasedStateMachine):
     def table_and_ledger_agree(self) -> None:
         """After each step: what was changed is what was told, and every promise holds."""
         after = look(self.db)
+        assert self.states.items() <= {one: row["status"] for one, row in after.items()}.items()
+        self.states.clear()
         for one in sorted(self.changed):
             note(f"    {one} is {after[one]['status']} at attempt {after[one]['attempt']}")
         self.ledger.compare(after, self.changed, self.revived)
@@ -224,10 +232,11 @@ class ByPeople(Writers):
         force = chance.random() < 0.5
         ended = {row["id"]: row for row in rows if row["status"] in {Status.DEAD, Status.RETRACTED}}
         told = self.run(by_operator.revive(self.engine, [row["id"] for row in rows], force=force))
-        assert told.revived == {one for one, row in ended.items() if force or not forgotten(row)}
-        assert told.doubtful == ended.keys() - told.revived
-        self.revived |= told.revived
-        self.changed |= told.revived
+        revived = self.written(told.revived)
+        assert revived == {one for one, row in ended.items() if force or not forgotten(row)}
+        assert told.doubtful == ended.keys() - revived
+        self.revived |= revived
+        self.changed |= revived
 
 
 def in_doubt(row: Row) -> bool:
@@ -248,7 +257,7 @@ class ByLoops(Writers):
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
-        self.places: dict[tuple[int, str], Cursor] = {}
+        self.cursors: dict[tuple[int, str], Cursor] = {}
         self.seen: list[tuple[Lapsed, bool]] = []
 
     def turn(self, chance: Random) -> None:
@@ -261,8 +270,8 @@ class ByLoops(Writers):
     def claim(self, poller: int, due: Due) -> None:
         """Take what is due to one loop, and nothing else."""
         owned = {one for one, row in self.rows.items() if row["owners"] == [due.name]}
-        place = self.places.get((poller, due.name), Cursor())
-        claims, self.places[poller, due.name] = self.run(by_claim.claim(self.engine, due, TERMS, place))
+        cursor = self.cursors.get((poller, due.name), Cursor())
+        claims, self.cursors[poller, due.name] = self.run(claim(self.engine, due, TERMS, cursor))
         assert len(claims) == min(len(owned), TERMS.batch)
         assert {one.notification_id for one in claims} <= owned
         self.enter(claims)
@@ -277,14 +286,14 @@ class ByLoops(Writers):
             and row["expires_at"] <= row["seen_at"]
             and not in_doubt(row)
         }
-        assert self.run(by_claim.expire(self.engine)) == len(over)
+        assert self.written(self.run(by_claim.expire(self.engine))) == over
         self.changed |= over
 
     def look_after(self, chance: Random) -> None:
         """See what has lapsed and ask Temporal; what is done about it may come much later."""
         found = self.run(reads.read_lapsed(self.engine, 100))
         owned = {one for one, row in self.rows.items() if row["owners"] == ["rescue"]}
-        assert {one.work.notification_id for one in found} == owned
+        assert {one.attempt.notification_id for one in found} == owned
         self.seen += [(one, chance.random() < 0.3) for one in found]
         if found and chance.random() < 0.6:
             self.rescue(chance)
@@ -292,24 +301,25 @@ class ByLoops(Writers):
     def rescue(self, chance: Random) -> None:
         """Act on what was seen and said, however much has happened since."""
         lapsed, is_open = newest(chance, self.seen)
-        works = [lapsed.work]
+        attempts = [lapsed.attempt]
         if is_open:
-            self.arrive(works, self.run(by_claim.extend(self.engine, works, LEASE)), lambda _: True)
+            moved = self.written(self.run(by_claim.extend_lease(self.engine, attempts, LEASE)))
+            self.arrive(attempts, moved, lambda _: True)
         elif not lapsed.sending:
-            self.release(works)
+            self.release(attempts)
         else:
-            claims = self.run(by_claim.renew(self.engine, works, TERMS))
+            claims = self.run(by_claim.reclaim(self.engine, attempts, TERMS))
             moved = {claim.notification_id for claim in claims}
             self.arrive(
-                works, moved, lambda row: row["send_until"] is not None and row["owners"] == ["rescue"]
+                attempts, moved, lambda row: row["send_until"] is not None and row["owners"] == ["rescue"]
             )
             self.enter(claims)
             self.ledger.take(moved)
 
-    def release(self, works: Sequence[Attempt]) -> None:
+    def release(self, attempts: Sequence[Attempt]) -> None:
         """Give back what was not begun."""
-        moved = self.run(by_claim.release(self.engine, works))
-        self.arrive(works, moved, lambda row: row["send_until"] is None)
+        moved = self.written(self.run(by_claim.release(self.engine, attempts)))
+        self.arrive(attempts, moved, lambda row: row["send_until"] is None)
 
     def cancel(self, chance: Random) -> None:
         """Write down what Novu said about what was sent and is withdrawn, asked for by this loop or by another."""
@@ -320,7 +330,7 @@ class ByLoops(Writers):
             if row["status"] == Status.SENT and row["retract_requested_at"] and not row["error_details"]
         }
         asked = {self.a_row(chance)["id"]: "cancelled" for _ in range(2)}
-        moved = self.run(by_claim.cancelled(self.engine, asked))
+        moved = self.written(self.run(by_claim.record_cancel_answer(self.engine, asked)))
         withdrawn = {one for one in asked if self.rows[one]["retract_requested_at"]}
         assert moved == {one for one in withdrawn if self.rows[one]["status"] == Status.SENT}
         self.changed |= moved

@@ -49,7 +49,7 @@ def test_a_fault_tells_the_error() -> None:
     """A row's `error_details` carries the code and the sentence."""
     fault = ErrorDetails.of(NovuRejected(422, "workflow_not_found"))
 
-    assert fault.details() == {
+    assert fault.to_json() == {
         "code": "novu_rejected",
         "message": "Novu: rejects it with 422 (workflow_not_found)",
     }

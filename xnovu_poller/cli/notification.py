@@ -38,7 +38,7 @@ def revive_(ctx: click.Context, ids: tuple[int, ...], *, force: bool) -> None:
     result = asyncio.run(_revive(ids, force=force))
     for id_ in dict.fromkeys(ids):
         click.echo(f"{id_}: {_describe(result, id_)}")
-    if result.revived != set(ids):
+    if result.revived.keys() != set(ids):
         ctx.exit(1)
 
 

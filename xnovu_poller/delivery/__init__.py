@@ -1,5 +1,5 @@
 """The delivery of a group: hold → validate → render → trigger → record.
 
-`deliver` walks the stages in this order; `validate`, `render` and `trigger` are the stages that need
-a room of their own.
+`deliver` conducts the stages in this order. `withdraw` takes the place of the call for what must not be sent any
+more, and `stages` holds what they share.
 """

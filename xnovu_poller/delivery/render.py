@@ -1,11 +1,11 @@
-"""The words of a notification: its templates by channel, filled with its payload."""
+"""The words of a notification: its templates by channel, filled with its payload, become the event that Novu gets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from xnovu_poller.errors import TemplateMissing
-from xnovu_poller.lifecycle import Channel, WorkflowType
+from xnovu_poller.lifecycle import Channel, Sender, WorkflowType
+from xnovu_poller.novu import Event
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.hold import Held
@@ -13,73 +13,74 @@ from xnovu_poller.store.reads import Template, TemplateKey, Workflow
 from xnovu_poller.templates.render import Renderer, TemplateSource
 
 
-@dataclass(frozen=True, slots=True)
-class Valid:
-    """A notification that may be sent, with its workflow."""
-
-    held: Held
-    workflow: Workflow
-
-    @property
-    def channels(self) -> list[Channel]:
-        """The channels asked for, or else the workflow's own."""
-        return self.workflow.channels if self.held.channels is None else self.held.channels
-
-    @property
-    def wishes(self) -> dict[Channel, TemplateKey]:
-        """The templates that it needs.
-
-        A DYNAMIC workflow needs one for each channel; a STATIC one, whose text Novu holds, only where
-        `template_overrides` names one.
-        """
-        dynamic = self.workflow.type is WorkflowType.DYNAMIC
-        return {
-            channel: (self.held.enterprise_id, self.workflow.templates.get(channel, ""), channel)
-            for channel in self.channels
-            if dynamic or channel in self.workflow.templates
-        }
-
-
-async def templates(engine: Engine, group: Sequence[Valid]) -> dict[TemplateKey, Template]:
+async def read_templates(
+    engine: Engine, group: Sequence[tuple[Held, Workflow]]
+) -> dict[TemplateKey, Template]:
     """Read all templates that a group needs, in one question.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    wishes = {wish for valid in group for wish in valid.wishes.values()}
-    return await reads.templates(engine, wishes) if wishes else {}
+    keys = {key for held, workflow in group for key in template_keys(held, workflow).values()}
+    return await reads.templates(engine, keys) if keys else {}
 
 
-def payload(renderer: Renderer, valid: Valid, known: Mapping[TemplateKey, Template]) -> dict[str, Any]:
-    """Render a notification into the payload that Novu gets: the producer's own, and beside it
-    `enterprise_id`, `channels` and `rendered.<channel>.subject|body`.
+def template_keys(held: Held, workflow: Workflow) -> dict[Channel, TemplateKey]:
+    """Name the templates that a notification needs.
 
-    Rendered text travels in the payload because Novu honours channel overrides only for email and SMS.
+    A DYNAMIC workflow needs one for each channel; a STATIC one, whose text Novu holds, only where
+    `template_overrides` names one.
+    """
+    dynamic = workflow.type is WorkflowType.DYNAMIC
+    return {
+        channel: (held.enterprise_id, workflow.templates.get(channel, ""), channel)
+        for channel in _channels(held, workflow)
+        if dynamic or channel in workflow.templates
+    }
+
+
+def render(
+    renderer: Renderer, held: Held, workflow: Workflow, templates: Mapping[TemplateKey, Template]
+) -> Event:
+    """Render a notification into the event that Novu gets, addressed to each recipient once.
+
+    Its payload is the producer's own, and beside it `enterprise_id`, `channels` and
+    `rendered.<channel>.subject|body`. Rendered text travels in the payload because Novu honours channel
+    overrides only for email and SMS.
 
     Raises:
         TemplateError: a template is missing, unsafe, or cannot be filled with this payload.
     """
-    # A template may say ${name} and ${payload.name}.
-    variables = {"payload": valid.held.payload} | valid.held.payload
-    rendered: dict[str, dict[str, str]] = {}
-    for channel, wish in valid.wishes.items():
-        template = known.get(wish)
-        if template is None:
-            raise TemplateMissing(wish[1] or "(none)", channel)
-        words = renderer.render(_source(template), variables)
-        parts = (
-            {"body": words.body} if words.subject is None else {"subject": words.subject, "body": words.body}
-        )
-        rendered[channel.lower()] = parts
-    return valid.held.payload | {
-        "enterprise_id": valid.held.enterprise_id,
-        "channels": [channel.lower() for channel in valid.channels],
+    rendered = {
+        channel.lower(): _fill(renderer, held, key, templates.get(key))
+        for channel, key in template_keys(held, workflow).items()
+    }
+    payload = held.payload | {
+        "enterprise_id": held.enterprise_id,
+        "channels": [channel.lower() for channel in _channels(held, workflow)],
         "rendered": rendered,
     }
+    return Event(
+        workflow_key=workflow.key,
+        recipients=held.unique_recipients,
+        payload=payload,
+        overrides=held.overrides,
+        transaction_id=held.transaction_id,
+        refusals=held.refusals,
+        source=Sender(held.enterprise_id, workflow.key, held.transaction_id),
+    )
 
 
-def _source(template: Template) -> TemplateSource:
-    return TemplateSource(
+def _channels(held: Held, workflow: Workflow) -> list[Channel]:
+    """Return the channels that the producer asked for, or else the workflow's own."""
+    return workflow.channels if held.channels is None else held.channels
+
+
+def _fill(renderer: Renderer, held: Held, key: TemplateKey, template: Template | None) -> dict[str, Any]:
+    if template is None:
+        _, name, channel = key
+        raise TemplateMissing(name or "(none)", channel)
+    source = TemplateSource(
         id=template.id,
         version=template.version,
         channel=template.channel,
@@ -87,3 +88,6 @@ def _source(template: Template) -> TemplateSource:
         body=template.body,
         defaults=template.defaults,
     )
+    # A template may write ${name} and ${payload.name}.
+    words = renderer.render(source, {"payload": held.payload} | held.payload)
+    return {"body": words.body} if words.subject is None else {"subject": words.subject, "body": words.body}

@@ -1,8 +1,8 @@
 """Whether a notification may be sent: its workflow is published, and its payload fits the schema."""
 
 import json
-from functools import lru_cache
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import jsonschema_rs
@@ -38,8 +38,7 @@ class Schemas:
     """
 
     def __init__(self) -> None:
-        self._compiled = lru_cache(maxsize=CACHED_SCHEMAS)(self._compile)
-        self._source: dict[str, Any] = {}
+        self._compiled: dict[tuple[int, datetime], _Compiled | str] = {}
 
     def check(self, workflow: Workflow, payload: dict[str, Any]) -> None:
         """Compare a payload with its workflow's schema.
@@ -49,35 +48,52 @@ class Schemas:
         """
         if workflow.schema is None:
             return
-        self._source = workflow.schema
-        compiled = self._compiled(workflow.id, workflow.version)
+        compiled = self._compile(workflow.id, workflow.version, workflow.schema)
         if isinstance(compiled, str):
             raise PayloadInvalid("$", compiled)
-        validator, parts = compiled
-        if parts * len(json.dumps(payload)) > MOST_CHECKS:
+        if compiled.parts * len(json.dumps(payload)) > MOST_CHECKS:
             raise PayloadInvalid("$", "too large for its payload_schema")
-        fault = _fault(validator, workflow.schema, payload)
+        fault = _fault(compiled.validator, workflow.schema, payload)
         if fault is not None:
             raise fault
 
-    def _compile(self, _id: int, _version: object) -> tuple[jsonschema_rs.Validator, int] | str:
-        """Count the parts of a schema and compile it, or say why it cannot be used."""
-        # Before it is compiled: that alone can take all memory.
-        try:
-            weighing = _Weighing(self._source)
-            parts = weighing.weigh(self._source)
-        except (LookupError, TypeError, ValueError, RecursionError):
-            return "payload_schema refers to itself, or otherwise than by #/"
-        most = MOST_PARTS_BESIDE_UNEVALUATED if weighing.unevaluated else MOST_PARTS
-        if isinstance(self._source, Unreadable) or parts > most:
-            return "payload_schema is too large"
-        try:
-            compiled = jsonschema_rs.validator_for(
-                self._source, pattern_options=jsonschema_rs.RegexOptions(), offline=True
-            )
-        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
-            return "payload_schema is not a JSON Schema"
-        return compiled, parts
+    def _compile(self, id_: int, version: datetime, schema: dict[str, Any]) -> "_Compiled | str":
+        """Return the compiled schema of a workflow, or why it cannot be used."""
+        # Taken out and put in again: the first in the dictionary is the one that was not used for longest.
+        compiled = self._compiled.pop((id_, version), None)
+        if compiled is None:
+            compiled = _compile(schema)
+        if len(self._compiled) >= CACHED_SCHEMAS:
+            del self._compiled[next(iter(self._compiled))]
+        self._compiled[id_, version] = compiled
+        return compiled
+
+
+class _Compiled(NamedTuple):
+    """A schema that is ready for use; `parts` is how many it has, its references followed."""
+
+    validator: jsonschema_rs.Validator
+    parts: int
+
+
+def _compile(schema: dict[str, Any]) -> _Compiled | str:
+    """Count the parts of a schema and compile it, or return why it cannot be used."""
+    # Before it is compiled: that alone can take all memory.
+    try:
+        weighing = _Weighing(schema)
+        parts = weighing.weigh(schema)
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return "payload_schema refers to itself, or otherwise than by #/"
+    most = MOST_PARTS_BESIDE_UNEVALUATED if weighing.unevaluated else MOST_PARTS
+    if isinstance(schema, Unreadable) or parts > most:
+        return "payload_schema is too large"
+    try:
+        validator = jsonschema_rs.validator_for(
+            schema, pattern_options=jsonschema_rs.RegexOptions(), offline=True
+        )
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
+        return "payload_schema is not a JSON Schema"
+    return _Compiled(validator, parts)
 
 
 class _Weighing:
@@ -138,8 +154,8 @@ class _Weighing:
         return node
 
 
-def usable(held: Held, workflow: Workflow | None) -> Workflow:
-    """Give the workflow of a notification, if it may be sent.
+def require_usable(held: Held, workflow: Workflow | None) -> Workflow:
+    """Return the workflow of a notification, if it may be sent.
 
     Raises:
         Poison: sending it has killed its process too often.

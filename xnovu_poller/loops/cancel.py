@@ -66,7 +66,7 @@ class Canceller:
         said = await asyncio.gather(*map(self._ask, found))
         answers = {one.notification_id: word for one, word in zip(found, said, strict=True) if word}
         if answers:
-            for moved in await by_claim.cancelled(self._engine, answers):
+            for moved in await by_claim.record_cancel_answer(self._engine, answers):
                 _log.info("sent notification withdrawn", notification=moved, answer=answers[moved])
         # Those without an answer let the others pass; then it begins anew.
         self._put_off |= {one.notification_id for one in found} - answers.keys()

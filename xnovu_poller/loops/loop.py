@@ -12,7 +12,7 @@ from xnovu_poller.loops.starter import Starter, StartRun
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
-from xnovu_poller.store.notifications.by_claim import Cursor, Terms
+from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
 LOOPS = (NEW, SCHEDULED, FAILED)
@@ -60,7 +60,7 @@ class PollLoop:
         self._gate = gate
         self._terms = terms
         self._starter = Starter(engine, start)
-        self._place = Cursor()
+        self._cursor = Cursor()
 
     async def turn(self) -> timedelta:
         """Expire rows, then claim batch after batch, each while the one before is handed off.
@@ -77,7 +77,7 @@ class PollLoop:
         metrics.GATE_OPEN.set(not self._gate.closed)
         # If a claim races with expiry, `hold` notices that the row has expired.
         expired, claims, pause = await self._claim_during(by_claim.expire(self._engine))
-        metrics.EXPIRED.inc(expired)
+        metrics.EXPIRED.inc(len(expired))
         for _ in range(CLAIMS_A_TURN - 1):
             if len(claims) < self._terms.batch:
                 break  # hand a few rows off before looking for more
@@ -99,7 +99,7 @@ class PollLoop:
         if limit == 0:
             return [], max(self._gate.pause, BUSY_PAUSE)
         terms = self._terms
-        claims, self._place = await by_claim.claim(self._engine, self._due, terms, self._place, places=limit)
+        claims, self._cursor = await claim(self._engine, self._due, terms, self._cursor, limit=limit)
         if not claims:
             more = await reads.is_held_back(self._engine, self._due, terms.max_in_flight, terms.enterprises)
             return [], BUSY_PAUSE if more else self.interval
@@ -109,12 +109,12 @@ class PollLoop:
 
     async def _claim_during(self, work: Awaitable[Result]) -> tuple[Result, list[Claim], timedelta]:
         """Claim a batch while `work` is done; if `work` fails, release what was claimed."""
-        done, claimed = await asyncio.gather(work, self._claim(), return_exceptions=True)
-        if isinstance(claimed, BaseException):
-            raise claimed
-        claims, pause = claimed
+        done, result = await asyncio.gather(work, self._claim(), return_exceptions=True)
+        if isinstance(result, BaseException):
+            raise result
+        claims, pause = result
         if isinstance(done, BaseException):
-            await self._starter.release([claim.work for claim in claims])
+            await self._starter.release([claimed.attempt for claimed in claims])
             raise done
         return done, claims, pause
 

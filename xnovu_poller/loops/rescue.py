@@ -11,7 +11,7 @@ from xnovu_poller.loops.starter import Starter, StartRun
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
-from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.claim import Terms
 
 _log = log.get(__name__)
 
@@ -75,21 +75,21 @@ class Rescuer:
         rows = await reads.read_lapsed(self._engine, RESCUED_AT_ONCE)
         if not rows:
             return self.interval
-        ids = list(dict.fromkeys(row.temporal_workflow_id for row in rows))
+        ids = list(dict.fromkeys(row.run_id for row in rows))
         states = dict(zip(ids, await asyncio.gather(*map(self._ask, ids)), strict=True))
-        open_ = [row.work for row in rows if states[row.temporal_workflow_id] is RunState.OPEN]
-        gone = [row for row in rows if states[row.temporal_workflow_id] is RunState.GONE]
-        extended = len(await by_claim.extend(self._engine, open_, self._lease)) if open_ else 0
+        open_ = [row.attempt for row in rows if states[row.run_id] is RunState.OPEN]
+        gone = [row for row in rows if states[row.run_id] is RunState.GONE]
+        extended = len(await by_claim.extend_lease(self._engine, open_, self._lease)) if open_ else 0
         rescued = await self._take_over(
-            [row.work for row in gone if not row.sending], [row.work for row in gone if row.sending]
+            [row.attempt for row in gone if not row.sending], [row.attempt for row in gone if row.sending]
         )
         metrics.RESCUED.inc(rescued)
         _log.info("leases lapsed", lapsed=len(rows), extended=extended, rescued=rescued)
         return timedelta(0) if extended + rescued and len(rows) == RESCUED_AT_ONCE else self.interval
 
     async def _take_over(self, unsent: list[Attempt], begun: list[Attempt]) -> int:
-        released = await by_claim.release(self._engine, unsent) if unsent else ()
-        claims = await by_claim.renew(self._engine, begun, self._terms) if begun else []
+        released = await by_claim.release(self._engine, unsent) if unsent else {}
+        claims = await by_claim.reclaim(self._engine, begun, self._terms) if begun else []
         if claims:
             await self._starter.hand_off(claims)
         return len(released) + len(claims)

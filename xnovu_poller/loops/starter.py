@@ -52,7 +52,7 @@ class Starter:
         results = await asyncio.gather(*(self._start_one(group) for group in groups))
         await self.release(
             [
-                claim.work
+                claim.attempt
                 for group, result in zip(groups, results, strict=True)
                 if result is not True
                 for claim in group

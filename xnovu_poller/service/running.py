@@ -18,7 +18,7 @@ from xnovu_poller.service.parts import Parts
 from xnovu_poller.settings import Settings
 from xnovu_poller.store import reads
 from xnovu_poller.store.listen import Listener
-from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.chores.keeper import ChoreKeeper
 from xnovu_poller.temporal.chores.schedule import ChoreSchedule

@@ -10,7 +10,6 @@ from sqlalchemy import text
 from xnovu_poller.errors import DeploymentDisputed, StoreError
 from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.store.engine import Engine, acquire
-from xnovu_poller.store.notifications.arrow import BACK, LET_GO
 
 WORKER = "worker"
 """The part as which a worker connects, by which it is seen here."""
@@ -77,8 +76,8 @@ async def verify_origin(engine: Engine, whose: Deployment, newest: Sequence[Atte
         StoreUnavailable: PostgreSQL does not answer.
     """
     values = {
-        "ids": [work.notification_id for work in newest],
-        "attempts": [work.attempt for work in newest],
+        "ids": [attempt.notification_id for attempt in newest],
+        "attempts": [attempt.number for attempt in newest],
     }
     async with acquire(engine) as connection:
         unknown = (await connection.execute(_UNKNOWN_HERE, values)).one_or_none()
@@ -109,7 +108,7 @@ async def new_deployment(engine: Engine) -> Renewal:
                 await connection.execute(statement)
             if workers := await connection.scalar(_WORKERS, {"worker": f"xnovu:{WORKER}"}):
                 raise StoreError(
-                    f"database: workers are at work in it ({workers} connections); stop them first"
+                    f"database: workers are at attempt in it ({workers} connections); stop them first"
                 )
             ids = (await connection.execute(_NEW)).one()
             counts = (await connection.execute(_RENAME)).one()
@@ -172,15 +171,17 @@ UPDATE notify.read_deployment SET database = here.database, known_since = now() 
 RETURNING id, known_since""")  # noqa: S608 - built of this module's constants
 
 # DEAD and RETRACTED rows may be revived: they get another id, and keep what they tell.
-_RENAME = text(f"""
+_RENAME = text("""
 WITH renamed AS (
     UPDATE notify.ent_notification AS n SET
         transaction_id = 'xn-' || gen_random_uuid(),
-        notification_status = CASE WHEN unsent.status = 'PROCESSING' THEN {BACK} ELSE unsent.status END,
+        -- A release: only what came from FAILED has a time for its next attempt.
+        notification_status = CASE WHEN unsent.status <> 'PROCESSING' THEN unsent.status
+            WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END,
         refusals = CASE WHEN unsent.waits THEN 0 ELSE n.refusals END,
         unknown_outcomes = CASE WHEN unsent.waits THEN 0 ELSE n.unknown_outcomes END,
         lapses = CASE WHEN unsent.waits THEN 0 ELSE n.lapses END,
-        {LET_GO}
+        lease_expires_at = NULL, send_until = NULL
     FROM (
         SELECT id, notification_status AS status, notification_status NOT IN ('DEAD', 'RETRACTED') AS waits
         FROM notify.ent_notification WHERE notification_status <> 'SENT'
@@ -189,7 +190,7 @@ WITH renamed AS (
     WHERE n.id = unsent.id
     RETURNING unsent.status
 )
-SELECT count(*) AS renamed, count(*) FILTER (WHERE status = 'PROCESSING') AS taken_back FROM renamed""")  # noqa: S608 - built of the arrows' constants
+SELECT count(*) AS renamed, count(*) FILTER (WHERE status = 'PROCESSING') AS taken_back FROM renamed""")
 
 _FORGET = text("""
 UPDATE notify.ent_notification_delivery AS d SET outcome = NULL, error_details = NULL, answered_at = NULL

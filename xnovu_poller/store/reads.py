@@ -52,13 +52,13 @@ class Lapsed:
     """A PROCESSING notification whose lease has run out.
 
     Attributes:
-        work: the attempt that was under way.
-        temporal_workflow_id: whom to ask about it.
+        attempt: the one that was under way.
+        run_id: whom to ask about it.
         sending: whether a send was begun that nobody has recorded.
     """
 
-    work: Attempt
-    temporal_workflow_id: str
+    attempt: Attempt
+    run_id: str
     sending: bool
 
 
@@ -87,16 +87,16 @@ async def workflows(engine: Engine, ids: Collection[int]) -> dict[int, Workflow]
         }
 
 
-async def templates(engine: Engine, wishes: Collection[TemplateKey]) -> dict[TemplateKey, Template]:
+async def templates(engine: Engine, keys: Collection[TemplateKey]) -> dict[TemplateKey, Template]:
     """Read the published templates that are wished for; those that there are none of are left out.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
     values = {
-        "enterprises": [wish[0] for wish in wishes],
-        "keys": [wish[1] for wish in wishes],
-        "channels": [wish[2].value for wish in wishes],
+        "enterprises": [key[0] for key in keys],
+        "keys": [key[1] for key in keys],
+        "channels": [key[2].value for key in keys],
     }
     async with acquire(engine) as connection:
         rows = await connection.execute(_TEMPLATES, values)

@@ -12,7 +12,7 @@ from xnovu_poller.lifecycle import Attempt, ChoreName
 
 WORKFLOW = "NotificationProcessingWorkflow"
 DELIVER = "deliver"
-LOSE = "lose"
+RECORD_LOST_CONTACT = "record_lost_contact"
 
 RULE_WORKFLOW = "RuleExecutionWorkflow"
 FIRE = "fire"
@@ -27,7 +27,9 @@ WORKFLOW_KEY = SearchAttributeKey.for_keyword("XnovuWorkflowKey")
 OUTCOME = SearchAttributeKey.for_keyword("XnovuOutcome")
 SENT = "SENT"
 LOST = "LOST"
-"""Two values of `OUTCOME`: SENT is never set, and LOST marks an attempt whose end could not be recorded."""
+"""`OUTCOME` is the state that was written to the row of a single notification: DEAD, RETRACTED, FAILED, or PENDING
+after a release. SENT is never set. LOST is no state: nobody recorded the end of the attempt, neither its
+tries nor the workflow, for the row was somebody else's by then."""
 
 SEARCH_ATTRIBUTES = (ENTERPRISE, NOTIFICATION, WORKFLOW_KEY, OUTCOME)
 
@@ -50,7 +52,7 @@ class DeliverInput:
 
     Attributes:
         deployment: whose notifications these are; an executor of another refuses them.
-        works: pairs of notification id and attempt, `list[list[int]]`; Temporal's converter looks at each
+        attempts: pairs of notification id and attempt, `list[list[int]]`; Temporal's converter looks at each
             element of what is declared so, at each of a group's way stations.
         enterprise_id: the tenant, where the group has but one.
         call_seconds: the longest one call to Novu may last; the timeouts follow from it.
@@ -58,14 +60,14 @@ class DeliverInput:
     """
 
     deployment: str
-    works: Any
+    attempts: Any
     enterprise_id: str | None
     call_seconds: float
     searchable: bool = False
 
-    def pairs(self) -> list[Attempt]:
-        """Give the notifications as the store knows them."""
-        return [Attempt(notification_id, attempt) for notification_id, attempt in self.works]
+    def read_attempts(self) -> list[Attempt]:
+        """Return the attempts as the store knows them."""
+        return [Attempt(notification_id, number) for notification_id, number in self.attempts]
 
     @property
     def call(self) -> timedelta:
@@ -75,7 +77,7 @@ class DeliverInput:
     @property
     def single(self) -> bool:
         """Whether it is one notification, not a group."""
-        return len(self.works) == 1
+        return len(self.attempts) == 1
 
     @property
     def begins_locally(self) -> bool:
@@ -149,9 +151,9 @@ def prefix(deployment: UUID) -> str:
     return deployment.hex[:8]
 
 
-def works(pairs: Sequence[Attempt]) -> list[list[int]]:
-    """Spell notifications for the input."""
-    return [[work.notification_id, work.attempt] for work in pairs]
+def to_pairs(attempts: Sequence[Attempt]) -> list[list[int]]:
+    """Write attempts as the input carries them."""
+    return [[attempt.notification_id, attempt.number] for attempt in attempts]
 
 
 def task_timeout(call: timedelta) -> timedelta:

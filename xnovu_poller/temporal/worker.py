@@ -51,7 +51,7 @@ def build_worker(
         workflows=WORKFLOWS,
         activities=[
             deliveries.deliver,
-            deliveries.lose,
+            deliveries.record_lost_contact,
             rules.fire,
             chores.rules,
             chores.retention,

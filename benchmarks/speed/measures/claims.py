@@ -14,9 +14,10 @@ from benchmarks.speed.scene import Figures, Scene
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_hold
-from xnovu_poller.store.notifications.by_claim import Cursor, Terms, claim
+from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.store.notifications.hold import hold
+from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 TERMS = Terms(prefix="bench", batch=100, group_size=1, max_in_flight=50_000, lease=timedelta(seconds=30))
 """As by default, but for the bound: nothing stays in flight here."""
@@ -107,14 +108,14 @@ async def _beside_raw(scene: Scene) -> Figures:
     with psycopg.connect(url) as owner:
         owner.execute(_RAW)
     scene.settle(url)
-    engine, place = (
+    engine, cursor = (
         connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="bench", size=1),
         Cursor(),
     )
     ours, raw = list[float](), list[float]()
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as plain:
         for _ in range(_warmed(batches)):
-            took, place = await _claim_and_record(engine, place)
+            took, cursor = await _claim_and_record(engine, cursor)
             ours.append(took)
             raw.append(await _raw_claim_and_record(plain))
     await engine.dispose()
@@ -124,15 +125,15 @@ async def _beside_raw(scene: Scene) -> Figures:
     }
 
 
-async def _claim_and_record(engine: Engine, place: Cursor) -> tuple[float, Cursor]:
+async def _claim_and_record(engine: Engine, cursor: Cursor) -> tuple[float, Cursor]:
     began = time.perf_counter()
-    claims, place = await claim(engine, NEW, TERMS, place)
+    claims, cursor = await claim(engine, NEW, TERMS, cursor)
     took = time.perf_counter() - began
-    holding = await hold(engine, [one.work for one in claims], deadline=_SPAN, lease=_SPAN)
+    holding = await hold(engine, [one.attempt for one in claims], deadline=_SPAN, lease=_SPAN)
     began = time.perf_counter()
-    sent = await by_hold.sent(engine, [one.hold for one in holding.held])
+    sent = await by_hold.record_sent(engine, [Verdict(Ending.SENT, held) for held in holding.held])
     _all_of(TERMS.batch, len(sent))
-    return took + time.perf_counter() - began, place
+    return took + time.perf_counter() - began, cursor
 
 
 async def _raw_claim_and_record(connection: psycopg.AsyncConnection) -> float:
@@ -150,12 +151,12 @@ Turn = Callable[[Terms], Awaitable[tuple[list[Claim], float]]]
 async def _claiming(url: str) -> AsyncIterator[Turn]:
     """Give what claims once, as a loop does, and says how many seconds that took."""
     engine: Engine = connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="bench", size=1)
-    place = Cursor()
+    cursor = Cursor()
 
     async def turn(terms: Terms) -> tuple[list[Claim], float]:
-        nonlocal place
+        nonlocal cursor
         began = time.perf_counter()
-        claims, place = await claim(engine, NEW, terms, place)
+        claims, cursor = await claim(engine, NEW, terms, cursor)
         took = time.perf_counter() - began
         _all_of(terms.batch, len(claims))
         return claims, took

@@ -16,10 +16,11 @@ import psycopg
 from benchmarks.speed import rows
 from benchmarks.speed.scene import Figures, Scene
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.store.notifications import by_claim, by_hold, hold
-from xnovu_poller.store.notifications.by_claim import Cursor, Terms
+from xnovu_poller.store.notifications import by_hold, hold
+from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.store.notifications.purge import purge
+from xnovu_poller.store.notifications.verdict import Ending, Verdict
 from xnovu_poller.temporal.chores.activities import PURGE_SHARE
 
 KEEP = timedelta(days=90)
@@ -90,7 +91,7 @@ class _Load:
 
     engine: Engine
     producer: psycopg.Connection
-    place: Cursor = field(default_factory=Cursor)
+    cursor: Cursor = field(default_factory=Cursor)
     normal: list[float] = field(default_factory=list)
     beside: list[float] = field(default_factory=list)
 
@@ -102,13 +103,13 @@ class _Load:
     async def _beat(self) -> float:
         await asyncio.to_thread(rows.insert, self.producer, _TERMS.batch)
         begun = time.monotonic()
-        claims, self.place = await by_claim.claim(self.engine, NEW, _TERMS, self.place)
+        claims, self.cursor = await claim(self.engine, NEW, _TERMS, self.cursor)
         took = time.monotonic() - begun
-        works = [claim.work for claim in claims]
+        attempts = [claim.attempt for claim in claims]
         found = await hold.hold(
-            self.engine, works, deadline=timedelta(seconds=10), lease=timedelta(minutes=5)
+            self.engine, attempts, deadline=timedelta(seconds=10), lease=timedelta(minutes=5)
         )
-        await by_hold.sent(self.engine, [held.hold for held in found.held])
+        await by_hold.record_sent(self.engine, [Verdict(Ending.SENT, held) for held in found.held])
         return took
 
 

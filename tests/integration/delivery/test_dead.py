@@ -8,7 +8,6 @@ from tests.support.delivering import VALUE, Delivering, a_claimed, delivering
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, a_template, a_workflow, row
 from xnovu_poller import metrics
-from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
 
@@ -22,7 +21,7 @@ DYNAMIC: dict[str, Any] = {
 async def reason(executor: Delivering, db: Db, *, workflow: int) -> dict[str, Any]:
     """Deliver what is to end DEAD; give what its row says."""
     one = a_claimed(db, workflow=workflow)
-    assert await executor.deliver(one) == [Ending.DEAD]
+    assert await executor.deliver(one) == [Status.DEAD]
     kept = row(db, one.notification_id)
     assert kept["notification_status"] == "DEAD"
     assert (kept["processed_at"] is None, kept["refusals"]) == (False, 0)
@@ -96,20 +95,20 @@ async def test_no_workflow_at_all(executor: Delivering, db: Db) -> None:
     """A producer may leave it out; nobody can send that."""
     one = Attempt(a_notification(db, status=Status.PROCESSING), 1)
 
-    assert await executor.deliver(one) == [Ending.DEAD]
+    assert await executor.deliver(one) == [Status.DEAD]
 
     assert row(db, one.notification_id)["error_details"]["code"] == "workflow_not_found"
 
 
 async def test_the_failure_that_reaches_the_limit(engine: Engine, db: Db, novu_standin: NovuStandIn) -> None:
-    """PROCESSING → DEAD, told as a failure and as a death."""
+    """PROCESSING → DEAD, counted as a failure and as a death."""
     one = a_claimed(db)
     novu_standin.fault("accept_then_reset")
-    died = metrics.DEAD.labels("novu_unanswered")
-    before = died._value.get()
+    died, failed = metrics.DEAD.labels("novu_unanswered"), metrics.FAILED.labels("novu_unanswered")
+    before = died._value.get(), failed._value.get()
 
     async with delivering(engine, novu_standin, max_failures=1) as executor:
-        assert await executor.deliver(one, last=True) == [Ending.FAILED]
+        assert await executor.deliver(one, last=True) == [Status.DEAD]
 
     assert row(db, one.notification_id)["notification_status"] == "DEAD"
-    assert died._value.get() == before + 1
+    assert (died._value.get(), failed._value.get()) == (before[0] + 1, before[1] + 1)

@@ -9,9 +9,8 @@ from tests.support.delivering import PERSON, SHORT, Delivering, a_claimed, deliv
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, row, written
 from tests.support.waiting import eventually
-from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import NovuThrottled, Unfinished
-from xnovu_poller.lifecycle import Attempt, Refused, Sender
+from xnovu_poller.lifecycle import Attempt, Refused, Sender, Status
 from xnovu_poller.store.engine import Engine
 
 PAUSE = Refused(NovuThrottled(timedelta(minutes=1)))
@@ -21,7 +20,7 @@ async def test_a_notification_is_sent(executor: Delivering, db: Db, novu_standin
     """PROCESSING → SENT, nothing held, nothing leased, and one delivery at Novu."""
     one = a_claimed(db)
 
-    assert await executor.deliver(one) == [Ending.SENT]
+    assert await executor.deliver(one) == [Status.SENT]
 
     sent = row(db, one.notification_id)
     assert sent["notification_status"] == "SENT"
@@ -173,7 +172,7 @@ async def test_two_executions_of_one_attempt_never_send_at_once(
             await twin.deliver(one)
     novu_standin.clear_faults()
 
-    assert await first == [Ending.SENT]
+    assert await first == [Status.SENT]
     assert novu_standin.stats()["calls"] == 1
 
 
@@ -184,7 +183,7 @@ async def test_a_lapsed_row_is_counted_and_sent_alone(
     died, healthy = a_claimed(db), a_claimed(db)
     lapsed(db, died)
 
-    assert await executor.deliver(died, healthy) == [Ending.SENT, Ending.SENT]
+    assert await executor.deliver(died, healthy) == [Status.SENT, Status.SENT]
 
     kept = row(db, died.notification_id)
     assert (kept["lapses"], kept["unknown_outcomes"], kept["notification_status"]) == (1, 1, "SENT")
@@ -203,12 +202,12 @@ async def test_lapsed_rows_of_a_process_go_one_at_a_time(
     begun = asyncio.create_task(executor.deliver(first))
     await eventually(lambda: novu_standin.stats()["calls"] == 1)
     waiting = asyncio.create_task(executor.deliver(second))
-    await eventually(lambda: executor.delivery._lone._waiters)
+    await eventually(lambda: executor.delivery._one_at_a_time._waiters)
 
     assert row(db, second.notification_id)["lapses"] == 0
     novu_standin.clear_faults()
 
-    assert await begun == await waiting == [Ending.SENT]
+    assert await begun == await waiting == [Status.SENT]
 
 
 async def test_a_lapsed_row_is_not_begun_when_time_has_run_out(
@@ -244,12 +243,12 @@ async def test_a_closed_gate_gives_everything_back_without_a_hold(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """PROCESSING → PENDING; nothing is counted, nothing asked of Novu."""
-    works = [a_claimed(db) for _ in range(3)]
+    attempts = [a_claimed(db) for _ in range(3)]
     executor.gate.observe(Sender("acme", "another", "another"), PAUSE)
 
-    assert await executor.deliver(*works) == [Ending.RELEASED] * 3
+    assert await executor.deliver(*attempts) == [Status.PENDING] * 3
 
-    for one in works:
+    for one in attempts:
         kept = row(db, one.notification_id)
         assert kept["notification_status"] == "PENDING"
         assert (kept["failure_count"], kept["refusals"], kept["lease_expires_at"]) == (0, 0, None)
@@ -281,7 +280,7 @@ async def test_a_cancelled_delivery_leaves_the_hold_that_keeps_others_away(
     with pytest.raises(Unfinished):
         await executor.deliver(one)
     lapsed(db, one)
-    assert await executor.deliver(one) == [Ending.SENT]
+    assert await executor.deliver(one) == [Status.SENT]
 
     assert (novu_standin.stats()["deliveries"], novu_standin.stats()["duplicates"]) == (1, 0)
 
@@ -292,7 +291,7 @@ async def test_losing_contact_is_a_failed_attempt(executor: Delivering, db: Db) 
     written(db, live.notification_id, send_until="2100-01-01T00:00Z")
 
     for one in (lost, live):
-        await executor.delivery.lose([one])
+        await executor.delivery.record_lost_contact([one])
 
     kept = row(db, lost.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
@@ -304,7 +303,7 @@ async def test_losing_contact_with_a_group_counts_against_none(executor: Deliver
     """One of them may have killed the process, and nobody knows which."""
     group = [a_claimed(db), a_claimed(db)]
 
-    await executor.delivery.lose(group)
+    await executor.delivery.record_lost_contact(group)
 
     kept = [row(db, one.notification_id) for one in group]
     assert [(one["notification_status"], one["failure_count"]) for one in kept] == [("FAILED", 0)] * 2
@@ -317,7 +316,7 @@ async def test_a_notification_that_takes_all_the_time_before_its_call_has_failed
     one = a_claimed(db)
 
     async with delivering(engine, novu_standin, call=timedelta(microseconds=1)) as executor:
-        assert await executor.deliver(one) == [Ending.FAILED]
+        assert await executor.deliver(one) == [Status.FAILED]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
@@ -333,7 +332,7 @@ async def test_an_unknown_outcome_of_the_last_try_is_a_failed_attempt(
     novu_standin.fault("accept_then_hang")
 
     async with delivering(engine, novu_standin, call=SHORT) as executor:
-        assert await executor.deliver(one, last=True) == [Ending.FAILED]
+        assert await executor.deliver(one, last=True) == [Status.FAILED]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["failure_count"], kept["unknown_outcomes"]) == ("FAILED", 1, 1)

@@ -10,14 +10,14 @@ from tests.support.novu import NovuStandIn
 from tests.support.proxy import Proxy, proxied
 from tests.support.rows import Db, row, sqlalchemy_url, written
 from tests.support.waiting import eventually
-from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import StoreUnavailable, Unfinished
+from xnovu_poller.lifecycle import Status
 from xnovu_poller.store import engine as engine_module
 from xnovu_poller.store.engine import connect
 
 PEOPLE = [f"s{i:03}" for i in range(150)]
-HOLD, WORKFLOWS, SENT = b"held AS", b"workflow_type::text", b"= 'SENT'"
-CUT, ANSWERED = b"INSERT INTO notify.ent_notification_delivery", b"told AS"
+HOLD, WORKFLOWS, SENT = b"lapses = n.lapses", b"workflow_type::text", b"= 'SENT'"
+CUT, ANSWERED = b"INSERT INTO notify.ent_notification_delivery", b"answered AS"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def test_a_database_that_goes_away_loses_nothing(
             await executor.deliver(one)
         lapsed(db, one)
     if found["notification_status"] != "SENT":
-        assert await executor.deliver(one) == [Ending.SENT]
+        assert await executor.deliver(one) == [Status.SENT]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["send_until"]) == ("SENT", None)
@@ -77,7 +77,7 @@ async def test_a_database_that_goes_away_between_chunks_loses_nothing(
     proxy.mend()
     if row(db, one.notification_id)["send_until"] is not None:
         lapsed(db, one)
-    assert await executor.deliver(one) == [Ending.SENT]
+    assert await executor.deliver(one) == [Status.SENT]
 
     stats = novu_standin.stats()
     assert (stats["deliveries"], stats["duplicates"]) == (150, 0)
@@ -100,7 +100,7 @@ async def test_a_mute_database_holds_nobody_who_is_cancelled(
     with pytest.raises(asyncio.CancelledError):
         await sending
 
-    assert await executor.deliver(second) == [Ending.SENT]
+    assert await executor.deliver(second) == [Status.SENT]
     assert novu_standin.stats()["calls"] == 2
 
 
@@ -126,16 +126,16 @@ async def test_in_an_outage_no_failure_is_counted(
     executor: Delivering, db: Db, novu_standin: NovuStandIn, kind: str
 ) -> None:
     """Five rows without an answer, together and then each alone, are Novu's fault: FAILED, due at the end of the pause."""
-    works = [a_claimed(db, recipients=[f"s{i}"]) for i in range(5)]
+    attempts = [a_claimed(db, recipients=[f"s{i}"]) for i in range(5)]
     novu_standin.fault(kind, times=6, seconds=0.2)
 
     with pytest.raises(Unfinished):
-        await executor.deliver(*works)
-    endings = await executor.deliver(*works, last=True)
+        await executor.deliver(*attempts)
+    endings = await executor.deliver(*attempts, last=True)
 
-    assert endings == [Ending.FAILED] * 5
+    assert endings == [Status.FAILED] * 5
     assert executor.gate.outage
-    for one in works:
+    for one in attempts:
         kept = row(db, one.notification_id)
         assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 0)
         assert kept["unknown_outcomes"] == 2
@@ -153,7 +153,8 @@ async def test_a_database_that_comes_back_in_time_is_waited_for(
     await asyncio.wait_for(proxy.seen_cut.wait(), 10)
     proxy.mend()
 
-    assert await delivering == [Ending.SENT]
+    # A write whose answer was lost is there already: its repeat finds itself late.
+    assert await delivering == ([] if answered else [Status.SENT])
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["lapses"], kept["unknown_outcomes"]) == ("SENT", 0, 0)
     assert novu_standin.stats()["triggers"] == 1

@@ -87,13 +87,13 @@ async def test_a_bug_tells_its_name_and_its_place_alone(
     async def stumble(*_: object, **__: object) -> None:
         raise KeyError(VALUE, PERSON)
 
-    monkeypatch.setattr(Trigger, "send", stumble)
+    monkeypatch.setattr(Trigger, "_send_call", stumble)
     one = a_claimed(db)
 
     await executor.deliver(one)
 
     printed = lines.getvalue()
     assert '"bug": "KeyError"' in printed
-    assert "_watched:" in printed
+    assert '"at": "watch:' in printed
     assert_silent(printed + told(db))
     assert "KeyError" in told(db)

@@ -7,9 +7,8 @@ import pytest
 
 from tests.support.delivering import PERSON, SHORT, Delivering, a_claimed, delivering
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, a_notification, row, work, written
+from tests.support.rows import Db, a_notification, attempt_of, row, written
 from tests.support.waiting import eventually, until_blocked
-from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import Unfinished
 from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
@@ -24,7 +23,7 @@ def reclaimed(db: Db, one: Attempt) -> Attempt:
         " lease_expires_at = now() + interval '5 min', temporal_workflow_id = 'again' WHERE id = %s",
         [one.notification_id],
     )
-    return work(db, one.notification_id)
+    return attempt_of(db, one.notification_id)
 
 
 def chunks(db: Db, one: Attempt) -> list[dict[str, Any]]:
@@ -51,7 +50,7 @@ async def test_a_hundred_recipients_with_repeats_are_one_call(
     """What counts is how many there are without repeats."""
     one = a_claimed(db, recipients=PEOPLE[:100] * 2)
 
-    assert await executor.deliver(one) == [Ending.SENT]
+    assert await executor.deliver(one) == [Status.SENT]
 
     assert chunks(db, one) == []
     assert novu_standin.stats()["calls"] == 1
@@ -71,7 +70,7 @@ async def test_a_large_notification_goes_in_chunks(
     """Three calls, each with its own transaction id and its own row."""
     one = a_claimed(db, recipients=PEOPLE)
 
-    assert await executor.deliver(one) == [Ending.SENT]
+    assert await executor.deliver(one) == [Status.SENT]
 
     transaction = row(db, one.notification_id)["transaction_id"]
     found = chunks(db, one)
@@ -92,7 +91,7 @@ async def test_after_a_fault_only_the_other_chunks_are_sent(
     with pytest.raises(Unfinished):
         await executor.deliver(one)
     assert [chunk["outcome"] for chunk in chunks(db, one)] == ["accepted", "unknown", None]
-    assert await executor.deliver(one) == [Ending.SENT]
+    assert await executor.deliver(one) == [Status.SENT]
 
     stats = novu_standin.stats()
     assert (stats["calls"], stats["deliveries"], stats["duplicates"]) == (4, 250, 0)
@@ -110,7 +109,7 @@ async def test_time_that_runs_out_between_chunks_leaves_them_to_the_next_try(
     held = row(db, one.notification_id)
     assert (held["notification_status"], held["send_until"]) == ("PROCESSING", None)
 
-    assert await executor.deliver(one, budget=-1, last=True) == [Ending.RELEASED]
+    assert await executor.deliver(one, budget=-1, last=True) == [Status.PENDING]
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["failure_count"], kept["lapses"]) == ("PENDING", 0, 0)
     assert novu_standin.stats()["calls"] == 0
@@ -123,7 +122,7 @@ async def test_a_rejected_chunk_does_not_keep_the_others_back(
     one = a_claimed(db, recipients=PEOPLE)
     novu_standin.fault("status", status=422, match={"recipient": "s150"})
 
-    assert await executor.deliver(one) == [Ending.DEAD]
+    assert await executor.deliver(one) == [Status.DEAD]
 
     assert row(db, one.notification_id)["error_details"]["message"].endswith("the chunks 2")
     assert [chunk["outcome"] for chunk in chunks(db, one)] == ["accepted", "refused", "accepted"]
@@ -137,7 +136,7 @@ async def test_a_chunk_that_novu_cannot_serve_is_still_to_be_sent(
     one = a_claimed(db, recipients=PEOPLE)
     novu_standin.fault("status", status=503, match={"recipient": "s150"})
 
-    assert await executor.deliver(one) == [Ending.RELEASED]
+    assert await executor.deliver(one) == [Status.PENDING]
 
     found = chunks(db, one)
     assert [chunk["outcome"] for chunk in found] == ["accepted", None, None]
@@ -160,7 +159,7 @@ async def test_a_slow_database_makes_no_chunk_outlast_its_hold(
             await until_blocked(database, "xnovu:test")
             db.execute("SELECT pg_sleep(%s)", [SHORT.total_seconds() * 4.5])
 
-        assert await sending == [Ending.RELEASED]
+        assert await sending == [Status.PENDING]
 
     assert novu_standin.stats()["calls"] == 1
     assert [chunk["outcome"] for chunk in chunks(db, one)] == ["accepted", None, None]
@@ -177,7 +176,7 @@ async def test_a_late_holder_sends_no_further_chunk(
     written(db, one.notification_id, send_until="2100-01-01T00:00Z")
     novu_standin.clear_faults()
 
-    assert await sending == [Ending.LATE]
+    assert await sending == []
 
     assert novu_standin.stats()["calls"] == 1
     assert [chunk["outcome"] for chunk in chunks(db, one)] == [None, None, None]
@@ -192,7 +191,7 @@ async def test_what_novu_cannot_serve_now_goes_back_where_it_came_from(
     before = row(db, one.notification_id)
     novu_standin.fault("status", status=503, retry_after=7)
 
-    assert await executor.deliver(one) == [Ending.RELEASED]
+    assert await executor.deliver(one) == [start]
 
     kept = row(db, one.notification_id)
     assert kept["notification_status"] == start
@@ -209,7 +208,7 @@ async def test_a_throttled_notification_waits_as_long_as_novu_asks(
     one = a_claimed(db)
     novu_standin.fault("throttle", retry_after=40)
 
-    assert await executor.deliver(one) == [Ending.RELEASED]
+    assert await executor.deliver(one) == [Status.PENDING]
 
     assert row(db, one.notification_id)["notification_status"] == "PENDING"
     assert 30 < executor.gate.pause.total_seconds() <= 50
@@ -222,7 +221,7 @@ async def test_an_unknown_key_stops_the_gate_and_fails_nobody(
     one = a_claimed(db)
     novu_standin.switch(secret_key="another")
 
-    assert await executor.deliver(one) == [Ending.RELEASED]
+    assert await executor.deliver(one) == [Status.PENDING]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == ("PENDING", 0)
@@ -246,7 +245,7 @@ async def test_after_an_unknown_outcome_the_same_call_is_made_again(
     assert (held["notification_status"], held["unknown_outcomes"]) == ("PROCESSING", 1)
     assert (held["send_until"], held["lapses"], held["refusals"]) == (None, 0, 0)
     async with delivering(engine, novu_standin) as executor:
-        assert await executor.deliver(one) == [Ending.SENT]
+        assert await executor.deliver(one) == [Status.SENT]
 
     stats = novu_standin.stats()
     assert (stats["calls"], stats["deliveries"], stats["duplicates"]) == (2, 1, 0)
@@ -263,9 +262,9 @@ async def test_a_stored_error_is_left_behind_at_the_next_attempt(
 
     with pytest.raises(Unfinished):
         await executor.deliver(one)
-    assert await executor.deliver(one, last=True) == [Ending.FAILED]
+    assert await executor.deliver(one, last=True) == [Status.FAILED]
     assert novu_standin.stats()["replays"] == 1
-    assert await executor.deliver(reclaimed(db, one)) == [Ending.SENT]
+    assert await executor.deliver(reclaimed(db, one)) == [Status.SENT]
 
     assert novu_standin.stats()["deliveries"] == 1
 
@@ -286,7 +285,7 @@ async def test_what_novu_rejects_is_dead(
     one = a_claimed(db)
     novu_standin.fault(**fault)
 
-    assert await executor.deliver(one) == [Ending.DEAD]
+    assert await executor.deliver(one) == [Status.DEAD]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["refusals"]) == ("DEAD", 1)
@@ -301,7 +300,7 @@ async def test_a_workflow_that_novu_does_not_know_is_dead(
     novu_standin.switch(workflows_known=False)
     one = a_claimed(db)
 
-    assert await executor.deliver(one) == [Ending.DEAD]
+    assert await executor.deliver(one) == [Status.DEAD]
 
     assert "workflow_not_found" in row(db, one.notification_id)["error_details"]["message"]
 

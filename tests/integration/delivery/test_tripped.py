@@ -11,9 +11,8 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow, row
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.breaker import TRIPS_AT
-from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import Unfinished
-from xnovu_poller.lifecycle import Attempt, Sender
+from xnovu_poller.lifecycle import Attempt, Sender, Status
 from xnovu_poller.store.engine import Engine
 
 
@@ -29,7 +28,7 @@ async def broken(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> int
     """Give a workflow that Novu never answers for, tripped; Novu has just served another."""
     workflow = a_workflow(db, key="broken")
     novu_standin.fault("status", status=500, match={"workflow": "broken"}, times=TRIPS_AT)
-    assert await executor.deliver(a_claimed(db)) == [Ending.SENT]
+    assert await executor.deliver(a_claimed(db)) == [Status.SENT]
     for _ in range(TRIPS_AT):
         with suppress(Unfinished):
             await executor.deliver(a_claimed(db, workflow=workflow))
@@ -43,7 +42,7 @@ async def test_a_notification_of_a_tripped_workflow_is_turned_away(
     calls = novu_standin.stats()["calls"]
     one = a_claimed(db, workflow=broken)
 
-    assert await executor.deliver(one) == [Ending.FAILED]
+    assert await executor.deliver(one) == [Status.FAILED]
 
     kept = row(db, one.notification_id)
     assert kept["notification_status"] == "FAILED"
@@ -69,9 +68,9 @@ async def test_a_tripped_workflow_is_mended_by_one_that_is_served(
     source = Sender("acme", "broken", row(db, probe.notification_id)["transaction_id"])
     await eventually(lambda: executor.gate.breaker.wait(source) is None)
 
-    assert await executor.deliver(probe) == [Ending.SENT]
+    assert await executor.deliver(probe) == [Status.SENT]
     following: list[Attempt] = [a_claimed(db, workflow=broken) for _ in range(3)]
-    assert await executor.deliver(*following) == [Ending.SENT] * 3
+    assert await executor.deliver(*following) == [Status.SENT] * 3
 
 
 async def test_a_probe_without_an_answer_has_failed_at_once(
@@ -83,7 +82,7 @@ async def test_a_probe_without_an_answer_has_failed_at_once(
     await eventually(lambda: executor.gate.breaker.wait(source) is None)
     novu_standin.fault("status", status=500, match={"workflow": "broken"})
 
-    assert await executor.deliver(probe) == [Ending.FAILED]
+    assert await executor.deliver(probe) == [Status.FAILED]
 
     kept = row(db, probe.notification_id)
     assert (kept["failure_count"], kept["unknown_outcomes"], kept["refusals"]) == (1, 1, 1)

@@ -7,9 +7,8 @@ import pytest
 from tests.support.delivering import PERSON, SHORT, Delivering, a_claimed, delivering
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, row, written
-from xnovu_poller.delivery.trigger import Ending
 from xnovu_poller.errors import Unfinished
-from xnovu_poller.lifecycle import Attempt
+from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
 
 LONG_AGO = "2020-01-01T00:00Z"
@@ -26,7 +25,7 @@ async def test_an_expired_notification_is_not_sent(
     """PROCESSING → RETRACTED, reason `expired`, without a mark of doubt."""
     one = a_claimed(db, expires_at=LONG_AGO)
 
-    assert await executor.deliver(one) == [Ending.RETRACTED]
+    assert await executor.deliver(one) == [Status.RETRACTED]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["retraction_reason"]) == ("RETRACTED", "expired")
@@ -41,7 +40,7 @@ async def test_a_withdrawn_notification_is_not_sent(
     one = a_claimed(db)
     written(db, one.notification_id, retract_requested_at=LONG_AGO)
 
-    assert await executor.deliver(one) == [Ending.RETRACTED]
+    assert await executor.deliver(one) == [Status.RETRACTED]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["error_details"]) == ("RETRACTED", None)
@@ -59,7 +58,7 @@ async def test_after_an_unknown_outcome_novu_is_asked_to_cancel(
         await executor.deliver(one)
     retract(db, one)
 
-    assert await executor.deliver(one) == [Ending.RETRACTED]
+    assert await executor.deliver(one) == [Status.RETRACTED]
 
     kept = row(db, one.notification_id)
     assert kept["notification_status"] == "RETRACTED"
@@ -79,7 +78,7 @@ async def test_every_chunk_that_may_have_been_accepted_is_cancelled(
         await executor.deliver(one)
     retract(db, one)
 
-    assert await executor.deliver(one) == [Ending.RETRACTED]
+    assert await executor.deliver(one) == [Status.RETRACTED]
 
     assert row(db, one.notification_id)["error_details"] == {"delivery": "unknown"}
     assert (novu_standin.stats()["cancelled"], novu_standin.deliver()) == (2, 0)
@@ -91,7 +90,7 @@ async def test_a_large_notification_of_which_nothing_was_sent_is_retracted_witho
     """No chunk was ever on its way."""
     one = a_claimed(db, recipients=[f"s{i:03}" for i in range(250)], expires_at=LONG_AGO)
 
-    assert await executor.deliver(one) == [Ending.RETRACTED]
+    assert await executor.deliver(one) == [Status.RETRACTED]
 
     assert row(db, one.notification_id)["error_details"] is None
     assert novu_standin.stats()["calls"] == 0
@@ -105,7 +104,7 @@ async def test_a_cancel_that_fails_is_tried_again_after_a_rest(
     written(db, one.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
     novu_standin.fault("status", status=422, match={"method": "DELETE"})
 
-    assert await executor.deliver(one) == [Ending.FAILED]
+    assert await executor.deliver(one) == [Status.FAILED]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["failure_count"], kept["unknown_outcomes"]) == ("FAILED", 1, 1)
@@ -127,7 +126,7 @@ async def test_an_outage_is_not_held_against_what_is_withdrawn(
     written(db, one.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
     novu_standin.fault(**fault, match={"method": "DELETE"})
 
-    assert await executor.deliver(one) == [Ending.FAILED]
+    assert await executor.deliver(one) == [Status.FAILED]
 
     kept = row(db, one.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 0)
@@ -142,8 +141,8 @@ async def test_a_withdrawal_that_hangs_keeps_nobody_back(
     novu_standin.fault("hang_before_accept", match={"method": "DELETE"})
 
     async with delivering(engine, novu_standin, call=SHORT * 2) as executor:
-        endings = await executor.deliver(one, other)
+        states = await executor.deliver(one, other)
 
-    assert sorted(ending.name for ending in endings) == ["FAILED", "SENT"]
+    assert sorted(states) == ["FAILED", "SENT"]
     assert {subscriber for _, subscriber in novu_standin.deliveries()} == {"other"}
     assert PERSON not in str(row(db, one.notification_id)["error_details"])

@@ -8,7 +8,7 @@ import pytest
 
 from xnovu_poller.errors import TemporalError
 from xnovu_poller.lifecycle import Claim
-from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.claim import Terms
 
 
 class Starts:

@@ -168,7 +168,7 @@ async def test_what_was_cancelled_is_told_whoever_writes_first(engine: Engine, d
     made = withdrawn(db)
 
     for answer in ("nothing_left", "cancelled", "nothing_left"):
-        await by_claim.cancelled(engine, {made: answer})
+        await by_claim.record_cancel_answer(engine, {made: answer})
 
     assert row(db, made)["error_details"] == {"cancel": "cancelled"}
 

@@ -19,7 +19,7 @@ from xnovu_poller.loops.due_timer import DueTimer
 from xnovu_poller.loops.loop import PollLoop
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.store.notifications.due import SCHEDULED
 
 HOUR = timedelta(hours=1)

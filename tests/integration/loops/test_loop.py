@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.loops.conftest import Starts
-from tests.support.rows import Db, a_notification, notifications, row, work, written
+from tests.support.rows import Db, a_notification, attempt_of, notifications, row, written
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import NovuThrottled, TemporalRefused, TemporalUnavailable
@@ -18,9 +18,10 @@ from xnovu_poller.loops.loop import BUSY_PAUSE, CLAIMS_A_TURN, FEW_PAUSE, PollLo
 from xnovu_poller.loops.starter import STARTS_AT_ONCE
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_hold
-from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.store.notifications.hold import hold
+from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 INTERVAL = timedelta(seconds=10)
 SECONDS = {"new": 10, "scheduled": 30, "failed": 60}
@@ -62,8 +63,8 @@ def states(db: Db) -> list[str]:
 async def finish(engine: Engine, starts: Starts, number: int) -> None:
     """Deliver one of the notifications that were handed off."""
     claim = starts.groups[number][0]
-    holding = await hold(engine, [claim.work], deadline=SECOND, lease=SECOND)
-    await by_hold.sent(engine, [holding.held[0].hold])
+    holding = await hold(engine, [claim.attempt], deadline=SECOND, lease=SECOND)
+    await by_hold.record_sent(engine, [Verdict(Ending.SENT, holding.held[0])])
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ async def test_a_start_that_arrives_after_its_release_finds_itself_late(
     with pytest.raises(TemporalUnavailable):
         await loop.turn()
 
-    first = work(db, made)
+    first = attempt_of(db, made)
     arrived = await hold(engine, [first], deadline=SECOND, lease=SECOND)
     starts.failing.clear()
     await loop.turn()
@@ -230,7 +231,7 @@ async def test_a_start_that_arrives_after_its_release_finds_itself_late(
 
     assert not arrived.held + again.held
     assert not arrived.live + again.live
-    assert [group[0].attempt for group in starts.groups] == [2]
+    assert [group[0].attempt.number for group in starts.groups] == [2]
 
 
 async def test_while_the_gate_is_closed_nothing_is_claimed_and_the_rest_is_the_pause(

@@ -7,10 +7,10 @@ from uuid import uuid4
 from tests.integration.loops.conftest import Starts
 from tests.support.rows import Db, a_notification, back_dated, row, written
 from xnovu_poller.errors import TemporalError, TemporalUnavailable
-from xnovu_poller.lifecycle import Claim, RunState, Status
+from xnovu_poller.lifecycle import Attempt, Claim, RunState, Status
 from xnovu_poller.loops.rescue import Rescuer
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.temporal.client import Client
 from xnovu_poller.temporal.delivery.handoff import Handoff
 
@@ -161,7 +161,7 @@ class Watched:
 
     async def begin(self, notification_id: int, workflow_id: str) -> None:
         """Start a workflow that nobody executes."""
-        await self.handoff.start([Claim(notification_id, 1, "acme", None, workflow_id, 0)])
+        await self.handoff.start([Claim(Attempt(notification_id, 1), "acme", None, workflow_id, 0)])
 
 
 async def test_a_workflow_that_was_terminated_by_hand_is_noticed(

@@ -12,9 +12,11 @@ from tests.support.rows import Db, a_notification, notifications, open_db
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim, by_hold
-from xnovu_poller.store.notifications.by_claim import Cursor, Terms, claim
+from xnovu_poller.store.notifications import claim as claim_module
+from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import NEW, SCHEDULED, EnterpriseScope, claim_sql
 from xnovu_poller.store.notifications.hold import hold
+from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 TERMS = Terms(prefix="abc", batch=20, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
 SECOND = timedelta(seconds=1)
@@ -27,23 +29,23 @@ def ids_of(claims: list[Claim]) -> set[int]:
 
 async def finish(engine: Engine, claims: list[Claim]) -> None:
     """Deliver what was claimed."""
-    holding = await hold(engine, [one.work for one in claims], deadline=SECOND, lease=SECOND)
-    await by_hold.sent(engine, [one.hold for one in holding.held])
+    holding = await hold(engine, [one.attempt for one in claims], deadline=SECOND, lease=SECOND)
+    await by_hold.record_sent(engine, [Verdict(Ending.SENT, held) for held in holding.held])
 
 
-def forgetful(place: Cursor) -> Cursor:
+def forgetful(cursor: Cursor) -> Cursor:
     """Let the moment be over for which a loop remembers."""
-    assert place.memory is not None
-    return replace(place, memory=replace(place.memory, until=0.0))
+    assert cursor.memory is not None
+    return replace(cursor, memory=replace(cursor.memory, until=0.0))
 
 
 async def remembering(engine: Engine, terms: Terms = TERMS) -> Cursor:
     """Claim twice; the second claim goes by what the first has seen."""
-    place = Cursor()
+    cursor = Cursor()
     for _ in range(2):
-        _, place = await claim(engine, NEW, terms, place)
-        assert place.memory is not None
-    return place
+        _, cursor = await claim(engine, NEW, terms, cursor)
+        assert cursor.memory is not None
+    return cursor
 
 
 async def test_one_row_is_claimed_within_two_turns_beside_a_nearly_full_deployment(
@@ -52,14 +54,14 @@ async def test_one_row_is_claimed_within_two_turns_beside_a_nearly_full_deployme
     """The other one has all but ten of the places in flight, and thousands more are due."""
     notifications(db, 3000)
     terms = replace(TERMS, batch=100, max_in_flight=510)
-    place = Cursor()
+    cursor = Cursor()
     for _ in range(5):
-        _, place = await claim(engine, NEW, terms, place)
+        _, cursor = await claim(engine, NEW, terms, cursor)
     lone = a_notification(db, enterprise="zenith")
 
     turns = list[set[int]]()
     for _ in range(2):
-        claims, place = await claim(engine, NEW, terms, place)
+        claims, cursor = await claim(engine, NEW, terms, cursor)
         turns.append(ids_of(claims))
 
     assert lone in turns[0] | turns[1]
@@ -69,13 +71,13 @@ async def test_one_row_is_the_next_in_a_full_deployment(engine: Engine, db: Db) 
     """As soon as anything is through."""
     notifications(db, 300)
     terms = replace(TERMS, batch=100, max_in_flight=200)
-    first, place = await claim(engine, NEW, terms, Cursor())
-    _, place = await claim(engine, NEW, terms, place)
+    first, cursor = await claim(engine, NEW, terms, Cursor())
+    _, cursor = await claim(engine, NEW, terms, cursor)
     lone = a_notification(db, enterprise="zenith")
-    none, place = await claim(engine, NEW, terms, place)
+    none, cursor = await claim(engine, NEW, terms, cursor)
     await finish(engine, first[:1])
 
-    claims, _ = await claim(engine, NEW, terms, place)
+    claims, _ = await claim(engine, NEW, terms, cursor)
 
     assert (none, ids_of(claims)) == ([], {lone})
 
@@ -84,10 +86,10 @@ async def test_a_newcomer_is_seen_at_once(engine: Engine, db: Db) -> None:
     """Before, between and after those that are remembered, one of each in each claim."""
     for enterprise in ("d", "m"):
         notifications(db, 200, enterprise=enterprise)
-    place = await remembering(engine)
+    cursor = await remembering(engine)
     newcomers = {a_notification(db, enterprise=name) for name in ("a", "g", "z")}
 
-    claims, _ = await claim(engine, NEW, TERMS, place)
+    claims, _ = await claim(engine, NEW, TERMS, cursor)
 
     assert newcomers < ids_of(claims)
 
@@ -95,10 +97,10 @@ async def test_a_newcomer_is_seen_at_once(engine: Engine, db: Db) -> None:
 async def test_an_urgent_row_overtakes_at_once(engine: Engine, db: Db) -> None:
     """Though its enterprise is remembered, with no row of that priority."""
     notifications(db, 500)
-    place = await remembering(engine)
+    cursor = await remembering(engine)
     urgent = a_notification(db, priority=9)
 
-    claims, _ = await claim(engine, NEW, TERMS, place)
+    claims, _ = await claim(engine, NEW, TERMS, cursor)
 
     assert urgent in ids_of(claims)
 
@@ -106,11 +108,11 @@ async def test_an_urgent_row_overtakes_at_once(engine: Engine, db: Db) -> None:
 async def test_an_old_row_is_served_while_urgent_ones_keep_coming(engine: Engine, db: Db) -> None:
     """One place in ten, so within ten claims however small they are; also by a loop that remembers."""
     patient = notifications(db, 1)[0]
-    place, taken = Cursor(), list[set[int]]()
+    cursor, taken = Cursor(), list[set[int]]()
     terms = replace(TERMS, batch=5)
     for _ in range(10):
         notifications(db, 10, priority=9)
-        claims, place = await claim(engine, NEW, terms, place)
+        claims, cursor = await claim(engine, NEW, terms, cursor)
         taken.append(ids_of(claims))
 
     assert patient in set[int]().union(*taken)
@@ -121,9 +123,9 @@ async def test_a_late_commit_is_seen_when_the_memory_is_over(engine: Engine, db:
     with open_db(database) as producer, producer.transaction():
         [late] = notifications(producer, 1)
         notifications(db, 500)
-        place = await remembering(engine)
-    hidden, place = await claim(engine, NEW, TERMS, place)
-    claims, _ = await claim(engine, NEW, TERMS, forgetful(place))
+        cursor = await remembering(engine)
+    hidden, cursor = await claim(engine, NEW, TERMS, cursor)
+    claims, _ = await claim(engine, NEW, TERMS, forgetful(cursor))
 
     assert late not in ids_of(hidden)
     assert late in ids_of(claims)
@@ -134,8 +136,8 @@ async def test_a_late_commit_is_seen_before_a_loop_rests(engine: Engine, db: Db,
     with open_db(database) as producer, producer.transaction():
         [late] = notifications(producer, 1)
         notifications(db, 40)
-        place = await remembering(engine)
-    claims, _ = await claim(engine, NEW, TERMS, place)
+        cursor = await remembering(engine)
+    claims, _ = await claim(engine, NEW, TERMS, cursor)
 
     assert ids_of(claims) == {late}
 
@@ -143,13 +145,13 @@ async def test_a_late_commit_is_seen_before_a_loop_rests(engine: Engine, db: Db,
 async def test_claimers_side_by_side_pass_the_bound_by_a_claim_each_at_most(engine: Engine, db: Db) -> None:
     """What a loop remembers is not that nobody else claims."""
     notifications(db, 900)
-    terms, places = replace(TERMS, batch=50, max_in_flight=300), [Cursor()] * 4
+    terms, cursors = replace(TERMS, batch=50, max_in_flight=300), [Cursor()] * 4
     # Whoever connects first takes long, and then trusts for longer what it remembers.
-    await asyncio.gather(*(claim(engine, SCHEDULED, terms, place) for place in places))
+    await asyncio.gather(*(claim(engine, SCHEDULED, terms, cursor) for cursor in cursors))
 
     for _ in range(8):
-        claimed = await asyncio.gather(*(claim(engine, NEW, terms, place) for place in places))
-        places = [place for _, place in claimed]
+        claimed = await asyncio.gather(*(claim(engine, NEW, terms, cursor) for cursor in cursors))
+        cursors = [cursor for _, cursor in claimed]
 
     found = db.execute(
         "SELECT count(*) AS held FROM notify.ent_notification WHERE notification_status = 'PROCESSING'"
@@ -161,10 +163,10 @@ async def test_claimers_side_by_side_pass_the_bound_by_a_claim_each_at_most(engi
 async def test_what_is_released_is_due_again(engine: Engine, db: Db) -> None:
     """It lies below what is remembered as well."""
     notifications(db, 500)
-    first, place = await claim(engine, NEW, TERMS, Cursor())
-    await by_claim.release(engine, [one.work for one in first])
+    first, cursor = await claim(engine, NEW, TERMS, Cursor())
+    await by_claim.release(engine, [one.attempt for one in first])
 
-    claims, _ = await claim(engine, NEW, TERMS, forgetful(place))
+    claims, _ = await claim(engine, NEW, TERMS, forgetful(cursor))
 
     assert ids_of(claims) == ids_of(first)
 
@@ -174,26 +176,26 @@ async def test_what_lies_behind_costs_nothing(
 ) -> None:
     """A session that holds an old snapshot keeps the index entries of whatever was claimed since."""
     # Where a look is dear, what is in flight is not counted either.
-    monkeypatch.setattr(by_claim, "COUNTED_CHEAPLY", 0)
+    monkeypatch.setattr(claim_module, "COUNTED_CHEAPLY", 0)
     for enterprise in ("acme", "globex"):
         notifications(db, 2000, enterprise=enterprise)
     with open_db(database) as old, old.transaction():
         old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         old.execute("SELECT FROM notify.ent_notification LIMIT 1")
-        place, terms = Cursor(), replace(TERMS, batch=500)
+        cursor, terms = Cursor(), replace(TERMS, batch=500)
         for _ in range(6):
-            claims, place = await claim(engine, NEW, terms, place)
+            claims, cursor = await claim(engine, NEW, terms, cursor)
             await finish(engine, claims)
-        by_memory = await _pages(engine, place)
+        by_memory = await _pages(engine, cursor)
         by_looking = await _pages(engine, Cursor())
 
     assert by_memory < by_looking / 5
 
 
-async def _pages(engine: Engine, place: Cursor) -> int:
+async def _pages(engine: Engine, cursor: Cursor) -> int:
     """Count the pages that a claim of one row touches before it writes."""
-    ring = EnterpriseScope.KNOWN if place.memory else EnterpriseScope.ALL
-    told = by_claim._bind(place.memory) | {
+    ring = EnterpriseScope.KNOWN if cursor.memory else EnterpriseScope.ALL
+    told = claim_module._bind(cursor.memory) | {
         "after": "",
         "spin": 0,
         "places": 1,

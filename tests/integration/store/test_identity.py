@@ -13,11 +13,11 @@ from tests.support.postgres import migrated_copy
 from tests.support.rows import (
     Db,
     a_notification,
+    attempt_of,
     back_dated,
     engine_on,
     open_db,
     row,
-    work,
     written,
 )
 from tests.support.waiting import until_blocked
@@ -27,7 +27,7 @@ from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store import identity
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim
-from xnovu_poller.store.notifications.by_claim import Terms
+from xnovu_poller.store.notifications.claim import Terms
 
 TERMS = Terms(prefix="abc", batch=10, group_size=1, max_in_flight=10, lease=timedelta(seconds=30))
 
@@ -140,12 +140,12 @@ async def test_a_claim_that_was_given_back_or_rescued_proves_nothing(engine: Eng
     released, rescued = (a_notification(db, status=Status.PROCESSING) for _ in range(2))
     back_dated(db, rescued)
     back_dated(db, rescued, timedelta(hours=1), "send_until")
-    await by_claim.release(engine, [work(db, released)])
-    [claim] = await by_claim.renew(engine, [work(db, rescued)], TERMS)
+    await by_claim.release(engine, [attempt_of(db, released)])
+    [claim] = await by_claim.reclaim(engine, [attempt_of(db, rescued)], TERMS)
     whose = await identity.read_deployment(engine)
 
-    assert claim.attempt == 2
-    await identity.verify_origin(engine, whose, [Attempt(released, 1), Attempt(rescued, 1), claim.work])
+    assert claim.attempt.number == 2
+    await identity.verify_origin(engine, whose, [Attempt(released, 1), Attempt(rescued, 1), claim.attempt])
 
 
 async def test_an_insert_that_was_rolled_back_is_no_gap(engine: Engine, db: Db) -> None:
@@ -165,7 +165,7 @@ async def test_what_a_database_has_not_made_was_made_by_another(engine: Engine, 
     made = a_notification(db, status=Status.PROCESSING)
 
     for unknown in (Attempt(made, 2), Attempt(made + 1, 1)):
-        with pytest.raises(DeploymentDisputed, match=f"attempt {unknown.attempt} of .* {unknown[0]},"):
+        with pytest.raises(DeploymentDisputed, match=f"attempt {unknown.number} of .* {unknown[0]},"):
             await identity.verify_origin(engine, whose, [Attempt(made, 1), unknown])
 
 

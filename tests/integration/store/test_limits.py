@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
-from xnovu_poller.store.notifications.by_claim import Cursor, Terms, claim
+from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
 TERMS = Terms(prefix="abc", batch=50, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
@@ -195,9 +195,9 @@ async def _drain_for(db: Db, engines: list[Engine], span: timedelta) -> Drained:
     began = _now(db)
 
     async def drain(engine: Engine) -> None:
-        place = Cursor()
+        cursor = Cursor()
         while _now(db) - began < span:
-            claims, place = await claim(engine, NEW, TERMS, place)
+            claims, cursor = await claim(engine, NEW, TERMS, cursor)
             counted.update(one.enterprise_id for one in claims)
             if not claims:
                 assert await reads.is_held_back(engine, NEW, TERMS.max_in_flight, None)

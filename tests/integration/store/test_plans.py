@@ -10,11 +10,12 @@ from psycopg import sql
 from sqlalchemy import TextClause, text
 from sqlalchemy.dialects import postgresql
 
+from tests.support import snapshots
 from tests.support.postgres import migrated_copy
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.store import checks, reads, rules, statistics
 from xnovu_poller.store.engine import worker_options
-from xnovu_poller.store.notifications import by_chunk, by_claim, by_hold, by_operator, hold, purge
+from xnovu_poller.store.notifications import purge
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, EnterpriseScope, claim_sql
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -28,18 +29,7 @@ STATEMENTS: dict[str, TextClause] = {
         for due in (NEW, SCHEDULED, FAILED)
         for ring in EnterpriseScope
     },
-    "expire": by_claim._EXPIRE,
-    "release": by_claim._RELEASE,
-    "extend": by_claim._EXTEND,
-    "renew": by_claim._RENEW,
-    "cancelled": by_claim._CANCELLED,
-    "revive": by_operator._REVIVE,
-    "hold": hold._HOLD,
-    "sent": by_hold._SENT,
-    "failed": by_hold._FAILED,
-    "lose": by_hold._LOSE,
-    "answered": by_chunk._ANSWERED,
-    "cut": by_chunk._CUT,
+    **snapshots.ARROWS,
     "lapsed": reads._LAPSED,
     "purge": purge._PURGE,
     "withdrawn": reads._WITHDRAWN,

@@ -123,7 +123,7 @@ async def test_the_longest_lapsed_comes_first(engine: Engine, db: Db) -> None:
         Lapsed(Attempt(sending, 1), f"test-notification-{sending}-1", sending=True),
         Lapsed(Attempt(idle, 1), f"test-notification-{idle}-1", sending=False),
     ]
-    assert [one.work for one in await reads.read_lapsed(engine, 1)] == [Attempt(sending, 1)]
+    assert [one.attempt for one in await reads.read_lapsed(engine, 1)] == [Attempt(sending, 1)]
     assert row(db, running)["attempt"] == 1
 
 

@@ -92,19 +92,19 @@ def claimed(db: Db, count: int) -> list[Attempt]:
 async def test_a_foreign_executor_changes_nothing_and_we_go_on(
     db: Db, novu_standin: NovuStandIn, foreign: Begin, ours: Begin, task_queue: str, count: int
 ) -> None:
-    """A refusal counts neither as a local try nor as a regular one."""
-    works = claimed(db, count)
-    before = [row(db, one.notification_id) for one in works]
+    """A refusal is no try: not of the local activity, and not of the regular one."""
+    attempts = claimed(db, count)
+    before = [row(db, one.notification_id) for one in attempts]
     async with foreign() as executor:
-        handle = await executor.begin(*claims_of(db, works, group=f"{task_queue}-foreign"))
+        handle = await executor.begin(*claims_of(db, attempts, group=f"{task_queue}-strange"))
         await refused(handle, 2)
-    assert [row(db, one.notification_id) for one in works] == before
+    assert [row(db, one.notification_id) for one in attempts] == before
     assert novu_standin.stats()["calls"] == 0
 
     async with ours():
         await handle.result()
 
-    assert {row(db, one.notification_id)["notification_status"] for one in works} == {"SENT"}
+    assert {row(db, one.notification_id)["notification_status"] for one in attempts} == {"SENT"}
     assert novu_standin.stats()["deliveries"] == count
     asked = await scheduled(handle)
     assert asked == [("deliver", 3)] * len(asked)
@@ -113,18 +113,18 @@ async def test_a_foreign_executor_changes_nothing_and_we_go_on(
 async def test_a_foreign_refusal_between_two_tries_does_not_count(
     db: Db, novu_standin: NovuStandIn, foreign: Begin, ours: Begin, task_queue: str
 ) -> None:
-    """Ours have made the local try and one of two regular ones; the one left records the failure."""
-    works = claimed(db, 2)
+    """Our own have made a local one and one of two regular ones: the last, which is left, records the failure."""
+    attempts = claimed(db, 2)
     novu_standin.fault("reset_before_accept", times=None)
     async with ours() as executor:
-        handle = await executor.begin(*claims_of(db, works, group=f"{task_queue}-between"))
+        handle = await executor.begin(*claims_of(db, attempts, group=f"{task_queue}-between"))
         await pauses(handle, "deliver", 2)
     async with foreign():
         await refused(handle, 1)
     async with ours():
         await handle.result()
 
-    kept = [row(db, one.notification_id) for one in works]
+    kept = [row(db, one.notification_id) for one in attempts]
     assert {(one["notification_status"], one["failure_count"], one["unknown_outcomes"]) for one in kept} == {
         ("FAILED", 1, 3)
     }
@@ -142,20 +142,20 @@ async def test_a_foreign_executor_does_not_record_our_lost_contact(
     async def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("gone")
 
-    works = claimed(db, 2)
+    attempts = claimed(db, 2)
     with monkeypatch.context() as patch:
-        patch.setattr(Delivery, "_walk", fail)
-        patch.setattr(Delivery, "lose", away)
+        patch.setattr(Delivery, "_deliver", fail)
+        patch.setattr(Delivery, "record_lost_contact", away)
         async with ours() as executor:
-            handle = await executor.begin(*claims_of(db, works, group=f"{task_queue}-lost"))
-            await pauses(handle, "lose", 3)
+            handle = await executor.begin(*claims_of(db, attempts, group=f"{task_queue}-lost"))
+            await pauses(handle, "record_lost_contact", 3)
     async with foreign():
         await refused(handle, 1)
-    assert {row(db, one.notification_id)["notification_status"] for one in works} == {"PROCESSING"}
+    assert {row(db, one.notification_id)["notification_status"] for one in attempts} == {"PROCESSING"}
     async with ours():
         await handle.result()
 
-    assert {row(db, one.notification_id)["error_details"]["code"] for one in works} == {"lost_contact"}
+    assert {row(db, one.notification_id)["error_details"]["code"] for one in attempts} == {"lost_contact"}
 
 
 async def test_a_foreign_executor_fires_no_rule_of_ours(

@@ -17,11 +17,11 @@ async def test_more_notifications_than_slots_are_all_sent(
 ) -> None:
     """A local activity occupies its workflow task, so some tasks are kept free of them."""
     workflow = a_workflow(db)
-    works = [a_claimed(db, workflow=workflow, recipients=[f"s{i}"]) for i in range(30)]
+    attempts = [a_claimed(db, workflow=workflow, recipients=[f"s{i}"]) for i in range(30)]
     async with executing(client, task_queue, engine, novu_standin) as executor:
-        handles = [await executor.begin(claim) for claim in claims_of(db, works)]
+        handles = [await executor.begin(claim) for claim in claims_of(db, attempts)]
         await asyncio.gather(*(handle.result() for handle in handles))
 
-    assert len(works) > LIMITS.workflow_tasks
-    assert {row(db, one.notification_id)["notification_status"] for one in works} == {"SENT"}
+    assert len(attempts) > LIMITS.workflow_tasks
+    assert {row(db, one.notification_id)["notification_status"] for one in attempts} == {"SENT"}
     assert await eventually(lambda: novu_standin.stats()["deliveries"] == 30)

@@ -1,4 +1,4 @@
-"""What an outcome of Novu comes to, and how recipients are cut into chunks."""
+"""The verdict that follows from an outcome of Novu."""
 
 from datetime import timedelta
 
@@ -7,7 +7,6 @@ import pytest
 from tests.support.held import held
 from xnovu_poller import metrics
 from xnovu_poller.delivery import trigger
-from xnovu_poller.delivery.trigger import Ending, slices
 from xnovu_poller.errors import (
     NovuRejected,
     NovuThrottled,
@@ -16,6 +15,7 @@ from xnovu_poller.errors import (
     NovuUnavailable,
 )
 from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Unknown
+from xnovu_poller.store.notifications.verdict import Ending
 
 SECOND = timedelta(seconds=1)
 
@@ -45,22 +45,11 @@ def test_each_outcome_has_its_verdict(
     outcome: Outcome, ending: str, word: str | None, label: str, *, refused: bool, unknown: bool
 ) -> None:
     """Ending, whether the idempotency key changes, whether it may have been accepted; and its names."""
-    verdict = trigger._verdict(held(), outcome)
+    verdict = trigger._judge(held(), outcome)
 
     assert verdict.ending is Ending[ending]
     assert (verdict.refused, verdict.unknown) == (refused, unknown)
-    assert (verdict.fault is None) == (ending == "SENT")
-    assert trigger._word(verdict) == word
-    assert trigger._class(outcome) == label
+    assert (verdict.error is None) == (ending == "SENT")
+    assert trigger._chunk_outcome(verdict) == word
+    assert trigger._classify(outcome) == label
     assert label in metrics.CALL_OUTCOMES
-
-
-@pytest.mark.parametrize(("count", "sizes"), [(101, [100, 1]), (200, [100, 100]), (250, [100, 100, 50])])
-def test_recipients_are_cut_in_order(count: int, sizes: list[int]) -> None:
-    """All of them, none twice."""
-    people = tuple(f"s{i}" for i in range(count))
-
-    cut = slices(people)
-
-    assert [len(part) for part in cut] == sizes
-    assert tuple(one for part in cut for one in part) == people

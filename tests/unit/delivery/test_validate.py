@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.held import NOW, held, workflow
-from xnovu_poller.delivery.validate import CACHED_SCHEMAS, MOST_PARTS, Schemas, usable
+from xnovu_poller.delivery.validate import CACHED_SCHEMAS, MOST_PARTS, Schemas, require_usable
 from xnovu_poller.errors import PayloadInvalid, Poison, WorkflowNotFound
 from xnovu_poller.lifecycle import MAX_LAPSES, PublishStatus
 from xnovu_poller.store.engine import Unreadable
@@ -215,21 +215,34 @@ def test_compiled_schemas_are_bounded() -> None:
     for id_ in range(CACHED_SCHEMAS + 10):
         schemas.check(workflow(id=id_, schema={}), {})
 
-    assert schemas._compiled.cache_info().currsize == CACHED_SCHEMAS
+    assert len(schemas._compiled) == CACHED_SCHEMAS
+
+
+def test_the_schema_that_was_not_used_for_longest_makes_room() -> None:
+    """What is in use stays compiled."""
+    schemas = Schemas()
+    for id_ in range(CACHED_SCHEMAS):
+        schemas.check(workflow(id=id_, schema={}), {})
+    schemas.check(workflow(id=0, schema={}), {})
+
+    schemas.check(workflow(id=CACHED_SCHEMAS, schema={}), {})
+
+    assert (0, NOW) in schemas._compiled
+    assert (1, NOW) not in schemas._compiled
 
 
 @pytest.mark.parametrize("enterprise", [None, "acme"])
 def test_a_published_workflow_of_ones_own_or_of_all_is_usable(enterprise: str | None) -> None:
     """The enterprise's own, or a global one."""
     own = workflow(enterprise_id=enterprise)
-    assert usable(held(), own) is own
+    assert require_usable(held(), own) is own
 
 
 @pytest.mark.parametrize("status", [status for status in PublishStatus if status != "PUBLISH"])
 def test_only_published_workflows_are_used(status: PublishStatus) -> None:
     """Every other state says so."""
     with pytest.raises(WorkflowNotFound, match=f"is {status}"):
-        usable(held(), workflow(publish_status=status))
+        require_usable(held(), workflow(publish_status=status))
 
 
 @pytest.mark.parametrize(
@@ -244,25 +257,25 @@ def test_only_published_workflows_are_used(status: PublishStatus) -> None:
 def test_other_workflows_are_not_found(found: Any, said: str) -> None:  # noqa: ANN401 - a workflow or none
     """A foreign one is told as if there were none."""
     with pytest.raises(WorkflowNotFound, match=said):
-        usable(held(), found)
+        require_usable(held(), found)
 
 
 def test_a_foreign_workflow_is_not_named() -> None:
     """Its key is the other tenant's."""
     with pytest.raises(WorkflowNotFound) as caught:
-        usable(held(), workflow(enterprise_id="globex", key="globex-secret"))
+        require_usable(held(), workflow(enterprise_id="globex", key="globex-secret"))
     assert "globex" not in str(caught.value)
 
 
 def test_poison_comes_after_the_third_lapse() -> None:
     """Three may be bad luck."""
-    usable(held(lapses=MAX_LAPSES), workflow())
+    require_usable(held(lapses=MAX_LAPSES), workflow())
     with pytest.raises(Poison):
-        usable(held(lapses=MAX_LAPSES + 1), workflow())
+        require_usable(held(lapses=MAX_LAPSES + 1), workflow())
 
 
 @pytest.mark.parametrize("column", ["payload", "overrides"])
 def test_what_python_cannot_read_is_not_sent(column: str) -> None:
     """Half a notification is none."""
     with pytest.raises(PayloadInvalid):
-        usable(held(**{column: Unreadable()}), workflow())
+        require_usable(held(**{column: Unreadable()}), workflow())

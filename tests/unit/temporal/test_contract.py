@@ -15,25 +15,25 @@ CALLS = [timedelta(milliseconds=100), timedelta(seconds=10), timedelta(seconds=1
 LONG = timedelta(seconds=300)
 
 
-def of(*works: Attempt, call: timedelta = timedelta(seconds=10)) -> DeliverInput:
+def of(*attempts: Attempt, call: timedelta = timedelta(seconds=10)) -> DeliverInput:
     """Make an input."""
-    return DeliverInput("d", contract.works(works), None, call.total_seconds())
+    return DeliverInput("d", contract.to_pairs(attempts), None, call.total_seconds())
 
 
 async def test_the_input_comes_out_as_it_went_in() -> None:
     """Temporal keeps it as JSON."""
     work = DeliverInput(
-        "d", contract.works([Attempt(1, 2), Attempt(2**53 - 1, 3)]), "acme", 0.4, searchable=True
+        "d", contract.to_pairs([Attempt(1, 2), Attempt(2**53 - 1, 3)]), "acme", 0.4, searchable=True
     )
     payloads = await DataConverter.default.encode([work])
 
     assert await DataConverter.default.decode(payloads, [DeliverInput]) == [work]
-    assert work.pairs() == [Attempt(1, 2), Attempt(2**53 - 1, 3)]
+    assert work.read_attempts() == [Attempt(1, 2), Attempt(2**53 - 1, 3)]
 
 
 async def test_an_input_of_an_older_version_can_be_read() -> None:
     """Workflows that are open survive an upgrade."""
-    old = {"deployment": "d", "works": [[1, 1]], "enterprise_id": None, "call_seconds": 1.0}
+    old = {"deployment": "d", "attempts": [[1, 1]], "enterprise_id": None, "call_seconds": 1.0}
     payloads = await DataConverter.default.encode([old])
 
     assert await DataConverter.default.decode(payloads, [DeliverInput]) == [
@@ -44,7 +44,7 @@ async def test_an_input_of_an_older_version_can_be_read() -> None:
 def test_nothing_but_these_fields_travels() -> None:
     """No payload, no recipient, no secret: whoever adds a field has to look at this."""
     names = {field.name for field in fields(DeliverInput)}
-    assert names == {"deployment", "works", "enterprise_id", "call_seconds", "searchable"}
+    assert names == {"deployment", "attempts", "enterprise_id", "call_seconds", "searchable"}
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,12 @@ def test_a_regular_activity_has_time_for_its_budget_and_one_more_call(call: time
     assert 3 * contract.regular_timeout(call) < contract.EXECUTION_TIMEOUT
 
 
-@pytest.mark.parametrize("works", [[Attempt(1, 1)], [Attempt(1, 1), Attempt(2, 1)]], ids=["single", "group"])
-def test_an_attempt_has_three_tries(works: list[Attempt]) -> None:
+@pytest.mark.parametrize(
+    "attempts", [[Attempt(1, 1)], [Attempt(1, 1), Attempt(2, 1)]], ids=["single", "group"]
+)
+def test_an_attempt_has_three_tries(attempts: list[Attempt]) -> None:
     """One local and two regular; none is local where a call fits into no workflow task."""
-    usual, slow = of(*works), replace(of(*works), call_seconds=115.0)
+    usual, slow = of(*attempts), replace(of(*attempts), call_seconds=115.0)
 
     assert (usual.begins_locally, usual.regular_tries) == (True, 2)
     assert (slow.begins_locally, slow.regular_tries) == (False, 3)

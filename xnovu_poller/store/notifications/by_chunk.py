@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import text
 
-from xnovu_poller.lifecycle import ErrorDetails, Hold, seconds
+from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, ErrorDetails, Hold
 from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.hold import SEND_MARGIN
 
@@ -32,12 +32,34 @@ class Chunk:
     outcome: Literal["accepted", "refused", "unknown"] | None
 
 
-async def cut(engine: Engine, hold: Hold, slices: Sequence[Sequence[str]]) -> list[Chunk]:
-    """Make the delivery rows, unless they stand already.
+def split_recipients(recipients: Sequence[str]) -> list[Sequence[str]]:
+    """Split unique recipients into chunks, in order."""
+    size = RECIPIENTS_PER_CHUNK
+    return [recipients[start : start + size] for start in range(0, len(recipients), size)]
+
+
+_CREATE_CHUNKS = text("""
+    INSERT INTO notify.ent_notification_delivery (notification_id, chunk, enterprise_id, recipients, transaction_id)
+    SELECT n.id, slice.number, n.enterprise_id,
+        ARRAY(SELECT jsonb_array_elements_text(slice.recipients)), concat(n.transaction_id, '-', slice.number)
+    FROM notify.ent_notification n,
+        jsonb_array_elements(CAST(:slices AS jsonb)) WITH ORDINALITY AS slice (recipients, number)
+    WHERE n.id = :id AND n.attempt = :attempt AND n.notification_status = 'PROCESSING' AND n.send_until = :until
+    ON CONFLICT (notification_id, chunk) DO NOTHING""")
+
+_READ_CHUNKS = text("""
+    SELECT d.chunk, d.recipients, d.transaction_id, d.refusals, d.outcome
+    FROM notify.ent_notification_delivery d JOIN notify.ent_notification n ON n.id = d.notification_id
+    WHERE n.id = :id AND n.attempt = :attempt AND n.notification_status = 'PROCESSING' AND n.send_until = :until
+    ORDER BY d.chunk""")
+
+
+async def create_chunks(engine: Engine, hold: Hold, slices: Sequence[Sequence[str]]) -> list[Chunk]:
+    """Create the delivery rows, unless they are there already.
 
     Args:
         engine: where the rows are.
-        hold: the right to write; a late caller makes none.
+        hold: the right to write; a late caller creates none.
         slices: the recipients of each chunk.
 
     Returns:
@@ -48,35 +70,54 @@ async def cut(engine: Engine, hold: Hold, slices: Sequence[Sequence[str]]) -> li
     """
     values = {
         "id": hold.notification_id,
-        "attempt": hold.attempt,
+        "attempt": hold.attempt.number,
         "until": hold.until,
         "slices": json.dumps(slices),
     }
     async with acquire(engine) as connection:
-        await connection.execute(_CUT, values)
-        rows = await connection.execute(_CHUNKS, values)
-        return [Chunk(r.chunk, r.recipients, r.transaction_id, r.refusals, r.outcome) for r in rows]
+        await connection.execute(_CREATE_CHUNKS, values)
+        rows = await connection.execute(_READ_CHUNKS, values)
+        return [
+            Chunk(row.chunk, row.recipients, row.transaction_id, row.refusals, row.outcome) for row in rows
+        ]
 
 
-async def answered(  # noqa: PLR0913 - what an answer consists of, each named
+_RECORD_CHUNK_ANSWER = text("""
+    WITH held AS (
+        -- The notification, if its hold still stands: it is held on for the next chunk.
+        UPDATE notify.ent_notification SET send_until = clock_timestamp() + make_interval(secs => :send),
+            -- The clock goes on within the statement, and the lease must not end before the send.
+            lease_expires_at = greatest(lease_expires_at, clock_timestamp() + make_interval(secs => :send + 1))
+        WHERE id = :id AND attempt = :attempt AND notification_status = 'PROCESSING' AND send_until = :until
+        RETURNING id, send_until
+    ), answered AS (
+        -- The chunk, with its answer.
+        UPDATE notify.ent_notification_delivery AS d SET outcome = CAST(:outcome AS text),
+            refusals = d.refusals + :refused, error_details = CAST(:error AS jsonb), answered_at = clock_timestamp()
+        FROM held WHERE d.notification_id = held.id AND d.chunk = :chunk
+    )
+    SELECT send_until FROM held""")
+
+
+async def record_chunk_answer(  # noqa: PLR0913 - the parts of an answer, each named
     engine: Engine,
     hold: Hold,
     chunk: Chunk,
     *,
     outcome: Literal["accepted", "refused", "unknown"] | None,
-    fault: ErrorDetails | None,
+    error: ErrorDetails | None,
     refused: bool,
     deadline: timedelta,
 ) -> Hold | None:
-    """Write down the answer to one chunk, and hold on for the next.
+    """Write the answer to one chunk, and hold on for the next.
 
     Args:
         engine: where the rows are.
         hold: the right to write.
         chunk: whose answer it is.
-        outcome: None if Novu could not serve: the chunk is to be sent again.
-        fault: what went wrong.
-        refused: it was a definite answer, so the next call bears another idempotency key.
+        outcome: None if Novu could not serve: the chunk has to be sent again.
+        error: what went wrong.
+        refused: it was a definite answer, so the next call needs another idempotency key.
         deadline: total time of the next send.
 
     Returns:
@@ -87,44 +128,14 @@ async def answered(  # noqa: PLR0913 - what an answer consists of, each named
     """
     values = {
         "id": hold.notification_id,
-        "attempt": hold.attempt,
+        "attempt": hold.attempt.number,
         "until": hold.until,
-        "send": seconds(deadline + SEND_MARGIN),
+        "send": (deadline + SEND_MARGIN).total_seconds(),
         "chunk": chunk.number,
         "outcome": outcome,
         "refused": int(refused),
-        "details": None if fault is None else json.dumps(fault.details()),
+        "error": None if error is None else json.dumps(error.to_json()),
     }
     async with acquire(engine) as connection:
-        until = await connection.scalar(_ANSWERED, values)
-    return None if until is None else Hold(hold.notification_id, hold.attempt, until)
-
-
-_CUT = text("""
-    INSERT INTO notify.ent_notification_delivery (notification_id, chunk, enterprise_id, recipients, transaction_id)
-    SELECT n.id, slice.number, n.enterprise_id,
-        ARRAY(SELECT jsonb_array_elements_text(slice.recipients)), concat(n.transaction_id, '-', slice.number)
-    FROM notify.ent_notification n,
-        jsonb_array_elements(CAST(:slices AS jsonb)) WITH ORDINALITY AS slice (recipients, number)
-    WHERE n.id = :id AND n.attempt = :attempt AND n.notification_status = 'PROCESSING' AND n.send_until = :until
-    ON CONFLICT (notification_id, chunk) DO NOTHING""")
-
-_CHUNKS = text("""
-    SELECT d.chunk, d.recipients, d.transaction_id, d.refusals, d.outcome
-    FROM notify.ent_notification_delivery d JOIN notify.ent_notification n ON n.id = d.notification_id
-    WHERE n.id = :id AND n.attempt = :attempt AND n.notification_status = 'PROCESSING' AND n.send_until = :until
-    ORDER BY d.chunk""")
-
-_ANSWERED = text("""
-    WITH mine AS (
-        UPDATE notify.ent_notification SET send_until = clock_timestamp() + make_interval(secs => :send),
-            -- The clock goes on within the statement: the lease is not to end before the send.
-            lease_expires_at = greatest(lease_expires_at, clock_timestamp() + make_interval(secs => :send + 1))
-        WHERE id = :id AND attempt = :attempt AND notification_status = 'PROCESSING' AND send_until = :until
-        RETURNING id, send_until
-    ), told AS (
-        UPDATE notify.ent_notification_delivery AS d SET outcome = CAST(:outcome AS text),
-            refusals = d.refusals + :refused, error_details = CAST(:details AS jsonb), answered_at = clock_timestamp()
-        FROM mine WHERE d.notification_id = mine.id AND d.chunk = :chunk
-    )
-    SELECT send_until FROM mine""")
+        until = await connection.scalar(_RECORD_CHUNK_ANSWER, values)
+    return None if until is None else Hold(hold.attempt, until)

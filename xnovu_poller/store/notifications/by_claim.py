@@ -1,167 +1,101 @@
-"""The arrows of the loops: their right is a claim on which no send has begun."""
+"""The arrows whose right is a claim: nobody is sending, and the row is still at the attempt that was claimed.
 
-import time
+Two need no claim: `expire` takes rows that nobody has claimed, and `record_cancel_answer` writes beside SENT.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
-from uuid import uuid4
+from typing import NamedTuple
 
 from sqlalchemy import text
 
-from xnovu_poller.lifecycle import Attempt, Claim, seconds
+from xnovu_poller.lifecycle import Attempt, Claim, ErrorDetails, Status
 from xnovu_poller.store.engine import Engine, acquire
-from xnovu_poller.store.notifications.arrow import (
-    BACK,
-    LET_GO,
-    WORKFLOW_KEY,
-    arrow,
-    bind_works,
-    claims_of,
-    move,
-)
-from xnovu_poller.store.notifications.due import Due, EnterpriseScope, claim_sql
-from xnovu_poller.store.notifications.memory import Memory
-
-COUNTED_CHEAPLY = 5000
-"""So many rows in flight are counted at each claim: others claim too, and a bound of that size is soon passed."""
+from xnovu_poller.store.notifications.arrow import bind_attempts, move, read_claims
+from xnovu_poller.store.notifications.claim import Terms
 
 EXPIRE_AT_ONCE = 1000
 """One turn expires this many notifications at most."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """On what terms a deployment claims.
-
-    Attributes:
-        prefix: the deployment's short name, first part of every workflow id.
-        batch: most rows of one claim.
-        group_size: notifications of one workflow, 1 to 500.
-        max_in_flight: most PROCESSING rows of the deployment.
-        lease: how long a claim stands before work on it begins.
-        enterprises: the tenants served; None for all.
-    """
-
-    prefix: str
-    batch: int
-    group_size: int
-    max_in_flight: int
-    lease: timedelta
-    enterprises: tuple[str, ...] | None = None
+_RELEASE = text("""
+    WITH requested AS (
+        -- The attempts of the caller.
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS requested (id, attempt)
+    ), locked AS MATERIALIZED (
+        -- The rows that are still at that attempt, and on which no send has begun.
+        SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until IS NULL
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET
+        -- Only what came from FAILED has a time for its next attempt.
+        notification_status =
+            CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status,
+        lease_expires_at = NULL, send_until = NULL
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a loop's round of the enterprises stands: after whom, at which of ten spins, and what it remembers."""
-
-    after: str = ""
-    spin: int = 0
-    memory: Memory | None = None
-
-
-async def claim(
-    engine: Engine, due: Due, terms: Terms, place: Cursor, *, places: int | None = None
-) -> tuple[list[Claim], Cursor]:
-    """PENDING or FAILED → PROCESSING: take due rows, fairly, for as long as a handoff needs.
-
-    If the process dies here, the lease lapses and the failed loop rescues the rows.
-
-    Args:
-        engine: where the rows are.
-        due: the loop's rows.
-        terms: on which it claims.
-        place: where its round stands.
-        places: most rows now, at most a batch; None for a batch.
-
-    Returns:
-        The claims, in no order, empty if nothing is due or the deployment is full; and the place
-        from which the next claim of this loop goes on.
-
-    Raises:
-        StoreUnavailable: PostgreSQL does not answer; the rows may have been claimed, and lapse.
-    """
-    places = terms.batch if places is None else places
-    memory = place.memory if place.memory and time.monotonic() < place.memory.until else None
-    rows, learnt = await _take(engine, due, terms, replace(place, memory=memory), places)
-    if memory and not rows:
-        # What is remembered hides what came late, or what is free again.
-        rows, learnt = await _take(engine, due, terms, replace(place, memory=None), places)
-    after = max(rows, key=lambda row: row.place).enterprise_id if rows else place.after
-    # Less than half: what is remembered may hide more than it spares.
-    return claims_of(rows), Cursor(after, (place.spin + 1) % 10, learnt if 2 * len(rows) >= places else None)
-
-
-async def _take(
-    engine: Engine, due: Due, terms: Terms, place: Cursor, places: int
-) -> tuple[Sequence[Any], Memory | None]:
-    """Claim once, and learn from it."""
-    memory, named = place.memory, terms.enterprises is not None
-    values: dict[str, Any] = {
-        "after": place.after,
-        "spin": place.spin,
-        "places": places,
-        "max_in_flight": terms.max_in_flight,
-        "lease": seconds(terms.lease),
-        "prefix": terms.prefix,
-        "group_size": terms.group_size,
-        "groups": _groups(terms, places),
-        "enterprises": terms.enterprises and list(terms.enterprises),
-        **_bind(memory),
-    }
-    ring = EnterpriseScope.NAMED if named else EnterpriseScope.KNOWN if memory else EnterpriseScope.ALL
-    began = time.monotonic()
-    async with acquire(engine) as connection:
-        rows = (await connection.execute(claim_sql(due, terms.batch, ring), values)).all()
-    if memory is None and rows:
-        held = next(row.held for row in rows if row.held is not None)
-        memory = Memory.of(held, looked_from=began, looked_until=time.monotonic())
-    return rows, memory and memory.after(rows)
-
-
-def _groups(terms: Terms, places: int) -> list[str]:
-    """Name the workflows that the rows may share; what runs alone has a name of its own."""
-    if terms.group_size == 1:
-        return []
-    return [f"{terms.prefix}-notifications-{uuid4()}" for _ in range(-(-places // terms.group_size))]
-
-
-def _bind(memory: Memory | None) -> dict[str, Any]:
-    """Bind what is remembered."""
-    counting = memory is None or not (memory.dear or sum(memory.held.values()) >= COUNTED_CHEAPLY)
-    held = memory.held if memory and not counting else {}
-    marks = memory.marks if memory else {}
-    lanes = [mark for each in marks.values() for mark in each]
-    return {
-        "counting": counting,
-        "holders": list(held),
-        "held": list(held.values()),
-        "known": list(marks),
-        "marks": [mark[0] for mark in lanes],
-        "times": [mark[1] for mark in lanes],
-    }
-
-
-async def release(engine: Engine, works: Sequence[Attempt]) -> set[int]:
-    """PROCESSING → PENDING, or FAILED where it came from: give back, unharmed, what was not begun.
+async def release(engine: Engine, attempts: Sequence[Attempt]) -> dict[int, Status]:
+    """Write PROCESSING → PENDING, or FAILED where it came from: give back, unharmed, what was not begun.
 
     Raises:
         StoreUnavailable: nothing may have been written; the leases lapse.
     """
-    return await move(engine, _RELEASE, bind_works(works))
+    return await move(engine, _RELEASE, bind_attempts(attempts))
 
 
-async def extend(engine: Engine, works: Sequence[Attempt], lease: timedelta) -> set[int]:
-    """PROCESSING → PROCESSING: Temporal still has the workflow, so the lease goes on.
+_EXTEND_LEASE = text("""
+    WITH requested AS (
+        -- The attempts of the caller.
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS requested (id, attempt)
+    ), locked AS MATERIALIZED (
+        -- The rows that are still at that attempt.
+        SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING'
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET
+        lease_expires_at = greatest(n.lease_expires_at, clock_timestamp() + make_interval(secs => :lease))
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
+
+
+async def extend_lease(engine: Engine, attempts: Sequence[Attempt], lease: timedelta) -> dict[int, Status]:
+    """Write PROCESSING → PROCESSING: Temporal still has the run, so the lease goes on.
 
     Raises:
         StoreUnavailable: nothing may have been written.
     """
-    return await move(engine, _EXTEND, bind_works(works) | {"lease": seconds(lease)})
+    return await move(engine, _EXTEND_LEASE, bind_attempts(attempts) | {"lease": lease.total_seconds()})
 
 
-async def renew(engine: Engine, works: Sequence[Attempt], terms: Terms) -> list[Claim]:
-    """PROCESSING → PROCESSING, claimed anew: the workflow is gone and its last send has lapsed.
+_RECLAIM = text("""
+    WITH requested AS (
+        -- The attempts of the caller.
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS requested (id, attempt)
+    ), locked AS MATERIALIZED (
+        -- The rows that are still at that attempt, and whose last send and lease have lapsed.
+        SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING'
+            AND n.send_until < clock_timestamp() AND n.lease_expires_at < clock_timestamp()
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET
+        attempt = n.attempt + 1, lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
+        temporal_workflow_id = concat(CAST(:prefix AS text), '-notification-', n.id, '-', n.attempt + 1)
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority,
+        (SELECT w.workflow_key FROM notify.ent_notification_workflow w
+         WHERE w.id = n.notification_workflow_id) AS workflow_key""")
+
+
+async def reclaim(engine: Engine, attempts: Sequence[Attempt], terms: Terms) -> list[Claim]:
+    """Write PROCESSING → PROCESSING, claimed anew: the run is gone and its last send has lapsed.
 
     Returns:
         The new claims; each runs alone.
@@ -169,49 +103,14 @@ async def renew(engine: Engine, works: Sequence[Attempt], terms: Terms) -> list[
     Raises:
         StoreUnavailable: the rows may have been claimed; their leases lapse.
     """
-    values = bind_works(works) | {"lease": seconds(terms.lease), "prefix": terms.prefix}
+    values = bind_attempts(attempts) | {"lease": terms.lease.total_seconds(), "prefix": terms.prefix}
     async with acquire(engine) as connection:
-        return claims_of((await connection.execute(_RENEW, values)).all())
+        return read_claims((await connection.execute(_RECLAIM, values)).all())
 
 
-async def expire(engine: Engine) -> int:
-    """PENDING or FAILED → RETRACTED, reason `expired`; not what may have been accepted already.
-
-    Returns:
-        How many moved, at most `EXPIRE_AT_ONCE`.
-
-    Raises:
-        StoreUnavailable: nothing may have been written.
-    """
-    return len(await move(engine, _EXPIRE, {}))
-
-
-async def cancelled(engine: Engine, answers: Mapping[int, str]) -> set[int]:
-    """SENT → SENT: what Novu said when it was asked to cancel, beside the state, which stays true.
-
-    Args:
-        engine: where the rows are.
-        answers: the word that the row is to tell, by notification id; the first one stands.
-
-    Raises:
-        StoreUnavailable: nothing may have been written; Novu is asked again.
-    """
-    return await move(engine, _CANCELLED, {"ids": list(answers), "answers": list(answers.values())})
-
-
-_RELEASE = arrow(f"notification_status = {BACK}, {LET_GO}", right="n.send_until IS NULL")
-_EXTEND = arrow(
-    "lease_expires_at = greatest(n.lease_expires_at, clock_timestamp() + make_interval(secs => :lease))",
-    right="true",
-)
-_RENEW = arrow(
-    """attempt = n.attempt + 1, lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
-        temporal_workflow_id = concat(CAST(:prefix AS text), '-notification-', n.id, '-', n.attempt + 1)""",
-    right="n.send_until < clock_timestamp() AND n.lease_expires_at < clock_timestamp()",
-    returning=f"n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority, {WORKFLOW_KEY}",
-)
 _EXPIRE = text(f"""
-    WITH gone AS MATERIALIZED (
+    WITH over AS MATERIALIZED (
+        -- The first rows whose time has run out, and of which nothing can have been accepted.
         SELECT n.id FROM notify.ent_notification n
         WHERE n.notification_status IN ('PENDING', 'FAILED') AND n.expires_at <= now()
             AND n.unknown_outcomes = 0 AND NOT EXISTS (
@@ -221,20 +120,118 @@ _EXPIRE = text(f"""
         LIMIT {EXPIRE_AT_ONCE}
         FOR UPDATE OF n SKIP LOCKED
     )
-    UPDATE notify.ent_notification AS n SET notification_status = 'RETRACTED', retraction_reason = 'expired',
-        retracted_at = clock_timestamp()
-    FROM gone WHERE n.id = gone.id
-    RETURNING n.id""")  # noqa: S608 - built of this module's constants
-_CANCELLED = text("""
-    WITH mine AS MATERIALIZED (
-        SELECT n.id, told.answer FROM notify.ent_notification n
-        JOIN unnest(CAST(:ids AS bigint[]), CAST(:answers AS text[])) AS told (id, answer) USING (id)
+    UPDATE notify.ent_notification AS n SET
+        notification_status = 'RETRACTED', retraction_reason = 'expired', retracted_at = clock_timestamp()
+    FROM over WHERE n.id = over.id
+    RETURNING n.id, n.notification_status""")  # noqa: S608 - the limit is a literal, for generic plans
+
+
+async def expire(engine: Engine) -> dict[int, Status]:
+    """Write PENDING or FAILED → RETRACTED, reason `expired`, unless something may have been accepted already.
+
+    At most `EXPIRE_AT_ONCE` rows move.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    return await move(engine, _EXPIRE, {})
+
+
+_RECORD_CANCEL_ANSWER = text("""
+    WITH answers AS (
+        -- Novu's answers, by notification.
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:answers AS text[])) AS answers (id, answer)
+    ), locked AS MATERIALIZED (
+        -- The withdrawn rows that have no answer yet.
+        SELECT n.id, answers.answer FROM notify.ent_notification n JOIN answers USING (id)
         WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL
-            -- A replica that was told later that nothing is left does not know what the other has cancelled.
-            AND (n.error_details IS NULL OR told.answer = 'cancelled')
+            -- A replica that later hears that nothing is left does not know what the other has cancelled.
+            AND (n.error_details IS NULL OR answers.answer = 'cancelled')
         ORDER BY n.id
         FOR UPDATE OF n
     )
-    UPDATE notify.ent_notification AS n SET error_details = jsonb_build_object('cancel', mine.answer)
-    FROM mine WHERE n.id = mine.id
-    RETURNING n.id""")
+    UPDATE notify.ent_notification AS n SET error_details = jsonb_build_object('cancel', locked.answer)
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
+
+
+async def record_cancel_answer(engine: Engine, answers: Mapping[int, str]) -> dict[int, Status]:
+    """Write SENT → SENT: Novu's answer to a cancel stands beside the state, which stays true.
+
+    Args:
+        engine: where the rows are.
+        answers: the word that the row keeps, by notification id; the first one stands.
+
+    Raises:
+        StoreUnavailable: nothing may have been written; Novu is asked again.
+    """
+    return await move(
+        engine, _RECORD_CANCEL_ANSWER, {"ids": list(answers), "answers": list(answers.values())}
+    )
+
+
+class LostAttempt(NamedTuple):
+    """An attempt of which its run has heard no more.
+
+    Attributes:
+        attempt: the right to write.
+        wait: time to the next attempt.
+        counted: whether it brings the notification nearer to DEAD.
+        died: the sender may have died, so that a send which nobody ended is a lapse. It did not if only its
+            database was away.
+    """
+
+    attempt: Attempt
+    wait: timedelta
+    counted: bool
+    died: bool
+
+
+_RECORD_LOST_CONTACT = text("""
+    WITH requested AS (
+        -- The attempts of the caller.
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:attempts AS int[]),
+            CAST(:waits AS float8[]), CAST(:counted AS bool[]), CAST(:died AS bool[])
+        ) AS requested (id, attempt, wait, counted, died)
+    ), locked AS MATERIALIZED (
+        -- The rows that are still at that attempt, and that nobody is sending.
+        SELECT n.id, requested.wait, requested.counted, requested.died, n.send_until IS NOT NULL AS was_sending,
+            -- What is withdrawn is not given up, for Novu has to be asked to cancel it.
+            requested.counted AND n.failure_count + 1 >= :max_failures AND n.retract_requested_at IS NULL AS is_last
+        FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING'
+            AND (n.send_until IS NULL OR n.send_until < clock_timestamp())
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET
+        notification_status = CASE WHEN locked.is_last THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
+        processed_at = CASE WHEN locked.is_last THEN clock_timestamp() END,
+        next_attempt_at = clock_timestamp() + make_interval(secs => locked.wait),
+        failure_count = n.failure_count + locked.counted::int, error_details = CAST(:error AS jsonb),
+        lapses = n.lapses + (locked.was_sending AND locked.died)::int,
+        unknown_outcomes = n.unknown_outcomes + locked.was_sending::int,
+        lease_expires_at = NULL, send_until = NULL
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
+
+
+async def record_lost_contact(
+    engine: Engine, lost: Sequence[LostAttempt], *, error: ErrorDetails, max_failures: int
+) -> dict[int, Status]:
+    """Write PROCESSING → FAILED, or DEAD with the counted failure that reaches `max_failures`.
+
+    Rows with a live send are left alone: their sender may still record it.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    values = bind_attempts([one.attempt for one in lost]) | {
+        "waits": [one.wait.total_seconds() for one in lost],
+        "counted": [one.counted for one in lost],
+        "died": [one.died for one in lost],
+        "error": json.dumps(error.to_json()),
+        "max_failures": max_failures,
+    }
+    return await move(engine, _RECORD_LOST_CONTACT, values)

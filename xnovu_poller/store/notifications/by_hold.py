@@ -5,240 +5,280 @@ So a twin that was stalled until its hold lapsed is late, and changes nothing.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from xnovu_poller.lifecycle import Attempt, ErrorDetails, Hold, seconds
+from sqlalchemy import text
+
+from xnovu_poller.lifecycle import Status
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications.arrow import BACK, LET_GO, arrow, bind_holds, bind_works, move
+from xnovu_poller.store.notifications.arrow import bind_holds, move
+from xnovu_poller.store.notifications.verdict import Verdict
+
+_RECORD_SENT = text("""
+    WITH requested AS (
+        -- The holds of the caller.
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]))
+            AS requested (id, attempt, until)
+    ), locked AS MATERIALIZED (
+        -- The rows whose hold still stands.
+        SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET
+        notification_status = 'SENT', processed_at = clock_timestamp(), error_details = NULL,
+        lease_expires_at = NULL, send_until = NULL
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A failed attempt, as its row will tell it.
+async def record_sent(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
+    """Write PROCESSING → SENT: Novu accepted every chunk.
 
-    Attributes:
-        hold: the right to write.
-        fault: what went wrong.
-        wait: how long until the next attempt.
-        counted: whether it brings the notification nearer to DEAD; an outage does not.
-        unknown: the last try may have been accepted.
-        refused: Novu answered, so that the next attempt bears another idempotency key.
-        withdrawn: its retraction was known when it was held. One that was asked for since is not given up:
-            the next attempt comes at once, and asks Novu to cancel.
+    If the process dies here, the send is made again under the same transaction id, and Novu drops the repeat.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
     """
-
-    hold: Hold
-    fault: ErrorDetails
-    wait: timedelta
-    counted: bool = True
-    unknown: bool = False
-    refused: bool = False
-    withdrawn: bool = False
+    return await move(engine, _RECORD_SENT, _bind(verdicts))
 
 
-async def release_held(
-    engine: Engine, holds: Sequence[Hold], *, refused: bool, unknown: bool = False
-) -> set[int]:
-    """PROCESSING → PENDING, or FAILED where it came from: Novu could not serve.
+_RECORD_FAILED = text("""
+    WITH requested AS (
+        -- The holds of the caller, each with what went wrong.
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
+            CAST(:errors AS jsonb[]), CAST(:waits AS float8[]), CAST(:counted AS bool[]),
+            CAST(:refused AS bool[]), CAST(:unknown AS bool[]), CAST(:withdrawn AS bool[])
+        ) AS requested (id, attempt, until, error, wait, counted, refused, unknown, withdrawn)
+    ), locked AS MATERIALIZED (
+        -- The rows whose hold still stands. A retraction that came after the hold is news to its sender.
+        SELECT n.id, n.failure_count, requested.error, requested.wait, requested.counted, requested.refused,
+            requested.unknown, n.retract_requested_at IS NOT NULL AND NOT requested.withdrawn AS newly_withdrawn
+        FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        ORDER BY n.id
+        FOR UPDATE OF n
+    ), judged AS (
+        -- Which failure is the last. What was newly withdrawn gets one more attempt, which asks Novu to cancel.
+        SELECT locked.*, counted AND failure_count + 1 >= :max_failures AND NOT newly_withdrawn AS is_last FROM locked
+    )
+    UPDATE notify.ent_notification AS n SET
+        notification_status = CASE WHEN judged.is_last THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
+        processed_at = CASE WHEN judged.is_last THEN clock_timestamp() END,
+        next_attempt_at = clock_timestamp()
+            + make_interval(secs => CASE WHEN judged.newly_withdrawn THEN 0 ELSE judged.wait END),
+        failure_count = n.failure_count + judged.counted::int,
+        refusals = n.refusals + judged.refused::int,
+        unknown_outcomes = n.unknown_outcomes + judged.unknown::int,
+        error_details = judged.error, lease_expires_at = NULL, send_until = NULL
+    FROM judged WHERE n.id = judged.id
+    RETURNING n.id, n.notification_status""")
 
-    Args:
-        engine: where the rows are.
-        holds: the rights to write.
-        refused: Novu gave a definite answer, so the next call must bear another idempotency key.
-        unknown: a gateway gave it, which may have passed the call on: it may have been accepted.
+
+async def record_failed(
+    engine: Engine, verdicts: Sequence[Verdict], *, max_failures: int
+) -> dict[int, Status]:
+    """Write PROCESSING → FAILED, or DEAD with the counted failure that reaches `max_failures`.
+
+    A retraction that was asked for since the hold is not given up: its row stays FAILED, and its next
+    attempt comes at once.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    values = _bind(verdicts) | {
+        "errors": _errors(verdicts),
+        "waits": [verdict.wait.total_seconds() for verdict in verdicts],
+        "counted": [verdict.counted for verdict in verdicts],
+        "refused": [verdict.refused for verdict in verdicts],
+        "unknown": [verdict.unknown for verdict in verdicts],
+        "withdrawn": [verdict.held.withdrawn for verdict in verdicts],
+        "max_failures": max_failures,
+    }
+    return await move(engine, _RECORD_FAILED, values)
+
+
+_RECORD_DEAD = text("""
+    WITH requested AS (
+        -- The holds of the caller, each with what went wrong.
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
+            CAST(:errors AS jsonb[]), CAST(:refused AS bool[])
+        ) AS requested (id, attempt, until, error, refused)
+    ), locked AS MATERIALIZED (
+        -- The rows whose hold still stands. What was withdrawn meanwhile is retracted, if nothing was accepted.
+        SELECT n.id, requested.error, requested.refused,
+            n.retract_requested_at IS NOT NULL AND n.unknown_outcomes = 0 AND NOT EXISTS (
+                SELECT FROM notify.ent_notification_delivery d
+                WHERE d.notification_id = n.id AND d.outcome IN ('accepted', 'unknown')) AS is_retracted
+        FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET
+        notification_status = CASE WHEN locked.is_retracted THEN 'RETRACTED' ELSE 'DEAD' END::notify.notification_status,
+        retracted_at = CASE WHEN locked.is_retracted THEN clock_timestamp() END,
+        processed_at = CASE WHEN NOT locked.is_retracted THEN clock_timestamp() END,
+        error_details = CASE WHEN NOT locked.is_retracted THEN locked.error END,
+        refusals = n.refusals + locked.refused::int, lease_expires_at = NULL, send_until = NULL
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
+
+
+async def record_dead(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
+    """Write PROCESSING → DEAD: no further attempt can succeed; `error_details` has the reason.
+
+    RETRACTED instead, if that was asked for meanwhile and nothing was accepted.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    values = _bind(verdicts) | {
+        "errors": _errors(verdicts),
+        "refused": [verdict.refused for verdict in verdicts],
+    }
+    return await move(engine, _RECORD_DEAD, values)
+
+
+_RELEASE_HELD = text("""
+    WITH requested AS (
+        -- The holds of the caller, each with how Novu refused.
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
+            CAST(:refused AS bool[]), CAST(:unknown AS bool[])
+        ) AS requested (id, attempt, until, refused, unknown)
+    ), locked AS MATERIALIZED (
+        -- The rows whose hold still stands.
+        SELECT n.id, requested.refused, requested.unknown
+        FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET
+        -- Only what came from FAILED has a time for its next attempt.
+        notification_status =
+            CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status,
+        refusals = n.refusals + locked.refused::int, unknown_outcomes = n.unknown_outcomes + locked.unknown::int,
+        lease_expires_at = NULL, send_until = NULL
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
+
+
+async def release_held(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
+    """Write PROCESSING → PENDING, or FAILED where it came from: Novu could not serve.
+
+    `unknown` counts here too: a gateway may have passed the call on before it refused.
 
     Raises:
         StoreUnavailable: nothing may have been written; the sends lapse.
     """
-    values = bind_holds(holds) | {"refused": int(refused), "unknown": int(unknown)}
+    values = _bind(verdicts) | {
+        "refused": [verdict.refused for verdict in verdicts],
+        "unknown": [verdict.unknown for verdict in verdicts],
+    }
     return await move(engine, _RELEASE_HELD, values)
 
 
-async def sent(engine: Engine, holds: Sequence[Hold]) -> set[int]:
-    """PROCESSING → SENT: Novu accepted every chunk. If the process dies here, the send is made again
-    under the same transaction id, and Novu drops the repeat.
+_RECORD_RETRACTED = text("""
+    WITH requested AS (
+        -- The holds of the caller, each with the reason.
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
+            CAST(:reasons AS text[]), CAST(:unknown AS bool[])
+        ) AS requested (id, attempt, until, reason, unknown)
+    ), locked AS MATERIALIZED (
+        -- The rows whose hold still stands.
+        SELECT n.id, requested.reason, requested.unknown
+        FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET
+        notification_status = 'RETRACTED', retracted_at = clock_timestamp(),
+        retraction_reason = coalesce(n.retraction_reason, locked.reason),
+        error_details = CASE WHEN locked.unknown THEN jsonb_build_object('delivery', 'unknown') END,
+        lease_expires_at = NULL, send_until = NULL
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
+
+
+async def record_retracted(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
+    """Write PROCESSING → RETRACTED: withdrawn or expired before its send.
+
+    A verdict's `unknown` marks the row: its delivery is unknown. Without the mark nothing was accepted.
 
     Raises:
         StoreUnavailable: nothing may have been written.
     """
-    return await move(engine, _SENT, bind_holds(holds))
-
-
-async def failed(engine: Engine, failures: Sequence[Failure], *, max_failures: int) -> set[int]:
-    """PROCESSING → FAILED, or DEAD with the failure that reaches `max_failures`.
-
-    Raises:
-        StoreUnavailable: nothing may have been written.
-    """
-    values = bind_holds([failure.hold for failure in failures]) | {
-        "details": [json.dumps(failure.fault.details()) for failure in failures],
-        "waits": [seconds(failure.wait) for failure in failures],
-        "counts": [int(failure.counted) for failure in failures],
-        "unknowns": [int(failure.unknown) for failure in failures],
-        "refused": [int(failure.refused) for failure in failures],
-        "withdrawn": [int(failure.withdrawn) for failure in failures],
-        "max_failures": max_failures,
+    values = _bind(verdicts) | {
+        "reasons": [verdict.reason for verdict in verdicts],
+        "unknown": [verdict.unknown for verdict in verdicts],
     }
-    return await move(engine, _FAILED, values)
+    return await move(engine, _RECORD_RETRACTED, values)
 
 
-async def dead(
-    engine: Engine, faults: Sequence[tuple[Hold, ErrorDetails]], *, refused: bool = False
-) -> set[int]:
-    """PROCESSING → DEAD: no further attempt can succeed; `error_details` says why. RETRACTED instead, where
-    that was asked for meanwhile and nothing was accepted.
+_RECORD_UNKNOWN = text("""
+    WITH requested AS (
+        -- The holds of the caller, each with what went wrong.
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]), CAST(:errors AS jsonb[])
+        ) AS requested (id, attempt, until, error)
+    ), locked AS MATERIALIZED (
+        -- The rows whose hold still stands.
+        SELECT n.id, requested.error FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET
+        unknown_outcomes = n.unknown_outcomes + 1, error_details = locked.error, send_until = NULL
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
 
-    Args:
-        engine: where the rows are.
-        faults: the rights to write, each with what its row is to tell.
-        refused: it was Novu's definite answer, so that a revived send bears another idempotency key.
 
-    Raises:
-        StoreUnavailable: nothing may have been written.
-    """
-    return await move(engine, _DEAD, _faults(faults) | {"refused": int(refused)})
-
-
-async def unknown(engine: Engine, faults: Sequence[tuple[Hold, ErrorDetails]]) -> set[int]:
-    """PROCESSING → PROCESSING: it may have been accepted; the next try makes the same call again.
+async def record_unknown(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
+    """Write PROCESSING → PROCESSING: Novu may have accepted it; the next try makes the same call again.
 
     Raises:
         StoreUnavailable: nothing may have been written; the send lapses, which counts the same.
     """
-    return await move(engine, _UNKNOWN, _faults(faults))
+    return await move(engine, _RECORD_UNKNOWN, _bind(verdicts) | {"errors": _errors(verdicts)})
 
 
-async def let_go(engine: Engine, holds: Sequence[Hold]) -> set[int]:
-    """PROCESSING → PROCESSING: nothing is being sent; the next try of this attempt goes on at once.
+_CLEAR_HOLD = text("""
+    WITH requested AS (
+        -- The holds of the caller.
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]))
+            AS requested (id, attempt, until)
+    ), locked AS MATERIALIZED (
+        -- The rows whose hold still stands.
+        SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET send_until = NULL
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status""")
+
+
+async def clear_hold(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
+    """Write PROCESSING → PROCESSING: nothing is being sent; the next try of this attempt goes on at once.
 
     Raises:
         StoreUnavailable: nothing may have been written; the sends lapse.
     """
-    return await move(engine, _LET_GO, bind_holds(holds))
+    return await move(engine, _CLEAR_HOLD, _bind(verdicts))
 
 
-async def retracted(engine: Engine, holds: Sequence[Hold], *, reason: str, certain: bool) -> set[int]:
-    """PROCESSING → RETRACTED: withdrawn or expired before its send.
-
-    Args:
-        engine: where the rows are.
-        holds: the rights to write.
-        reason: why, unless the producer has given a reason.
-        certain: nothing was accepted; otherwise the row says that its delivery is unknown.
-
-    Raises:
-        StoreUnavailable: nothing may have been written.
-    """
-    return await move(engine, _RETRACTED, bind_holds(holds) | {"reason": reason, "certain": certain})
+def _bind(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    return bind_holds([verdict.hold for verdict in verdicts])
 
 
-async def lose(  # noqa: PLR0913 - what is to be told, each named
-    engine: Engine,
-    works: Sequence[Attempt],
-    *,
-    fault: ErrorDetails,
-    wait: timedelta,
-    max_failures: int,
-    counted: bool,
-    died: bool,
-) -> set[int]:
-    """PROCESSING → FAILED or DEAD: the workflow never heard from its activity again.
-
-    Rows with a live send are left alone: whoever sends may still record it.
-
-    Args:
-        engine: where the rows are.
-        works: what the workflow was to deliver.
-        fault: what the row is to tell.
-        wait: how long until the next attempt.
-        max_failures: as many counted failures are the last.
-        counted: whether this is one.
-        died: the sender may have died: a send that nobody ended is a lapse. It did not if only its
-            database was away.
-
-    Returns:
-        The ids that moved.
-
-    Raises:
-        StoreUnavailable: nothing may have been written.
-    """
-    values = bind_works(works) | {
-        "details": json.dumps(fault.details()),
-        "wait": seconds(wait),
-        "max_failures": max_failures,
-        "counted": int(counted),
-        "died": died,
-    }
-    return await move(engine, _LOSE, values)
-
-
-def _faults(faults: Sequence[tuple[Hold, ErrorDetails]]) -> dict[str, Any]:
-    return bind_holds([hold for hold, _ in faults]) | {
-        "details": [json.dumps(fault.details()) for _, fault in faults]
-    }
-
-
-_HOLDS = "n.send_until = asked.untils"
-_ASKED_SINCE = "(n.retract_requested_at IS NOT NULL AND mine.withdrawn = 0)"
-_LAST = f"n.failure_count + mine.counts >= :max_failures AND mine.counts > 0 AND NOT {_ASKED_SINCE}"
-_NOTHING_SENT = """(n.retract_requested_at IS NOT NULL AND n.unknown_outcomes = 0 AND NOT EXISTS (
-            SELECT FROM notify.ent_notification_delivery d
-            WHERE d.notification_id = n.id AND d.outcome IN ('accepted', 'unknown')))"""
-
-_RELEASE_HELD = arrow(
-    f"""notification_status = {BACK}, {LET_GO}, refusals = n.refusals + :refused,
-        unknown_outcomes = n.unknown_outcomes + :unknown""",
-    right=_HOLDS,
-    more="untils",
-)
-_SENT = arrow(
-    f"notification_status = 'SENT', processed_at = clock_timestamp(), error_details = NULL, {LET_GO}",
-    right=_HOLDS,
-    more="untils",
-)
-_FAILED = arrow(
-    f"""notification_status = CASE WHEN {_LAST} THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
-        processed_at = CASE WHEN {_LAST} THEN clock_timestamp() END,
-        next_attempt_at = clock_timestamp()
-            + make_interval(secs => CASE WHEN NOT {_ASKED_SINCE} THEN mine.waits ELSE 0 END),
-        failure_count = n.failure_count + mine.counts, unknown_outcomes = n.unknown_outcomes + mine.unknowns,
-        refusals = n.refusals + mine.refused, error_details = mine.details, {LET_GO}""",
-    right=_HOLDS,
-    more="untils details waits counts unknowns refused withdrawn",
-)
-_DEAD = arrow(
-    f"""notification_status = CASE WHEN {_NOTHING_SENT} THEN 'RETRACTED' ELSE 'DEAD' END::notify.notification_status,
-        retracted_at = CASE WHEN {_NOTHING_SENT} THEN clock_timestamp() END,
-        processed_at = CASE WHEN NOT {_NOTHING_SENT} THEN clock_timestamp() END,
-        error_details = CASE WHEN NOT {_NOTHING_SENT} THEN mine.details END, refusals = n.refusals + :refused, {LET_GO}""",
-    right=_HOLDS,
-    more="untils details",
-)
-_UNKNOWN = arrow(
-    "unknown_outcomes = n.unknown_outcomes + 1, error_details = mine.details, send_until = NULL",
-    right=_HOLDS,
-    more="untils details",
-)
-_LET_GO = arrow("send_until = NULL", right=_HOLDS, more="untils")
-_RETRACTED = arrow(
-    f"""notification_status = 'RETRACTED', retracted_at = clock_timestamp(),
-        retraction_reason = coalesce(n.retraction_reason, :reason),
-        error_details = CASE WHEN :certain THEN NULL ELSE jsonb_build_object('delivery', 'unknown') END, {LET_GO}""",
-    right=_HOLDS,
-    more="untils",
-)
-_LOST_FOR_GOOD = (
-    ":counted > 0 AND n.failure_count + :counted >= :max_failures AND n.retract_requested_at IS NULL"
-)
-_LOSE = arrow(
-    f"""notification_status = CASE WHEN {_LOST_FOR_GOOD}
-            THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
-        processed_at = CASE WHEN {_LOST_FOR_GOOD} THEN clock_timestamp() END,
-        next_attempt_at = clock_timestamp() + make_interval(secs => :wait),
-        failure_count = n.failure_count + :counted, error_details = CAST(:details AS jsonb),
-        lapses = n.lapses + (n.send_until IS NOT NULL AND :died)::int,
-        unknown_outcomes = n.unknown_outcomes + (n.send_until IS NOT NULL)::int, {LET_GO}""",
-    right="(n.send_until IS NULL OR n.send_until < clock_timestamp())",
-)
+def _errors(verdicts: Sequence[Verdict]) -> list[str | None]:
+    return [None if verdict.error is None else json.dumps(verdict.error.to_json()) for verdict in verdicts]

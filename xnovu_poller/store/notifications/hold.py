@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from xnovu_poller.lifecycle import Attempt, Channel, Hold, seconds
+from xnovu_poller.lifecycle import Attempt, Channel, Hold
 from xnovu_poller.store.engine import Engine, acquire
-from xnovu_poller.store.notifications.arrow import bind_works
+from xnovu_poller.store.notifications.arrow import bind_attempts
 
 SEND_MARGIN = timedelta(seconds=5)
 """A live send outlasts the deadline of its call by this much."""
@@ -55,53 +55,100 @@ class Held:
     expired: bool
     due_at: datetime
 
+    @property
+    def unique_recipients(self) -> tuple[str, ...]:
+        """The recipients, each once, in the producer's order."""
+        return tuple(dict.fromkeys(self.recipients))
+
 
 @dataclass(frozen=True, slots=True)
 class HoldResult:
-    """What a hold found; work that is in none of the three is late.
+    """What a hold found; an attempt that is in none of the three is late.
 
     Attributes:
         held: ours to send.
-        alone: has lapsed before and must be held by itself.
-        live: somebody is sending it; try again after `patience`.
+        lapsed: their sender died before, so each must be held by itself.
+        live: somebody is sending them; try again after `patience`.
         patience: until the last of the live sends has passed.
     """
 
     held: list[Held]
-    alone: list[Attempt]
+    lapsed: list[Attempt]
     live: list[Attempt]
     patience: timedelta
 
 
+_HOLD = text("""
+    WITH requested AS (
+        -- The attempts of the caller, each once.
+        SELECT DISTINCT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS requested (id, attempt)
+    ), locked AS MATERIALIZED (
+        -- The rows that are still at that attempt; the others are late.
+        SELECT n.id, n.attempt, n.send_until, n.lapses
+        FROM notify.ent_notification n JOIN requested ON n.id = requested.id AND n.attempt = requested.attempt
+        WHERE n.notification_status = 'PROCESSING'
+        ORDER BY n.id
+        FOR UPDATE OF n
+    ), held AS (
+        -- The rows that nobody is sending. A past `send_until` that nobody cleared is a lapse: its sender died.
+        UPDATE notify.ent_notification AS n SET
+            send_until = clock_timestamp() + make_interval(secs => :send),
+            lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
+            lapses = n.lapses + (locked.send_until IS NOT NULL)::int,
+            unknown_outcomes = n.unknown_outcomes + (locked.send_until IS NOT NULL)::int
+        FROM locked
+        WHERE n.id = locked.id AND (locked.send_until IS NULL OR locked.send_until < clock_timestamp())
+            AND (:with_lapsed OR locked.send_until IS NULL AND locked.lapses = 0)
+        RETURNING n.*
+    )
+    SELECT locked.id, locked.attempt, held.send_until, held.enterprise_id, held.notification_workflow_id,
+        held.transaction_id, held.payload, held.recipients, held.channels::text[] AS channels, held.overrides,
+        held.refusals, held.unknown_outcomes, held.lapses, held.failure_count, held.retract_requested_at,
+        coalesce(held.expires_at <= clock_timestamp(), false) AS expired,
+        least(greatest(held.created_at, held.scheduled_for), clock_timestamp()) AS due_at, w.updated_at AS workflow_version,
+        -- Seconds for which somebody else is still sending.
+        CASE WHEN held.id IS NULL
+            THEN coalesce(extract(epoch FROM locked.send_until - clock_timestamp()), 0) ELSE 0 END::float8 AS live
+    FROM locked
+    LEFT JOIN held ON held.id = locked.id
+    LEFT JOIN notify.ent_notification_workflow w ON w.id = held.notification_workflow_id
+    ORDER BY locked.id""")
+
+
 async def hold(
-    engine: Engine, works: Sequence[Attempt], *, deadline: timedelta, lease: timedelta, alone: bool = False
+    engine: Engine,
+    attempts: Sequence[Attempt],
+    *,
+    deadline: timedelta,
+    lease: timedelta,
+    with_lapsed: bool = False,
 ) -> HoldResult:
-    """PROCESSING → PROCESSING: take the sole right to send, for a moment; this is also the fetch.
+    """Write PROCESSING → PROCESSING: take the sole right to send, for a moment; this is also the fetch.
 
     A `send_until` that lies in the past was cleared by nobody: its sender died. That is a lapse, and
     its outcome is unknown.
 
     Args:
         engine: where the rows are.
-        works: what is to be sent.
+        attempts: which to send.
         deadline: total time of the send to come; the hold outlasts it by `SEND_MARGIN`.
         lease: how long the row stays ours, counted from now.
-        alone: whether notifications that have lapsed are held too.
+        with_lapsed: hold those too whose sender died before.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer; the rows may be held, and then lapse.
     """
-    values = bind_works(works) | {
-        "send": seconds(deadline + SEND_MARGIN),
-        "lease": seconds(lease),
-        "alone": alone,
+    values = bind_attempts(attempts) | {
+        "send": (deadline + SEND_MARGIN).total_seconds(),
+        "lease": lease.total_seconds(),
+        "with_lapsed": with_lapsed,
     }
     async with acquire(engine) as connection:
         rows = (await connection.execute(_HOLD, values)).all()
     live = [row for row in rows if row.live > 0]
     return HoldResult(
         held=[_held(row) for row in rows if row.send_until is not None],
-        alone=[Attempt(row.id, row.attempt) for row in rows if row.send_until is None and row.live <= 0],
+        lapsed=[Attempt(row.id, row.attempt) for row in rows if row.send_until is None and row.live <= 0],
         live=[Attempt(row.id, row.attempt) for row in live],
         patience=timedelta(seconds=max((row.live for row in live), default=0.0)),
     )
@@ -109,7 +156,7 @@ async def hold(
 
 def _held(row: Any) -> Held:  # noqa: ANN401 - a row of a text statement has no type
     return Held(
-        hold=Hold(row.id, row.attempt, row.send_until),
+        hold=Hold(Attempt(row.id, row.attempt), row.send_until),
         enterprise_id=row.enterprise_id,
         workflow_id=row.notification_workflow_id,
         workflow_version=row.workflow_version,
@@ -126,36 +173,3 @@ def _held(row: Any) -> Held:  # noqa: ANN401 - a row of a text statement has no 
         expired=row.expired,
         due_at=row.due_at,
     )
-
-
-_HOLD = text("""
-    WITH asked AS (
-        SELECT DISTINCT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS asked (id, attempt)
-    ), mine AS MATERIALIZED (
-        SELECT n.id, n.attempt, n.send_until, n.lapses
-        FROM notify.ent_notification n JOIN asked ON n.id = asked.id AND n.attempt = asked.attempt
-        WHERE n.notification_status = 'PROCESSING'
-        ORDER BY n.id
-        FOR UPDATE OF n
-    ), held AS (
-        UPDATE notify.ent_notification AS n SET
-            send_until = clock_timestamp() + make_interval(secs => :send),
-            lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
-            lapses = n.lapses + (mine.send_until IS NOT NULL)::int,
-            unknown_outcomes = n.unknown_outcomes + (mine.send_until IS NOT NULL)::int
-        FROM mine
-        WHERE n.id = mine.id AND (mine.send_until IS NULL OR mine.send_until < clock_timestamp())
-            AND (:alone OR mine.send_until IS NULL AND mine.lapses = 0)
-        RETURNING n.*
-    )
-    SELECT mine.id, mine.attempt, held.send_until, held.enterprise_id, held.notification_workflow_id,
-        held.transaction_id, held.payload, held.recipients, held.channels::text[] AS channels, held.overrides,
-        held.refusals, held.unknown_outcomes, held.lapses, held.failure_count, held.retract_requested_at,
-        coalesce(held.expires_at <= clock_timestamp(), false) AS expired,
-        least(greatest(held.created_at, held.scheduled_for), clock_timestamp()) AS due_at, w.updated_at AS workflow_version,
-        CASE WHEN held.id IS NULL
-            THEN coalesce(extract(epoch FROM mine.send_until - clock_timestamp()), 0) ELSE 0 END::float8 AS live
-    FROM mine
-    LEFT JOIN held ON held.id = mine.id
-    LEFT JOIN notify.ent_notification_workflow w ON w.id = held.notification_workflow_id
-    ORDER BY mine.id""")

@@ -61,16 +61,16 @@ class Handoff:
         Guarantee: any number of starts for the same claims make one workflow, for all bear its id.
 
         Args:
-            claims: at least one, all of one `temporal_workflow_id`.
+            claims: at least one, all of one `run_id`.
 
         Raises:
             TemporalUnavailable: no answer; the workflow may or may not run.
             TemporalRefused: Temporal will not start it.
         """
         first = claims[0]
-        work = DeliverInput(
+        delivery = DeliverInput(
             deployment=str(self._deployment),
-            works=contract.works([claim.work for claim in claims]),
+            attempts=contract.to_pairs([claim.attempt for claim in claims]),
             enterprise_id=_uniform([claim.enterprise_id for claim in claims]),
             call_seconds=self._call.total_seconds(),
             searchable=self._searchable,
@@ -78,7 +78,7 @@ class Handoff:
         try:
             await self._client.start_workflow(
                 contract.WORKFLOW,
-                work,
+                delivery,
                 id=first.run_id,
                 task_queue=self._task_queue,
                 execution_timeout=contract.EXECUTION_TIMEOUT,
@@ -104,7 +104,7 @@ class Handoff:
             raise failure from error
         metrics.HANDOFFS.labels("started").inc()
 
-    async def ask(self, workflow_id: str) -> RunState:
+    async def ask(self, run_id: str) -> RunState:
         """Ask Temporal what became of a workflow; once, for the rescue will ask again.
 
         Raises:
@@ -112,7 +112,7 @@ class Handoff:
             TemporalRefused: an answer that says nothing about the workflow, such as a missing namespace.
         """
         asked = DescribeWorkflowExecutionRequest(
-            namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+            namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=run_id)
         )
         try:
             # Not by the handle: it has no word for a workflow that somebody has paused.

@@ -59,7 +59,7 @@ async def newest_attempts(client: Client, deployment: UUID, since: datetime | No
             raise failure from error
         _log.warning("newest workflows not looked at", reason=error.status.name)
         return []
-    return [*_singles(ids), *(work for works in inputs for work in works)]
+    return [*_singles(ids), *(attempt for attempts in inputs for attempt in attempts)]
 
 
 def _singles(ids: Sequence[str]) -> list[Attempt]:
@@ -67,9 +67,9 @@ def _singles(ids: Sequence[str]) -> list[Attempt]:
     return [Attempt(int(one[1]), int(one[2])) for one in found if one]
 
 
-async def _input_of(client: Client, workflow_id: str) -> list[Attempt]:
+async def _input_of(client: Client, run_id: str) -> list[Attempt]:
     """Read for what a group's workflow was started: the first event of its history tells."""
-    history = client.get_workflow_handle(workflow_id).fetch_history_events(page_size=1, rpc_timeout=_PATIENCE)
+    history = client.get_workflow_handle(run_id).fetch_history_events(page_size=1, rpc_timeout=_PATIENCE)
     try:
         started = await anext(history)
     except RPCError as error:
@@ -78,4 +78,4 @@ async def _input_of(client: Client, workflow_id: str) -> list[Attempt]:
         raise
     payloads = started.workflow_execution_started_event_attributes.input.payloads
     decoded: list[DeliverInput] = await client.data_converter.decode(payloads, [DeliverInput])
-    return decoded[0].pairs()
+    return decoded[0].read_attempts()

@@ -19,22 +19,22 @@ _FIRST_WAIT = timedelta(seconds=1)
 
 @workflow.defn(name=contract.WORKFLOW)
 class NotificationProcessingWorkflow:
-    """Deliver a group of notifications; the rows tell how it went, the workflow returns nothing.
+    """Deliver a group of notifications; each row keeps its own outcome, the workflow returns nothing.
 
-    The first try is a local activity, within the first workflow task; what follows are regular
-    activities. If no try could record the end of an attempt, that
-    is recorded; if the workflow itself dies, the rescue finds its rows.
+    The first try is a local activity, within the first workflow task; regular activities follow. If no
+    try could record how an attempt ended, the workflow records that contact was lost; if the workflow
+    itself dies, the rescue finds its rows.
 
     Executors of another deployment, which share our task queue by mistake, refuse what is ours: that is
     no try, and it is asked again until one of our own takes it or the execution timeout ends it.
     """
 
     @workflow.run
-    async def run(self, work: DeliverInput) -> None:
-        """Try up to three times, then record what was heard no more of."""
+    async def run(self, delivery: DeliverInput) -> None:
+        """Try up to three times, then record that contact was lost."""
         tries = contract.TRIES
-        if work.begins_locally:
-            made = await _tried_at_once(work)
+        if delivery.begins_locally:
+            made = await _try_at_once(delivery)
             if made is None:
                 return
             tries -= made
@@ -42,9 +42,9 @@ class NotificationProcessingWorkflow:
         def deliver(before: int) -> Awaitable[str | None]:
             return workflow.execute_activity_method(
                 DeliveryActivities.deliver,
-                work,
-                start_to_close_timeout=contract.regular_timeout(work.call),
-                heartbeat_timeout=contract.heartbeat_timeout(work.call),
+                delivery,
+                start_to_close_timeout=contract.regular_timeout(delivery.call),
+                heartbeat_timeout=contract.heartbeat_timeout(delivery.call),
                 retry_policy=RetryPolicy(
                     initial_interval=_FIRST_WAIT,
                     backoff_coefficient=2,
@@ -54,58 +54,58 @@ class NotificationProcessingWorkflow:
             )
 
         try:
-            _tell(work, await ask_until_accepted(deliver))
+            _set_outcome(delivery, await ask_until_accepted(deliver))
         except FailureError as error:
-            await _lose(work, _fault(error))
+            await _record_lost_contact(delivery, _cause(error))
 
 
-async def _tried_at_once(work: DeliverInput) -> int | None:
-    """Try within this workflow task; waits as long as the next try is to wait, if it did not succeed.
+async def _try_at_once(delivery: DeliverInput) -> int | None:
+    """Try within this workflow task; if it does not succeed, wait as long as the next try has to.
 
     Returns:
-        None if it did; else how many tries that was: none, if it fell into the hands of a stranger.
+        None if it succeeded; else how many tries that was: none, if it fell into the hands of a stranger.
     """
     try:
         outcome = await workflow.execute_local_activity_method(
             DeliveryActivities.deliver,
-            work,
-            start_to_close_timeout=contract.local_timeout(work.call),
+            delivery,
+            start_to_close_timeout=contract.local_timeout(delivery.call),
             retry_policy=RetryPolicy(maximum_attempts=1),
         )
     except FailureError as error:
-        fault = _fault(error)
-        pause = fault.next_retry_delay if isinstance(fault, ApplicationError) else None
+        cause = _cause(error)
+        pause = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
         await workflow.sleep(max(_FIRST_WAIT, pause or _FIRST_WAIT))
-        return 1 if count_tries_before_refusal(fault) is None else 0
-    _tell(work, outcome)
+        return 1 if count_tries_before_refusal(cause) is None else 0
+    _set_outcome(delivery, outcome)
     return None
 
 
-async def _lose(work: DeliverInput, fault: BaseException | None) -> None:
-    """Record that no try could record the end."""
-    # That the database was away is no fault of the notifications.
-    counted = not (isinstance(fault, ApplicationError) and fault.type == StoreUnavailable.code)
+async def _record_lost_contact(delivery: DeliverInput, cause: BaseException | None) -> None:
+    """Record that no try could record the end; the outcome is the state that this writes."""
+    # It is no fault of the notifications if the database was away.
+    counted = not (isinstance(cause, ApplicationError) and cause.type == StoreUnavailable.code)
 
-    def lose(_: int) -> Awaitable[None]:
+    def record(_: int) -> Awaitable[str | None]:
         return workflow.execute_activity_method(
-            DeliveryActivities.lose,
-            args=[work, counted],
+            DeliveryActivities.record_lost_contact,
+            args=[delivery, counted],
             start_to_close_timeout=timedelta(seconds=30),
             retry_policy=RetryPolicy(initial_interval=_FIRST_WAIT, maximum_interval=timedelta(minutes=1)),
         )
 
-    await ask_until_accepted(lose)
-    _tell(work, contract.LOST if work.single else None)
+    state = await ask_until_accepted(record)
+    _set_outcome(delivery, (state or contract.LOST) if delivery.single else None)
 
 
-def _tell(work: DeliverInput, outcome: str | None) -> None:
-    """Let a single notification be found by how it went, unless it went well."""
-    if work.searchable and outcome not in {None, contract.SENT}:
+def _set_outcome(delivery: DeliverInput, outcome: str | None) -> None:
+    """Make a single notification searchable by its outcome, unless it was sent."""
+    if delivery.searchable and outcome not in {None, contract.SENT}:
         workflow.upsert_search_attributes([contract.OUTCOME.value_set(str(outcome))])
 
 
-def _fault(error: FailureError) -> BaseException | None:
-    """Say why a try failed; the failure of a local activity comes as it is, that of a regular one wrapped.
+def _cause(error: FailureError) -> BaseException | None:
+    """Return why a try failed; the failure of a local activity comes as it is, that of a regular one wrapped.
 
     Raises:
         FailureError: no further try may be made: the workflow was cancelled. The rescue finds its rows.

@@ -1,6 +1,7 @@
 """Every arrow in any order, from several writers: whatever comes first, the promises of the table hold."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Literal
@@ -9,19 +10,20 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
+from tests.support.held import HELD
 from tests.support.ledger import Answer, Row, Sender
 from tests.support.writers import LEASE, WAIT, ByLoops, ByPeople, a_ground, newest
-from xnovu_poller.delivery.trigger import slices
-from xnovu_poller.lifecycle import LAWFUL_MOVES, RECIPIENTS_PER_CHUNK, ErrorDetails, Hold, Status
+from xnovu_poller.lifecycle import LAWFUL_MOVES, RECIPIENTS_PER_CHUNK, ErrorDetails, Status
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications import by_chunk, by_hold
-from xnovu_poller.store.notifications.by_chunk import Chunk
-from xnovu_poller.store.notifications.by_hold import Failure
+from xnovu_poller.store.notifications import by_chunk, by_claim, by_hold
+from xnovu_poller.store.notifications.by_chunk import Chunk, split_recipients
+from xnovu_poller.store.notifications.by_claim import LostAttempt
 from xnovu_poller.store.notifications.hold import hold
+from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 DEADLINE = timedelta(minutes=10, seconds=25)
 SHORT_LEASE = timedelta(minutes=5, seconds=30)
-FAULT = ErrorDetails("novu_rejected", "Novu: rejects it")
+ERROR = ErrorDetails("novu_rejected", "Novu: rejects it")
 MAX_FAILURES = 2
 WORDS: dict[Answer, Literal["accepted", "refused", "unknown"]] = {
     Answer.ACCEPTED: "accepted",
@@ -41,40 +43,43 @@ ORDERS = settings(
 )
 
 
-Record = Callable[[Engine, Hold], Awaitable[set[int]]]
+Record = Callable[[Engine, Verdict], Awaitable[dict[int, Status]]]
 
 
-def failed(*, counted: bool = True, unknown: bool = False, refused: bool = False) -> Record:
-    """Make a record of one kind of failure."""
-
-    def record(engine: Engine, right: Hold) -> Awaitable[set[int]]:
-        failure = Failure(right, FAULT, WAIT, counted=counted, unknown=unknown, refused=refused)
-        return by_hold.failed(engine, [failure], max_failures=MAX_FAILURES)
-
-    return record
+async def record_failed(engine: Engine, verdict: Verdict) -> dict[int, Status]:
+    """Record a failure."""
+    return await by_hold.record_failed(engine, [verdict], max_failures=MAX_FAILURES)
 
 
-RECORDS: dict[str, Record] = {
-    "sent": lambda engine, right: by_hold.sent(engine, [right]),
-    "dead": lambda engine, right: by_hold.dead(engine, [(right, FAULT)]),
-    "dead, refused": lambda engine, right: by_hold.dead(engine, [(right, FAULT)], refused=True),
-    "unknown": lambda engine, right: by_hold.unknown(engine, [(right, FAULT)]),
-    "let go": lambda engine, right: by_hold.let_go(engine, [right]),
-    "released": lambda engine, right: by_hold.release_held(engine, [right], refused=False),
-    "released, refused": lambda engine, right: by_hold.release_held(engine, [right], refused=True),
-    "retracted": lambda engine, right: by_hold.retracted(engine, [right], reason="retracted", certain=True),
-    "retracted, in doubt": lambda engine, right: by_hold.retracted(
-        engine, [right], reason="retracted", certain=False
-    ),
-    "failed": failed(),
-    "failed, in doubt": failed(unknown=True),
-    "failed, in an outage": failed(unknown=True, counted=False),
-    "failed, tripped": failed(counted=False, refused=True),
+ARROWS: dict[Ending, Record] = {
+    Ending.SENT: lambda engine, verdict: by_hold.record_sent(engine, [verdict]),
+    Ending.DEAD: lambda engine, verdict: by_hold.record_dead(engine, [verdict]),
+    Ending.UNKNOWN: lambda engine, verdict: by_hold.record_unknown(engine, [verdict]),
+    Ending.UNFINISHED: lambda engine, verdict: by_hold.clear_hold(engine, [verdict]),
+    Ending.RELEASED: lambda engine, verdict: by_hold.release_held(engine, [verdict]),
+    Ending.RETRACTED: lambda engine, verdict: by_hold.record_retracted(engine, [verdict]),
+    Ending.FAILED: record_failed,
 }
-"""All that a sender can write."""
+
+RECORDS: dict[str, Verdict] = {
+    "sent": Verdict(Ending.SENT, HELD),
+    "dead": Verdict(Ending.DEAD, HELD, ERROR),
+    "dead, refused": Verdict(Ending.DEAD, HELD, ERROR, refused=True),
+    "unknown": Verdict(Ending.UNKNOWN, HELD, ERROR, unknown=True),
+    "cleared": Verdict(Ending.UNFINISHED, HELD),
+    "released": Verdict(Ending.RELEASED, HELD),
+    "released, refused": Verdict(Ending.RELEASED, HELD, refused=True),
+    "retracted": Verdict(Ending.RETRACTED, HELD),
+    "retracted, in doubt": Verdict(Ending.RETRACTED, HELD, unknown=True),
+    "failed": Verdict(Ending.FAILED, HELD, ERROR, wait=WAIT),
+    "failed, in doubt": Verdict(Ending.FAILED, HELD, ERROR, wait=WAIT, unknown=True),
+    "failed, in an outage": Verdict(Ending.FAILED, HELD, ERROR, wait=WAIT, unknown=True, counted=False),
+    "failed, tripped": Verdict(Ending.FAILED, HELD, ERROR, wait=WAIT, refused=True, counted=False),
+}
+"""All that a sender can write; the notification is filled in."""
 
 FITTING: dict[Answer | None, list[str]] = {
-    None: ["let go", "released", "dead", "failed"],
+    None: ["cleared", "released", "dead", "failed"],
     Answer.ACCEPTED: ["sent"],
     Answer.REJECTED: ["dead, refused"],
     Answer.THROTTLED: ["released, refused", "failed, tripped"],
@@ -90,7 +95,7 @@ ACTS = {
     "rescue": 4,
     "pass_time": 3,
     "look_after": 6,
-    "lose": 2,
+    "lose_contact": 2,
     "expire": 1,
     "revive": 1,
     "die": 2,
@@ -101,6 +106,12 @@ ACTS = {
     "cancel": 1,
 }
 """What may come next, and how often: mostly what leads on, for the far ends are many steps away."""
+
+
+def write(engine: Engine, name: str, sender: Sender) -> Awaitable[dict[int, Status]]:
+    """Write one of the records by the right of a sender."""
+    verdict = replace(RECORDS[name], held=replace(sender.held, hold=sender.hold))
+    return ARROWS[verdict.ending](engine, verdict)
 
 
 def at_rest(row: Row) -> bool:
@@ -115,9 +126,9 @@ class ByExecutors(ByLoops, ByPeople):
     def act(self, chance: Random) -> None:
         """One of them does something, and often somebody who is late comes at its heels."""
         idle = {
-            *({"hold", "lose", "give_back"} if not self.standing else ()),
+            *({"hold", "lose_contact", "give_back"} if not self.standing else ()),
             *({"turn"} if not any(row["owners"] for row in self.rows.values()) else ()),
-            *({"rescue"} if not any(self.stands(lapsed.work) for lapsed, _ in self.seen) else ()),
+            *({"rescue"} if not any(self.stands(lapsed.attempt) for lapsed, _ in self.seen) else ()),
             *({"go_on", "die"} if not self.under_way else ()),
         }
         acts = {name: weight for name, weight in ACTS.items() if name not in idle}
@@ -139,15 +150,15 @@ class ByExecutors(ByLoops, ByPeople):
 
     def give_back(self, chance: Random) -> None:
         """Release: a start was refused, the gate is closed, the worker stops."""
-        self.release(self.draw_works(chance))
+        self.release(self.draw_attempts(chance))
 
     def hold(self, chance: Random) -> None:
         """Take the sole right to send, where nobody sends."""
-        works, alone = self.draw_works(chance), chance.random() < 0.8
+        attempts, alone = self.draw_attempts(chance), chance.random() < 0.8
         lease = chance.choice([LEASE, SHORT_LEASE])
-        found = self.run(hold(self.engine, works, deadline=DEADLINE, lease=lease, alone=alone))
+        found = self.run(hold(self.engine, attempts, deadline=DEADLINE, lease=lease, with_lapsed=alone))
         self.arrive(
-            works,
+            attempts,
             {one.hold.notification_id for one in found.held},
             lambda row: at_rest(row) and (alone or (row["send_until"] is None and row["lapses"] == 0)),
         )
@@ -158,21 +169,14 @@ class ByExecutors(ByLoops, ByPeople):
             assert one.unknown_outcomes == before["unknown_outcomes"] + lapsed
             self.ledger.give(one.hold, one)
 
-    def lose(self, chance: Random) -> None:
+    def lose_contact(self, chance: Random) -> None:
         """Record as failed what a workflow has heard no more of, unless it is being sent."""
-        works, counted = self.draw_works(chance), chance.random() < 0.5
-        moved = self.run(
-            by_hold.lose(
-                self.engine,
-                works,
-                fault=FAULT,
-                wait=WAIT,
-                max_failures=MAX_FAILURES,
-                counted=counted,
-                died=counted,
-            )
+        attempts, counted = self.draw_attempts(chance), chance.random() < 0.5
+        lost = [LostAttempt(attempt, WAIT, counted=counted, died=counted) for attempt in attempts]
+        moved = self.written(
+            self.run(by_claim.record_lost_contact(self.engine, lost, error=ERROR, max_failures=MAX_FAILURES))
         )
-        self.arrive(works, moved, at_rest)
+        self.arrive(attempts, moved, at_rest)
         self.ledger.take(moved)
 
     def go_on(self, chance: Random) -> None:
@@ -209,7 +213,9 @@ class ByExecutors(ByLoops, ByPeople):
 
     def cut(self, sender: Sender) -> list[Chunk]:
         """Cut a large notification, or find it cut; a late sender is told of no chunk."""
-        chunks = self.run(by_chunk.cut(self.engine, sender.hold, slices(tuple(sender.held.recipients))))
+        chunks = self.run(
+            by_chunk.create_chunks(self.engine, sender.hold, split_recipients(tuple(sender.held.recipients)))
+        )
         stands = self.ledger.rules.get(sender.id) is sender
         assert len(chunks) == (2 if stands else 0)
         if len(self.rows[sender.id]["outcomes"]) < len(chunks):
@@ -219,12 +225,12 @@ class ByExecutors(ByLoops, ByPeople):
     def tell(self, sender: Sender, chunk: Chunk, answer: Answer) -> None:
         """Write the answer to one chunk, and hold on for the next."""
         again = self.run(
-            by_chunk.answered(
+            by_chunk.record_chunk_answer(
                 self.engine,
                 sender.hold,
                 chunk,
                 outcome=WORDS.get(answer),
-                fault=None if answer is Answer.ACCEPTED else FAULT,
+                error=None if answer is Answer.ACCEPTED else ERROR,
                 refused=answer in {Answer.REJECTED, Answer.THROTTLED},
                 deadline=DEADLINE,
             )
@@ -239,7 +245,8 @@ class ByExecutors(ByLoops, ByPeople):
     def record(self, sender: Sender, chance: Random) -> None:
         """Write down how a send ended, truthfully, by one of the arrows that fit."""
         stands = self.ledger.rules.get(sender.id) is sender
-        moved = self.run(RECORDS[chance.choice(self.fitting(sender))](self.engine, sender.hold))
+        name = chance.choice(self.fitting(sender))
+        moved = self.written(self.run(write(self.engine, name, sender)))
         assert moved == ({sender.id} if stands else set())
         self.changed |= moved
         self.ledger.take(moved)
@@ -263,12 +270,13 @@ class ByExecutors(ByLoops, ByPeople):
     def come_late(self, chance: Random) -> None:
         """Try records with a hold that is over: none moves anything."""
         alive = [one for one in self.late if self.rows[one.id]["status"] == Status.PROCESSING]
-        right, engine = newest(chance, alive or self.late).hold, self.engine
-        for record in chance.sample(list(RECORDS.values()), 5):
-            assert self.run(record(engine, right)) == set()
-        assert self.run(by_chunk.cut(engine, right, [["s-0"]])) == []
-        late_answer = by_chunk.answered(
-            engine, right, UNHEARD, outcome="accepted", fault=None, refused=False, deadline=DEADLINE
+        sender, engine = newest(chance, alive or self.late), self.engine
+        right = sender.hold
+        for name in chance.sample(list(RECORDS), 5):
+            assert self.run(write(engine, name, sender)) == {}
+        assert self.run(by_chunk.create_chunks(engine, right, [["s-0"]])) == []
+        late_answer = by_chunk.record_chunk_answer(
+            engine, right, UNHEARD, outcome="accepted", error=None, refused=False, deadline=DEADLINE
         )
         assert self.run(late_answer) is None
 

@@ -34,7 +34,7 @@ async def test_a_dead_one_begins_anew_under_its_transaction_id(engine: Engine, d
     )
     before = row(db, made)
 
-    assert await revive(engine, [made]) == Revived({made}, set())
+    assert await revive(engine, [made]) == Revived({made: Status.PENDING}, set())
 
     after = row(db, made)
     assert after["notification_status"] == "PENDING"
@@ -54,7 +54,7 @@ async def test_a_retracted_one_is_wanted_again(engine: Engine, db: Db) -> None:
     written(db, made, retraction_reason="a mistake", retract_requested_at="2026-01-01T00:00Z")
     before = row(db, made)
 
-    assert await revive(engine, [made]) == Revived({made}, set())
+    assert await revive(engine, [made]) == Revived({made: Status.PENDING}, set())
 
     after = row(db, made)
     assert after["transaction_id"] == before["transaction_id"]
@@ -73,7 +73,7 @@ async def test_one_that_was_cancelled_gets_a_new_transaction_id(engine: Engine, 
         a_chunk(db, made, number, outcome)
     before = row(db, made)["transaction_id"]
 
-    assert await revive(engine, [made]) == Revived({made}, set())
+    assert await revive(engine, [made]) == Revived({made: Status.PENDING}, set())
 
     after = row(db, made)
     assert after["transaction_id"] != before
@@ -87,7 +87,7 @@ async def test_only_the_chunks_that_were_refused_are_to_be_sent_again(engine: En
     for number, outcome in enumerate(["accepted", "refused", "unknown"], 1):
         a_chunk(db, made, number, outcome)
 
-    assert await revive(engine, [made]) == Revived({made}, set())
+    assert await revive(engine, [made]) == Revived({made: Status.PENDING}, set())
 
     before = row(db, made)["transaction_id"]
     assert db.execute(CHUNKS).fetchall() == [
@@ -106,9 +106,9 @@ async def test_what_novu_may_have_forgotten_is_left_alone(engine: Engine, db: Db
     else:
         written(db, made, unknown_outcomes=1)
 
-    assert await revive(engine, [made]) == Revived(set(), {made})
+    assert await revive(engine, [made]) == Revived({}, {made})
     assert row(db, made)["notification_status"] == "DEAD"
-    assert await revive(engine, [made], force=True) == Revived({made}, set())
+    assert await revive(engine, [made], force=True) == Revived({made: Status.PENDING}, set())
     assert row(db, made)["notification_status"] == "PENDING"
 
 
@@ -117,7 +117,7 @@ async def test_what_was_certainly_not_accepted_can_be_revived_at_any_age(engine:
     made = a_notification(db, status=Status.DEAD)
     back_dated(db, made, LONG_AGO, "processed_at")
 
-    assert await revive(engine, [made]) == Revived({made}, set())
+    assert await revive(engine, [made]) == Revived({made: Status.PENDING}, set())
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.SENT, Status.FAILED])
@@ -126,7 +126,7 @@ async def test_nothing_else_is_revived(engine: Engine, db: Db, status: Status) -
     made = a_notification(db, status=status)
     before = row(db, made)
 
-    assert await revive(engine, [made, made + 1], force=True) == Revived(set(), set())
+    assert await revive(engine, [made, made + 1], force=True) == Revived({}, set())
     assert row(db, made) == before
 
 

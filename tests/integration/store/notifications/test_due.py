@@ -8,21 +8,23 @@ from itertools import product
 from tests.support.rows import (
     Db,
     a_notification,
+    attempt_of,
     back_dated,
     notifications,
     open_db,
     row,
     sqlalchemy_url,
-    work,
     written,
 )
-from xnovu_poller.lifecycle import Claim, ErrorDetails, Hold, Status
+from xnovu_poller.lifecycle import Claim, ErrorDetails, Status
 from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim, by_hold
-from xnovu_poller.store.notifications.by_claim import Cursor, Terms, claim
+from xnovu_poller.store.notifications.by_claim import LostAttempt
+from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.notifications.hold import hold
+from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 TERMS = Terms(prefix="abc", batch=30, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
 PAST, FUTURE = "2020-01-01T00:00Z", "2100-01-01T00:00Z"
@@ -51,7 +53,7 @@ async def owners(engine: Engine, rows: int) -> dict[int, list[str]]:
     """Let every loop claim, and the rescue look, all they find; say who got which row."""
     found: dict[int, list[str]] = {}
     for one in await reads.read_lapsed(engine, rows):
-        found.setdefault(one.work.notification_id, []).append("rescue")
+        found.setdefault(one.attempt.notification_id, []).append("rescue")
     for due in (NEW, SCHEDULED, FAILED):
         claims, _ = await claim(engine, due, replace(TERMS, batch=rows), Cursor())
         for each in claims:
@@ -93,10 +95,10 @@ async def test_a_rescued_row_goes_one_way(engine: Engine, db: Db) -> None:
     for made in (idle, sending):
         back_dated(db, made)
     back_dated(db, sending, timedelta(hours=1), "send_until")
-    works = [one.work for one in await reads.read_lapsed(engine, 10)]
+    attempts = [one.attempt for one in await reads.read_lapsed(engine, 10)]
 
-    assert await by_claim.release(engine, works) == {idle}
-    assert [one.notification_id for one in await by_claim.renew(engine, works, TERMS)] == [sending]
+    assert await by_claim.release(engine, attempts) == {idle: Status.PENDING}
+    assert [one.notification_id for one in await by_claim.reclaim(engine, attempts, TERMS)] == [sending]
 
 
 def share_of(claims: list[Claim]) -> Counter[str]:
@@ -120,9 +122,9 @@ async def test_a_claim_fills_its_places(any_database: str) -> None:
     with open_db(any_database) as db:
         for enterprise in ("acme", "globex"):
             notifications(db, 150, enterprise=enterprise)
-    place, taken = Cursor(), list[int]()
+    cursor, taken = Cursor(), list[int]()
     for _ in range(3):
-        claims, place = await claim(engine, NEW, replace(TERMS, batch=100), place)
+        claims, cursor = await claim(engine, NEW, replace(TERMS, batch=100), cursor)
         taken.append(len(claims))
     await engine.dispose()
 
@@ -144,10 +146,10 @@ async def test_the_round_goes_on_after_the_last_served_and_wraps(engine: Engine,
     """Two places a claim, five enterprises."""
     for name in "abcde":
         notifications(db, 9, enterprise=name)
-    terms, place, served = replace(TERMS, batch=2), Cursor(), []
+    terms, cursor, served = replace(TERMS, batch=2), Cursor(), []
 
     for _ in range(5):
-        claims, place = await claim(engine, NEW, terms, place)
+        claims, cursor = await claim(engine, NEW, terms, cursor)
         served.append(sorted(one.enterprise_id for one in claims))
 
     assert served == [["a", "b"], ["c", "d"], ["a", "e"], ["b", "c"], ["d", "e"]]
@@ -155,9 +157,9 @@ async def test_the_round_goes_on_after_the_last_served_and_wraps(engine: Engine,
 
 async def test_an_empty_claim_leaves_the_place(engine: Engine, db: Db) -> None:
     """The round goes on where it was."""
-    claims, place = await claim(engine, NEW, TERMS, Cursor("m", 9))
+    claims, cursor = await claim(engine, NEW, TERMS, Cursor("m", 9))
 
-    assert (claims, place) == ([], Cursor("m", 0))
+    assert (claims, cursor) == ([], Cursor("m", 0))
 
 
 async def test_the_named_enterprises_alone_are_served(engine: Engine, db: Db) -> None:
@@ -176,10 +178,10 @@ async def test_claims_stop_at_max_in_flight(engine: Engine, db: Db) -> None:
     notifications(db, 20)
     terms = replace(TERMS, max_in_flight=12)
 
-    first, place = await claim(engine, NEW, terms, Cursor())
-    second, place = await claim(engine, NEW, terms, place)
-    await by_claim.release(engine, [one.work for one in first[:5]])
-    third, _ = await claim(engine, NEW, terms, place)
+    first, cursor = await claim(engine, NEW, terms, Cursor())
+    second, cursor = await claim(engine, NEW, terms, cursor)
+    await by_claim.release(engine, [one.attempt for one in first[:5]])
+    third, _ = await claim(engine, NEW, terms, cursor)
 
     assert (len(first), len(second), len(third)) == (12, 0, 5)
 
@@ -188,18 +190,18 @@ async def test_nobody_holds_more_than_half_while_another_has_due_rows(engine: En
     """A lone enterprise may have all; with a rival it stops at half."""
     notifications(db, 100, enterprise="acme")
     notifications(db, 3, enterprise="globex")
-    terms, place, total = replace(TERMS, batch=10, max_in_flight=20), Cursor(), Counter[str]()
+    terms, cursor, total = replace(TERMS, batch=10, max_in_flight=20), Cursor(), Counter[str]()
 
     for _ in range(6):
-        claims, place = await claim(engine, NEW, terms, place)
+        claims, cursor = await claim(engine, NEW, terms, cursor)
         total += share_of(claims)
     assert total == {"acme": 17, "globex": 3}
 
     notifications(db, 3, enterprise="globex")
     held = db.execute("SELECT id FROM notify.ent_notification WHERE temporal_workflow_id IS NOT NULL")
-    works = [work(db, one["id"]) for one in held if row(db, one["id"])["enterprise_id"] == "acme"]
-    await by_claim.release(engine, works[:5])
-    claims, place = await claim(engine, NEW, terms, place)
+    attempts = [attempt_of(db, one["id"]) for one in held if row(db, one["id"])["enterprise_id"] == "acme"]
+    await by_claim.release(engine, attempts[:5])
+    claims, cursor = await claim(engine, NEW, terms, cursor)
     assert share_of(claims) == {"globex": 3}
 
 
@@ -207,11 +209,11 @@ async def test_half_is_kept_by_claims_of_one_place_too(engine: Engine, db: Db) -
     """However small the claim: who has its half already makes room for the next."""
     notifications(db, 50, enterprise="acme")
     notifications(db, 50, enterprise="globex")
-    terms, place, total = replace(TERMS, batch=1, max_in_flight=8), Cursor(), Counter[str]()
+    terms, cursor, total = replace(TERMS, batch=1, max_in_flight=8), Cursor(), Counter[str]()
 
     await claim(engine, NEW, replace(terms, batch=4, enterprises=("globex",)), Cursor())
     for _ in range(4):
-        claims, place = await claim(engine, NEW, terms, place)
+        claims, cursor = await claim(engine, NEW, terms, cursor)
         total += share_of(claims)
 
     assert total == {"acme": 4}
@@ -221,21 +223,22 @@ async def test_one_in_flight_still_moves_two_enterprises(engine: Engine, db: Db)
     """Half of one is none, and would stop everybody."""
     notifications(db, 5, enterprise="acme")
     notifications(db, 5, enterprise="globex")
-    terms, place, total = replace(TERMS, max_in_flight=1), Cursor(), Counter[str]()
+    terms, cursor, total = replace(TERMS, max_in_flight=1), Cursor(), Counter[str]()
 
     for _ in range(4):
-        claims, place = await claim(engine, NEW, terms, place)
+        claims, cursor = await claim(engine, NEW, terms, cursor)
         assert len(claims) == 1
         total += share_of(claims)
-        await by_hold.sent(engine, [await a_hold(engine, claims[0])])
+        await by_hold.record_sent(engine, [await a_sent(engine, claims[0])])
 
     assert total == {"acme": 2, "globex": 2}
 
 
-async def a_hold(engine: Engine, claimed: Claim) -> Hold:
-    """Hold what was claimed."""
+async def a_sent(engine: Engine, claimed: Claim) -> Verdict:
+    """Hold what was claimed, and let Novu accept it."""
     span = timedelta(seconds=10)
-    return (await hold(engine, [claimed.work], deadline=span, lease=span)).held[0].hold
+    [held] = (await hold(engine, [claimed.attempt], deadline=span, lease=span)).held
+    return Verdict(Ending.SENT, held)
 
 
 async def test_higher_priority_goes_first(engine: Engine, db: Db) -> None:
@@ -271,10 +274,10 @@ async def _one_in_ten(engine: Engine, db: Db, due: Due) -> None:
         await _fail(engine, db, [*patient, *urgent])
         for made in patient:
             written(db, made, next_attempt_at="2020-01-01T00:00Z")
-    place, taken = Cursor(), list[int]()
+    cursor, taken = Cursor(), list[int]()
 
     for _ in range(10):
-        claims, place = await claim(engine, due, replace(TERMS, batch=1, enterprises=(enterprise,)), place)
+        claims, cursor = await claim(engine, due, replace(TERMS, batch=1, enterprises=(enterprise,)), cursor)
         taken += [one.notification_id for one in claims]
 
     assert [one for one in taken if one in patient] == patient[:1]
@@ -282,9 +285,9 @@ async def _one_in_ten(engine: Engine, db: Db, due: Due) -> None:
 
 async def _fail(engine: Engine, db: Db, ids: list[int]) -> None:
     await claim(engine, NEW, replace(TERMS, batch=500), Cursor())
-    works = [work(db, made) for made in ids]
-    fault = ErrorDetails("novu_rejected", "Novu: rejects it")
-    await by_hold.lose(engine, works, fault=fault, wait=timedelta(0), max_failures=8, counted=True, died=True)
+    lost = [LostAttempt(attempt_of(db, made), timedelta(0), counted=True, died=True) for made in ids]
+    error = ErrorDetails("novu_rejected", "Novu: rejects it")
+    await by_claim.record_lost_contact(engine, lost, error=error, max_failures=8)
 
 
 async def test_slices_of_a_claim_share_a_workflow(engine: Engine, db: Db) -> None:
@@ -308,8 +311,8 @@ async def test_two_claims_never_share_a_workflow(engine: Engine, db: Db) -> None
     notifications(db, 8)
     terms = replace(TERMS, batch=4, group_size=4)
 
-    first, place = await claim(engine, NEW, terms, Cursor())
-    second, _ = await claim(engine, NEW, terms, place)
+    first, cursor = await claim(engine, NEW, terms, Cursor())
+    second, _ = await claim(engine, NEW, terms, cursor)
 
     names = [{one.run_id for one in claims} for claims in (first, second)]
     assert [len(each) for each in names] == [1, 1]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.rows import Db, a_notification, a_workflow, back_dated, row, work, written
+from tests.support.rows import Db, a_notification, a_workflow, attempt_of, back_dated, row, written
 from xnovu_poller.lifecycle import Attempt, Channel, Status
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.hold import SEND_MARGIN, HoldResult, hold
@@ -14,9 +14,9 @@ LEASE = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 
 
-async def held(engine: Engine, *works: Attempt, alone: bool = False) -> HoldResult:
+async def held(engine: Engine, *attempts: Attempt, with_lapsed: bool = False) -> HoldResult:
     """Hold with the usual times."""
-    return await hold(engine, works, deadline=DEADLINE, lease=LEASE, alone=alone)
+    return await hold(engine, attempts, deadline=DEADLINE, lease=LEASE, with_lapsed=with_lapsed)
 
 
 async def test_a_hold_is_also_the_fetch(engine: Engine, db: Db) -> None:
@@ -32,13 +32,13 @@ async def test_a_hold_is_also_the_fetch(engine: Engine, db: Db) -> None:
         overrides={"email": {}},
     )
 
-    found = await held(engine, work(db, made))
+    found = await held(engine, attempt_of(db, made))
 
     [one] = found.held
     kept = row(db, made)
     version = db.execute("SELECT updated_at FROM notify.ent_notification_workflow").fetchone()
     assert version is not None
-    assert (one.hold.notification_id, one.hold.attempt, one.hold.until) == (made, 1, kept["send_until"])
+    assert (one.hold.attempt, one.hold.until) == (Attempt(made, 1), kept["send_until"])
     assert (one.enterprise_id, one.workflow_id, one.workflow_version) == (
         "acme",
         workflow,
@@ -49,14 +49,14 @@ async def test_a_hold_is_also_the_fetch(engine: Engine, db: Db) -> None:
     assert one.channels == [Channel.EMAIL, Channel.SMS]
     assert (one.refusals, one.unknown_outcomes, one.lapses, one.failure_count) == (0, 0, 0, 0)
     assert (one.withdrawn, one.expired, one.due_at) == (False, False, kept["created_at"])
-    assert found == HoldResult(held=[one], alone=[], live=[], patience=timedelta(0))
+    assert found == HoldResult(held=[one], lapsed=[], live=[], patience=timedelta(0))
 
 
 async def test_a_hold_outlasts_its_call_and_prolongs_the_lease(engine: Engine, db: Db) -> None:
     """The send passes well within the lease."""
     made = a_notification(db, status=Status.PROCESSING)
 
-    await held(engine, work(db, made))
+    await held(engine, attempt_of(db, made))
 
     kept = row(db, made)
     written_at = kept["updated_at"]
@@ -69,7 +69,7 @@ async def test_a_bare_notification_is_fetched_too(engine: Engine, db: Db) -> Non
     made = a_notification(db, status=Status.PROCESSING)
     db.execute("UPDATE notify.ent_notification SET scheduled_for = created_at + interval '1 microsecond'")
 
-    [one] = (await held(engine, work(db, made))).held
+    [one] = (await held(engine, attempt_of(db, made))).held
 
     assert (one.workflow_id, one.workflow_version, one.channels, one.overrides) == (None, None, None, None)
     assert one.due_at == row(db, made)["scheduled_for"]
@@ -80,7 +80,7 @@ async def test_withdrawn_and_expired_are_told(engine: Engine, db: Db) -> None:
     made = a_notification(db, status=Status.PROCESSING, expires_at="2020-01-01T00:00Z")
     written(db, made, retract_requested_at="2020-01-01T00:00Z")
 
-    [one] = (await held(engine, work(db, made))).held
+    [one] = (await held(engine, attempt_of(db, made))).held
 
     assert (one.withdrawn, one.expired) == (True, True)
 
@@ -88,12 +88,12 @@ async def test_withdrawn_and_expired_are_told(engine: Engine, db: Db) -> None:
 async def test_a_live_send_is_left_to_its_twin(engine: Engine, db: Db) -> None:
     """Nothing changes, and the caller learns how long to wait."""
     made = a_notification(db, status=Status.PROCESSING)
-    await held(engine, work(db, made))
+    await held(engine, attempt_of(db, made))
     before = row(db, made)
 
-    for alone in (False, True):
-        found = await held(engine, work(db, made), alone=alone)
-        assert (found.held, found.alone, found.live) == ([], [], [work(db, made)])
+    for with_lapsed in (False, True):
+        found = await held(engine, attempt_of(db, made), with_lapsed=with_lapsed)
+        assert (found.held, found.lapsed, found.live) == ([], [], [attempt_of(db, made)])
         assert timedelta(0) < found.patience <= DEADLINE + SEND_MARGIN
 
     assert row(db, made) == before
@@ -104,9 +104,9 @@ async def test_another_attempt_is_late(engine: Engine, db: Db, attempt: int) -> 
     """It is in none of the three, and nothing has changed."""
     made = a_notification(db, status=Status.PROCESSING)
 
-    found = await held(engine, Attempt(made, attempt), alone=True)
+    found = await held(engine, Attempt(made, attempt), with_lapsed=True)
 
-    assert found == HoldResult(held=[], alone=[], live=[], patience=timedelta(0))
+    assert found == HoldResult(held=[], lapsed=[], live=[], patience=timedelta(0))
     assert row(db, made)["send_until"] is None
 
 
@@ -115,7 +115,7 @@ async def test_only_what_is_processing_can_be_held(engine: Engine, db: Db, statu
     """Nothing is sent that was given back, or is over."""
     made = a_notification(db, status=status)
 
-    assert (await held(engine, work(db, made), alone=True)).held == []
+    assert (await held(engine, attempt_of(db, made), with_lapsed=True)).held == []
 
 
 async def test_a_lapse_is_counted_by_the_next_hold_alone(engine: Engine, db: Db) -> None:
@@ -123,11 +123,11 @@ async def test_a_lapse_is_counted_by_the_next_hold_alone(engine: Engine, db: Db)
     made = a_notification(db, status=Status.PROCESSING)
     back_dated(db, made, HOUR, "send_until")
 
-    found = await held(engine, work(db, made))
-    assert (found.held, found.alone) == ([], [work(db, made)])
+    found = await held(engine, attempt_of(db, made))
+    assert (found.held, found.lapsed) == ([], [attempt_of(db, made)])
     assert row(db, made)["lapses"] == 0
 
-    [one] = (await held(engine, work(db, made), alone=True)).held
+    [one] = (await held(engine, attempt_of(db, made), with_lapsed=True)).held
     assert (one.lapses, one.unknown_outcomes) == (1, 1)
 
 
@@ -136,21 +136,21 @@ async def test_what_lapsed_once_is_held_alone_for_ever(engine: Engine, db: Db) -
     lapsed, sound = (a_notification(db, status=Status.PROCESSING) for _ in range(2))
     written(db, lapsed, lapses=1)
 
-    found = await held(engine, work(db, lapsed), work(db, sound))
+    found = await held(engine, attempt_of(db, lapsed), attempt_of(db, sound))
 
     assert [one.hold.notification_id for one in found.held] == [sound]
-    assert found.alone == [work(db, lapsed)]
+    assert found.lapsed == [attempt_of(db, lapsed)]
 
 
 async def test_patience_is_until_the_last_live_send(engine: Engine, db: Db) -> None:
     """A group waits once."""
     first, second = (a_notification(db, status=Status.PROCESSING) for _ in range(2))
-    await hold(engine, [work(db, first)], deadline=timedelta(seconds=1), lease=LEASE)
-    await hold(engine, [work(db, second)], deadline=timedelta(seconds=100), lease=LEASE)
+    await hold(engine, [attempt_of(db, first)], deadline=timedelta(seconds=1), lease=LEASE)
+    await hold(engine, [attempt_of(db, second)], deadline=timedelta(seconds=100), lease=LEASE)
 
-    found = await held(engine, work(db, first), work(db, second))
+    found = await held(engine, attempt_of(db, first), attempt_of(db, second))
 
-    assert found.live == [work(db, first), work(db, second)]
+    assert found.live == [attempt_of(db, first), attempt_of(db, second)]
     assert found.patience > timedelta(seconds=50)
 
 
@@ -158,7 +158,7 @@ async def test_the_same_work_twice_is_held_once(engine: Engine, db: Db) -> None:
     """A repeat in the input is no second right."""
     made = a_notification(db, status=Status.PROCESSING)
 
-    found = await held(engine, work(db, made), work(db, made))
+    found = await held(engine, attempt_of(db, made), attempt_of(db, made))
 
     assert [one.hold.notification_id for one in found.held] == [made]
 
@@ -168,10 +168,10 @@ async def test_odd_times_take_nobody_along(engine: Engine, db: Db, time: str) ->
     """PostgreSQL keeps times that Python cannot read; a producer may write them, also after the claim."""
     workflow = a_workflow(db, created_at=time, updated_at=time)
     odd, sound = (a_notification(db, status=Status.PROCESSING, workflow=workflow) for _ in range(2))
-    works = [work(db, odd), work(db, sound)]
+    attempts = [attempt_of(db, odd), attempt_of(db, sound)]
     written(db, odd, scheduled_for=time, expires_at=time)
 
-    found = await held(engine, *works)
+    found = await held(engine, *attempts)
 
     assert [one.hold.notification_id for one in found.held] == [odd, sound]
     assert found.held[0].expired is (time[0] == "-" or time.endswith("BC"))
@@ -183,6 +183,6 @@ async def test_odd_arrays_are_plain_lists(engine: Engine, db: Db) -> None:
     with pytest.raises(Exception, match="multidimensional"):
         a_notification(db, recipients="{{a,b},{c,d}}")
 
-    [one] = (await held(engine, work(db, made))).held
+    [one] = (await held(engine, attempt_of(db, made))).held
 
     assert (one.recipients, one.channels) == (["a", "b"], [Channel.SMS])

@@ -17,7 +17,7 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, row
 from xnovu_poller.dev.temporal import Temporal
 from xnovu_poller.errors import TemporalRefused, TemporalUnavailable
-from xnovu_poller.lifecycle import Claim, RunState
+from xnovu_poller.lifecycle import Attempt, Claim, RunState
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.client import Address, connect
 from xnovu_poller.temporal.delivery.handoff import Handoff
@@ -32,7 +32,7 @@ def handoff(client: Client, task_queue: str) -> Handoff:
 @pytest.fixture
 def claim(task_queue: str) -> Claim:
     """A claim whose workflow nobody else names."""
-    return Claim(1, 1, "acme", "plain", f"{task_queue}-notification-1-1", 0)
+    return Claim(Attempt(1, 1), "acme", "plain", f"{task_queue}-notification-1-1", 0)
 
 
 async def runs(client: Client, workflow_id: str) -> int:
@@ -85,7 +85,7 @@ async def test_what_a_workflow_is_started_with(client: Client, handoff: Handoff,
 
 async def test_a_group_has_what_it_has_in_common(client: Client, handoff: Handoff, claim: Claim) -> None:
     """Neither a notification's id, nor an enterprise that is not everybody's."""
-    await handoff.start([claim, replace(claim, notification_id=2, enterprise_id="globex")])
+    await handoff.start([claim, replace(claim, attempt=Attempt(2, 1), enterprise_id="globex")])
 
     found = await client.get_workflow_handle(claim.run_id).describe()
     assert found.typed_search_attributes.get(contract.ENTERPRISE) is None

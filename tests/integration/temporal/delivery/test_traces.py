@@ -29,24 +29,24 @@ def handoff(client: Client, task_queue: str, deployment: UUID) -> Handoff:
     return Handoff(client, task_queue=task_queue, deployment=deployment, call=CALL, searchable=False)
 
 
-def single(deployment: UUID, work: Attempt) -> Claim:
+def single(deployment: UUID, attempt: Attempt) -> Claim:
     """Make a claim whose workflow carries it alone."""
-    name = f"{contract.prefix(deployment)}-notification-{work.notification_id}-{work.attempt}"
-    return Claim(*work, "acme", None, name, 0)
+    name = f"{contract.prefix(deployment)}-notification-{attempt.notification_id}-{attempt.number}"
+    return Claim(attempt, "acme", None, name, 0)
 
 
-def group(deployment: UUID, *works: Attempt) -> list[Claim]:
+def group(deployment: UUID, *attempts: Attempt) -> list[Claim]:
     """Make claims that share a workflow."""
     name = f"{contract.prefix(deployment)}-notifications-{uuid4()}"
-    return [Claim(*work, "acme", None, name, 0) for work in works]
+    return [Claim(attempt, "acme", None, name, 0) for attempt in attempts]
 
 
-async def seen(client: Client, deployment: UUID, *works: Attempt) -> list[Attempt]:
+async def seen(client: Client, deployment: UUID, *attempts: Attempt) -> list[Attempt]:
     """Wait until these are seen, for visibility lags behind; give all that is."""
 
     async def there() -> list[Attempt]:
         found = await traces.newest_attempts(client, deployment, None)
-        return found if {*works} <= {*found} else []
+        return found if {*attempts} <= {*found} else []
 
     return await eventually(there)
 
@@ -56,17 +56,17 @@ async def test_singles_are_told_by_their_ids_and_groups_by_their_input(
 ) -> None:
     """Open or closed; and nothing of another deployment, whose name may begin alike."""
     other = UUID(int=deployment.int ^ (1 << 100))
-    works = [Attempt(1, 1), Attempt(1, 2), Attempt(10**15, 7)]
+    attempts = [Attempt(1, 1), Attempt(1, 2), Attempt(10**15, 7)]
     shared = group(deployment, Attempt(5, 1), Attempt(6, 3))
-    for work in works:
-        await handoff.start([single(deployment, work)])
+    for attempt in attempts:
+        await handoff.start([single(deployment, attempt)])
     await handoff.start(shared)
     await handoff.start([single(other, Attempt(99, 1))])
     await client.get_workflow_handle(single(deployment, Attempt(1, 1)).run_id).terminate()
 
-    found = await seen(client, deployment, *works, Attempt(5, 1), Attempt(6, 3))
+    found = await seen(client, deployment, *attempts, Attempt(5, 1), Attempt(6, 3))
 
-    assert sorted(found) == sorted([*works, Attempt(5, 1), Attempt(6, 3)])
+    assert sorted(found) == sorted([*attempts, Attempt(5, 1), Attempt(6, 3)])
     assert await traces.newest_attempts(client, UUID(int=deployment.int ^ (1 << 127)), None) == []
 
 

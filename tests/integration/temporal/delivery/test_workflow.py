@@ -95,14 +95,14 @@ async def test_an_attempt_ends_after_three_tries(
 async def test_a_group_is_one_local_activity(executor: Executing, db: Db, novu_standin: NovuStandIn) -> None:
     """And the retry, which is a regular one, holds only what is still PROCESSING."""
     workflow = a_workflow(db)
-    works = [a_claimed(db, workflow=workflow, recipients=[f"s{i}"]) for i in range(5)]
+    attempts = [a_claimed(db, workflow=workflow, recipients=[f"s{i}"]) for i in range(5)]
     # What may have been accepted goes alone.
-    written(db, works[3].notification_id, unknown_outcomes=1)
+    written(db, attempts[3].notification_id, unknown_outcomes=1)
     novu_standin.fault("accept_then_reset", match={"recipient": "s3"})
 
-    history = await executor.finish(*claims_of(db, works, group=f"{db.info.dbname}-group"))
+    history = await executor.finish(*claims_of(db, attempts, group=f"{db.info.dbname}-group"))
 
-    assert {row(db, one.notification_id)["notification_status"] for one in works} == {"SENT"}
+    assert {row(db, one.notification_id)["notification_status"] for one in attempts} == {"SENT"}
     assert activities(history) == ["deliver"]
     assert len(events(history, "MARKER_RECORDED")) == 1
     stats = novu_standin.stats()
@@ -128,11 +128,13 @@ async def test_what_is_found_by_search(executor: Executing, db: Db, novu_standin
     assert await found(executor.client, "XnovuOutcome IS NOT NULL", ids) == {ids[0]}
 
 
+@pytest.mark.parametrize(("failures", "state"), [(0, "FAILED"), (7, "DEAD")])
 async def test_lost_contact_is_recorded_after_the_tries(
-    executor: Executing, db: Db, novu_standin: NovuStandIn
+    executor: Executing, db: Db, novu_standin: NovuStandIn, failures: int, state: str
 ) -> None:
-    """Until every try has failed a table is away; the workflow records what was heard no more of."""
+    """Until every try has failed a table is away; the workflow records lost contact, and the outcome is the row's."""
     one = a_claimed(db)
+    written(db, one.notification_id, failure_count=failures)
     db.execute("ALTER TABLE notify.ent_notification_template RENAME TO away")
     db.execute('UPDATE notify.ent_notification_workflow SET template_overrides = \'{"EMAIL": "k"}\'')
     db.execute("UPDATE notify.ent_notification_workflow SET default_channels = '{EMAIL}'")
@@ -149,11 +151,35 @@ async def test_lost_contact_is_recorded_after_the_tries(
     history = (await handle.fetch_history()).to_json_dict()
 
     kept = row(db, one.notification_id)
-    assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
+    assert (kept["notification_status"], kept["failure_count"]) == (state, failures + 1)
     assert kept["error_details"]["code"] == "lost_contact"
-    assert activities(history) == ["deliver", "lose"]
+    assert activities(history) == ["deliver", "record_lost_contact"]
+    ids = [claims[0].run_id]
+    await eventually(lambda: found(executor.client, f"XnovuOutcome = '{state}'", ids))
+
+
+async def test_an_attempt_that_nobody_could_record_is_lost(
+    executor: Executing, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Somebody else is sending it, whenever it is tried and when the workflow gives up: it may still be recorded."""
+    one = a_claimed(db)
+    live = "UPDATE notify.ent_notification SET send_until = clock_timestamp() + interval '1.5 s'"
+    db.execute(live)
+    claims = claims_of(db, [one])
+    handle = await executor.begin(*claims)
+
+    async def given_up() -> bool:
+        db.execute(live)
+        return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
+
+    await eventually(given_up)
+
+    assert row(db, one.notification_id)["notification_status"] == "PROCESSING"
+    history = (await handle.fetch_history()).to_json_dict()
+    assert activities(history) == ["deliver", "record_lost_contact"]
     ids = [claims[0].run_id]
     await eventually(lambda: found(executor.client, "XnovuOutcome = 'LOST'", ids))
+    assert novu_standin.stats()["calls"] == 0
 
 
 async def test_a_workflow_fails_and_does_not_hang(
@@ -178,7 +204,9 @@ async def test_without_registered_attributes_none_is_set(
 ) -> None:
     """Setting one would fail the task for as long as the workflow is open."""
     one = a_claimed(db, workflow=a_workflow(db, key="draft", publish_status="DRAFT"))
-    work = DeliverInput(str(DEPLOYMENT), contract.works([one]), None, CALL.total_seconds(), searchable=False)
+    work = DeliverInput(
+        str(DEPLOYMENT), contract.to_pairs([one]), None, CALL.total_seconds(), searchable=False
+    )
 
     handle = await client.start_workflow(
         contract.WORKFLOW, work, id=f"{task_queue}-plain", task_queue=task_queue
@@ -208,7 +236,7 @@ async def test_a_call_that_fits_into_no_task_is_a_regular_activity(
 ) -> None:
     """It would be cut off in the middle of each send."""
     one = a_claimed(db)
-    work = DeliverInput(str(DEPLOYMENT), contract.works([one]), None, 300.0)
+    work = DeliverInput(str(DEPLOYMENT), contract.to_pairs([one]), None, 300.0)
 
     handle = await client.start_workflow(
         contract.WORKFLOW, work, id=f"{task_queue}-long", task_queue=task_queue
@@ -231,7 +259,7 @@ async def test_an_outage_of_the_database_is_not_held_against_a_notification(
             handle = await executor.begin(*claims_of(db, [one]))
 
             async def given_up() -> bool:
-                return "lose" in activities((await handle.fetch_history()).to_json_dict())
+                return "record_lost_contact" in activities((await handle.fetch_history()).to_json_dict())
 
             await eventually(given_up)
             proxy.mend()

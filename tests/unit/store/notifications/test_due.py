@@ -21,13 +21,13 @@ def binds(told: str) -> set[str]:
 @pytest.mark.parametrize(
     ("path", "told"), snapshots.wanted().items(), ids=lambda part: getattr(part, "name", "")
 )
-def test_a_claim_is_the_one_that_was_read(path: Path, told: str) -> None:
-    """If the change is meant: `python -m tests.support.snapshots`, and read the diff."""
+def test_a_statement_is_the_one_that_was_read(path: Path, told: str) -> None:
+    """If the change is meant: `make snapshots`, and read the diff."""
     assert path.read_text() == told
 
 
 def test_no_snapshot_is_left_over() -> None:
-    """Each file is a loop's."""
+    """Each file is a claim's or an arrow's."""
     assert set(snapshots.FOLDER.iterdir()) == set(snapshots.wanted())
 
 

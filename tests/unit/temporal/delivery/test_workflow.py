@@ -46,8 +46,8 @@ async def test_a_recorded_history_is_gone_through_again(name: str) -> None:
     ("name", "word"),
     [
         ("retry", "deliver"),
-        ("lost_contact", "lose"),
-        ("foreign_deployment", "deliver"),
+        ("lost_contact", "record_lost_contact"),
+        ("stranger", "deliver"),
         ("fired", "fire"),
         ("fired_by_schedule", "fire"),
         ("fired_late", "fire"),

@@ -1,0 +1,164 @@
+"""Counters follow the state that was written, whatever the verdict was."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prometheus_client import Counter
+
+from tests.support.delivering import Delivering, a_claimed, delivering
+from tests.support.novu import NovuStandIn
+from tests.support.rows import Db, row, written
+from tests.support.waiting import eventually
+from xnovu_poller import metrics
+from xnovu_poller.lifecycle import Attempt, Status
+from xnovu_poller.store.engine import Engine
+
+LOST = "lost_contact"
+CODES = (LOST, "novu_rejected", "novu_unanswered")
+PLAIN: dict[str, Counter] = {
+    "sent": metrics.SENT,
+    "retracted": metrics.RETRACTED,
+    "expired": metrics.EXPIRED,
+    "released": metrics.RELEASED,
+    "turned away": metrics.TURNED_AWAY,
+    "late": metrics.LATE,
+}
+COUNTERS: dict[str, Any] = PLAIN | {
+    f"{name} {code}": counter.labels(code)
+    for name, counter in (("dead", metrics.DEAD), ("failed", metrics.FAILED))
+    for code in CODES
+}
+
+
+def counted() -> dict[str, float]:
+    """Read all counters."""
+    return {name: counter._value.get() for name, counter in COUNTERS.items()}
+
+
+@contextmanager
+def counting(**wanted: float) -> Iterator[None]:
+    """Expect that these counters rise by so much, and no other."""
+    before = counted()
+    yield
+    risen = {name.replace(" ", "_"): value - before[name] for name, value in counted().items()}
+    assert {name: value for name, value in risen.items() if value} == wanted
+
+
+def retract(db: Db, one: Attempt) -> None:
+    """Ask for it as a producer does."""
+    db.execute("SELECT notify.retract(%s)", [one.notification_id])
+
+
+async def retracted_in_mid_send(
+    executor: Delivering, db: Db, standin: NovuStandIn, one: Attempt, *, last: bool = False
+) -> list[Status]:
+    """Deliver what its producer withdraws while Novu is asked."""
+    sending = asyncio.create_task(executor.deliver(one, last=last))
+    await eventually(lambda: standin.stats()["calls"] == 1)
+    retract(db, one)
+    standin.clear_faults()
+    return await sending
+
+
+async def test_what_is_sent_is_counted_once(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> None:
+    """As it should be."""
+    with counting(sent=2):
+        assert await executor.deliver(a_claimed(db), a_claimed(db)) == [Status.SENT] * 2
+
+
+async def test_a_refusal_of_what_was_withdrawn_meanwhile_is_a_retraction(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Novu would never have taken it, and nobody wants it: RETRACTED, and not DEAD."""
+    one = a_claimed(db)
+    novu_standin.fault("status", status=422)
+    novu_standin.fault("slow", seconds=30)
+
+    with counting(retracted=1):
+        sending = asyncio.create_task(executor.deliver(one))
+        await eventually(lambda: row(db, one.notification_id)["send_until"])
+        retract(db, one)
+        novu_standin.clear_faults()
+        novu_standin.fault("status", status=422)
+        assert await sending == [Status.RETRACTED]
+
+    assert row(db, one.notification_id)["notification_status"] == "RETRACTED"
+
+
+async def test_the_last_failure_of_what_was_withdrawn_meanwhile_is_no_death(
+    engine: Engine, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """It stays FAILED, so that Novu is asked to cancel; nobody is counted as dead."""
+    one = a_claimed(db)
+    novu_standin.fault("accept_then_hang")
+
+    async with delivering(engine, novu_standin, max_failures=1) as executor:
+        with counting(failed_novu_unanswered=1):
+            sending = asyncio.create_task(executor.deliver(one, last=True))
+            await eventually(lambda: novu_standin.stats()["accepted"] == 1)
+            retract(db, one)
+            assert await sending == [Status.FAILED]
+
+    assert row(db, one.notification_id)["notification_status"] == "FAILED"
+
+
+async def test_what_expires_in_its_hold_is_counted_as_expired(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """And what is withdrawn as retracted."""
+    expired, withdrawn = a_claimed(db, expires_at="2020-01-01T00:00Z"), a_claimed(db)
+    written(db, withdrawn.notification_id, retract_requested_at="2020-01-01T00:00Z")
+
+    with counting(expired=1, retracted=1):
+        assert await executor.deliver(expired, withdrawn) == [Status.RETRACTED] * 2
+
+
+async def test_a_release_is_counted_as_such(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> None:
+    """Novu could not serve; nothing has failed."""
+    novu_standin.fault("status", status=503)
+
+    with counting(released=1):
+        assert await executor.deliver(a_claimed(db)) == [Status.PENDING]
+
+
+async def test_a_late_record_is_counted_as_late(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Somebody else holds the row; nothing was written, whatever Novu's answer is."""
+    one = a_claimed(db)
+    novu_standin.fault("slow", seconds=30)
+
+    with counting(late=1):
+        sending = asyncio.create_task(executor.deliver(one))
+        await eventually(lambda: novu_standin.stats()["calls"] == 1)
+        written(db, one.notification_id, send_until="2100-01-01T00:00Z")
+        novu_standin.clear_faults()
+        assert await sending == []
+
+
+async def test_lost_contact_is_a_failure_and_the_last_one_a_death(executor: Delivering, db: Db) -> None:
+    """Both counters follow the row."""
+    one, last = a_claimed(db), a_claimed(db)
+    written(db, last.notification_id, failure_count=7)
+
+    with counting(failed_lost_contact=1):
+        assert await executor.delivery.record_lost_contact([one]) == {one.notification_id: Status.FAILED}
+    with counting(failed_lost_contact=1, dead_lost_contact=1):
+        states = await executor.delivery.record_lost_contact([last])
+        assert states == {last.notification_id: Status.DEAD}
+
+    assert row(db, last.notification_id)["notification_status"] == "DEAD"
+
+
+async def test_lost_contact_with_a_group_or_in_an_outage_counts_nowhere(executor: Delivering, db: Db) -> None:
+    """Nobody knows whose fault it was; also, what is late is not counted as lost."""
+    first, second, away = (a_claimed(db) for _ in range(3))
+
+    with counting():
+        states = await executor.delivery.record_lost_contact([first, second])
+        states |= await executor.delivery.record_lost_contact([away], counted=False)
+        assert await executor.delivery.record_lost_contact([away]) == {}
+
+    assert list(states.values()) == [Status.FAILED] * 3

@@ -1,0 +1,70 @@
+"""What the stages of a delivery share: a fault of one notification becomes its own verdict, and no other's."""
+
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
+
+from xnovu_poller import log
+from xnovu_poller.errors import StoreError, XnovuError
+from xnovu_poller.lifecycle import ErrorDetails
+from xnovu_poller.store.notifications.hold import Held
+from xnovu_poller.store.notifications.verdict import Ending, Verdict
+
+_log = log.get(__name__)
+
+Result = TypeVar("Result")
+
+
+def partition(results: Iterable[Result | Verdict]) -> tuple[list[Result], list[Verdict]]:
+    """Return what goes on to the next stage, and the verdicts of what does not."""
+    passed: list[Result] = []
+    verdicts: list[Verdict] = []
+    for result in results:
+        if isinstance(result, Verdict):
+            verdicts.append(result)
+        else:
+            passed.append(result)
+    return passed, verdicts
+
+
+def prepare(held: Held, stage: Callable[[], Result]) -> Result | Verdict:
+    """Take one notification through a stage in which nothing is sent."""
+    try:
+        return stage()
+    except XnovuError as error:
+        return Verdict(Ending.DEAD, held, ErrorDetails.of(error))
+    except Exception as error:  # noqa: BLE001 - a bug must not take the group along
+        return _report_bug(held, error, unknown=False)
+
+
+def nothing_sent(group: Iterable[Held], error: StoreError) -> list[Verdict]:
+    """Leave a group to the next try.
+
+    It has to be recorded that nothing was sent: a hold that only lapses looks as if its sender had died.
+    """
+    return [Verdict(Ending.UNFINISHED, held, ErrorDetails.of(error)) for held in group]
+
+
+async def watch(
+    group: Sequence[Held], doing: Coroutine[Any, Any, list[Verdict]], *, sends: bool
+) -> list[Verdict]:
+    """Keep a fault to the notifications that it met: the rest of their group is recorded all the same.
+
+    Args:
+        group: the notifications that are being worked on.
+        doing: the work on them.
+        sends: whether it may have sent something before it failed.
+    """
+    try:
+        return await doing
+    except StoreError as error:
+        if not sends:
+            return nothing_sent(group, error)
+        return [Verdict(Ending.UNKNOWN, held, ErrorDetails.of(error), unknown=True) for held in group]
+    except Exception as error:  # noqa: BLE001 - a bug must not take the group along
+        return [_report_bug(held, error, unknown=sends) for held in group]
+
+
+def _report_bug(held: Held, error: Exception, *, unknown: bool) -> Verdict:
+    name = type(error).__name__
+    _log.error("delivery has a bug", notification=held.hold.notification_id, bug=name, at=log.trace(error))
+    return Verdict(Ending.FAILED, held, ErrorDetails(XnovuError.code, f"a bug: {name}"), unknown=unknown)

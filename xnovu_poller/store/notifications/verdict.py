@@ -1,0 +1,71 @@
+"""What an executor has to write about one notification."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Literal
+
+from xnovu_poller.lifecycle import ErrorDetails, Hold
+from xnovu_poller.store.notifications.hold import Held
+
+
+class Ending(Enum):
+    """How the delivery of one notification ended, and so which arrow records it.
+
+    The arrow decides which state it writes: a retraction that was asked for meanwhile turns DEAD into
+    RETRACTED, and the last counted failure turns FAILED into DEAD.
+
+    SENT: Novu accepted every chunk. DEAD: no attempt can succeed. FAILED: this attempt did not succeed.
+    RELEASED: Novu cannot serve now. RETRACTED: withdrawn or expired before its send. UNKNOWN: Novu may have
+    accepted it. UNFINISHED: nothing is being sent, but chunks are left and time is not. LATE: the
+    right to send is gone, so there is nothing to record.
+    """
+
+    SENT = auto()
+    DEAD = auto()
+    FAILED = auto()
+    RELEASED = auto()
+    RETRACTED = auto()
+    UNKNOWN = auto()
+    UNFINISHED = auto()
+    LATE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What has to be recorded of one notification, and the hold by which it still may be.
+
+    Attributes:
+        ending: which arrow records it.
+        held: the notification; its hold is the newest.
+        error: what went wrong, if anything did.
+        refused: Novu answered, so that the next attempt needs another idempotency key.
+        unknown: Novu may have accepted it.
+        counted: the failure brings the notification nearer to DEAD; an outage does not.
+        turned_away: nothing was sent, because others have shown that it would fail now.
+        wait: time from a failure to the next attempt.
+    """
+
+    ending: Ending
+    held: Held
+    error: ErrorDetails | None = None
+    refused: bool = False
+    unknown: bool = False
+    counted: bool = True
+    turned_away: bool = False
+    wait: timedelta = timedelta(0)
+
+    @property
+    def hold(self) -> Hold:
+        """The right to write."""
+        return self.held.hold
+
+    @property
+    def code(self) -> str:
+        """The error's name, for logs and metrics."""
+        return "none" if self.error is None else self.error.code
+
+    @property
+    def reason(self) -> Literal["expired", "retracted"]:
+        """Why it is retracted, unless its producer gives a reason."""
+        return "expired" if self.held.expired and not self.held.withdrawn else "retracted"
