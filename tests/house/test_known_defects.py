@@ -84,7 +84,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
     ),
     "a notification uses the workflow or the template of another tenant": (
         "tests/unit/delivery/test_validate.py::test_other_workflows_are_not_found",
-        "tests/integration/store/test_reads.py::test_an_enterprises_own_template_wins",
+        "tests/integration/store/test_templates.py::test_an_enterprises_own_template_wins",
     ),
     "two tenants cannot use the same key": (
         "tests/integration/test_guards.py::test_a_key_is_unique_for_an_enterprise_and_among_the_global",

@@ -20,7 +20,7 @@ from tests.support.rows import (
     rule_row,
 )
 from xnovu_poller.lifecycle import FireOutcome, RuleStatus
-from xnovu_poller.store import rules
+from xnovu_poller.store import firing, rules
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.rules import RuleState
 
@@ -224,7 +224,7 @@ async def test_what_the_worker_writes_tells_nobody(db: Db, ear: Db, engine: Engi
     assert heard(ear, db) == 1
 
     await rules.record_states(engine, [RuleState(made, RuleStatus.INVALID, "rule: at: no such time")])
-    await rules.fire(engine, made, "k", datetime(2030, 1, 1, tzinfo=UTC))
+    await firing.fire(engine, made, "k", datetime(2030, 1, 1, tzinfo=UTC))
     assert heard(ear, db) == 0
 
     await rules.set_deactivated(engine, made, deactivated=True)

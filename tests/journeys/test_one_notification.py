@@ -17,8 +17,9 @@ from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.lifecycle import RunState, Status
 from xnovu_poller.loops.loop import PollLoop
 from xnovu_poller.novu import Novu
-from xnovu_poller.store import identity, reads
+from xnovu_poller.store import identity
 from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.notifications.backlog import count_backlog
 from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.temporal import contract
@@ -41,7 +42,7 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     assert row(db, notification)["notification_status"] == Status.PENDING
 
     # 2: it is due, and exactly one loop owns it.
-    assert await reads.backlog(engine) == {"in_flight": 0, "new": 1, "scheduled": 0, "failed": 0}
+    assert await count_backlog(engine) == {"in_flight": 0, "new": 1, "scheduled": 0, "failed": 0}
 
     # 3, 4, 5: that loop's turn comes; the row is claimed, its workflow started.
     loop = PollLoop(

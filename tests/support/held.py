@@ -7,7 +7,7 @@ from typing import Any
 from xnovu_poller.lifecycle import Attempt, Channel, ErrorDetails, Hold, PublishStatus, WorkflowType
 from xnovu_poller.store.notifications.hold import Held
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
-from xnovu_poller.store.reads import Workflow
+from xnovu_poller.store.workflows import Workflow
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.rows import Db
 from xnovu_poller.lifecycle import LAWFUL_MOVES, RECIPIENTS_PER_CHUNK, Hold, Status
-from xnovu_poller.store import reads
+from xnovu_poller.store.notifications import lapsed
 from xnovu_poller.store.notifications.by_chunk import Chunk
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED
 from xnovu_poller.store.notifications.hold import Held
@@ -20,9 +20,9 @@ FINAL = {Status.SENT, Status.DEAD, Status.RETRACTED}
 COUNTERS = ("failure_count", "refusals", "unknown_outcomes", "lapses")
 
 _OWNERS = ", ".join(
-    f"CASE WHEN {due.owned} AND {due.ripe} THEN '{due.name}' END" for due in (NEW, SCHEDULED, FAILED)
+    f"CASE WHEN {due.owned} AND {due.due_now} THEN '{due.name}' END" for due in (NEW, SCHEDULED, FAILED)
 )
-_LAPSED = str(reads._LAPSED).replace(":limit", "1000")
+_LAPSED = str(lapsed._LAPSED).replace(":limit", "1000")
 _LOOK = f"""
 SELECT n.*, notification_status::text AS status, cardinality(recipients) AS size, now() AS seen_at,
     array_remove(ARRAY[{_OWNERS}, CASE WHEN id IN (SELECT id FROM ({_LAPSED}) AS lapsed) THEN 'rescue' END], NULL)

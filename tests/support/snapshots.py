@@ -1,11 +1,16 @@
-"""The SQL of the claims and the arrows as files, so that a change of it is a readable diff: `make snapshots`."""
+"""The SQL of the store as files, so that a change of it is a readable diff: `python -m tests.support.snapshots`."""
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 from sqlalchemy import TextClause
 
+from xnovu_poller import store
 from xnovu_poller.store.notifications import by_chunk, by_claim, by_hold, by_operator, hold
-from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.claim_sql import EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED
 
 FOLDER = Path(__file__).resolve().parents[1] / "unit" / "store" / "sql"
 LIMIT = 100
@@ -16,15 +21,50 @@ ARROWS: dict[str, TextClause] = {
     for name, statement in vars(module).items()
     if isinstance(statement, TextClause)
 }
-"""All statements of the arrows, by name."""
+"""The statements of the arrows, by name."""
+
+
+def statements() -> dict[str, str]:
+    """Return every statement of the store by module and name: those that stand in a module, and the claims."""
+    found = {
+        f"notifications.claim_sql.{due.name}.{scope.value}": claim_sql(due, LIMIT, scope).text
+        for due in (NEW, SCHEDULED, FAILED)
+        for scope in EnterpriseScope
+    }
+    seen: set[int] = set()
+    for module in sorted(info.name for info in walk_packages(store.__path__, f"{store.__name__}.")):
+        for name, value in vars(import_module(module)).items():
+            for key, statement in _parts(value):
+                if id(statement) not in seen:
+                    seen.add(id(statement))
+                    found[_name(module, name, key)] = statement.text
+    return found
 
 
 def wanted() -> dict[Path, str]:
-    """Return what each file must hold."""
-    claims = {due.name: claim_sql(due, LIMIT, EnterpriseScope.ALL) for due in (NEW, SCHEDULED, FAILED)}
-    return {FOLDER / f"{name}.sql": statement.text + "\n" for name, statement in (claims | ARROWS).items()}
+    """Return what each file has to hold."""
+    return {FOLDER / f"{name}.sql": sql.strip() + "\n" for name, sql in statements().items()}
+
+
+def _parts(value: object) -> Iterator[tuple[str, TextClause]]:
+    """Yield the statements that a name of a module stands for: itself, or what it holds."""
+    held: Iterator[tuple[object, object]]
+    if isinstance(value, Mapping):
+        held = iter(value.items())
+    elif isinstance(value, (tuple, list)):
+        held = iter(enumerate(value))
+    else:
+        held = iter([("", value)])
+    yield from ((str(key), part) for key, part in held if isinstance(part, TextClause))
+
+
+def _name(module: str, name: str, key: str) -> str:
+    words = [module.removeprefix(f"{store.__name__}."), name.strip("_").lower(), key]
+    return ".".join(word for word in words if word)
 
 
 if __name__ == "__main__":
-    for path, text in wanted().items():
-        path.write_text(text)
+    for left_over in set(FOLDER.iterdir()) - set(wanted()):
+        left_over.unlink()
+    for path, sql in wanted().items():
+        path.write_text(sql)

@@ -15,12 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from tests.support.ledger import FINAL, Ledger, Row, look, marked
 from tests.support.rows import Db, a_notification, a_workflow, open_db, sqlalchemy_url, written
 from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Attempt, Claim, Status
-from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim, by_operator
 from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
-from xnovu_poller.store.reads import Lapsed
+from xnovu_poller.store.notifications.lapsed import Lapsed, read_lapsed
+from xnovu_poller.store.notifications.withdrawn import read_withdrawn
 
 T = TypeVar("T")
 
@@ -291,7 +291,7 @@ class ByLoops(Writers):
 
     def look_after(self, chance: Random) -> None:
         """See what has lapsed and ask Temporal; what is done about it may come much later."""
-        found = self.run(reads.read_lapsed(self.engine, 100))
+        found = self.run(read_lapsed(self.engine, 100))
         owned = {one for one, row in self.rows.items() if row["owners"] == ["rescue"]}
         assert {one.attempt.notification_id for one in found} == owned
         self.seen += [(one, chance.random() < 0.3) for one in found]
@@ -323,7 +323,7 @@ class ByLoops(Writers):
 
     def cancel(self, chance: Random) -> None:
         """Write down what Novu said about what was sent and is withdrawn, asked for by this loop or by another."""
-        found = {one.notification_id for one in self.run(reads.read_withdrawn(self.engine, 100, ()))}
+        found = {one.notification_id for one in self.run(read_withdrawn(self.engine, 100, ()))}
         assert found == {
             one
             for one, row in self.rows.items()

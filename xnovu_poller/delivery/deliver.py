@@ -18,13 +18,13 @@ from xnovu_poller.delivery.withdraw import withdraw
 from xnovu_poller.errors import LostContact, StoreUnavailable, Unfinished
 from xnovu_poller.lifecycle import MAX_LAPSES, Attempt, ErrorDetails, Status
 from xnovu_poller.novu import Event, Novu
-from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
 from xnovu_poller.store.notifications.by_claim import LostAttempt
 from xnovu_poller.store.notifications.hold import Held, hold
 from xnovu_poller.store.notifications.verdict import Verdict
-from xnovu_poller.store.reads import Template, TemplateKey, Workflow
+from xnovu_poller.store.templates import Template, TemplateKey
+from xnovu_poller.store.workflows import Workflow, read_workflows
 from xnovu_poller.templates.render import Renderer
 
 _log = log.get(__name__)
@@ -226,7 +226,7 @@ class Delivery:
         known = {id_: self._workflows[id_] for id_ in wanted if id_ in self._workflows}
         known = {id_: workflow for id_, workflow in known.items() if workflow.version == wanted[id_]}
         if missing := wanted.keys() - known.keys():
-            known |= await reads.workflows(self._engine, missing)
+            known |= await read_workflows(self._engine, missing)
             if len(self._workflows) > CACHED_WORKFLOWS:
                 self._workflows.clear()
             self._workflows |= known

@@ -6,10 +6,11 @@ from typing import Any
 from xnovu_poller.errors import TemplateMissing
 from xnovu_poller.lifecycle import Channel, Sender, WorkflowType
 from xnovu_poller.novu import Event
-from xnovu_poller.store import reads
+from xnovu_poller.store import templates as store
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.hold import Held
-from xnovu_poller.store.reads import Template, TemplateKey, Workflow
+from xnovu_poller.store.templates import Template, TemplateKey
+from xnovu_poller.store.workflows import Workflow
 from xnovu_poller.templates.render import Renderer, TemplateSource
 
 
@@ -22,7 +23,7 @@ async def read_templates(
         StoreUnavailable: PostgreSQL does not answer.
     """
     keys = {key for held, workflow in group for key in template_keys(held, workflow).values()}
-    return await reads.templates(engine, keys) if keys else {}
+    return await store.read_templates(engine, keys) if keys else {}
 
 
 def template_keys(held: Held, workflow: Workflow) -> dict[Channel, TemplateKey]:

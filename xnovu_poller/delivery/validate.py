@@ -11,7 +11,7 @@ from xnovu_poller.errors import PayloadInvalid, Poison, WorkflowNotFound
 from xnovu_poller.lifecycle import MAX_LAPSES, PublishStatus
 from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.notifications.hold import Held
-from xnovu_poller.store.reads import Workflow
+from xnovu_poller.store.workflows import Workflow
 
 CACHED_SCHEMAS = 1024
 

@@ -7,10 +7,9 @@ from xnovu_poller import log, metrics
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import NovuError, NovuUnauthorized
 from xnovu_poller.novu import Novu
-from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
-from xnovu_poller.store.reads import Withdrawn
+from xnovu_poller.store.notifications.withdrawn import Withdrawn, read_withdrawn
 
 _log = log.get(__name__)
 
@@ -62,7 +61,7 @@ class Canceller:
         limit = self._gate.allowance(CANCELLED_AT_ONCE)
         if limit == 0:
             return self.interval
-        found = await reads.read_withdrawn(self._engine, limit, self._put_off)
+        found = await read_withdrawn(self._engine, limit, self._put_off)
         said = await asyncio.gather(*map(self._ask, found))
         answers = {one.notification_id: word for one, word in zip(found, said, strict=True) if word}
         if answers:

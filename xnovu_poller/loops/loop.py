@@ -9,9 +9,9 @@ from xnovu_poller import metrics
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.loops.starter import Starter, StartRun
-from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
+from xnovu_poller.store.notifications.backlog import is_held_back
 from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
@@ -101,7 +101,7 @@ class PollLoop:
         terms = self._terms
         claims, self._cursor = await claim(self._engine, self._due, terms, self._cursor, limit=limit)
         if not claims:
-            more = await reads.is_held_back(self._engine, self._due, terms.max_in_flight, terms.enterprises)
+            more = await is_held_back(self._engine, self._due, terms.max_in_flight, terms.enterprises)
             return [], BUSY_PAUSE if more else self.interval
         self._gate.spend(len(claims))
         metrics.CLAIMED.labels(self.name).inc(len(claims))

@@ -8,10 +8,10 @@ from xnovu_poller import log, metrics
 from xnovu_poller.errors import TemporalError
 from xnovu_poller.lifecycle import Attempt, RunState
 from xnovu_poller.loops.starter import Starter, StartRun
-from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
 from xnovu_poller.store.notifications.claim import Terms
+from xnovu_poller.store.notifications.lapsed import read_lapsed
 
 _log = log.get(__name__)
 
@@ -72,7 +72,7 @@ class Rescuer:
             StoreUnavailable: PostgreSQL does not answer.
             TemporalError: a run could not be started; its claim lapses again.
         """
-        rows = await reads.read_lapsed(self._engine, RESCUED_AT_ONCE)
+        rows = await read_lapsed(self._engine, RESCUED_AT_ONCE)
         if not rows:
             return self.interval
         ids = list(dict.fromkeys(row.run_id for row in rows))

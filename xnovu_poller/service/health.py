@@ -7,7 +7,8 @@ from xnovu_poller.service.children import ChildProcesses
 from xnovu_poller.service.running import Running
 from xnovu_poller.service.waiting import StartWait
 from xnovu_poller.settings import Settings
-from xnovu_poller.store import reads
+from xnovu_poller.store.engine import is_read_only
+from xnovu_poller.store.notifications.backlog import count_backlog
 from xnovu_poller.temporal import client as temporal
 from xnovu_poller.web.health import Probe, ProbeAnswer
 
@@ -68,8 +69,8 @@ class WorkerHealth:
         if self.running is None:
             return self._not_started()
         engine = self.running.parts.engine
-        self._backlog = await reads.backlog(engine)
-        if await reads.is_read_only(engine):
+        self._backlog = await count_backlog(engine)
+        if await is_read_only(engine):
             return ProbeAnswer("unhealthy", "database: is read-only (a standby, or its disk is full?)")
         return ProbeAnswer("healthy")
 

@@ -16,8 +16,8 @@ from xnovu_poller.loops.wakeup import WakeupListener
 from xnovu_poller.service.chore_health import ChoreHealth
 from xnovu_poller.service.parts import Parts
 from xnovu_poller.settings import Settings
-from xnovu_poller.store import reads
 from xnovu_poller.store.listen import Listener
+from xnovu_poller.store.notifications.backlog import time_to_next_due
 from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.chores.keeper import ChoreKeeper
@@ -57,9 +57,7 @@ class Running:
         self._timer: DueTimer | None = None
         self._wakeup: WakeupListener | None = None
         if settings.poll_wakeup:
-            self._timer = DueTimer(
-                partial(reads.time_to_next_due, parts.engine), self._drains["scheduled"].drain
-            )
+            self._timer = DueTimer(partial(time_to_next_due, parts.engine), self._drains["scheduled"].drain)
             listener = Listener(settings.database_url.get_secret_value())
             self._wakeup = WakeupListener(listener, self._wake, self._keeper.request_run)
         self._callers: list[asyncio.Task[None]] = []

@@ -1,1 +1,1 @@
-"""The rows: which are due, and every arrow between their states."""
+"""The database: every statement that reads or writes it."""

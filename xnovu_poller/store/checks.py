@@ -1,4 +1,7 @@
-"""What ails the database, as far as the worker's role can see it: cheap questions, and what to do about each answer."""
+"""Check the database for what an administrator should repair, as far as the worker's role can see it.
+
+The checks are cheap. Each finding has a sentence that explains the problem and how to fix it.
+"""
 
 import time
 from collections.abc import Callable
@@ -10,16 +13,14 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex
 
-from xnovu_poller.lifecycle import seconds
 from xnovu_poller.models import Base
 from xnovu_poller.store.engine import Engine, acquire
-from xnovu_poller.store.reads import backlog
-from xnovu_poller.store.statistics import oldest_due
+from xnovu_poller.store.notifications.backlog import count_backlog, oldest_due
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something is wrong: its name, what is the case and what to do."""
+    """A problem: its code, and a sentence that explains it and what to do."""
 
     code: str
     sentence: str
@@ -27,15 +28,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """From where on something is found.
+    """From which size on a problem is reported.
 
     Attributes:
-        transaction: how long a transaction may last, where the worker's role may see that.
+        transaction: how long a transaction may last, if the worker's role may see that.
         horizon: for how many transactions a session or a slot may keep dead rows from vacuum.
-        wal: how many bytes of WAL a slot that nobody reads may hold.
-        dead: how many dead rows of a table are worth a word.
+        wal: how many bytes of WAL a slot without a reader may hold.
+        dead: how many dead rows a table may have.
         waited: how long a lapsed lease may wait for its rescue, and a due row for its claim while none is in flight.
-        skew: how far the clocks of worker and database may be apart.
+        skew: how far the clocks of worker and database may differ.
     """
 
     transaction: timedelta = timedelta(hours=1)
@@ -47,72 +48,6 @@ class Bounds:
 
 
 USUAL = Bounds()
-
-
-async def examine(
-    engine: Engine, bounds: Bounds = USUAL, clock: Callable[[], float] = time.time
-) -> list[Finding]:
-    """Look for what is wrong; an empty list if nothing is found.
-
-    A session of another login hides how long its transaction lasts, unless `xnovu_worker` has been granted
-    `pg_read_all_stats`; how many transactions it holds up is seen all the same.
-
-    Args:
-        engine: where to look.
-        bounds: from where on something is found.
-        clock: this process's, in seconds since 1970.
-
-    Raises:
-        StoreUnavailable: PostgreSQL does not answer.
-    """
-    found: list[Finding] = []
-    async with acquire(engine) as connection:
-        for code, (statement, values) in _questions(bounds).items():
-            found += [Finding(code, sentence) for sentence in await connection.scalars(statement, values)]
-        asked = clock()
-        told = await connection.scalar(_CLOCK)
-        answered = clock()
-    # Within one round trip nobody knows when the other looked at its clock.
-    ahead = max(asked - told, told - answered)
-    if ahead > seconds(bounds.skew):
-        found.append(Finding("clock_skew", _SKEWED.format(ahead)))
-    return found + await _unclaimed(engine, bounds)
-
-
-async def _unclaimed(engine: Engine, bounds: Bounds) -> list[Finding]:
-    """Find that rows are due for long, and nothing is in flight."""
-    if (await backlog(engine))["in_flight"]:
-        return []
-    waited = await oldest_due(engine, limited=False)
-    return [
-        Finding("due_unclaimed", _UNCLAIMED.format(loop, span // timedelta(minutes=1)))
-        for loop, span in waited.items()
-        if span is not None and span > bounds.waited
-    ]
-
-
-def _questions(bounds: Bounds) -> dict[str, tuple[TextClause, dict[str, Any]]]:
-    """Give the questions of one statement each, by what an answer to them is called; each row is a sentence."""
-    horizon = {"horizon": bounds.horizon}
-    return {
-        "index_unfit": (_INDEX, {"names": list(_INDEXES), "texts": list(_INDEXES.values())}),
-        "trigger_off": (_TRIGGER, {"triggers": list(TRIGGERS)}),
-        "row_security_off": (_ROW_SECURITY, {"tables": _TENANTS}),
-        "transaction_old": (_TRANSACTION, horizon | {"longest": seconds(bounds.transaction)}),
-        "slot_holds": (_SLOT, horizon | {"wal": bounds.wal}),
-        "vacuum_behind": (_VACUUM, {"dead": bounds.dead}),
-        "leases_lapsed": (_LEASES, {"waited": seconds(bounds.waited)}),
-        "rules_unscheduled": (_RULES, {}),
-    }
-
-
-_TABLES = Base.metadata.tables.values()
-_TENANTS = [table.name for table in _TABLES if "enterprise_id" in table.columns]
-_INDEXES = {
-    str(index.name): str(CreateIndex(index).compile(dialect=postgresql.dialect())).replace("\n", " ")  # type: ignore[no-untyped-call] # SQLAlchemy's dialects have no types
-    for table in _TABLES
-    for index in table.indexes
-}
 
 TRIGGERS = (
     "ent_notification.guard_frozen",
@@ -128,45 +63,53 @@ TRIGGERS = (
     "ent_notification_workflow.keep_updated_at",
     "ent_enterprise_limit.keep_updated_at",
 )
-"""All of ours, each under its table's name: the guards, the words that wake, the dates that copies are compared by."""
+"""Our triggers, each after its table: they guard states, wake the loops, and keep the versions of rows."""
+
+_TABLES = Base.metadata.tables.values()
+_TENANT_TABLES = [table.name for table in _TABLES if "enterprise_id" in table.columns]
+_INDEXES = {
+    str(index.name): str(CreateIndex(index).compile(dialect=postgresql.dialect())).replace("\n", " ")  # type: ignore[no-untyped-call] # SQLAlchemy's dialects have no types
+    for table in _TABLES
+    for index in table.indexes
+}
 
 _INDEX = text("""
     SELECT CASE WHEN i.indexrelid IS NULL
-        THEN format('index %s: is missing, and without it a statement may read the whole table; make it: %s',
-            asked.name, replace(asked.made, 'INDEX', 'INDEX CONCURRENTLY'))
-        ELSE format('index %1$s: is invalid, and no statement reads it; REINDEX INDEX CONCURRENTLY notify.%1$s',
-            asked.name) END
-    FROM unnest(CAST(:names AS text[]), CAST(:texts AS text[])) AS asked (name, made)
+        THEN format('index %s: is missing, so a statement may scan the whole table; run: %s',
+            required.name, replace(required.definition, 'INDEX', 'INDEX CONCURRENTLY'))
+        ELSE format('index %1$s: is invalid, so no statement uses it; run: REINDEX INDEX CONCURRENTLY notify.%1$s',
+            required.name) END
+    FROM unnest(CAST(:names AS text[]), CAST(:definitions AS text[])) AS required (name, definition)
     LEFT JOIN (pg_class c JOIN pg_index i ON i.indexrelid = c.oid)
-        ON c.relname = asked.name AND c.relnamespace = to_regnamespace('notify')
+        ON c.relname = required.name AND c.relnamespace = to_regnamespace('notify')
     WHERE i.indisvalid IS NOT true
-    ORDER BY asked.name""")
+    ORDER BY required.name""")
 
 _TRIGGER = text("""
-    SELECT format('trigger %s of notify.%s: is %s', split_part(asked.name, '.', 2), split_part(asked.name, '.', 1),
-        CASE WHEN t.oid IS NULL THEN 'missing, and nobody does what it did; make it as the migrations do'
-            ELSE format('off, and nobody does what it does; ALTER TABLE notify.%s ENABLE TRIGGER %s',
-                split_part(asked.name, '.', 1), split_part(asked.name, '.', 2)) END)
-    FROM unnest(CAST(:triggers AS text[])) AS asked (name)
-    LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass('notify.' || split_part(asked.name, '.', 1))
-        AND t.tgname = split_part(asked.name, '.', 2)
+    SELECT format('trigger %s of notify.%s: is %s', split_part(required.name, '.', 2), split_part(required.name, '.', 1),
+        CASE WHEN t.oid IS NULL THEN 'missing; create it as the migrations do'
+            ELSE format('disabled; run: ALTER TABLE notify.%s ENABLE TRIGGER %s',
+                split_part(required.name, '.', 1), split_part(required.name, '.', 2)) END)
+    FROM unnest(CAST(:triggers AS text[])) AS required (name)
+    LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass('notify.' || split_part(required.name, '.', 1))
+        AND t.tgname = split_part(required.name, '.', 2)
     WHERE t.tgenabled IS NULL OR t.tgenabled IN ('D', 'R')
-    ORDER BY asked.name""")
+    ORDER BY required.name""")
 
 _ROW_SECURITY = text("""
-    SELECT format('table notify.%1$s: row-level security is %2$s, so that its rows are open to %3$s;'
-        ' ALTER TABLE notify.%1$s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', relname,
+    SELECT format('table notify.%1$s: row-level security is %2$s, so %3$s can read all rows;'
+        ' run: ALTER TABLE notify.%1$s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', relname,
         CASE WHEN relrowsecurity THEN 'not forced' ELSE 'off' END,
-        CASE WHEN relrowsecurity THEN 'whoever owns it' ELSE 'every tenant' END)
+        CASE WHEN relrowsecurity THEN 'its owner' ELSE 'every tenant' END)
     FROM pg_class
     WHERE relnamespace = to_regnamespace('notify') AND relname = ANY (CAST(:tables AS text[]))
         AND NOT (relrowsecurity AND relforcerowsecurity)
     ORDER BY relname""")
 
-# Of vacuum's own sessions nobody need wait. What a session calls itself is its own word, and is told to nobody.
+# Vacuum's own sessions hold nothing up. The name of a session may hold anything, so it is not shown.
 _TRANSACTION = text("""
-    SELECT format('session %s: its transaction %s, and vacuum removes no row that died since;'
-        ' end it in its program, or SELECT pg_terminate_backend(%s)', pid,
+    SELECT format('session %s: its transaction %s, so vacuum cannot remove the rows that died since;'
+        ' end it in its program, or run: SELECT pg_terminate_backend(%s)', pid,
         CASE WHEN lasted IS NULL THEN format('is older than the last %s', held)
             ELSE format('has lasted %s minutes', floor(lasted / 60)) END, pid)
     FROM (
@@ -179,7 +122,7 @@ _TRANSACTION = text("""
 
 _SLOT = text("""
     SELECT format('replication slot %1$s: %2$s, and holds %3$s of WAL and the dead rows of %4$s transactions;'
-        ' let its reader catch up, or SELECT pg_drop_replication_slot(%1$L)', slot_name,
+        ' let its reader catch up, or run: SELECT pg_drop_replication_slot(%1$L)', slot_name,
         CASE WHEN active THEN 'is behind' ELSE 'has no reader' END,
         pg_size_pretty(coalesce(behind, 0)), coalesce(held, 0))
     FROM (
@@ -192,36 +135,37 @@ _SLOT = text("""
     ORDER BY slot_name LIMIT 5""")
 
 _VACUUM = text("""
-    SELECT format('table notify.%s: holds %s dead rows beside %s live ones, for autovacuum %s', relname, dead, live,
-        CASE WHEN here_off THEN format('is off for it; ALTER TABLE notify.%s RESET (autovacuum_enabled)', relname)
-            WHEN off THEN 'is off; ALTER SYSTEM RESET autovacuum, and SELECT pg_reload_conf()'
-            ELSE 'does not keep up; see what holds it up, or lower the table''s autovacuum_vacuum_scale_factor' END)
+    SELECT format('table notify.%s: has %s dead rows and %s live rows, because autovacuum %s', relname, dead, live,
+        CASE WHEN off_for_table
+            THEN format('is off for it; run: ALTER TABLE notify.%s RESET (autovacuum_enabled)', relname)
+            WHEN off THEN 'is off; run: ALTER SYSTEM RESET autovacuum, then SELECT pg_reload_conf()'
+            ELSE 'does not keep up; find what holds it up, or lower the table''s autovacuum_vacuum_scale_factor' END)
     FROM (
         SELECT s.relname, s.n_dead_tup AS dead, s.n_live_tup AS live, NOT current_setting('autovacuum')::bool AS off,
             EXISTS (SELECT FROM pg_options_to_table(c.reloptions)
-                WHERE option_name = 'autovacuum_enabled' AND NOT option_value::bool) AS here_off
+                WHERE option_name = 'autovacuum_enabled' AND NOT option_value::bool) AS off_for_table
         FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid
         WHERE s.schemaname = 'notify'
-    ) AS swept
-    WHERE dead >= :dead AND (off OR here_off OR dead > live)
+    ) AS vacuumed
+    WHERE dead >= :dead AND (off OR off_for_table OR dead > live)
     ORDER BY relname""")
 
 _LEASES = text("""
-    SELECT format('rescue: %s leases or more have lapsed for long, and nobody came for the rows;'
-        ' see that a worker runs and that it reaches Temporal', counted)
+    SELECT format('rescue: at least %s leases lapsed long ago, and their rows were not rescued;'
+        ' check that a worker runs and that it reaches Temporal', number)
     FROM (
-        SELECT count(*) AS counted FROM (
+        SELECT count(*) AS number FROM (
             SELECT FROM notify.ent_notification
             WHERE notification_status = 'PROCESSING'
                 AND lease_expires_at < clock_timestamp() - make_interval(secs => :waited)
                 AND (send_until IS NULL OR send_until < clock_timestamp() - make_interval(secs => :waited))
             LIMIT 1000
-        ) AS one
+        ) AS found
     ) AS lapsed
-    WHERE counted > 0""")
+    WHERE number > 0""")
 
 _RULES = text("""
-    SELECT format('rules: %s are INVALID and %s FAILED; `xnovu rules list` says why', invalid, failed)
+    SELECT format('rules: %s are INVALID and %s FAILED; run `xnovu rules list` to see why', invalid, failed)
     FROM (
         SELECT count(*) FILTER (WHERE rule_status = 'INVALID') AS invalid,
             count(*) FILTER (WHERE rule_status = 'FAILED') AS failed
@@ -231,9 +175,67 @@ _RULES = text("""
 
 _CLOCK = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS float8)")
 
-_SKEWED = "clocks: those of this worker and of the database are {:.0f} s apart; set them by one time server"
-
-_UNCLAIMED = (
-    "{} loop: a row has been due for {} minutes, and nothing is in flight; see that a worker runs that serves its"
-    " enterprise, and that Novu's gate is open"
+_CLOCK_SKEW = (
+    "clocks: those of this worker and the database differ by {:.0f} s; set both from the same time server"
 )
+
+_DUE_UNCLAIMED = (
+    "{} loop: a row has been due for {} minutes, and nothing is in flight; check that a worker runs that serves its"
+    " enterprise, and that its gate is open"
+)
+
+
+async def examine(
+    engine: Engine, bounds: Bounds = USUAL, clock: Callable[[], float] = time.time
+) -> list[Finding]:
+    """Look for problems; return an empty list if there are none.
+
+    PostgreSQL hides how long the transaction of another login lasts, unless `xnovu_worker` has been granted
+    `pg_read_all_stats`. It always shows how many transactions a session holds up.
+
+    Args:
+        bounds: from which size on a problem is reported.
+        clock: this process's clock, in seconds since 1970.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    findings: list[Finding] = []
+    async with acquire(engine) as connection:
+        for code, (statement, values) in _checks(bounds).items():
+            findings += [Finding(code, sentence) for sentence in await connection.scalars(statement, values)]
+        asked_at = clock()
+        database_at = await connection.scalar(_CLOCK)
+        answered_at = clock()
+    # The database looked at its clock at some time during the round trip: within that time there is no skew.
+    skew = max(asked_at - database_at, database_at - answered_at)
+    if skew > bounds.skew.total_seconds():
+        findings.append(Finding("clock_skew", _CLOCK_SKEW.format(skew)))
+    return findings + await _find_unclaimed(engine, bounds)
+
+
+async def _find_unclaimed(engine: Engine, bounds: Bounds) -> list[Finding]:
+    """Find loops whose rows have been due for too long while nothing is in flight."""
+    if (await count_backlog(engine))["in_flight"]:
+        return []
+    oldest = await oldest_due(engine, limited=False)
+    return [
+        Finding("due_unclaimed", _DUE_UNCLAIMED.format(loop, waited // timedelta(minutes=1)))
+        for loop, waited in oldest.items()
+        if waited is not None and waited > bounds.waited
+    ]
+
+
+def _checks(bounds: Bounds) -> dict[str, tuple[TextClause, dict[str, Any]]]:
+    """Return the checks that are one statement each, by the code of their findings; each row is a sentence."""
+    horizon = {"horizon": bounds.horizon}
+    return {
+        "index_unfit": (_INDEX, {"names": list(_INDEXES), "definitions": list(_INDEXES.values())}),
+        "trigger_off": (_TRIGGER, {"triggers": list(TRIGGERS)}),
+        "row_security_off": (_ROW_SECURITY, {"tables": _TENANT_TABLES}),
+        "transaction_old": (_TRANSACTION, horizon | {"longest": bounds.transaction.total_seconds()}),
+        "slot_holds": (_SLOT, horizon | {"wal": bounds.wal}),
+        "vacuum_behind": (_VACUUM, {"dead": bounds.dead}),
+        "leases_lapsed": (_LEASES, {"waited": bounds.waited.total_seconds()}),
+        "rules_unscheduled": (_RULES, {}),
+    }

@@ -1,4 +1,4 @@
-"""The pool of connections to PostgreSQL, and its errors in our words."""
+"""Connect to PostgreSQL: the pool, its session options, and its errors as ours."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import event, exc
+from sqlalchemy import event, exc, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -19,52 +19,52 @@ from xnovu_poller.errors import StoreUnavailable
 ROLE = "xnovu_worker"
 
 Engine = AsyncEngine
-"""The pool, under the name by which the other rooms ask for it."""
+"""The pool. Other rooms use this name, so that only `store/` imports SQLAlchemy."""
 
 _REFUSED = re.compile(r"(?:port \d+|socket \"[^\"\n]*\") failed: (?:FATAL: +)?([^\n]+)")
 
 
 class Unreadable(dict[str, Any]):
-    """JSON that PostgreSQL keeps and Python will not read: nested too deep, or a number too long.
+    """Stands for JSON that PostgreSQL accepts and Python cannot read: nested too deep, or a number too long.
 
-    An exception while a row is fetched would take the whole batch along, and other tenants with it.
+    An exception while a row is read would fail the whole batch, and with it other tenants.
     """
 
 
-# An age bound lets a worker leave a writer that a failover made read-only.
+# Connections get old, so that a worker leaves a server that a failover has made read-only.
 _MAX_AGE_SECONDS = 1800
 _STATEMENT_TIMEOUT_MS = 60_000
 SILENCE_SECONDS = _STATEMENT_TIMEOUT_MS / 1000 + 5
-"""A server that has not even ended a statement by then is mute, though its machine may acknowledge what we send."""
+"""A server that has not ended a statement by then does not answer, even if its machine acknowledges our packets."""
 
-_PROVED = "proved_at"
-PROOF_SECONDS = 1.0
-"""A proof holds so long: to ask before each statement doubles the round trips."""
+_CHECKED = "checked_at"
+CHECK_SECONDS = 1.0
+"""A connection is not checked again for this long, because a check before each statement doubles the round trips."""
 
-# Row-level security keeps the planner from the statistics of a state (`enum_eq` is not leakproof): it takes
-# a quarter of the table for due, scans it, and compiles the statement beforehand. Every statement of ours
-# goes by an index. Source: PostgreSQL, "Row Security Policies", and pg_proc.proleakproof.
+# Under row-level security the planner may not use the statistics of a state (`enum_eq` is not leakproof). It assumes
+# that a quarter of the table is due, scans it, and compiles the statement first. All our statements can use an index.
+# Source: PostgreSQL, "Row Security Policies", and pg_proc.proleakproof.
 _PLANNER = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan -c jit=off"
 
 
 def worker_options(given: str = "") -> str:
-    """Give the session options under which the worker connects, after those of the URL.
+    """Return the session options of the worker, after the URL's own.
 
-    The role is taken at connect and not by SET inside a transaction, which a rollback undoes; so
-    row-level security holds even where the login is a superuser.
+    They set the role when the session starts: a rollback would undo a SET inside a transaction. So
+    row-level security applies even if the login is a superuser.
     """
     return f"{given} -c role={ROLE} -c statement_timeout={_STATEMENT_TIMEOUT_MS} {_PLANNER}".strip()
 
 
 def connect(url: str, *, part: str, size: int = 10) -> Engine:
-    """Make the pool of the worker; nothing is connected yet.
+    """Return the worker's pool; nothing is connected yet.
 
-    Every arrow is one statement, so connections run in autocommit: one round trip a statement, and
-    no transaction is ever open across a call to Temporal or Novu.
+    Every arrow is one statement, so connections run in autocommit: one round trip for each statement,
+    and no transaction is ever open during a call to Temporal or Novu.
 
     Args:
         url: `postgresql+psycopg://…`.
-        part: who connects, shown as `application_name`.
+        part: which part of the program connects; PostgreSQL shows it as `application_name`.
         size: most connections.
     """
     target = make_url(url)
@@ -73,7 +73,7 @@ def connect(url: str, *, part: str, size: int = 10) -> Engine:
         isolation_level="AUTOCOMMIT",
         pool_size=size,
         max_overflow=0,
-        # The one last used: it knows our statements already, and has just been proved.
+        # Take the connection used last: it has our statements prepared, and was checked a moment ago.
         pool_use_lifo=True,
         pool_timeout=10,
         pool_recycle=_MAX_AGE_SECONDS,
@@ -95,11 +95,10 @@ def connect(url: str, *, part: str, size: int = 10) -> Engine:
 
 @asynccontextmanager
 async def acquire(engine: Engine, *, bounded: bool = True) -> AsyncIterator[AsyncConnection]:
-    """Lend a connection.
+    """Lend a connection of the pool.
 
     Args:
-        engine: the pool.
-        bounded: a mute server is given up; otherwise it takes whatever it takes.
+        bounded: give up a server that does not answer; otherwise wait as long as it takes.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer, is in recovery, or the pool is exhausted.
@@ -112,21 +111,34 @@ async def acquire(engine: Engine, *, bounded: bool = True) -> AsyncIterator[Asyn
     except exc.TimeoutError as error:
         raise StoreUnavailable("no connection of the pool is free") from error
     except TimeoutError as error:
-        raise StoreUnavailable("it is mute") from error
+        raise StoreUnavailable(f"no response within {SILENCE_SECONDS:g} s") from error
+
+
+_IS_READ_ONLY = text("SELECT current_setting('transaction_read_only')::bool")
+
+
+async def is_read_only(engine: Engine) -> bool:
+    """Return whether PostgreSQL refuses to write: it is a standby, or is set to read only.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with acquire(engine) as connection:
+        return bool(await connection.scalar(_IS_READ_ONLY))
 
 
 def reason(error: BaseException | None) -> str:
-    """Say why a connection was refused, in the server's or the system's words; of anything else the kind alone.
+    """Return why a connection was refused, in the words of the server or the system; for other errors only their type.
 
-    Other sentences of a driver may quote the address or a row.
+    Other messages of the driver may quote the address or a row.
     """
     refused = _REFUSED.search(str(error))
     return refused[1] if refused else type(error).__name__
 
 
-def _read_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
+def _read_json(document: str | bytes) -> Any:  # noqa: ANN401 - JSON
     try:
-        return json.loads(text)
+        return json.loads(document)
     except (ValueError, RecursionError):
         return Unreadable()
 
@@ -137,26 +149,27 @@ def _given_options(url: URL) -> str:
 
 
 def _check_role(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
-    """Prove that the connection lives and still has the worker's role; else the pool makes another.
+    """Check that the connection works and has the worker's role; if not, the pool makes another one.
 
     Raises:
-        StoreUnavailable: a new one is no better, so that asking for others would not help.
+        DisconnectionError: it was good before; the pool makes another one.
+        StoreUnavailable: it is new, so another one would not be better.
     """
-    if time.monotonic() - entry.info.get(_PROVED, -PROOF_SECONDS) < PROOF_SECONDS:
+    if time.monotonic() - entry.info.get(_CHECKED, -CHECK_SECONDS) < CHECK_SECONDS:
         return
     cursor = connection.cursor()
     try:
         cursor.execute("SELECT current_user")
         row = cursor.fetchone()
     except Exception as error:
-        # The driver's errors differ by how the connection broke; each means: take another.
-        raise _unfit(entry, "a new connection broke at once") from error
+        # The driver's errors differ by how the connection broke, but each means that it is unusable.
+        raise _unusable(entry, "a new connection broke at once") from error
     finally:
         cursor.close()
     if row is None or row[0] != ROLE:
-        raise _unfit(entry, f"a new connection lacks the role {ROLE}: does a pooler drop its options?")
-    entry.info[_PROVED] = time.monotonic()
+        raise _unusable(entry, f"a new connection lacks the role {ROLE}: does a pooler drop its options?")
+    entry.info[_CHECKED] = time.monotonic()
 
 
-def _unfit(entry: ConnectionPoolEntry, reason: str) -> Exception:
-    return exc.DisconnectionError() if _PROVED in entry.info else StoreUnavailable(reason)
+def _unusable(entry: ConnectionPoolEntry, reason: str) -> Exception:
+    return exc.DisconnectionError() if _CHECKED in entry.info else StoreUnavailable(reason)

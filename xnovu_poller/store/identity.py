@@ -1,4 +1,4 @@
-"""Whose database this is: its read_deployment, the signs that it is a copy, and a copy's two ways to go on."""
+"""Which deployment a database belongs to, the signs that it is a copy, and the two ways in which a copy goes on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.store.engine import Engine, acquire
 
 WORKER = "worker"
-"""The part as which a worker connects, by which it is seen here."""
+"""The part as which a worker connects; `new_deployment` finds workers by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Who this database says it is.
+    """The deployment that the database belongs to.
 
     Attributes:
-        id: prefixes workflow ids, and travels in their input.
-        known_since: workflows of before say nothing about this database; None: there are none of before.
+        id: prefixes run ids, and travels in their input.
+        known_since: runs from before this time prove nothing about this database; None if there are none.
     """
 
     id: UUID
@@ -30,13 +30,13 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What became of a copy that is now a read_deployment of its own.
+    """What changed when a copy became a deployment of its own.
 
     Attributes:
-        former: the id that is the original's alone now.
-        id: the new one.
-        renamed: how many notifications, of all that are not SENT, got new transaction ids.
-        taken_back: how many of them were in the original's hands, and are due here again.
+        former: the id that now belongs to the original only.
+        id: the new id.
+        renamed: how many notifications got new transaction ids: all that are not SENT.
+        taken_back: how many of them the original was processing; they are due here again.
     """
 
     former: UUID
@@ -45,31 +45,65 @@ class Renewal:
     taken_back: int
 
 
+# The system identifier is made by initdb and copied with the cluster's files; the oid is made by CREATE DATABASE.
+_RENEW_EMPTY = text("""
+    WITH here AS (
+        -- The database that we are connected to.
+        SELECT system_identifier || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS database
+        FROM pg_control_system()
+    )
+    UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database, known_since = NULL
+    FROM here
+    WHERE deployment.database <> here.database AND NOT EXISTS (SELECT FROM notify.ent_notification)
+        AND NOT EXISTS (SELECT FROM notify.ent_notification_rule)""")
+
+_READ = text("""
+    WITH here AS (
+        -- The database that we are connected to.
+        SELECT system_identifier || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS database
+        FROM pg_control_system()
+    )
+    SELECT id, known_since, deployment.database <> here.database AS is_elsewhere
+    FROM notify.deployment, here""")
+
+
 async def read_deployment(engine: Engine) -> Deployment:
-    """Tell whose database this is; one that came from elsewhere without notifications and rules mints an id first.
+    """Read which deployment the database belongs to.
+
+    A copy without notifications and rules gets a new id first: nothing of it can be sent twice.
 
     Raises:
-        DeploymentDisputed: it came from elsewhere, and holds notifications, or rules that would fire beside the original's.
+        DeploymentDisputed: it is a copy that holds notifications, or rules that would fire beside the original's.
         StoreUnavailable: PostgreSQL does not answer.
     """
     async with acquire(engine) as connection:
-        await connection.execute(_MINT)
-        found = (await connection.execute(_WHOSE)).one()
-    if found.elsewhere:
+        await connection.execute(_RENEW_EMPTY)
+        found = (await connection.execute(_READ)).one()
+    if found.is_elsewhere:
         raise DeploymentDisputed(found.id, "its rows came from another database or server")
     return Deployment(found.id, found.known_since)
 
 
-async def verify_origin(engine: Engine, whose: Deployment, newest: Sequence[Attempt]) -> None:
-    """See that Temporal has run nothing for this read_deployment that its database does not know of.
+_UNKNOWN_HERE = text("""
+    SELECT started.id, started.attempt
+    FROM notify.ent_notification_id_seq AS counter,
+        unnest(CAST(:ids AS bigint[]), CAST(:attempts AS bigint[])) WITH ORDINALITY AS started (id, attempt, position)
+    LEFT JOIN notify.ent_notification n ON n.id = started.id
+    WHERE started.attempt > n.attempt
+        OR n.id IS NULL AND started.id > CASE WHEN counter.is_called THEN counter.last_value ELSE 0 END
+    ORDER BY started.position LIMIT 1""")
 
-    Each claim is committed before its workflow is started, and neither an attempt nor the sequence of the
-    ids ever falls: what retention deleted, what was claimed again, rescued or released is known here.
+
+async def verify_origin(engine: Engine, deployment: Deployment, newest: Sequence[Attempt]) -> None:
+    """Verify that Temporal ran nothing for this deployment that its database does not know.
+
+    A claim is committed before its run is started, and neither an attempt nor the sequence of ids ever
+    falls. So the database knows every attempt that it made, also of rows that were deleted, claimed again,
+    rescued or released since.
 
     Args:
-        engine: where the rows are.
-        whose: who the database says it is.
-        newest: for what Temporal was asked to start workflows; read before this is called.
+        deployment: the deployment that the database belongs to.
+        newest: the attempts for which Temporal started the newest runs; read before this is called.
 
     Raises:
         DeploymentDisputed: another database has claimed under this deployment's id.
@@ -83,44 +117,120 @@ async def verify_origin(engine: Engine, whose: Deployment, newest: Sequence[Atte
         unknown = (await connection.execute(_UNKNOWN_HERE, values)).one_or_none()
     if unknown is not None:
         raise DeploymentDisputed(
-            whose.id,
+            deployment.id,
             f"Temporal knows attempt {unknown.attempt} of notification {unknown.id}, which it has not made",
         )
 
 
-async def new_deployment(engine: Engine) -> Renewal:
-    """Make a copy a read_deployment of its own, in one transaction.
+_NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
-    What is not SENT gets a new transaction id: the original may send it under the old one, and Novu would
-    drop whichever comes second. To Novu the new ones are unknown, so the counters that stand for what it
-    may remember begin anew. PROCESSING → PENDING, or FAILED where it came from: the workflows are the
-    original's. A rule keeps what it has fired, and gets a schedule of its own: what lies ahead, both will fire.
+# A worker that starts from now on waits for the lock, and then reads the new id. If it is connected by the time
+# that we count, we refuse.
+_LOCK = text("LOCK TABLE notify.deployment")
+
+_COUNT_WORKERS = text("""
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = :application_name""")
+
+_RENEW = text("""
+    WITH here AS (
+        -- The database that we are connected to.
+        SELECT system_identifier || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS database
+        FROM pg_control_system()
+    ), former AS (
+        -- The id that the original keeps.
+        SELECT id FROM notify.deployment
+    )
+    UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database, known_since = now(), created_at = now()
+    FROM here, former
+    RETURNING former.id AS former, deployment.id""")
+
+# DEAD and RETRACTED rows may be revived: they get a new id, and keep their counters as a record.
+_RENAME = text("""
+    WITH unsent AS (
+        -- All rows that are not SENT, locked, with the state that they have now.
+        SELECT id, notification_status AS status, notification_status NOT IN ('DEAD', 'RETRACTED') AS waits
+        FROM notify.ent_notification WHERE notification_status <> 'SENT'
+        ORDER BY id FOR UPDATE
+    ), renamed AS (
+        -- New ids; and an arrow: PROCESSING is released.
+        UPDATE notify.ent_notification AS n SET
+            transaction_id = 'xn-' || gen_random_uuid(),
+            -- Only a row that came from FAILED has a time for its next attempt.
+            notification_status = CASE WHEN unsent.status <> 'PROCESSING' THEN unsent.status
+                WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END,
+            refusals = CASE WHEN unsent.waits THEN 0 ELSE n.refusals END,
+            unknown_outcomes = CASE WHEN unsent.waits THEN 0 ELSE n.unknown_outcomes END,
+            lapses = CASE WHEN unsent.waits THEN 0 ELSE n.lapses END,
+            lease_expires_at = NULL, send_until = NULL
+        FROM unsent
+        WHERE n.id = unsent.id
+        RETURNING unsent.status
+    )
+    SELECT count(*) AS renamed, count(*) FILTER (WHERE status = 'PROCESSING') AS taken_back FROM renamed""")
+
+_FORGET_UNKNOWN_CHUNKS = text("""
+    UPDATE notify.ent_notification_delivery AS d SET outcome = NULL, error_details = NULL, answered_at = NULL
+    FROM notify.ent_notification n
+    WHERE n.id = d.notification_id AND n.notification_status IN ('PENDING', 'FAILED') AND d.outcome = 'unknown'""")
+
+_RENAME_CHUNKS = text("""
+    UPDATE notify.ent_notification_delivery AS d
+    SET transaction_id = concat(n.transaction_id, '-', d.chunk), refusals = 0
+    FROM notify.ent_notification n
+    WHERE n.id = d.notification_id AND n.notification_status <> 'SENT' AND d.outcome IS DISTINCT FROM 'accepted'""")
+
+# The schedules belong to the original.
+_FORGET_RULE_STATES = text("""
+    UPDATE notify.ent_notification_rule SET rule_status = NULL, rule_error = NULL WHERE rule_status IS NOT NULL""")
+
+# So do the chores that were done.
+_FORGET_CHORES = text("DELETE FROM notify.chore")
+
+
+async def new_deployment(engine: Engine) -> Renewal:
+    """Make a copy a deployment of its own, in one transaction.
+
+    An arrow for all rows at once: PROCESSING → PENDING, or FAILED where it came from, because the runs
+    belong to the original.
+
+    Every row that is not SENT gets a new transaction id. The original may send it under the old one, and
+    Novu would drop the second send. Novu does not know the new ids, so the counters of what Novu may
+    remember start anew. A rule keeps what it has fired and gets a schedule of its own: from now on, both
+    deployments fire it.
 
     Raises:
         StoreError: workers are connected; nothing was changed.
-        StoreUnavailable: PostgreSQL does not answer; nothing was changed unless the answer to the commit
-            was lost.
+        StoreUnavailable: PostgreSQL does not answer. Nothing was changed, unless only the answer to the
+            commit was lost.
     """
     async with acquire(engine, bounded=False) as connection:
         transacting = await connection.execution_options(isolation_level="READ COMMITTED")
         async with transacting.begin():
-            for statement in _ALONE:
-                await connection.execute(statement)
-            if workers := await connection.scalar(_WORKERS, {"worker": f"xnovu:{WORKER}"}):
-                raise StoreError(
-                    f"database: workers are at attempt in it ({workers} connections); stop them first"
-                )
-            ids = (await connection.execute(_NEW)).one()
+            await connection.execute(_NO_TIMEOUT)
+            await connection.execute(_LOCK)
+            application = {"application_name": f"xnovu:{WORKER}"}
+            if workers := await connection.scalar(_COUNT_WORKERS, application):
+                raise StoreError(f"database: workers are connected ({workers} connections); stop them first")
+            ids = (await connection.execute(_RENEW)).one()
             counts = (await connection.execute(_RENAME)).one()
-            await connection.execute(_FORGET)
-            await connection.execute(_RENAME_CHUNKS)
-            for statement in _LOOK_ANEW:
+            for statement in (_FORGET_UNKNOWN_CHUNKS, _RENAME_CHUNKS, _FORGET_RULE_STATES, _FORGET_CHORES):
                 await connection.execute(statement)
     return Renewal(ids.former, ids.id, counts.renamed, counts.taken_back)
 
 
+_KEEP = text("""
+    WITH here AS (
+        -- The database that we are connected to.
+        SELECT system_identifier || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS database
+        FROM pg_control_system()
+    )
+    UPDATE notify.deployment SET database = here.database, known_since = now() FROM here
+    RETURNING id, known_since""")
+
+
 async def keep_deployment(engine: Engine) -> Deployment:
-    """Let the read_deployment live in this database from now on: the original is no more.
+    """Let the deployment live in this database from now on, because the original is gone.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
@@ -128,84 +238,3 @@ async def keep_deployment(engine: Engine) -> Deployment:
     async with acquire(engine) as connection:
         found = (await connection.execute(_KEEP)).one()
     return Deployment(found.id, found.known_since)
-
-
-# The cluster's identifier is minted by initdb, and copied with its files; the oid is minted by CREATE DATABASE.
-_HERE = """(
-    SELECT system_identifier || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS database
-    FROM pg_control_system()
-) AS here"""
-
-_MINT = text(f"""
-UPDATE notify.read_deployment SET id = gen_random_uuid(), database = here.database, known_since = NULL
-FROM {_HERE}
-WHERE read_deployment.database <> here.database AND NOT EXISTS (SELECT FROM notify.ent_notification)
-    AND NOT EXISTS (SELECT FROM notify.ent_notification_rule)""")  # noqa: S608 - built of this module's constants
-
-_WHOSE = text(f"""
-SELECT id, known_since, read_deployment.database <> here.database AS elsewhere
-FROM notify.read_deployment, {_HERE}""")  # noqa: S608 - built of this module's constants
-
-_UNKNOWN_HERE = text("""
-SELECT asked.id, asked.attempt
-FROM notify.ent_notification_id_seq AS counter,
-    unnest(CAST(:ids AS bigint[]), CAST(:attempts AS bigint[])) WITH ORDINALITY AS asked (id, attempt, place)
-LEFT JOIN notify.ent_notification n ON n.id = asked.id
-WHERE asked.attempt > n.attempt
-    OR n.id IS NULL AND asked.id > CASE WHEN counter.is_called THEN counter.last_value ELSE 0 END
-ORDER BY asked.place LIMIT 1""")
-
-# A worker that starts now waits for the lock, and then learns the new id; but it is connected, and refused.
-_ALONE = (text("SET LOCAL statement_timeout = 0"), text("LOCK TABLE notify.deployment"))
-
-_WORKERS = text("""
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :worker""")
-
-_NEW = text(f"""
-UPDATE notify.read_deployment SET id = gen_random_uuid(), database = here.database, known_since = now(), created_at = now()
-FROM {_HERE}, (SELECT id FROM notify.read_deployment) AS former
-RETURNING former.id AS former, read_deployment.id""")  # noqa: S608 - built of this module's constants
-
-_KEEP = text(f"""
-UPDATE notify.read_deployment SET database = here.database, known_since = now() FROM {_HERE}
-RETURNING id, known_since""")  # noqa: S608 - built of this module's constants
-
-# DEAD and RETRACTED rows may be revived: they get another id, and keep what they tell.
-_RENAME = text("""
-WITH renamed AS (
-    UPDATE notify.ent_notification AS n SET
-        transaction_id = 'xn-' || gen_random_uuid(),
-        -- A release: only what came from FAILED has a time for its next attempt.
-        notification_status = CASE WHEN unsent.status <> 'PROCESSING' THEN unsent.status
-            WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END,
-        refusals = CASE WHEN unsent.waits THEN 0 ELSE n.refusals END,
-        unknown_outcomes = CASE WHEN unsent.waits THEN 0 ELSE n.unknown_outcomes END,
-        lapses = CASE WHEN unsent.waits THEN 0 ELSE n.lapses END,
-        lease_expires_at = NULL, send_until = NULL
-    FROM (
-        SELECT id, notification_status AS status, notification_status NOT IN ('DEAD', 'RETRACTED') AS waits
-        FROM notify.ent_notification WHERE notification_status <> 'SENT'
-        ORDER BY id FOR UPDATE
-    ) AS unsent
-    WHERE n.id = unsent.id
-    RETURNING unsent.status
-)
-SELECT count(*) AS renamed, count(*) FILTER (WHERE status = 'PROCESSING') AS taken_back FROM renamed""")
-
-_FORGET = text("""
-UPDATE notify.ent_notification_delivery AS d SET outcome = NULL, error_details = NULL, answered_at = NULL
-FROM notify.ent_notification n
-WHERE n.id = d.notification_id AND n.notification_status IN ('PENDING', 'FAILED') AND d.outcome = 'unknown'""")
-
-_RENAME_CHUNKS = text("""
-UPDATE notify.ent_notification_delivery AS d
-SET transaction_id = concat(n.transaction_id, '-', d.chunk), refusals = 0
-FROM notify.ent_notification n
-WHERE n.id = d.notification_id AND n.notification_status <> 'SENT' AND d.outcome IS DISTINCT FROM 'accepted'""")
-
-# The schedules are the original's, and so is what its chores did.
-_LOOK_ANEW = (
-    text("""
-UPDATE notify.ent_notification_rule SET rule_status = NULL, rule_error = NULL WHERE rule_status IS NOT NULL"""),
-    text("DELETE FROM notify.chore"),
-)

@@ -1,4 +1,4 @@
-"""The migrations from within: bring a database to this version, or say how far it is."""
+"""The migrations: bring a database to this version, and check which version it has."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _UNRELEASED = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "0007",
 
 
 def _config(url: str | None = None) -> Config:
-    """Find the migrations: inside an installed package, beside it in a checkout."""
+    """Return where the migrations are: inside an installed package, or beside it in a checkout."""
     packaged = _PACKAGE / "_migrations"
     config = Config()
     config.set_main_option("path_separator", "os")
@@ -89,15 +89,15 @@ def lacking_right(error: BaseException | None) -> str | None:
 
 
 def required_revision() -> str:
-    """Name the revision that this version of the package needs."""
+    """Return the revision that this version of the package needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     if head is None:
-        raise StoreError("migrations: this installation carries none; install the package again")
+        raise StoreError("migrations: this installation has none; install the package again")
     return head
 
 
 async def check(engine: Engine) -> None:
-    """Ask whether the database is at our migration.
+    """Check that the database is at our revision.
 
     Raises:
         SchemaBehind: it is not.
@@ -106,47 +106,47 @@ async def check(engine: Engine) -> None:
         StoreUnavailable: PostgreSQL does not answer.
     """
     head = await asyncio.to_thread(required_revision)
-    found = await _found(engine)
+    found = await _read_revision(engine)
     refuse_unreleased(found)
     if found != head:
         raise SchemaBehind(found, head)
 
 
-async def _found(engine: Engine) -> str | None:
+_REVISION = text("SELECT version_num FROM notify.alembic_version")
+
+
+async def _read_revision(engine: Engine) -> str | None:
     try:
         async with acquire(engine) as connection:
-            found: str | None = await connection.scalar(
-                text("SELECT version_num FROM notify.alembic_version")
-            )
+            found: str | None = await connection.scalar(_REVISION)
             return found
     except ProgrammingError:
         return None
     except StoreUnavailable:
-        # The worker connects under a role that the migrations make: without it there is no connection.
+        # Without the migrations there is no role to connect under.
         if await _has_role(engine):
             raise
         return None
 
 
+_ROLE = text("""
+    SELECT quote_ident(current_user) AS login, pg_has_role(current_user, oid, 'MEMBER') AS is_member
+    FROM pg_roles WHERE rolname = :role""")
+
+
 async def _has_role(engine: Engine) -> bool:
-    """Ask, as the bare login, whether the worker's role is there.
+    """Return whether the worker's role exists; ask as the login itself, without the role.
 
     Raises:
-        StoreError: it is, but the login may not take it.
+        StoreError: the role exists, but the login may not take it.
         StoreUnavailable: PostgreSQL does not answer.
     """
     bare = create_async_engine(engine.url, poolclass=NullPool, connect_args={"connect_timeout": 5})
     async with acquire(bare) as connection:
-        found = (await connection.execute(_MEMBER, {"role": ROLE})).one_or_none()
-    if found is not None and not found.member:
+        found = (await connection.execute(_ROLE, {"role": ROLE})).one_or_none()
+    if found is not None and not found.is_member:
         raise StoreError(
             f"database: the login may not take the role {ROLE}; let an administrator run"
             f" `GRANT {ROLE} TO {found.login}`"
         )
     return found is not None
-
-
-_MEMBER = text("""
-SELECT quote_ident(current_user) AS login, pg_has_role(current_user, oid, 'MEMBER') AS member
-FROM pg_roles WHERE rolname = :role
-""")

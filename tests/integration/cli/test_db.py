@@ -113,7 +113,7 @@ def test_while_workers_are_connected_a_copy_becomes_nothing(database: str, db: D
         ended = xnovu("db", "new-deployment", DATABASE_URL=database)
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == ("xnovu: database: workers are at work in it (1 connections); stop them first\n")
+    assert ended.stderr == ("xnovu: database: workers are connected (1 connections); stop them first\n")
     assert short_id(db) == former
 
 

@@ -88,7 +88,7 @@ async def test_a_mute_database_holds_nobody_who_is_cancelled(
 ) -> None:
     """Half open: nothing is sent, the time limit of the activity gets through, and the pool is whole."""
     # What hangs is the question for the role: the hold has not gone out.
-    monkeypatch.setattr(engine_module, "PROOF_SECONDS", 0.0)
+    monkeypatch.setattr(engine_module, "CHECK_SECONDS", 0.0)
     first, second = a_claimed(db), a_claimed(db)
     await executor.deliver(first)
     proxy.hang()

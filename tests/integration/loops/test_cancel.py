@@ -12,7 +12,6 @@ from xnovu_poller.errors import NovuThrottled
 from xnovu_poller.lifecycle import Refused, Sender, Status
 from xnovu_poller.loops.cancel import CANCELLED_AT_ONCE, Canceller
 from xnovu_poller.novu import Event, Novu
-from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.identity import new_deployment
 from xnovu_poller.store.notifications import by_claim
@@ -151,16 +150,6 @@ async def test_what_gets_no_answer_lets_the_others_pass(
     assert db.execute(answered).rowcount == 5
     assert await cancel.turn() == timedelta(0)
     assert db.execute(answered).rowcount == CANCELLED_AT_ONCE + 5
-
-
-async def test_each_enterprise_has_its_turn(engine: Engine, db: Db) -> None:
-    """However many another one has withdrawn before."""
-    acme = [withdrawn(db) for _ in range(CANCELLED_AT_ONCE)]
-    waiting = withdrawn(db, "globex")
-
-    found = [one.notification_id for one in await reads.read_withdrawn(engine, 3, acme[:1])]
-
-    assert found == [acme[1], waiting, acme[2]]
 
 
 async def test_what_was_cancelled_is_told_whoever_writes_first(engine: Engine, db: Db) -> None:

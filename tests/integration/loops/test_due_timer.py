@@ -17,8 +17,8 @@ from xnovu_poller.loops import due_timer as module
 from xnovu_poller.loops.drain import Drain
 from xnovu_poller.loops.due_timer import DueTimer
 from xnovu_poller.loops.loop import PollLoop
-from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.notifications.backlog import time_to_next_due
 from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.store.notifications.due import SCHEDULED
 
@@ -36,7 +36,7 @@ class Clockwork:
     def __init__(self, engine: Engine, starts: Starts, terms: Terms) -> None:
         loop = PollLoop(SCHEDULED, engine, Gate(), terms=terms, start=starts.start, interval=HOUR)
         self.drain = Drain(loop)
-        self.alarm = DueTimer(partial(reads.time_to_next_due, engine), self.drain.drain)
+        self.alarm = DueTimer(partial(time_to_next_due, engine), self.drain.drain)
 
     @property
     def turns(self) -> int:

@@ -66,8 +66,8 @@ async def test_an_index_that_is_missing_or_invalid_is_found(engine: Engine, db: 
 
     assert invalid.startswith("index ent_notification_dedup: is invalid")
     assert missing.startswith("index ent_notification_new_age: is missing")
-    db.execute(missing.partition("make it: ")[2].encode())
-    db.execute(invalid.partition("; ")[2].encode())
+    db.execute(missing.partition("run: ")[2].encode())
+    db.execute(invalid.partition("run: ")[2].encode())
     assert await found(engine, "index_unfit") == []
 
 
@@ -78,9 +78,9 @@ async def test_a_trigger_that_is_off_is_found(engine: Engine, db: Db) -> None:
 
     off, gone = await found(engine, "trigger_off")
 
-    assert off.startswith("trigger guard_update of notify.ent_notification: is off")
+    assert off.startswith("trigger guard_update of notify.ent_notification: is disabled")
     assert gone.startswith("trigger tell of notify.ent_notification_rule: is missing")
-    db.execute(off.partition("; ")[2].encode())
+    db.execute(off.partition("run: ")[2].encode())
     assert await found(engine, "trigger_off") == [gone]
 
 
@@ -94,7 +94,7 @@ async def test_row_level_security_that_is_off_is_found(engine: Engine, db: Db) -
     assert rule.startswith("table notify.ent_notification_rule: row-level security is not forced")
     assert workflow.startswith("table notify.ent_notification_workflow: row-level security is off")
     for sentence in (rule, workflow):
-        db.execute(sentence.partition("; ")[2].encode())
+        db.execute(sentence.partition("run: ")[2].encode())
     assert await found(engine, "row_security_off") == []
 
 
@@ -113,7 +113,7 @@ async def test_a_session_that_holds_vacuum_up_is_found(any_engine: Engine, any_d
         assert "secret" not in sentence
         assert "report" not in sentence
         assert await found(any_engine, "transaction_old", Bounds()) == []
-        db.execute(sentence.partition("or ")[2].encode())
+        db.execute(sentence.partition("run: ")[2].encode())
     without_login(any_database, login)
     assert await found(any_engine, "transaction_old", Bounds(horizon=1)) == []
 
@@ -164,9 +164,11 @@ async def test_dead_rows_that_nobody_removes_are_found(engine: Engine, db: Db) -
         return await found(engine, "vacuum_behind")
 
     (sentence,) = await eventually(told)
-    assert sentence.startswith("table notify.ent_notification: holds 20 dead rows beside 10 live ones")
+    assert sentence.startswith(
+        "table notify.ent_notification: has 20 dead rows and 10 live rows, because autovacuum is off"
+    )
     assert await found(engine, "vacuum_behind", Bounds()) == []
-    db.execute(sentence.partition("; ")[2].encode())
+    db.execute(sentence.partition("run: ")[2].encode())
     assert "does not keep up" in (await told())[0]
     db.execute("VACUUM notify.ent_notification")
     assert await told() == []
@@ -183,7 +185,7 @@ async def test_leases_that_nobody_rescues_are_found(engine: Engine, db: Db) -> N
 
     (sentence,) = await found(engine, "leases_lapsed", Bounds())
 
-    assert sentence.startswith("rescue: 1 leases or more have lapsed")
+    assert sentence.startswith("rescue: at least 1 leases lapsed")
     back_dated(db, lapsed, timedelta(minutes=9))
     assert await found(engine, "leases_lapsed", Bounds()) == []
 
@@ -213,7 +215,7 @@ async def test_clocks_that_are_apart_are_found(engine: Engine, ahead: int) -> No
     (finding,) = await checks.examine(engine, clock=lambda: time.time() + ahead)
 
     assert finding == Finding("clock_skew", finding.sentence)
-    assert finding.sentence.startswith("clocks: those of this worker and of the database are")
+    assert finding.sentence.startswith("clocks: those of this worker and the database differ by")
 
 
 async def test_rules_that_cannot_be_scheduled_are_found(engine: Engine, db: Db) -> None:

@@ -15,7 +15,7 @@ from tests.support.rows import Db, a_notification, open_db, row, sqlalchemy_url
 from tests.support.waiting import eventually
 from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.store import engine as engine_module
-from xnovu_poller.store.engine import ROLE, Engine, acquire, connect, worker_options
+from xnovu_poller.store.engine import ROLE, Engine, acquire, connect, is_read_only, worker_options
 
 _SLEEPS = "SELECT FROM pg_stat_activity WHERE application_name = 'xnovu:single' AND wait_event = 'PgSleep'"
 
@@ -77,7 +77,7 @@ async def test_a_connection_with_another_role_is_not_handed_out(
     database: str, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its next borrower gets a new one, if need be; once the last proof is old."""
-    monkeypatch.setattr(engine_module, "PROOF_SECONDS", 0.0)
+    monkeypatch.setattr(engine_module, "CHECK_SECONDS", 0.0)
     async with pool_of_one(database) as engine:
         await asked(engine, "SELECT 1")
         async with acquire(engine) as connection:
@@ -102,7 +102,7 @@ async def test_a_connection_that_was_cut_is_replaced(
     database: str, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failover costs nobody an error who comes a second after it."""
-    monkeypatch.setattr(engine_module, "PROOF_SECONDS", 0.0)
+    monkeypatch.setattr(engine_module, "CHECK_SECONDS", 0.0)
     async with pool_of_one(database) as engine:
         pid = await asked(engine, "SELECT pg_backend_pid()")
         db.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
@@ -168,15 +168,16 @@ async def test_a_statement_that_runs_too_long_is_unavailable(database: str) -> N
 
 async def test_a_server_that_is_mute_is_unavailable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot end a statement that runs too long, so we do; and the connection is not lent again."""
-    monkeypatch.setattr(engine_module, "SILENCE_SECONDS", 0.2)
     async with proxied(database) as proxy, pool_of_one(proxy.through(database)) as engine:
         await asked(engine, "SELECT 1")
         proxy.hang()
-        waiting = asyncio.create_task(asked(engine, "SELECT 1"))
-        # It is asked to end the statement, on a connection of its own, and is mute to that as well.
-        await eventually(lambda: len(proxy._writers) == 4)
+        with monkeypatch.context() as hasty:
+            hasty.setattr(engine_module, "SILENCE_SECONDS", 0.2)
+            waiting = asyncio.create_task(asked(engine, "SELECT 1"))
+            # It is asked to end the statement, on a connection of its own, and is mute to that as well.
+            await eventually(lambda: len(proxy._writers) == 4)
         proxy.cut()
-        with pytest.raises(StoreUnavailable, match="mute"):
+        with pytest.raises(StoreUnavailable, match="no response within"):
             await waiting
         proxy.mend()
         assert await asked(engine, "SELECT 1") == 1
@@ -197,3 +198,13 @@ async def test_an_error_of_ours_stays_an_error(engine: Engine) -> None:
     """A bug is not to look like an outage."""
     with pytest.raises(Exception, match="no_such_column"):
         await asked(engine, "SELECT no_such_column")
+
+
+async def test_a_server_that_only_reads_is_known(engine: Engine, db: Db) -> None:
+    """It answers every question, and no notification goes on."""
+    assert not await is_read_only(engine)
+
+    db.execute(f"ALTER DATABASE {db.info.dbname} SET default_transaction_read_only = on".encode())
+    await engine.dispose()
+
+    assert await is_read_only(engine)

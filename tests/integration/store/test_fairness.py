@@ -14,7 +14,8 @@ from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim, by_hold
 from xnovu_poller.store.notifications import claim as claim_module
 from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
-from xnovu_poller.store.notifications.due import NEW, SCHEDULED, EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.claim_sql import EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.due import NEW, SCHEDULED
 from xnovu_poller.store.notifications.hold import hold
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
@@ -194,18 +195,18 @@ async def test_what_lies_behind_costs_nothing(
 
 async def _pages(engine: Engine, cursor: Cursor) -> int:
     """Count the pages that a claim of one row touches before it writes."""
-    ring = EnterpriseScope.KNOWN if cursor.memory else EnterpriseScope.ALL
+    scope = EnterpriseScope.KNOWN if cursor.memory else EnterpriseScope.ALL
     told = claim_module._bind(cursor.memory) | {
         "after": "",
-        "spin": 0,
-        "places": 1,
+        "turn": 0,
+        "limit": 1,
         "max_in_flight": 10_000,
         "lease": 30,
         "prefix": "abc",
         "group_size": 1,
         "groups": ["abc-notifications-1"],
     }
-    statement = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claim_sql(NEW, 20, ring).text}")
+    statement = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claim_sql(NEW, 20, scope).text}")
     async with engine.connect() as connection:
         plan: dict[str, Any] = (await connection.scalar(statement, told))[0]["Plan"]
     return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])

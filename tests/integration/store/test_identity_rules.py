@@ -8,7 +8,7 @@ import pytest
 from tests.support.rows import Db, a_rule, a_workflow
 from xnovu_poller.errors import DeploymentDisputed
 from xnovu_poller.lifecycle import RuleStatus
-from xnovu_poller.store import chores, identity, rules
+from xnovu_poller.store import chores, firing, identity, rules
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.rules import RuleState
 
@@ -38,7 +38,7 @@ async def test_the_rules_of_a_copy_are_looked_at_anew(engine: Engine, db: Db) ->
         a_rule(db, workflow=workflow, **kind) for kind in ({"trigger_type": "SCHEDULE"}, {}, {})
     )
     at = datetime(2030, 1, 1, tzinfo=UTC)
-    await rules.fire(engine, once, "k", at)
+    await firing.fire(engine, once, "k", at)
     await rules.record_states(engine, [RuleState(broken, RuleStatus.INVALID, "rule: cron: it has 4 fields")])
     await chores.record(engine, "rules", timedelta(0), {})
 

@@ -11,8 +11,8 @@ from psycopg.errors import CheckViolation
 from tests.support.rows import Db, a_notification, notifications, open_db, sqlalchemy_url
 from tests.support.waiting import eventually
 from xnovu_poller.lifecycle import Status
-from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.notifications.backlog import is_held_back
 from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
@@ -200,7 +200,7 @@ async def _drain_for(db: Db, engines: list[Engine], span: timedelta) -> Drained:
             claims, cursor = await claim(engine, NEW, TERMS, cursor)
             counted.update(one.enterprise_id for one in claims)
             if not claims:
-                assert await reads.is_held_back(engine, NEW, TERMS.max_in_flight, None)
+                assert await is_held_back(engine, NEW, TERMS.max_in_flight, None)
 
     await asyncio.gather(*(drain(engine) for engine in engines))
     return Drained(counted, _now(db) - began)

@@ -13,10 +13,11 @@ from sqlalchemy.dialects import postgresql
 from tests.support import snapshots
 from tests.support.postgres import migrated_copy
 from xnovu_poller.dev.postgres import Postgres
-from xnovu_poller.store import checks, reads, rules, statistics
+from xnovu_poller.store import checks, firing, statistics
 from xnovu_poller.store.engine import worker_options
-from xnovu_poller.store.notifications import purge
-from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications import backlog, lapsed, purge, withdrawn
+from xnovu_poller.store.notifications.claim_sql import EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -25,22 +26,22 @@ DUE = 300
 
 STATEMENTS: dict[str, TextClause] = {
     **{
-        f"claim {due.name} {ring.value}": claim_sql(due, 100, ring)
+        f"claim {due.name} {scope.value}": claim_sql(due, 100, scope)
         for due in (NEW, SCHEDULED, FAILED)
-        for ring in EnterpriseScope
+        for scope in EnterpriseScope
     },
     **snapshots.ARROWS,
-    "lapsed": reads._LAPSED,
+    "lapsed": lapsed._LAPSED,
     "purge": purge._PURGE,
-    "withdrawn": reads._WITHDRAWN,
-    "backlog": reads._BACKLOG,
-    "next due": reads._NEXT_DUE,
-    "waits": statistics._WAITS,
-    "counted": statistics._COUNTED,
+    "withdrawn": withdrawn._WITHDRAWN,
+    "backlog": backlog._BACKLOG,
+    "next due": backlog._NEXT_DUE,
+    "oldest due": backlog._OLDEST_DUE,
+    "statistics": statistics._STATISTICS,
     "leases": checks._LEASES,
-    "fire": rules._FIRE,
-    "made": rules._MADE,
-    **{f"held back {name}": statement for name, statement in reads._HELD_BACK.items()},
+    "fire": firing._FIRE,
+    "made": firing._FIND_MADE,
+    **{f"held back {name}": statement for name, statement in backlog._HELD_BACK.items()},
 }
 
 CLAIMS = pytest.mark.parametrize("name", [name for name in STATEMENTS if name.startswith("claim ")])
@@ -138,7 +139,9 @@ def test_a_claim_seeks_each_row_where_it_lies(filled: Connection, name: str) -> 
 
 def test_the_next_due_row_is_the_first_of_its_index(filled: Connection) -> None:
     """However many enterprises there are: one step, no sort."""
-    kinds = [(node["Node Type"], node.get("Index Name")) for node in nodes(plan_of(filled, reads._NEXT_DUE))]
+    kinds = [
+        (node["Node Type"], node.get("Index Name")) for node in nodes(plan_of(filled, backlog._NEXT_DUE))
+    ]
 
     assert [kind for kind, _ in kinds if "Sort" in kind] == []
     assert {name for _, name in kinds if name} == {"ent_notification_scheduled_time"}

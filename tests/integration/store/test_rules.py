@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from tests.support.rows import Db, a_rule, a_single_rule, a_workflow, open_db, rewritten, rule_row
 from xnovu_poller.lifecycle import FireOutcome, RuleStatus, RuleTrigger
-from xnovu_poller.store import rules
+from xnovu_poller.store import firing, rules
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.rules import Rule, RuleProblem, RuleState
 
@@ -27,8 +27,8 @@ async def test_every_rule_is_read_by_id(engine: Engine, db: Db) -> None:
 
     assert [one.id for one in found] == sorted(one.id for one in found)
     assert len(found) == 3003
-    assert await rules.ids(engine) == {one.id for one in found}
-    pages = [await rules.page(engine, after, 2000) for after in (None, found[1999].id, found[-1].id)]
+    assert await rules.read_ids(engine) == {one.id for one in found}
+    pages = [await rules.read_page(engine, after, 2000) for after in (None, found[1999].id, found[-1].id)]
     assert pages == [found[:2000], found[2000:], []]
     config = {"cron": "0 9 * * *", "timezone": "UTC"}
     assert found[0] == Rule(
@@ -58,7 +58,7 @@ async def test_every_rule_is_read_by_id(engine: Engine, db: Db) -> None:
 async def test_one_rule_is_read_with_what_became_of_it(engine: Engine, db: Db) -> None:
     """Or none, if there is none."""
     made = a_single_rule(db, workflow=a_workflow(db))
-    await rules.fire(engine, made, "k", AT)
+    await firing.fire(engine, made, "k", AT)
 
     found = await rules.read(engine, made)
 
@@ -164,10 +164,10 @@ async def test_doubts_say_why_nothing_would_come_of_a_rule(engine: Engine, db: D
 
     assert [one.rule_id for one in found] == [wrong] * 4
     assert [one.reason.partition(";")[0] for one in found] == [
-        f"its workflow {bad} is another enterprise's",
+        f"its workflow {bad} belongs to another enterprise",
         f"its workflow {bad} is not published",
         f"its workflow {bad} is deactivated",
-        "rule_payload names no recipients",
+        "rule_payload has no recipients",
     ]
     assert await rules.find_problems(engine, fine) == []
     assert await rules.find_problems(engine, []) == []

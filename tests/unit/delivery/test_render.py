@@ -10,7 +10,8 @@ from xnovu_poller.delivery import render
 from xnovu_poller.errors import TemplateMissing
 from xnovu_poller.lifecycle import Channel, Sender, WorkflowType
 from xnovu_poller.store.notifications.hold import Held
-from xnovu_poller.store.reads import Template, TemplateKey, Workflow
+from xnovu_poller.store.templates import Template, TemplateKey
+from xnovu_poller.store.workflows import Workflow
 from xnovu_poller.templates.render import Renderer
 
 EMAIL, SMS, IN_APP = Channel.EMAIL, Channel.SMS, Channel.IN_APP

@@ -16,6 +16,7 @@ from xnovu_poller.lifecycle import FireOutcome, RuleTrigger
 from xnovu_poller.rules.preview import list_next
 from xnovu_poller.rules.timing import Overlap, Timing, read_timing
 from xnovu_poller.store import rules
+from xnovu_poller.store.firing import find_made
 from xnovu_poller.store.rules import Rule
 from xnovu_poller.temporal.rules.firing_outcome import wait_for_outcome
 
@@ -128,7 +129,7 @@ async def _fire(rule_id: int, *, wait: bool) -> Firing:
         if not wait:
             return Firing(run_id)
         outcome = await wait_for_outcome(connected.client, run_id, timedelta(seconds=WAIT_SECONDS))
-        return Firing(run_id, outcome, await rules.find_made(connected.engine, rule.enterprise_id, run_id))
+        return Firing(run_id, outcome, await find_made(connected.engine, rule.enterprise_id, run_id))
 
 
 def _describe_firing(rule_id: int, firing: Firing, *, waited: bool) -> str:

@@ -1,9 +1,18 @@
-"""Every arrow between the states: one function and one statement each, which returns the state that it wrote.
+"""The notifications: the arrows between their states, and the reads of the loops.
 
-`by_loops` holds the arrows whose right is a claim, `by_executors` those whose right is a hold,
-`by_chunks` those of a notification that needs several calls, `by_operators` those of people. `holding`
-takes the hold, `verdict` is what an executor has to write, `arrow` is what the arrows share.
+Each arrow of the state diagram is one function and one statement, which checks its caller's right and
+returns what it wrote. The arrows stand here:
 
-Two arrows stand elsewhere: `store/identity.py` takes a copy's rows back from the original's hands, and the
-database's own function `notify.retract` withdraws what nobody sends.
+- `by_claim`: arrows whose right is a claim on which no send has begun.
+- `by_hold`: arrows whose right is a hold, including the very `send_until` that it wrote.
+- `by_chunk`: records of a notification that needs several calls to Novu; the row stays PROCESSING.
+- `by_operator`: revive, for a person.
+- `hold`: the hold itself. `arrow` is the form that they share; `due` writes the claim's statement.
+
+Three more places move a row:
+
+- `notify.retract`, a function of the database that a producer calls (in the migrations): PENDING, FAILED or
+  PROCESSING → RETRACTED, or only the request for it while an outcome is open.
+- `store.identity.new_deployment`: PROCESSING → PENDING, or FAILED where it came from, for all rows of a copy at once.
+- `purge` deletes rows that have ended, which is no arrow.
 """

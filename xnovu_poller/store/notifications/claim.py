@@ -10,11 +10,12 @@ from uuid import uuid4
 from xnovu_poller.lifecycle import Claim
 from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.arrow import read_claims
-from xnovu_poller.store.notifications.due import Due, EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.claim_sql import EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.due import Due
 from xnovu_poller.store.notifications.memory import Memory
 
 COUNTED_CHEAPLY = 5000
-"""So many rows in flight are counted at each claim: others claim too, and a bound of that size is soon passed."""
+"""Up to this many rows in flight are counted at each claim: others claim too, and would soon pass a small bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ async def claim(
     if memory and not rows:
         # The memory hides what came late, and what is free again.
         rows, learnt = await _take(engine, due, terms, replace(cursor, memory=None), limit)
-    after = max(rows, key=lambda row: row.place).enterprise_id if rows else cursor.after
+    after = max(rows, key=lambda row: row.position).enterprise_id if rows else cursor.after
     # After less than half, the memory may hide more than it spares.
     return read_claims(rows), Cursor(
         after, (cursor.turn + 1) % 10, learnt if 2 * len(rows) >= limit else None
@@ -94,8 +95,8 @@ async def _take(
     memory, named = cursor.memory, terms.enterprises is not None
     values: dict[str, Any] = {
         "after": cursor.after,
-        "spin": cursor.turn,
-        "places": limit,
+        "turn": cursor.turn,
+        "limit": limit,
         "max_in_flight": terms.max_in_flight,
         "lease": terms.lease.total_seconds(),
         "prefix": terms.prefix,
@@ -104,13 +105,13 @@ async def _take(
         "enterprises": terms.enterprises and list(terms.enterprises),
         **_bind(memory),
     }
-    ring = EnterpriseScope.NAMED if named else EnterpriseScope.KNOWN if memory else EnterpriseScope.ALL
+    scope = EnterpriseScope.NAMED if named else EnterpriseScope.KNOWN if memory else EnterpriseScope.ALL
     began = time.monotonic()
     async with acquire(engine) as connection:
-        rows = (await connection.execute(claim_sql(due, terms.batch, ring), values)).all()
+        rows = (await connection.execute(claim_sql(due, terms.batch, scope), values)).all()
     if memory is None and rows:
-        held = next(row.held for row in rows if row.held is not None)
-        memory = Memory.of(held, looked_from=began, looked_until=time.monotonic())
+        in_flight = next(row.in_flight for row in rows if row.in_flight is not None)
+        memory = Memory.of(in_flight, looked_from=began, looked_until=time.monotonic())
     return rows, memory and memory.after(rows)
 
 
@@ -123,15 +124,15 @@ def _groups(terms: Terms, limit: int) -> list[str]:
 
 def _bind(memory: Memory | None) -> dict[str, Any]:
     """Bind what is remembered."""
-    counting = memory is None or not (memory.dear or sum(memory.held.values()) >= COUNTED_CHEAPLY)
-    held = memory.held if memory and not counting else {}
+    counting = memory is None or not (memory.slow or sum(memory.in_flight.values()) >= COUNTED_CHEAPLY)
+    held = memory.in_flight if memory and not counting else {}
     marks = memory.marks if memory else {}
-    lanes = [mark for each in marks.values() for mark in each]
+    orders = [mark for each in marks.values() for mark in each]
     return {
         "counting": counting,
         "holders": list(held),
         "held": list(held.values()),
         "known": list(marks),
-        "marks": [mark[0] for mark in lanes],
-        "times": [mark[1] for mark in lanes],
+        "marks": [mark[0] for mark in orders],
+        "times": [mark[1] for mark in orders],
     }

@@ -1,7 +1,7 @@
-"""What a loop remembers from one claim to the next, for a moment: so that a claim costs the same whatever lies behind it.
+"""What a loop remembers for a moment, so that a claim costs the same however much was claimed before.
 
-A hint and no more. Rows below a mark that come due late, and what others claim or finish meanwhile, are seen
-as soon as it is forgotten.
+The memory is only a hint. It hides rows that come due late below a mark, and what others claim or
+finish; the loop sees them as soon as it forgets.
 """
 
 from collections import Counter
@@ -10,22 +10,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from xnovu_poller.lifecycle import seconds
 from xnovu_poller.store.notifications.due import ORDERS
 
 REMEMBERED = timedelta(milliseconds=250)
-"""How long a memory is trusted; longer where to look anew costs more than a tenth of that time."""
+"""How long a memory is trusted; longer if a full look costs more than a tenth of that time."""
 
 REMEMBERED_AT_MOST = timedelta(seconds=1)
-"""Whatever it costs to look: a row that came late is found within this time."""
+"""The longest trust, also if a look costs more: a row that came due late is found within this time."""
 
-DEAR = timedelta(milliseconds=100)
-"""A look that takes longer has met many dead entries, or many rows in flight."""
+SLOW_LOOK = timedelta(milliseconds=100)
+"""A look that takes longer has met many dead index entries, or many rows in flight."""
 
 Mark = tuple[int, datetime | None]
-"""The last row that was taken of a lane: its id, and its time if the rows have one."""
+"""The last row taken in an order: its id, and when it came due if the loop's rows have a time."""
 
-_NOTHING: Mark = (0, None)
+_NO_MARK: Mark = (0, None)
 
 
 class ClaimedRow(Protocol):
@@ -33,46 +32,54 @@ class ClaimedRow(Protocol):
 
     id: int
     enterprise_id: str
-    lane: int
-    time: datetime | None
+    index_order: int
+    due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the claims since a look at everything have shown.
+    """What the claims have shown since the last full look.
 
     Attributes:
-        until: when it is forgotten, by the clock of whoever remembers.
-        held: rows in flight, by enterprise.
-        marks: the last row taken of each lane, by enterprise.
-        dear: to look took so long that not even what is in flight is to be counted before it is forgotten.
+        until: when to forget it, by this process's monotonic clock.
+        in_flight: rows in flight, by enterprise.
+        marks: the last row taken in each order, by enterprise.
+        slow: the look took so long that rows in flight are not counted again before it is forgotten.
     """
 
     until: float
-    held: Mapping[str, int]
+    in_flight: Mapping[str, int]
     marks: Mapping[str, tuple[Mark, ...]]
-    dear: bool = False
+    slow: bool = False
 
     @classmethod
-    def of(cls, held: Mapping[str, int], *, looked_from: float, looked_until: float) -> "Memory":
-        """Begin with what was in flight before a claim that looked at everything.
+    def of(cls, in_flight: Mapping[str, int], *, looked_from: float, looked_until: float) -> "Memory":
+        """Begin a memory with a claim that looked at everything.
 
         Args:
-            held: rows in flight, by enterprise.
+            in_flight: rows in flight before the claim, by enterprise.
             looked_from: when the claim began.
             looked_until: when it ended.
         """
         took = looked_until - looked_from
-        worth = max(seconds(REMEMBERED), 10 * took)
-        return cls(looked_until + min(worth, seconds(REMEMBERED_AT_MOST)), held, {}, took > seconds(DEAR))
+        trusted = min(max(REMEMBERED.total_seconds(), 10 * took), REMEMBERED_AT_MOST.total_seconds())
+        return cls(looked_until + trusted, in_flight, {}, took > SLOW_LOOK.total_seconds())
 
     def after(self, rows: Collection[ClaimedRow]) -> "Memory | None":
-        """Learn from a claim; None if it was too small to tell who is due, and nobody has much behind."""
+        """Return the memory after a claim; None if no enterprise got two rows.
+
+        A claim that small may not have seen all enterprises that wait, and none of them has much behind it.
+        """
         if len({row.enterprise_id for row in rows}) == len(rows):
             return None
-        marks = {name: list(lanes) for name, lanes in self.marks.items()}
-        held = Counter(self.held)
-        for row in sorted(rows, key=lambda row: (row.time is not None and row.time.timestamp(), row.id)):
-            held[row.enterprise_id] += 1
-            marks.setdefault(row.enterprise_id, [_NOTHING] * ORDERS)[row.lane] = (row.id, row.time)
-        return replace(self, held=held, marks={name: tuple(lanes) for name, lanes in marks.items()})
+        marks = {enterprise: list(orders) for enterprise, orders in self.marks.items()}
+        in_flight = Counter(self.in_flight)
+        for row in sorted(rows, key=lambda row: (row.due_at is not None and row.due_at.timestamp(), row.id)):
+            in_flight[row.enterprise_id] += 1
+            orders = marks.setdefault(row.enterprise_id, [_NO_MARK] * ORDERS)
+            orders[row.index_order] = (row.id, row.due_at)
+        return replace(
+            self,
+            in_flight=in_flight,
+            marks={enterprise: tuple(orders) for enterprise, orders in marks.items()},
+        )

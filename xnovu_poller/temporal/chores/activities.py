@@ -75,7 +75,7 @@ class ChoreActivities:
     @activity.defn(name=ChoreName.STATISTICS)
     async def statistics(self, chores_input: ChoresInput) -> Report:
         """Count, within bounds, what waits and the rules by state."""
-        return await self._do(ChoreName.STATISTICS, chores_input, lambda: statistics.refresh(self._engine))
+        return await self._do(ChoreName.STATISTICS, chores_input, lambda: statistics.collect(self._engine))
 
     @activity.defn(name=ChoreName.DOCTOR)
     async def doctor(self, chores_input: ChoresInput) -> Report:

@@ -5,7 +5,7 @@ from datetime import datetime
 from temporalio import activity
 
 from xnovu_poller import log, metrics
-from xnovu_poller.store import rules
+from xnovu_poller.store import firing
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.boundary import ActivityBoundary
@@ -42,7 +42,7 @@ class RuleActivities:
         async with self._boundary.guard(fire_input.deployment, contract.HEARTBEAT_TIMEOUT):
             nominal = None if fire_input.at is None else datetime.fromisoformat(fire_input.at)
             run_id = activity.info().workflow_id
-            fired = await rules.fire(self._engine, fire_input.rule_id, run_id or "", nominal)
+            fired = await firing.fire(self._engine, fire_input.rule_id, run_id or "", nominal)
             metrics.RULES_FIRED.labels(fired.outcome).inc()
             _log.info(
                 "rule fired",

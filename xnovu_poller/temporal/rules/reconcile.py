@@ -68,11 +68,11 @@ async def reconcile(engine: Engine, schedules: RuleSchedules, now: datetime) -> 
     clock_zero = now - timedelta(seconds=time.monotonic())
     listed = await schedules.list()
     run = _Run(schedules, listed, clock_zero)
-    orphans = sorted(listed.keys() - await rules.ids(engine))
+    orphans = sorted(listed.keys() - await rules.read_ids(engine))
     deleted = await _gather([run.delete(rule_id) for rule_id in orphans])
     counts = Counter({ReconcileOutcome.DELETED: sum(deleted)})
     after = None
-    while batch := await rules.page(engine, after, BATCH):
+    while batch := await rules.read_page(engine, after, BATCH):
         after = batch[-1].id
         # Reading tenants' configs is CPU work, which would block the event loop.
         decisions = await asyncio.to_thread(run.decide, batch)

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from tests.support.rows import Db, a_notification, row
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications.purge import Purged, purge
+from xnovu_poller.store.notifications.purge import PurgeResult, purge
 
 KEEP = timedelta(days=90)
 ENDED = [Status.SENT, Status.DEAD, Status.RETRACTED]
@@ -38,7 +38,7 @@ async def test_what_has_ended_long_ago_goes(engine: Engine, db: Db, status: Stat
     aged(db, old, days=91)
     aged(db, younger, days=89)
 
-    assert await purge(engine, 0, KEEP) == Purged(1, younger)
+    assert await purge(engine, 0, KEEP) == PurgeResult(1, younger)
     assert there(db) == [younger]
 
 
@@ -114,9 +114,9 @@ async def test_another_replica_is_not_waited_for(engine: Engine, db: Db, databas
     aged(db, made, days=91)
     with psycopg.connect(database) as replica:
         replica.execute("SELECT pg_advisory_xact_lock(hashtext('xnovu-poller purge'))")
-        assert await purge(engine, 0, KEEP) == Purged(0, None, taken=True)
+        assert await purge(engine, 0, KEEP) == PurgeResult(0, None, taken=True)
 
-    assert await purge(engine, 0, KEEP) == Purged(1, made)
+    assert await purge(engine, 0, KEEP) == PurgeResult(1, made)
 
 
 async def test_a_walk_goes_slice_by_slice_and_ends_at_the_young(engine: Engine, db: Db) -> None:
@@ -130,11 +130,11 @@ async def test_a_walk_goes_slice_by_slice_and_ends_at_the_young(engine: Engine, 
     second = await purge(engine, first.after or 0, KEEP, size=3)
     third = await purge(engine, second.after or 0, KEEP, size=3)
 
-    assert (first, second, third) == (Purged(3, old[2]), Purged(2, waiting), Purged(0, None))
+    assert (first, second, third) == (PurgeResult(3, old[2]), PurgeResult(2, waiting), PurgeResult(0, None))
     assert there(db) == [waiting, *young]
     assert row(db, waiting)["notification_status"] == "PENDING"
 
 
 async def test_an_empty_table_has_nothing_old(engine: Engine) -> None:
     """The walk ends where it begins."""
-    assert await purge(engine, 0, KEEP) == Purged(0, None)
+    assert await purge(engine, 0, KEEP) == PurgeResult(0, None)

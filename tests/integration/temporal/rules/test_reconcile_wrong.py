@@ -75,7 +75,7 @@ async def test_a_bug_in_one_rule_stops_no_other(
     """The rule's row has the name of the bug, and no more."""
     for _ in range(2):
         a_rule(db, workflow=workflow)
-    good, bad = await rules.page(engine, None, 2)
+    good, bad = await rules.read_page(engine, None, 2)
 
     batch = reconciling._Run(schedules, {}, datetime.now(UTC)).decide(
         [replace(bad, config=Treacherous(cron="0 9 * * *")), good]

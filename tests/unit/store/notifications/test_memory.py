@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from xnovu_poller.lifecycle import seconds
 from xnovu_poller.store.notifications.due import BY_AGE, ORDERS
 from xnovu_poller.store.notifications.memory import REMEMBERED, REMEMBERED_AT_MOST, Memory
 
@@ -17,18 +16,20 @@ class Row:
 
     id: int
     enterprise_id: str = "acme"
-    lane: int = 0
-    time: datetime | None = None
+    index_order: int = 0
+    due_at: datetime | None = None
 
 
-def begun(**held: int) -> Memory:
+def begun(**in_flight: int) -> Memory:
     """Give the memory of a quick look at everything."""
-    return Memory.of(held, looked_from=0.0, looked_until=0.0)
+    return Memory.of(in_flight, looked_from=0.0, looked_until=0.0)
 
 
-def test_the_last_row_of_each_lane_is_marked() -> None:
-    """In whatever order the rows of a claim come; a lane that none was taken of begins at nothing."""
-    memory = begun().after([Row(7), Row(9), Row(8), Row(5, lane=BY_AGE), Row(3, "globex", lane=9)])
+def test_the_last_row_of_each_order_is_marked() -> None:
+    """In whatever order the rows of a claim come; an order that none was taken of begins at nothing."""
+    memory = begun().after(
+        [Row(7), Row(9), Row(8), Row(5, index_order=BY_AGE), Row(3, "globex", index_order=9)]
+    )
 
     assert memory is not None
     assert memory.marks["acme"] == ((9, None), *[(0, None)] * (ORDERS - 2), (5, None))
@@ -37,15 +38,15 @@ def test_the_last_row_of_each_lane_is_marked() -> None:
 
 def test_the_latest_time_is_marked_before_the_highest_id() -> None:
     """Rows that have a time lie in its order; those of one time in that of their ids."""
-    memory = begun().after([Row(9, time=EARLY), Row(2, time=LATE), Row(1, time=LATE)])
+    memory = begun().after([Row(9, due_at=EARLY), Row(2, due_at=LATE), Row(1, due_at=LATE)])
 
     assert memory is not None
     assert memory.marks["acme"][0] == (2, LATE)
 
 
 def test_a_later_claim_moves_the_marks_on() -> None:
-    """And leaves those of the lanes that it took nothing of."""
-    first = begun().after([Row(1), Row(2), Row(3, lane=9)])
+    """And leaves those of the orders that it took nothing of."""
+    first = begun().after([Row(1), Row(2), Row(3, index_order=9)])
     assert first is not None
     second = first.after([Row(6), Row(7)])
 
@@ -58,7 +59,7 @@ def test_what_was_claimed_is_in_flight() -> None:
     memory = begun(acme=5).after([Row(1), Row(2), Row(3, "globex")])
 
     assert memory is not None
-    assert memory.held == {"acme": 7, "globex": 1}
+    assert memory.in_flight == {"acme": 7, "globex": 1}
 
 
 def test_a_claim_of_one_row_each_is_not_remembered() -> None:
@@ -73,7 +74,7 @@ def test_it_is_trusted_for_a_moment() -> None:
     dear = Memory.of({}, looked_from=98.0, looked_until=100.0)
 
     assert [one.until - 100.0 for one in (quick, slow, dear)] == [
-        seconds(REMEMBERED),
+        REMEMBERED.total_seconds(),
         0.625,
-        seconds(REMEMBERED_AT_MOST),
+        REMEMBERED_AT_MOST.total_seconds(),
     ]

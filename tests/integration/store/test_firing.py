@@ -21,20 +21,21 @@ from tests.support.rows import (
 from tests.support.waiting import BEAT_SECONDS, eventually, until_blocked
 from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.lifecycle import FireOutcome, RuleStatus, Status
-from xnovu_poller.store import rules
+from xnovu_poller.store import firing, rules
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.rules import Fired, RuleState
+from xnovu_poller.store.firing import FireResult
+from xnovu_poller.store.rules import RuleState
 
 AT = datetime(2030, 1, 1, 9, tzinfo=UTC)
 
 
 async def insisting(
     engine: Engine, rule_id: int, key: str, nominal: datetime | None, refused: list[str]
-) -> Fired:
+) -> FireResult:
     """Fire as the workflow does: again, until somebody else's hold of what it needs is over."""
     while True:
         try:
-            return await rules.fire(engine, rule_id, key, nominal)
+            return await firing.fire(engine, rule_id, key, nominal)
         except StoreUnavailable:
             refused.append(key)
             await asyncio.sleep(BEAT_SECONDS)
@@ -56,7 +57,7 @@ async def test_a_firing_makes_the_notification_of_the_rule_as_it_is_now(
         payload = {"recipients": ["b", "a", "b"], "text": "new", "deep": {"recipients": [1]}}
         db.execute("UPDATE notify.ent_notification_rule SET rule_payload = %s", [Jsonb(payload)])
 
-        fired = await rules.fire(any_engine, made, "dep-rule-1-2030", None)
+        fired = await firing.fire(any_engine, made, "dep-rule-1-2030", None)
 
         assert fired.outcome is FireOutcome.CREATED
         assert fired.notification_id is not None
@@ -72,12 +73,14 @@ async def test_a_firing_makes_the_notification_of_the_rule_as_it_is_now(
 async def test_a_repeat_makes_nothing_and_tells_what_was_made(engine: Engine, db: Db) -> None:
     """Also when the rule is another by then; newer news of it stays."""
     made = a_rule(db, workflow=a_workflow(db))
-    first = await rules.fire(engine, made, "one", None)
+    first = await firing.fire(engine, made, "one", None)
     rewritten(db, made, deactivated=True)
-    assert await rules.fire(engine, made, "two", None) == Fired(FireOutcome.INACTIVE, None)
+    assert await firing.fire(engine, made, "two", None) == FireResult(FireOutcome.INACTIVE, None)
     before = rule_row(db, made)
 
-    assert await rules.fire(engine, made, "one", None) == Fired(FireOutcome.REPEATED, first.notification_id)
+    assert await firing.fire(engine, made, "one", None) == FireResult(
+        FireOutcome.REPEATED, first.notification_id
+    )
 
     assert rule_row(db, made) == before
     assert db.execute("SELECT FROM notify.ent_notification").rowcount == 1
@@ -88,16 +91,18 @@ async def test_two_enterprises_may_fire_under_one_key(engine: Engine, db: Db) ->
     workflow = a_workflow(db)
     a_notification(db, enterprise="globex", dedup_key="k")
 
-    assert (await rules.fire(engine, a_rule(db, workflow=workflow), "k", None)).outcome is FireOutcome.CREATED
+    assert (
+        await firing.fire(engine, a_rule(db, workflow=workflow), "k", None)
+    ).outcome is FireOutcome.CREATED
 
 
 async def test_a_firing_whose_notification_is_purged_is_anew(engine: Engine, db: Db) -> None:
     """The key is as long-lived as the notification."""
     made = a_rule(db, workflow=a_workflow(db))
-    first = await rules.fire(engine, made, "one", None)
+    first = await firing.fire(engine, made, "one", None)
     db.execute("DELETE FROM notify.ent_notification")
 
-    again = await rules.fire(engine, made, "one", None)
+    again = await firing.fire(engine, made, "one", None)
 
     assert again.outcome is FireOutcome.CREATED
     assert again.notification_id != first.notification_id
@@ -109,7 +114,7 @@ async def test_an_inactive_rule_makes_nothing(engine: Engine, db: Db, change: di
     made = a_rule(db, workflow=a_workflow(db))
     rewritten(db, made, **change)
 
-    assert await rules.fire(engine, made, "k", None) == Fired(FireOutcome.INACTIVE, None)
+    assert await firing.fire(engine, made, "k", None) == FireResult(FireOutcome.INACTIVE, None)
 
     assert told(db, made) == ("inactive", True, None, None)
     assert db.execute("SELECT FROM notify.ent_notification").rowcount == 0
@@ -117,7 +122,7 @@ async def test_an_inactive_rule_makes_nothing(engine: Engine, db: Db, change: di
 
 async def test_a_rule_that_is_gone_makes_nothing(engine: Engine) -> None:
     """There is no row that could tell."""
-    assert await rules.fire(engine, 1, "k", AT) == Fired(FireOutcome.GONE, None)
+    assert await firing.fire(engine, 1, "k", AT) == FireResult(FireOutcome.GONE, None)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +153,7 @@ async def test_who_is_no_name_is_no_recipient(engine: Engine, db: Db, payload: d
     """Whatever stands there, the firing ends and tells why; `rules validate` says it beforehand."""
     made = a_rule(db, workflow=a_workflow(db), rule_payload=payload)
 
-    assert await rules.fire(engine, made, "k", None) == Fired(FireOutcome.NO_RECIPIENTS, None)
+    assert await firing.fire(engine, made, "k", None) == FireResult(FireOutcome.NO_RECIPIENTS, None)
 
     assert told(db, made)[0] == "no_recipients"
     (doubt,) = await rules.find_problems(engine, [made])
@@ -164,7 +169,7 @@ async def test_names_are_taken_as_they_are_written(engine: Engine, db: Db, recip
     """In their order, however many, whatever signs they hold."""
     made = a_rule(db, workflow=a_workflow(db), rule_payload={"recipients": recipients, "a": None})
 
-    fired = await rules.fire(engine, made, "k", None)
+    fired = await firing.fire(engine, made, "k", None)
 
     assert fired.notification_id is not None
     found = row(db, fired.notification_id)
@@ -182,11 +187,11 @@ async def test_a_one_time_rule_is_done_with_its_time(engine: Engine, db: Db) -> 
     )
     await rules.record_states(engine, [RuleState(once, RuleStatus.FAILED, "Temporal: refuses it")])
 
-    await rules.fire(engine, once, "by hand", None)
+    await firing.fire(engine, once, "by hand", None)
     assert told(db, once) == ("created", True, None, "FAILED")
-    await rules.fire(engine, once, "in time", AT)
-    await rules.fire(engine, off, "off", AT)
-    await rules.fire(engine, cron, "cron", AT)
+    await firing.fire(engine, once, "in time", AT)
+    await firing.fire(engine, off, "off", AT)
+    await firing.fire(engine, cron, "cron", AT)
 
     assert told(db, once) == ("created", True, AT, "DONE")
     assert rule_row(db, once)["rule_error"] is None
@@ -197,10 +202,10 @@ async def test_a_one_time_rule_is_done_with_its_time(engine: Engine, db: Db) -> 
 async def test_a_repeat_still_sees_that_the_rule_is_done(engine: Engine, db: Db) -> None:
     """Where a person had made the row another one meanwhile; but what happened since is not written over."""
     once = a_single_rule(db, workflow=a_workflow(db))
-    first = await rules.fire(engine, once, "k", AT)
+    first = await firing.fire(engine, once, "k", AT)
     db.execute("UPDATE notify.ent_notification_rule SET done_for = NULL, last_outcome = 'inactive'")
 
-    assert await rules.fire(engine, once, "k", AT) == Fired(FireOutcome.REPEATED, first.notification_id)
+    assert await firing.fire(engine, once, "k", AT) == FireResult(FireOutcome.REPEATED, first.notification_id)
 
     assert told(db, once) == ("inactive", True, AT, "DONE")
 
@@ -212,9 +217,9 @@ async def test_two_firings_at_once_under_one_key_make_one(any_engine: Engine, an
         made = a_single_rule(db, workflow=a_workflow(db))
         with holder.transaction():
             rewritten(holder, made, name="held")
-            firing = [asyncio.create_task(insisting(any_engine, made, "k", AT, refused)) for _ in range(2)]
+            trying = [asyncio.create_task(insisting(any_engine, made, "k", AT, refused)) for _ in range(2)]
             await eventually(lambda: len(refused) > 1)
-        fired = await asyncio.gather(*firing)
+        fired = await asyncio.gather(*trying)
 
         (notification,) = db.execute("SELECT id, name FROM notify.ent_notification").fetchall()
         assert {one.outcome for one in fired} == {FireOutcome.CREATED, FireOutcome.REPEATED}
@@ -232,9 +237,9 @@ async def test_a_firing_behind_another_key_of_its_rule_makes_its_own(
         made = a_rule(db, workflow=a_workflow(db))
         with holder.transaction():
             rewritten(holder, made, name="held")
-            firing = [asyncio.create_task(insisting(any_engine, made, key, None, refused)) for key in keys]
+            trying = [asyncio.create_task(insisting(any_engine, made, key, None, refused)) for key in keys]
             await eventually(lambda: {*refused} == {*keys})
-        fired = await asyncio.gather(*firing)
+        fired = await asyncio.gather(*trying)
 
         assert [one.outcome for one in fired] == [FireOutcome.CREATED] * 4
         assert db.execute("SELECT FROM notify.ent_notification WHERE name = 'held'").rowcount == 4
@@ -245,9 +250,9 @@ async def test_a_rule_that_goes_while_it_is_to_fire_is_gone(engine: Engine, db: 
     made, refused = a_rule(db, workflow=a_workflow(db)), list[str]()
     with open_db(database) as holder, holder.transaction():
         holder.execute("DELETE FROM notify.ent_notification_rule")
-        firing = asyncio.create_task(insisting(engine, made, "k", None, refused))
+        trying = asyncio.create_task(insisting(engine, made, "k", None, refused))
         await eventually(lambda: refused)
-    assert await firing == Fired(FireOutcome.GONE, None)
+    assert await trying == FireResult(FireOutcome.GONE, None)
 
 
 async def test_a_key_that_somebody_inserts_meanwhile_is_taken(engine: Engine, db: Db, database: str) -> None:
@@ -255,10 +260,10 @@ async def test_a_key_that_somebody_inserts_meanwhile_is_taken(engine: Engine, db
     made = a_rule(db, workflow=a_workflow(db))
     with open_db(database) as producer, producer.transaction():
         theirs = a_notification(producer, dedup_key="k")
-        firing = asyncio.create_task(insisting(engine, made, "k", None, []))
+        trying = asyncio.create_task(insisting(engine, made, "k", None, []))
         await until_blocked(database, "xnovu:test")
 
-    assert await firing == Fired(FireOutcome.REPEATED, theirs)
+    assert await trying == FireResult(FireOutcome.REPEATED, theirs)
 
 
 async def test_who_holds_what_a_firing_needs_keeps_no_connection(
@@ -272,7 +277,7 @@ async def test_who_holds_what_a_firing_needs_keeps_no_connection(
         holder.execute("SELECT FROM notify.ent_notification_workflow WHERE id = %s FOR UPDATE", [held])
         a_notification(holder, workflow=workflow, dedup_key=f"k{made[2]}")
         fired = await asyncio.gather(
-            *(rules.fire(engine, one, f"k{one}", None) for one in made), return_exceptions=True
+            *(firing.fire(engine, one, f"k{one}", None) for one in made), return_exceptions=True
         )
     assert [str(one) for one in fired] == ["database: does not answer (LockNotAvailable)"] * 3
     assert ["lock timeout" in str(one.__cause__) for one in fired if isinstance(one, StoreUnavailable)] == [

@@ -1,0 +1,49 @@
+"""The text of the claims."""
+
+import re
+
+import pytest
+
+from xnovu_poller.store.notifications.claim_sql import EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
+
+LOOPS = pytest.mark.parametrize("due", [NEW, SCHEDULED, FAILED], ids=lambda due: due.name)
+REMEMBERED = {"counting", "holders", "held", "known", "marks"}
+BINDS = REMEMBERED | {"after", "limit", "max_in_flight", "turn", "lease", "prefix", "group_size", "groups"}
+
+
+def binds(sql: str) -> set[str]:
+    """Name what a statement binds."""
+    return set(re.findall(r"(?<!:):(\w+)", sql))
+
+
+@pytest.mark.parametrize("scope", [EnterpriseScope.ALL, EnterpriseScope.KNOWN])
+@LOOPS
+def test_states_and_limit_are_literals(due: Due, scope: EnterpriseScope) -> None:
+    """With a bound state the generic plan scans the table."""
+    sql = claim_sql(due, 77, scope).text
+
+    assert binds(sql) == (BINDS if due is NEW else BINDS | {"times"})
+    assert "LIMIT 77" in sql
+    assert "{" not in sql.replace("'{", "")
+
+
+@LOOPS
+def test_named_enterprises_are_bound(due: Due) -> None:
+    """They come from the settings, and are never written into the text."""
+    sql = claim_sql(due, 77, EnterpriseScope.NAMED).text
+
+    assert binds(sql) - {"times"} == BINDS | {"enterprises"}
+
+
+@LOOPS
+def test_a_claim_passes_over_what_others_hold(due: Due) -> None:
+    """Every lock of a row skips the locked: of a notification, by age and by priority, and of a limit."""
+    sql = claim_sql(due, 77, EnterpriseScope.ALL).text
+
+    assert sql.count("FOR UPDATE") == sql.count("FOR UPDATE SKIP LOCKED") == 3
+
+
+def test_a_statement_is_written_once() -> None:
+    """However many places the gate leaves: the server's plan is kept with its text."""
+    assert claim_sql(NEW, 77, EnterpriseScope.ALL) is claim_sql(NEW, 77, EnterpriseScope.ALL)

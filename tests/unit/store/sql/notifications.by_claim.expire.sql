@@ -1,0 +1,14 @@
+WITH gone AS MATERIALIZED (
+        SELECT n.id FROM notify.ent_notification n
+        WHERE n.notification_status IN ('PENDING', 'FAILED') AND n.expires_at <= now()
+            AND n.unknown_outcomes = 0 AND NOT EXISTS (
+                SELECT FROM notify.ent_notification_delivery d
+                WHERE d.notification_id = n.id AND d.outcome IN ('accepted', 'unknown'))
+        ORDER BY n.expires_at, n.id
+        LIMIT 1000
+        FOR UPDATE OF n SKIP LOCKED
+    )
+    UPDATE notify.ent_notification AS n SET notification_status = 'RETRACTED', retraction_reason = 'expired',
+        retracted_at = clock_timestamp()
+    FROM gone WHERE n.id = gone.id
+    RETURNING n.id

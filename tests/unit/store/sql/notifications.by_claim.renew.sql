@@ -1,0 +1,14 @@
+WITH asked AS (
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]))
+            AS asked (id, attempts)
+    ), mine AS MATERIALIZED (
+        SELECT n.id FROM notify.ent_notification n JOIN asked ON n.id = asked.id
+        WHERE n.attempt = asked.attempts AND n.notification_status = 'PROCESSING' AND n.send_until < clock_timestamp() AND n.lease_expires_at < clock_timestamp()
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET attempt = n.attempt + 1, lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
+        temporal_workflow_id = concat(CAST(:prefix AS text), '-notification-', n.id, '-', n.attempt + 1)
+    FROM mine WHERE n.id = mine.id
+    RETURNING n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority, (SELECT w.workflow_key FROM notify.ent_notification_workflow w
+        WHERE w.id = n.notification_workflow_id) AS workflow_key

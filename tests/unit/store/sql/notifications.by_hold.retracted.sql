@@ -1,0 +1,14 @@
+WITH asked AS (
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]))
+            AS asked (id, attempts, untils)
+    ), mine AS MATERIALIZED (
+        SELECT n.id, untils FROM notify.ent_notification n JOIN asked ON n.id = asked.id
+        WHERE n.attempt = asked.attempts AND n.notification_status = 'PROCESSING' AND n.send_until = asked.untils
+        ORDER BY n.id
+        FOR UPDATE OF n
+    )
+    UPDATE notify.ent_notification AS n SET notification_status = 'RETRACTED', retracted_at = clock_timestamp(),
+        retraction_reason = coalesce(n.retraction_reason, :reason),
+        error_details = CASE WHEN :certain THEN NULL ELSE jsonb_build_object('delivery', 'unknown') END, lease_expires_at = NULL, send_until = NULL
+    FROM mine WHERE n.id = mine.id
+    RETURNING n.id

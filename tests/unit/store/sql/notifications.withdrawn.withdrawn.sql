@@ -1,0 +1,26 @@
+WITH RECURSIVE enterprises (enterprise_id) AS (
+        -- The enterprises with such rows. A loose index scan, as in the claims: no enterprise waits behind another.
+        (SELECT n.enterprise_id FROM notify.ent_notification n
+         WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
+         ORDER BY n.enterprise_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
+                WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
+                    AND n.enterprise_id > enterprises.enterprise_id
+                ORDER BY n.enterprise_id LIMIT 1)
+        FROM enterprises WHERE enterprises.enterprise_id IS NOT NULL
+    )
+    SELECT longest.id, longest.retract_requested_at < clock_timestamp() - interval '1 hour' AS old,
+        coalesce((SELECT array_agg(d.transaction_id ORDER BY d.chunk) FROM notify.ent_notification_delivery d
+            WHERE d.notification_id = longest.id), ARRAY[longest.transaction_id]) AS transaction_ids
+    FROM enterprises, LATERAL (
+        SELECT n.id, n.retract_requested_at, n.transaction_id,
+            row_number() OVER (ORDER BY n.retract_requested_at, n.id) AS position
+        FROM notify.ent_notification n
+        WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
+            AND n.enterprise_id = enterprises.enterprise_id AND n.id <> ALL (CAST(:put_off AS bigint[]))
+            -- Rows sent before this copy became a deployment of its own belong to the original.
+            AND n.processed_at >= (SELECT created_at FROM notify.deployment)
+        ORDER BY n.retract_requested_at, n.id LIMIT :limit
+    ) AS longest
+    ORDER BY longest.position, longest.retract_requested_at LIMIT :limit

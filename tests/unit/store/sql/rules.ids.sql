@@ -1,0 +1,1 @@
+SELECT id FROM notify.ent_notification_rule

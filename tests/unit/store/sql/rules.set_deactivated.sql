@@ -1,0 +1,1 @@
+UPDATE notify.ent_notification_rule SET deactivated = :deactivated WHERE id = :rule_id

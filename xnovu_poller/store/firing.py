@@ -1,0 +1,118 @@
+"""Make the notification of a rule's firing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from xnovu_poller.lifecycle import FireOutcome
+from xnovu_poller.store.engine import Engine, acquire
+
+
+@dataclass(frozen=True, slots=True)
+class FireResult:
+    """How a firing ended, and the notification that it made, now or before."""
+
+    outcome: FireOutcome
+    notification_id: int | None
+
+
+_FIND_MADE = text("""
+    SELECT id FROM notify.ent_notification WHERE enterprise_id = :enterprise AND dedup_key = :key""")
+
+
+async def find_made(engine: Engine, enterprise_id: str, key: str) -> int | None:
+    """Find the notification that a firing of an enterprise's rule has made; None if there is none (any more).
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with acquire(engine) as connection:
+        found: int | None = await connection.scalar(_FIND_MADE, {"enterprise": enterprise_id, "key": key})
+        return found
+
+
+# Two firings of a rule run one after the other, because each locks its row. If somebody else holds the row, or what
+# the insert refers to, the statement gives up within 100 ms, so that it keeps no connection; the firing is tried again.
+_FIRE = text("""
+    WITH patience AS MATERIALIZED (
+        -- How long the statement waits for a lock.
+        SELECT set_config('lock_timeout', '100ms', true)
+    ), rule AS MATERIALIZED (
+        -- The rule, locked, and the time that it is done with after this firing.
+        SELECT r.id, enterprise_id, name, notification_workflow_id, rule_payload,
+            publish_status = 'PUBLISH' AND NOT deactivated AS active,
+            CASE trigger_type WHEN 'SCHEDULE' THEN CAST(:nominal AS timestamptz) END AS done_for
+        FROM patience, notify.ent_notification_rule r WHERE r.id = :rule_id
+        FOR NO KEY UPDATE OF r NOWAIT
+    ), checked AS MATERIALIZED (
+        -- What stands against a new notification: it exists already, the rule is inactive, or nobody is to get it.
+        SELECT rule.*, existing.id AS existing_id, named.recipients, CASE
+            WHEN existing.id IS NOT NULL THEN 'repeated'
+            WHEN NOT rule.active THEN 'inactive'
+            WHEN named.recipients IS NULL THEN 'no_recipients' END AS hindrance
+        FROM rule
+        LEFT JOIN notify.ent_notification existing
+            ON existing.enterprise_id = rule.enterprise_id AND existing.dedup_key = :key
+        LEFT JOIN LATERAL (
+            -- The recipients in their order; no row unless there are some, and all are non-empty text.
+            SELECT array_agg(recipient.value #>> '{}' ORDER BY recipient.position) AS recipients
+            FROM jsonb_array_elements(CASE jsonb_typeof(rule.rule_payload -> 'recipients')
+                WHEN 'array' THEN rule.rule_payload -> 'recipients' ELSE '[]' END)
+                WITH ORDINALITY AS recipient (value, position)
+            HAVING bool_and(jsonb_typeof(recipient.value) = 'string' AND recipient.value <> '""')
+        ) AS named ON true
+    ), inserted AS (
+        -- The notification, unless a twin of this firing has made it meanwhile.
+        INSERT INTO notify.ent_notification
+            (enterprise_id, name, notification_workflow_id, notification_rule_id, payload, recipients, dedup_key)
+        SELECT enterprise_id, name, notification_workflow_id, id, rule_payload - 'recipients', recipients, :key
+        FROM checked WHERE hindrance IS NULL
+        ON CONFLICT (enterprise_id, dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING
+        RETURNING id
+    ), fired AS MATERIALIZED (
+        -- The outcome.
+        SELECT checked.id, checked.enterprise_id, checked.done_for,
+            coalesce(inserted.id, checked.existing_id) AS notification_id,
+            coalesce(checked.hindrance, CASE WHEN inserted.id IS NULL THEN 'repeated' ELSE 'created' END) AS outcome
+        FROM checked LEFT JOIN inserted ON true
+    ), recorded AS (
+        -- Record it on the rule. A repeat changes nothing, except that the rule may now be done.
+        UPDATE notify.ent_notification_rule AS r SET
+            last_fired_at = CASE WHEN fired.outcome = 'repeated' THEN r.last_fired_at ELSE clock_timestamp() END,
+            last_outcome = CASE WHEN fired.outcome = 'repeated' THEN r.last_outcome ELSE fired.outcome END,
+            rule_status = CASE WHEN fired.done_for IS NULL THEN r.rule_status ELSE 'DONE' END,
+            rule_error = CASE WHEN fired.done_for IS NULL THEN r.rule_error END,
+            done_for = coalesce(fired.done_for, r.done_for)
+        FROM fired
+        WHERE r.id = fired.id AND (fired.outcome <> 'repeated' OR fired.done_for IS DISTINCT FROM r.done_for)
+    )
+    SELECT enterprise_id, notification_id, outcome FROM fired""")
+
+
+async def fire(engine: Engine, rule_id: int, key: str, nominal: datetime | None) -> FireResult:
+    """Make the notification of a firing, from the rule as it is now, and record the outcome on the rule.
+
+    Args:
+        rule_id: the row.
+        key: the firing's name, the same at each try; the notification's `dedup_key`.
+        nominal: the only time of a SCHEDULE rule, which is done with it after any outcome (if the rule
+            was moved meanwhile, the next reconciliation schedules it again); None for other firings.
+
+    Guarantee:
+        At most one notification for each key, while the notification is retained.
+
+    Raises:
+        StoreUnavailable: the notification may have been made; a repeat finds it. Also raised if somebody
+            else holds the rule, because this does not wait for it.
+    """
+    values = {"rule_id": rule_id, "key": key, "nominal": nominal}
+    async with acquire(engine) as connection:
+        row = (await connection.execute(_FIRE, values)).one_or_none()
+        if row is None:
+            return FireResult(FireOutcome.GONE, None)
+        outcome, made = FireOutcome(row.outcome), row.notification_id
+        if outcome is FireOutcome.REPEATED and made is None:
+            # A twin made it after this statement's snapshot, which cannot see it.
+            made = await connection.scalar(_FIND_MADE, {"enterprise": row.enterprise_id, "key": key})
+    return FireResult(outcome, made)

@@ -1,0 +1,44 @@
+"""Read the notifications whose lease has lapsed, for the rescue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from xnovu_poller.lifecycle import Attempt
+from xnovu_poller.store.engine import Engine, acquire
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A PROCESSING notification whose lease has lapsed.
+
+    Attributes:
+        attempt: the attempt that was under way.
+        run_id: the run in Temporal that carries it.
+        sending: a send was begun, and nobody has recorded its outcome.
+    """
+
+    attempt: Attempt
+    run_id: str
+    sending: bool
+
+
+_LAPSED = text("""
+    SELECT id, attempt, temporal_workflow_id, send_until IS NOT NULL AS sending FROM notify.ent_notification
+    WHERE notification_status = 'PROCESSING' AND lease_expires_at < now()
+        AND (send_until IS NULL OR send_until < now())
+    ORDER BY lease_expires_at, id LIMIT :limit""")
+
+
+async def read_lapsed(engine: Engine, limit: int) -> Sequence[Lapsed]:
+    """Read the rows whose lease has lapsed, the longest lapsed first.
+
+    Rows with a live send are left out, because their sender may still record it.
+
+    Raises:
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    async with acquire(engine) as connection:
+        rows = await connection.execute(_LAPSED, {"limit": limit})
+        return [Lapsed(Attempt(row.id, row.attempt), row.temporal_workflow_id, row.sending) for row in rows]
