@@ -15,6 +15,15 @@ CUT_OFF = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE application_name = 'xnovu:wakeup' AND datname = current_database()"""
 
+REFUSE = """
+CREATE FUNCTION refuse_listener() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('application_name') = 'xnovu:wakeup' THEN
+        RAISE EXCEPTION 'no listener for now';
+    END IF;
+END $$;
+CREATE EVENT TRIGGER refuse_listener ON login EXECUTE FUNCTION refuse_listener()"""
+
 
 def listens(worker: WorkerProgram) -> bool:
     """Say whether a wake-up would be heard."""
@@ -27,17 +36,19 @@ def test_the_poll_finds_the_rows_until_it_listens_again(
 ) -> None:
     """Polling is the truth; nobody has to start the worker anew.
 
-    Certain, for the worker rests for five seconds before it listens again, and polls five times a second.
+    Certain, because PostgreSQL refuses the worker's new connection until the row is settled.
     """
     workflow = a_workflow(db)
     with running_worker(tmp_path, **worker_environment, **HASTY) as worker:
         wait_until(lambda: listens(worker))
+        db.execute(REFUSE)
         assert db.execute(CUT_OFF).rowcount == 1
         worker.until_logged("wake-up connection lost")
         a_notification(db, workflow=workflow)
         until_settled(db)
         assert not listens(worker)
 
+        db.execute("DROP EVENT TRIGGER refuse_listener")
         wait_until(lambda: listens(worker))
         a_notification(db, workflow=workflow)
         until_settled(db)

@@ -1,4 +1,4 @@
-"""LISTEN on a connection of its own, which comes back when it is lost."""
+"""LISTEN on a connection of its own, which comes back after it is lost."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from xnovu_poller import log
+from xnovu_poller.pacing import Backoff
 
 _log = log.get(__name__)
 
@@ -16,14 +17,17 @@ RULES = "xnovu_rules"
 CHANNELS = (DUE, RULES)
 
 _ANSWER_SECONDS = 5.0
-"""A silent connection that does not answer for this long is lost."""
+"""A silent connection is lost if it does not answer for this long."""
 
-_PAUSE_SECONDS = 1.0
-"""After a connection is lost; while PostgreSQL is away, the pool tries again with growing, randomised pauses.
-Source: psycopg_pool, "Connection pools", `reconnect_timeout`."""
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)
+"""The pauses after a connection is lost; half as much again is drawn at random, so that replicas spread out."""
 
-_LONGEST_OUTAGE = timedelta(minutes=1)
-"""The pool starts its pauses anew after this long, so no pause is longer."""
+_OUTAGE = timedelta(minutes=1)
+"""While PostgreSQL is away the pool tries again after 1, 2, 4 … seconds, which it spreads at random. After this long
+it gives up, and begins again with the next request. Source: psycopg_pool, "Connection pools", `reconnect_timeout`."""
+
+_REQUEST_SECONDS = 5.0
+"""How long a connection is waited for until it is requested again."""
 
 
 class Listener:
@@ -40,6 +44,7 @@ class Listener:
     def __init__(self, url: str, *, silence: timedelta = timedelta(seconds=30)) -> None:
         self._url = url
         self._silence = silence.total_seconds()
+        self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, jitter=0.5)
         self.is_listening = False
 
     async def run(self, notify: Callable[[str], None]) -> None:
@@ -61,18 +66,19 @@ class Listener:
                     log.bug(_log, "wake-up failed", error)
                 finally:
                     self.is_listening = False
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(self._backoff.next().total_seconds())
 
     async def _listen(self, pool: AsyncConnectionPool, notify: Callable[[str], None]) -> None:
         async with pool.connection() as connection:
             await connection.execute("; ".join(f"LISTEN {channel}" for channel in CHANNELS).encode())
             self.is_listening = True
+            self._backoff.reset()
             for channel in CHANNELS:
                 notify(channel)
             while True:
                 async for notice in connection.notifies(timeout=self._silence):
                     notify(notice.channel)
-                # A connection that was cut without a word shows it only when it is used.
+                # A connection whose other end vanished looks alive until it is used.
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     await connection.execute("SELECT 1")
 
@@ -83,6 +89,7 @@ class Listener:
             max_size=1,
             open=False,
             name="wake-up",
-            reconnect_timeout=_LONGEST_OUTAGE.total_seconds(),
+            timeout=_REQUEST_SECONDS,
+            reconnect_timeout=_OUTAGE.total_seconds(),
             kwargs={"autocommit": True, "application_name": "xnovu:wakeup", "connect_timeout": 5},
         )

@@ -1,21 +1,15 @@
-"""The wake-up: heard at once, and whatever becomes of its connection, heard again."""
+"""The wake-up: heard at once, and again for commits that were late."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from tests.support.logs import logged_in_full
-from tests.support.proxy import proxied
 from tests.support.rows import Db, a_notification, a_rule, a_workflow
 from tests.support.waiting import eventually
 from xnovu_poller.loops.wakeup import AFTER_SECONDS, WakeupListener
-from xnovu_poller.store import listen
 from xnovu_poller.store.listen import Listener
-
-LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'xnovu:wakeup' AND datname = current_database()"
 
 
 class Wakes:
@@ -39,11 +33,9 @@ class Wakes:
 
 
 @asynccontextmanager
-async def listening(
-    url: str, wakes: Wakes, *, silence: timedelta = timedelta(30)
-) -> AsyncIterator[WakeupListener]:
+async def listening(url: str, wakes: Wakes) -> AsyncIterator[WakeupListener]:
     """Listen, and have done with the wake-up of the first connection."""
-    made = WakeupListener(Listener(url, silence=silence), wakes.wake, wakes.rules_changed)
+    made = WakeupListener(Listener(url), wakes.wake, wakes.rules_changed)
     running = asyncio.create_task(made.run())
     try:
         await eventually(lambda: made.is_listening and wakes.count == len(AFTER_SECONDS))
@@ -108,46 +100,3 @@ async def test_a_row_for_soon_is_told_of(database: str, db: Db) -> None:
         a_notification(db, scheduled_for=datetime.now(UTC) + timedelta(minutes=1))
 
         await eventually(lambda: wakes.count == 2 * len(AFTER_SECONDS))
-
-
-async def test_a_killed_connection_comes_back_and_counts_as_a_wake_up(database: str, db: Db) -> None:
-    """What was committed meanwhile was heard by nobody."""
-    wakes = Wakes()
-    async with listening(database, wakes) as made:
-        found = db.execute(LISTENERS).fetchone()
-        assert found is not None
-        db.execute("SELECT pg_terminate_backend(%s)", [found["pid"]])
-
-        await eventually(lambda: wakes.count > len(AFTER_SECONDS) and made.is_listening)
-        again = db.execute(LISTENERS).fetchone()
-
-    assert again is not None
-    assert again != found
-    assert wakes.rules == 2
-
-
-async def test_a_half_open_connection_is_noticed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It looks alive and says nothing: it is asked, and given up without an answer."""
-    monkeypatch.setattr(listen, "_ANSWER_SECONDS", 0.1)
-    wakes = Wakes()
-    async with (
-        proxied(database) as proxy,
-        listening(proxy.through(database), wakes, silence=timedelta(milliseconds=100)) as made,
-    ):
-        proxy.hang()
-        await eventually(lambda: not made.is_listening)
-        proxy.mend()
-        await eventually(lambda: made.is_listening and wakes.count > len(AFTER_SECONDS))
-
-
-async def test_a_quiet_connection_is_kept(database: str, db: Db) -> None:
-    """It answers when it is asked, so it is the same one."""
-    wakes = Wakes()
-    async with listening(database, wakes, silence=timedelta(milliseconds=1)):
-        found = db.execute(LISTENERS).fetchone()
-        asked = "SELECT FROM pg_stat_activity WHERE pid = %s AND query = 'SELECT 1'"
-        assert found is not None
-        await eventually(lambda: db.execute(asked, [found["pid"]]).rowcount)
-
-        assert db.execute(LISTENERS).fetchone() == found
-        assert wakes.count == len(AFTER_SECONDS)
