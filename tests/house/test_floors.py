@@ -116,6 +116,9 @@ def test_imports_go_down_the_floors() -> None:
         ("store.engine", "store.checks"),
         ("store.notifications.due", "store.notifications.claim_sql"),
         ("store.notifications.lapsed", "store.notifications.withdrawn"),
+        ("temporal.contract", "temporal.translate"),
+        ("temporal.rules.plans", "temporal.delivery.traces"),
+        ("delivery.stages", "delivery.trigger"),
     ],
 )
 def test_an_import_upwards_would_be_seen(tmp_path: Path, module: str, upwards: str) -> None:
