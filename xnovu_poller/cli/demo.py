@@ -27,10 +27,10 @@ def demo(*, keep: bool) -> None:
     """Watch the whole system work on this machine, in half a minute.
 
     The demo starts PostgreSQL, Temporal, a Novu stand-in and a worker, on free ports and in a temporary
-    folder. It inserts the notifications of five enterprises as their programs would, including difficult
-    ones: a duplicate, a draft, one that has expired, one that is retracted, a broken payload, an
-    unpublished workflow, 250 recipients, a topic, and a Novu that first answers 503. It waits until all
-    are delivered, then compares every row and every delivery with the expected result.
+    folder. It inserts the notifications of five enterprises as their programs would. Some are difficult:
+    a duplicate, a draft, an expired notification, a retraction, a broken payload, an unpublished workflow,
+    250 recipients, a topic, and a Novu that first answers 503. The demo waits until all are delivered, then
+    compares every row and every delivery with the expected result.
 
     The exit code is 0 only if each row is in its expected state and each recipient was reached exactly
     once. Nothing keeps running, not even after Ctrl-C. If anything differs, the demo keeps its folder and

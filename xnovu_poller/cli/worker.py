@@ -36,7 +36,7 @@ with _hide("rich"):
 _log = log.get(__name__)
 
 _COLLECT_AFTER = (20_000, 10, 10)
-"""Thresholds of the three generations: collect after this many new objects, the older ones every tenth time."""
+"""Thresholds of the three generations: collect after this many new objects, and an older generation every tenth time."""
 
 
 @click.group
@@ -52,7 +52,7 @@ def start() -> None:
     """Claim due notifications and deliver them, in the foreground, until SIGTERM or Ctrl-C.
 
     When you stop it, it claims nothing more, finishes running deliveries, and returns claims that it has
-    not handed off. A second signal ends it at once; another replica then takes over what was running.
+    not handed off. A second signal ends it at once; another replica then takes over its work.
 
     Exit codes: 0 stopped, 2 wrong settings, 3 the database is not at this version's migration, 1 any
     other error.

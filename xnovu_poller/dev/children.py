@@ -80,7 +80,7 @@ class Child:
     A guardian, itself our child, runs the server and holds one end of a pipe; we hold the other.
 
     Guarantee: the server ends when it is stopped and when we die, even by SIGKILL. Only one server at a time
-    runs under a name in a folder: a start waits for an earlier one that is stopping.
+    runs under a name in a folder: a start waits for an earlier server that is stopping.
 
     Attributes:
         name: the name of the log and of the lock.

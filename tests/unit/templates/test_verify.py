@@ -112,7 +112,7 @@ def test_each_hostile_template_is_refused_where_it_offends_and_runs_nothing(
 def test_the_grammar_alone_refuses_blocks_and_tags(source: str, nothing_runs: Quiet) -> None:
     """The second wall does not lean on the first: a node that is not on the list does not pass."""
     with nothing_runs(), pytest.raises(TemplateUnsafe):
-        tuple(wall._pieces(wall._nodes(source)))
+        tuple(wall._to_pieces(wall._lex(source)))
 
 
 @pytest.mark.parametrize("source", [source for source, *_ in HOSTILE if len(source) < MAX_EXPRESSION])
@@ -122,7 +122,7 @@ def test_the_grammar_alone_lets_out_nothing_but_data(
     """What only the fence refuses (a magic comment, brackets round a name) is harmless without it."""
     with nothing_runs():
         try:
-            pieces = tuple(wall._pieces(wall._nodes(source)))
+            pieces = tuple(wall._to_pieces(wall._lex(source)))
         except TemplateUnsafe:
             pieces = ()
     assert all(isinstance(piece, Text | Expression) for piece in pieces)

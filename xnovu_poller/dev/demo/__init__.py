@@ -1,1 +1,1 @@
-"""The demo: the sample notifications through the real system, and a comparison of what was expected with what was found."""
+"""The demo: the sample notifications through the real system, and a comparison of the expected with the found results."""

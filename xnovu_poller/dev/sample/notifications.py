@@ -1,4 +1,4 @@
-"""The notifications of the demo: three hundred ordinary ones, and one for every special case."""
+"""The notifications of the demo: three hundred that are ordinary, and one for every special case."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -80,8 +80,8 @@ def api(environment: Environment, events: Events) -> Sequence[tuple[str, str, Se
 class Reception:
     """Takes each call through its steps: network, API key, rate limit, `Idempotency-Key`, the call itself.
 
-    The order is Novu's: refusals before the `Idempotency-Key` check are not stored under the key, later
-    ones are. Network faults are not stored; the answer that they suppress is.
+    The order is Novu's: refusals before the `Idempotency-Key` check are not stored under the key, later refusals
+    are. Network faults are not stored; the answer that they suppress is.
     """
 
     environment: Environment

@@ -74,4 +74,4 @@ def test_only_the_latest_are_shown_and_older_ones_are_a_link_away() -> None:
 
 def test_an_empty_page_says_so() -> None:
     """With words, not with a blank."""
-    assert "Nothing yet." in page([], {})
+    assert "No messages yet." in page([], {})

@@ -1,0 +1,143 @@
+"""Plain English in the code: docstrings, comments, help, log events and messages keep to the words of the documents."""
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house import sources
+from tests.house.test_english import faults, prose
+
+ALLOWED: frozenset[tuple[str, str]] = frozenset()
+"""Honest uses: a file, and a phrase in it that is not checked."""
+
+EXCUSED = frozenset(
+    {
+        "migrations",
+        "xnovu_poller/backpressure",
+        "xnovu_poller/cli/rules",
+        "xnovu_poller/delivery",
+        "xnovu_poller/errors.py",
+        "xnovu_poller/lifecycle.py",
+        "xnovu_poller/loops",
+        "xnovu_poller/rules",
+        "xnovu_poller/service",
+        "xnovu_poller/store",
+        "xnovu_poller/temporal",
+        "xnovu_poller/web",
+    }
+)
+"""Rooms that still have to be rewritten. Take a room out as soon as it is clean; add none."""
+
+FILES = tuple(
+    path
+    for path in sources.files()
+    if path.suffix in {".py", ".sql"} and path.parts[0] in {"xnovu_poller", "migrations"}
+)
+
+
+def is_in(path: Path, room: str) -> bool:
+    """Return whether a file is a room, or is in it."""
+    return path.is_relative_to(room)
+
+
+def is_excused(path: Path) -> bool:
+    """Return whether a file is in a room that still has to be rewritten."""
+    return any(is_in(path, room) for room in EXCUSED)
+
+
+def read_texts(path: Path, source: str) -> Iterator[tuple[int, str]]:
+    """Return the texts of a file that people read, each with its line; of SQL, all of it."""
+    if path.suffix == ".sql":
+        yield 1, source
+        return
+    yield from read_strings(source)
+    yield from read_comments(source)
+
+
+def read_strings(source: str) -> Iterator[tuple[int, str]]:
+    """Return the string literals with more than one word; a formatted string without its values."""
+    parts: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr):
+            parts |= {id(part) for part in node.values}
+            literals = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
+            yield node.lineno, "".join(map(str, literals))
+        elif isinstance(node, ast.Constant) and id(node) not in parts and len(str(node.value).split()) > 1:
+            yield node.lineno, str(node.value)
+
+
+def read_comments(source: str) -> Iterator[tuple[int, str]]:
+    """Return the comments; comments on consecutive lines are one text."""
+    first, last, lines = 0, 0, list[str]()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type != tokenize.COMMENT:
+            continue
+        line = token.start[0]
+        if lines and line != last + 1:
+            yield first, "\n".join(lines)
+            lines = []
+        if not lines:
+            first = line
+        lines.append(token.string.lstrip("# "))
+        last = line
+    if lines:
+        yield first, "\n".join(lines)
+
+
+def find_faults(path: Path, source: str) -> Iterator[str]:
+    """Return each banned word of a file with its place."""
+    for line, text in read_texts(path, source):
+        checked = prose(text)
+        for file, phrase in ALLOWED:
+            if file == str(path):
+                checked = checked.replace(phrase, "")
+        for fault in faults(checked):
+            yield f"{path}:{line}, {fault}"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if not is_excused(path)], ids=str)
+def test_the_code_is_in_plain_english(path: Path) -> None:
+    """CONTRIBUTING.md, *English*, lists the words to take instead."""
+    assert list(find_faults(path, sources.text(path))) == []
+
+
+@pytest.mark.parametrize("room", sorted(EXCUSED))
+def test_a_clean_room_is_no_longer_excused(room: str) -> None:
+    """The list may only shrink."""
+    files = [path for path in FILES if is_in(path, room)]
+
+    assert files
+    assert [fault for path in files for fault in find_faults(path, sources.text(path))]
+
+
+def test_an_allowed_phrase_is_there() -> None:
+    """Remove a phrase from the list when its file no longer needs it."""
+    assert [(file, phrase) for file, phrase in ALLOWED if phrase not in sources.text(Path(file))] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("a.py", '"""Return what was told."""'),
+        ("a.py", 'def f():\n    """Whoever calls it waits."""'),
+        ("a.py", "# It is not\n# to wait."),
+        ("a.py", "x = 1  # say so"),
+        ("a.py", 'raise ValueError("so many of them")'),
+        ("a.py", 'f"{x} is to be {y}"'),
+        ("a.sql", "-- Whatever is due.\nSELECT 1;"),
+    ],
+)
+def test_a_banned_word_in_code_would_be_seen(name: str, source: str) -> None:
+    """In docstrings, comments of several lines, messages, formatted strings and SQL."""
+    assert list(find_faults(Path(name), source))
+
+
+def test_code_is_not_english() -> None:
+    """Names, code in backticks, and strings of one word are not checked."""
+    source = '"""Return `told` for one call."""\ntold = {"says": 1}\n\n# One\n\nis_to = 2  # comment\n'
+
+    assert list(find_faults(Path("a.py"), source)) == []
