@@ -30,7 +30,7 @@ def made(db: Db, rule_id: int) -> list[str]:
     return [row["dedup_key"] for row in made_by(db, rule_id)]
 
 
-def told(db: Db, rule_id: int) -> tuple[str | None, str | None]:
+def read_status(db: Db, rule_id: int) -> tuple[str | None, str | None]:
     """Return the status and the error in a rule's row."""
     row = rule_row(db, rule_id)
     return row["rule_status"], row["rule_error"]

@@ -85,7 +85,7 @@ def read_calendar(path: str, expression: str) -> Calendar:
         expression: of at most `LONGEST` characters.
 
     Raises:
-        RuleInvalid: the expression cannot be read; the reason says what to write instead.
+        RuleInvalid: the expression cannot be read; the reason names what to write instead.
     """
     if len(expression) > LONGEST:
         raise RuleInvalid(path, f"is longer than {LONGEST} characters; write several expressions as a list")
@@ -142,7 +142,7 @@ def read_spans(path: str, name: str, value: object) -> tuple[Span, ...]:
         The numbers of the field; none for a year that may be any.
 
     Raises:
-        RuleInvalid: the field cannot be read; the reason says what to write instead.
+        RuleInvalid: the field cannot be read; the reason names what to write instead.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if 0 <= value <= LAST_YEAR else "too large"
@@ -204,14 +204,14 @@ def _read_step(path: str, known: Field, text: str | None) -> int:
 
 
 def _check_order(path: str, known: Field, span: Span) -> Span:
-    """Refuse a range that runs backwards; one that ends with Sunday as 0 ends with 7 instead."""
+    """Refuse a range that runs backwards; let a range end with Sunday as 7 if it is written as 0."""
     if known is FIELDS["day_of_week"] and span.last == 0 < span.first:
         return Span(span.first, known.last, span.step)
     if span.last < span.first:
         raise RuleInvalid(
             path,
             "has a range that runs backwards;"
-            f" for one that passes the end write {span.first}-{known.last},{known.first}-{span.last}",
+            f" to pass the end write {span.first}-{known.last},{known.first}-{span.last}",
         )
     return span
 

@@ -157,7 +157,7 @@ class Matcher:
         return wall.replace(minute=self._minutes[minute], second=self._seconds[second])
 
     def _step_hour(self, wall: datetime, *, again: bool) -> tuple[datetime, bool]:
-        """Return the next hour, or this one once more if the next is more than an hour away."""
+        """Return the next hour, or this hour once more if the next is more than an hour away."""
         this, following = _truncate_to_hour(wall), _truncate_to_hour(wall) + _HOUR
         if not again and to_instant(following, self._zone) - to_instant(this, self._zone) > _HOUR:
             return this, True
@@ -172,7 +172,7 @@ class Matcher:
         )
 
     def _list_days(self, wall: datetime) -> list[int]:
-        """Return the days of a month that may match: their weekday, or the one before it, is the calendar's."""
+        """Return the days of a month that may match: their weekday, or the weekday before, is the calendar's."""
         first, length = month = monthrange(wall.year, wall.month)
         if month not in self._days_by_month:
             self._days_by_month[month] = [

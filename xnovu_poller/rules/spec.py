@@ -46,7 +46,7 @@ DEFAULT_CATCHUP = timedelta(minutes=1)
 
 
 class Overlap(StrEnum):
-    """What a firing does while the one before it still runs. Source: Temporal, "Overlap Policy"."""
+    """What a firing does while the previous firing still runs. Source: Temporal, "Overlap Policy"."""
 
     SKIP = "SKIP"
     BUFFER_ONE = "BUFFER_ONE"
@@ -73,7 +73,7 @@ class Timing:
         jitter: Temporal delays each firing by a random time of up to this length.
         start_at: the rule does not fire before; UTC, whole seconds.
         end_at: the rule does not fire after; UTC, whole seconds.
-        catchup: how late a firing may come; later ones are dropped.
+        catchup: how late a firing may come; later firings are dropped.
         at: the only time of a SCHEDULE rule, UTC, whole seconds; its calendar is the same time, in zone "UTC".
         shown_in: the zone in which commands show the times.
     """

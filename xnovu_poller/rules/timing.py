@@ -31,7 +31,7 @@ CALENDAR_CYCLE_YEARS = 40
 """Within this time each day of each month falls on each weekday; a leap day takes 28 years."""
 
 CACHED = 4096
-"""Configs kept after reading: each reconciliation reads the same ones again."""
+"""Configs kept after reading: each reconciliation reads the same configs again."""
 
 LONGEST_CACHED = 500
 """The most characters, as JSON, of a config that is kept; all of them together need at most some 50 MB."""
@@ -60,7 +60,7 @@ def read_timing(trigger: RuleTrigger, config: Mapping[str, Any]) -> Timing:
     A SCHEDULE rule has `at`, and may have `timezone` and `catchup`.
 
     Raises:
-        RuleInvalid: the config cannot be served; the reason says what to write instead.
+        RuleInvalid: the config cannot be served; the reason names what to write instead.
     """
     try:
         text = json.dumps(config, sort_keys=True)

@@ -31,7 +31,7 @@ def quote(text: str) -> str:
 
 
 def suggest(text: str, known: list[str]) -> str:
-    """Return the known word that a misspelt one is closest to, or all of them if none is close."""
+    """Return the known word that is closest to a misspelt word, or all of them if none is close."""
     near = difflib.get_close_matches(text[:_QUOTED].lower(), known, n=1)
     return near[0] if near else "one of " + ", ".join(known)
 
@@ -76,7 +76,7 @@ def _format_duration(length: timedelta) -> str:
 
 
 def read_time(path: str, value: object, zone: str | None, *, up: bool) -> datetime:
-    """Read an ISO 8601 time. Without an offset it is a wall time of the zone, the first one if it occurs twice.
+    """Read an ISO 8601 time. Without an offset it is a wall time of the zone, the first if it occurs twice.
 
     Args:
         path: where in the rule the time is written; errors name it.
@@ -99,7 +99,7 @@ def read_time(path: str, value: object, zone: str | None, *, up: bool) -> dateti
     try:
         at = datetime.fromisoformat(f"{day}T{clock}{(offset or '').upper()}")
     except ValueError:
-        raise RuleInvalid(path, "there is no such day or time; write one that exists") from None
+        raise RuleInvalid(path, "there is no such day or time; write a day and a time that exist") from None
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         raise RuleInvalid(path, f"is out of bounds; write a year from {FIRST_YEAR} to {LAST_YEAR}")
     if at.tzinfo is None:
@@ -111,7 +111,7 @@ def read_time(path: str, value: object, zone: str | None, *, up: bool) -> dateti
 
 
 def _to_instant(path: str, wall: datetime, zone: str | None) -> datetime:
-    """Return the instant of a wall time, the first one if it occurs twice."""
+    """Return the instant of a wall time, the first if it occurs twice."""
     if zone is None:
         raise RuleInvalid(
             path, 'has no offset; write its offset, such as +01:00 or Z, or "timezone" beside it'

@@ -34,7 +34,7 @@ class Address:
         secure: whether to use TLS.
         certificate: our client certificate for mTLS; needs `key`.
         key: the private key of `certificate`.
-        authority: the CA that signed the server's certificate; None for the well-known ones.
+        authority: the CA that signed the server's certificate; None for the well-known authorities.
         api_key: for Temporal Cloud.
     """
 

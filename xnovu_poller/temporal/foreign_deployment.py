@@ -58,7 +58,7 @@ async def ask_until_accepted(ask: Callable[[int], Awaitable[Answer]]) -> Answer:
 
 
 def count_tries_before_refusal(error: BaseException | None) -> int | None:
-    """Return how many tries came before a foreign executor's refusal; None if the error is another one."""
+    """Return how many tries came before a foreign executor's refusal; None if it is another error."""
     if isinstance(error, ApplicationError) and error.type == FOREIGN_DEPLOYMENT:
         return int(error.details[0]) if error.details else 0
     return None

@@ -213,7 +213,7 @@ def test_a_rule_is_paused_and_resumed(db: Db) -> None:
 
 
 def test_a_draft_stays_paused(db: Db) -> None:
-    """To resume a rule is not to publish it."""
+    """A resumed rule is not published."""
     rule = a_rule(db, workflow=a_workflow(db), publish_status="DRAFT", deactivated=True)
 
     code, output = run("resume", rule)

@@ -113,7 +113,7 @@ async def test_a_foreign_executor_changes_nothing_and_we_go_on(
 async def test_a_foreign_refusal_between_two_tries_does_not_count(
     db: Db, novu_standin: NovuStandIn, foreign: Begin, ours: Begin, task_queue: str
 ) -> None:
-    """Our own have made a local one and one of two regular ones: the last, which is left, records the failure."""
+    """Ours have made the local try and one of two regular tries; the last try records the failure."""
     attempts = claimed(db, 2)
     novu_standin.fault("reset_before_accept", times=None)
     async with ours() as executor:

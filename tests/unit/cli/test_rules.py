@@ -1,4 +1,4 @@
-"""`xnovu rules`: what needs no server, and what is refused before any is reached."""
+"""`xnovu rules`: the commands that need no server, and refusals before any server is reached."""
 
 import json
 import re

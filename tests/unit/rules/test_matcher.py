@@ -156,7 +156,7 @@ def test_a_fraction_of_a_second_does_not_count() -> None:
 
 
 def test_a_calendar_of_one_far_year_is_found() -> None:
-    """A past one is not."""
+    """A past calendar is not."""
     once = replace(cron.read_calendar("cron", "0 0 1 1 *"), year=(Span(2099, 2099),))
 
     assert Firings(Timing((once,))).find_next(at("2027-01-01")) == at("2099-01-01")

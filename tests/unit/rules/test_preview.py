@@ -118,7 +118,7 @@ def test_an_interval_may_hide_a_doubled_time() -> None:
 
 
 def test_a_midnight_change_moves_a_weekday_in_santiago() -> None:
-    """Where the change skips midnight, Temporal takes the day for the one before."""
+    """Where the change skips midnight, Temporal takes the day for the day before."""
     assert predict("0 12 * * SUN", "America/Santiago", "2027-09-01", 1) == [
         "05 12:00 passed over",
         "12 12:00-0300 12 15:00Z",

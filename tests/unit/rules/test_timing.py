@@ -209,7 +209,7 @@ def test_what_fires_every_28_years_is_no_fault(day: str) -> None:
 
 
 def test_the_same_config_is_read_once_and_refused_each_time() -> None:
-    """The order of its keys does not matter; what is long is not kept."""
+    """The order of its keys does not matter; a long config is not kept."""
     first = read_timing(RuleTrigger.CRON, {"timezone": "UTC", "cron": "7 7 * * *"})
     assert read_timing(RuleTrigger.CRON, {"cron": "7 7 * * *", "timezone": "UTC"}) is first
     assert refusal(RuleTrigger.CRON, {"cron": "x"}) == refusal(RuleTrigger.CRON, {"cron": "x"})

@@ -22,7 +22,7 @@ def test_a_duration_is_read(value: object, seconds: int) -> None:
     ["", "90", "1.5h", "m", "30m1h", "-5s", "\u0661s", 1.5, 90.0, True, None, [], float("nan"), "9" * 99],
 )
 def test_anything_but_a_duration_is_refused(value: object) -> None:
-    """The sentence shows how one is written."""
+    """The sentence shows how to write a duration."""
     with pytest.raises(RuleInvalid, match="1h30m"):
         read_duration("jitter", value, NONE, DAY)
 

@@ -42,7 +42,7 @@ async def test_an_input_of_an_older_version_can_be_read() -> None:
 
 
 def test_nothing_but_these_fields_travels() -> None:
-    """No payload, no recipient, no secret: whoever adds a field has to look at this."""
+    """No payload, no recipient, no secret: if you add a field, check that it is none of these."""
     names = {field.name for field in fields(DeliverInput)}
     assert names == {"deployment", "attempts", "enterprise_id", "call_seconds", "searchable"}
 
@@ -55,7 +55,7 @@ def test_nothing_but_these_fields_travels() -> None:
 def test_nothing_but_these_fields_travels_for_rules_and_chores(
     travels: type[FireInput | ChoresInput], names: set[str]
 ) -> None:
-    """No payload, no recipient, no secret: whoever adds a field has to look at this."""
+    """No payload, no recipient, no secret: if you add a field, check that it is none of these."""
     assert {field.name for field in fields(travels)} == names
 
 

@@ -27,7 +27,7 @@ WAIT_SECONDS = 30
 """How long `fire` waits for the outcome."""
 
 _REASONS = {
-    FireOutcome.CREATED: "the one that it made has been deleted since",
+    FireOutcome.CREATED: "its notification has been deleted since",
     FireOutcome.INACTIVE: "it is deactivated or not PUBLISH",
     FireOutcome.NO_RECIPIENTS: "its rule_payload has no recipients",
     FireOutcome.GONE: "its row has been deleted since",
@@ -164,7 +164,7 @@ def backfill(rule_id: int, start: datetime, end: datetime, *, force: bool, as_js
     """Fire a rule for the times that it missed.
 
     The rule fires for each of its times from --from to --to, as if they came now. Times without an offset are in the
-    rule's zone. A time that has already fired makes no second notification as long as the first one is retained. The
+    rule's zone. A time that has already fired makes no second notification as long as the first notification is retained. The
     notifications have the current text of the rule and are due at once. Temporal starts about ten firings a second. If
     the rule's overlap is SKIP, the default, it drops its own times while a backfilled firing is running: backfill those
     minutes again if they matter.

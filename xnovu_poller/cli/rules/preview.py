@@ -34,7 +34,7 @@ def parse_time(value: str) -> datetime:
 
 
 def add_zone(time: datetime, zone: str) -> datetime:
-    """Return an aware time; a naive one is meant in the zone."""
+    """Return an aware time; a naive time is meant in the zone."""
     return time if time.tzinfo else time.replace(tzinfo=ZoneInfo(zone))
 
 
@@ -86,7 +86,7 @@ def preview(  # noqa: PLR0913 - each is an option of the command
     Give the ID of a rule, or --cron or --config to try times that are not in the table. The times are shown in the
     rule's zone and in UTC. They are those at which Temporal fires, before jitter. Marks show what a clock change does.
     `skipped`: the time does not exist that day, so the rule does not fire. `first of two` and `second of two`: the time
-    occurs twice. `passed over` and `moved`: Temporal does not fire at the rule's time, or fires at another one.
+    occurs twice. `passed over` and `moved`: Temporal does not fire at the rule's time, or fires at another time.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def preview(  # noqa: PLR0913 - each is an option of the command
         xnovu rules preview --config '{"interval": {"every": "90m"}}'
     """  # noqa: D301 - Click reads the backspace as "do not wrap this paragraph"
     timing = _choose_timing(rule_id, cron, timezone, config)
-    # `list_next` returns times after this one, and --from is included.
+    # `list_next` returns later times, and --from is included.
     after = (
         datetime.now(UTC) if start is None else add_zone(start, timing.shown_in) - timedelta(microseconds=1)
     )
@@ -115,7 +115,7 @@ def preview(  # noqa: PLR0913 - each is an option of the command
 def _choose_timing(
     rule_id: int | None, cron: str | None, timezone: str | None, config: dict[str, Any] | None
 ) -> Timing:
-    """Return the timing of the one thing that was given: ID, --cron or --config."""
+    """Return the timing of the only argument that was given: ID, --cron or --config."""
     if sum(given is not None for given in (rule_id, cron, config)) != 1:
         raise click.UsageError("give exactly one of ID, --cron and --config")
     if timezone is not None and cron is None:

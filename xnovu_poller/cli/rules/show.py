@@ -1,4 +1,4 @@
-"""`xnovu rules list` and `show`: print what is in the rows and in Temporal's schedules."""
+"""`xnovu rules list` and `show`: print the rows of rules and their schedules in Temporal."""
 
 import asyncio
 import json

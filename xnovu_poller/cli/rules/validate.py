@@ -25,7 +25,7 @@ class Fault:
     Attributes:
         rule_id: None for a config that is not in the table.
         where: the part of the rule.
-        reason: what is wrong, and what to write instead.
+        reason: names the mistake, and what to write instead.
     """
 
     rule_id: int | None

@@ -24,7 +24,7 @@ from xnovu_poller.temporal.rules.schedules import RuleSchedules
 _log = log.get(__name__)
 
 PURGE_BUDGET = timedelta(seconds=5)
-"""Of one purge; the next one continues where it stopped."""
+"""Of one purge; the next purge continues where it stopped."""
 
 PURGE_SHARE = 0.5
 """The share of its budget in which a purge works; it pauses for the rest."""
@@ -90,7 +90,7 @@ class ChoreActivities:
     async def _purge(self) -> Report:
         """Purge slice by slice from where the last purge stopped, until the budget is spent or nothing is left.
 
-        If the process dies here, deleted rows stay deleted, and the next purge starts where this one did.
+        If the process dies here, deleted rows stay deleted, and the next purge starts where this purge did.
         """
         after = await self._read_last_position()
         if self._keep is None:

@@ -20,7 +20,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=30)
 
 REQUEST_PAUSE, LONGEST_REQUEST_PAUSE = timedelta(seconds=1.2), timedelta(seconds=10)
 """Between two requests for a run. Temporal names a run by its second and drops a second one of the same name. The pause
-grows while requests keep coming, so that whoever writes rules cannot keep every worker busy."""
+grows while requests keep coming, so that a writer of rules cannot keep every worker busy."""
 
 
 class Schedule(Protocol):
@@ -82,7 +82,7 @@ class ChoreKeeper:
             await wait_for_event(self._requested, self._ensured_until - time.monotonic())
 
     async def _keep(self) -> bool:
-        """Do what is due; return whether Temporal has accepted it. After a failure everything is due again."""
+        """Make the calls that are due; return whether Temporal has accepted it. After a failure everything is due again."""
         try:
             await self._ensure_and_request()
         except TemporalError as error:

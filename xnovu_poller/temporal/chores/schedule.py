@@ -26,7 +26,7 @@ from xnovu_poller.temporal.translate import translating
 _TIMEOUT = timedelta(seconds=10)
 _SHORTEST_INTERVAL = timedelta(seconds=1)
 _CATCHUP = timedelta(seconds=10)
-"""The shortest that Temporal allows: the next run makes up for missed ones."""
+"""The shortest that Temporal allows: the next run makes up for missed runs."""
 
 _NOTE = "The chores of a deployment. While this is paused, schedules do not follow the rules and nothing is purged."
 

@@ -22,7 +22,7 @@ _TRY_TIMEOUT = timedelta(minutes=5)
 class ChoresWorkflow:
     """Do each chore once. A chore that fails reports it and stops no other: the next run comes soon.
 
-    The one schedule that starts it allows one run at a time, however many replicas there are.
+    Its schedule allows one run at a time, however many replicas there are.
     """
 
     @workflow.run

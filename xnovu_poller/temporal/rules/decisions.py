@@ -95,11 +95,11 @@ def decide(rule: Rule, listed: ListedRule | None, *, task_queue: str, now: datet
     overdue_at = timing.at if timing.at is not None and timing.at <= now else None
     is_done = timing.at is not None and rule.done_for == timing.at
     # Keep the error that was recorded when the rule was found not to have fired.
-    recorded = rule.error if is_done and rule.status in {RuleStatus.DONE, RuleStatus.PAUSED} else None
+    kept_error = rule.error if is_done and rule.status in {RuleStatus.DONE, RuleStatus.PAUSED} else None
     if not rule.active:
-        state = RuleState(rule.id, RuleStatus.PAUSED, recorded)
+        state = RuleState(rule.id, RuleStatus.PAUSED, kept_error)
     elif is_done:
-        state = RuleState(rule.id, RuleStatus.DONE, recorded)
+        state = RuleState(rule.id, RuleStatus.DONE, kept_error)
     elif _is_over(timing, now):
         state = RuleState(rule.id, RuleStatus.DONE)
     else:

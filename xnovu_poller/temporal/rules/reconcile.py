@@ -60,7 +60,7 @@ async def reconcile(engine: Engine, schedules: RuleSchedules, now: datetime) -> 
         now: by Temporal's clock, at the start.
 
     Raises:
-        StoreUnavailable: PostgreSQL does not answer; what was done until then stays.
+        StoreUnavailable: PostgreSQL does not answer; its changes until then stay.
         TemporalUnavailable: Temporal did not answer for all rules or for some; the others are done.
         TemporalRefused: Temporal refuses all calls.
     """
@@ -164,7 +164,7 @@ class _Run:
         return await self._ask(delete) or False
 
     async def _ask(self, call: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """Call Temporal; return None if it does not answer, so that one schedule does not stop the others.
+        """Call Temporal; return None if it does not answer, so that a silent schedule does not stop the others.
 
         Raises:
             TemporalUnavailable: several calls in a row had no answer.

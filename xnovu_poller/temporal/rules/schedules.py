@@ -192,7 +192,7 @@ class RuleSchedules:
             rule_id: the rule.
             start: the first time.
             end: the last time; there is none if it is before the first.
-            overlap: what a firing does while the one before it runs; the rule's own would skip most of them.
+            overlap: what a firing does while the previous firing runs; the rule's own would skip most of them.
 
         Raises:
             ScheduleMissing: the rule has no schedule.
@@ -208,7 +208,7 @@ class RuleSchedules:
     async def describe(self, rule_id: int) -> RuleScheduleState | None:
         """Describe the schedule of a rule; return None if it has none of ours.
 
-        Temporal deletes a schedule without further firings some days after the last one.
+        Temporal deletes a schedule without further firings some days after the last firing.
 
         Raises:
             TemporalUnavailable: no answer.
@@ -264,7 +264,7 @@ class RuleSchedules:
         return True
 
     async def _rebuild(self, plan: Plan) -> bool:
-        """Replace our schedule with a new one from the plan, unless it is up to date; return False if it is missing."""
+        """Build our schedule anew from the plan, unless it is up to date; return False if it is missing."""
 
         async def rebuild(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
             if not self._is_ours(await _read_memo(found.description), plan.rule_id):

@@ -43,7 +43,7 @@ async def test_a_persons_pause_and_note_survive(make: Make, handle: ScheduleHand
 async def test_a_pause_while_it_is_brought_up_to_date_survives(
     make: Make, client: Client, handle: ScheduleHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person pauses between our read and our write: our update is dropped, and the next one succeeds."""
+    """A person pauses between our read and our write: our update is dropped, and the next update succeeds."""
     await make().ensure()
     describe = client.workflow_service.describe_schedule
 
@@ -67,7 +67,7 @@ async def test_a_pause_while_it_is_brought_up_to_date_survives(
 async def test_one_run_waits_for_the_open_one_and_missed_runs_are_dropped(
     make: Make, handle: ScheduleHandle
 ) -> None:
-    """A change during a run is met by the next run, which also makes up for missed ones."""
+    """A change during a run is met by the next run, which also makes up for missed runs."""
     await make().ensure()
     assert (await handle.describe()).schedule.policy == SchedulePolicy(
         overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=timedelta(seconds=10)

@@ -16,7 +16,7 @@ from temporalio.client import (
 
 from tests.integration.temporal.conftest import Run
 from tests.support.executing import FOREIGN
-from tests.support.firing import changed, listing, paused, told
+from tests.support.firing import changed, listing, paused, read_status
 from tests.support.rows import Db, a_rule
 from tests.support.waiting import eventually
 from tests.support.wires import Wire
@@ -52,13 +52,13 @@ async def test_a_rule_gets_its_schedule_and_a_second_run_does_nothing(
     assert action.typed_search_attributes[contract.ENTERPRISE] == "acme"
     assert found.schedule.policy.catchup_window == timedelta(minutes=1)
     assert "marker" not in str(found.raw_description)
-    assert told(db, rule) == ("SCHEDULED", None)
+    assert read_status(db, rule) == ("SCHEDULED", None)
 
 
 async def test_a_changed_rule_keeps_nothing_of_its_old_times(
     run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client, deployment: UUID
 ) -> None:
-    """Regression: an update from the description kept the old cron beside the new one."""
+    """Regression: an update from the description kept the old cron beside the new cron."""
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)
@@ -85,7 +85,7 @@ async def test_a_rule_that_is_not_active_is_paused_and_resumed(
     changed(db, rule, "deactivated = true")
     assert await run() == {"paused": 1, "unchanged": 1}
     assert (await describe(client, deployment, rule)).schedule.state.paused
-    assert told(db, rule) == told(db, draft) == ("PAUSED", None)
+    assert read_status(db, rule) == read_status(db, draft) == ("PAUSED", None)
 
     await eventually(lambda: paused(schedules, rule))
     assert await run() == {"unchanged": 2}
@@ -147,7 +147,7 @@ async def test_schedules_that_are_not_ours_are_not_touched(
     for name in memos:
         theirs = await client.get_schedule_handle(name).describe()
         assert theirs.info.last_updated_at is None
-    status, error = told(db, rule)
+    status, error = read_status(db, rule)
     assert status == "FAILED"
     assert "belongs to a schedule that is not ours" in str(error)
 
@@ -162,7 +162,7 @@ async def test_an_invalid_rule_does_not_disturb_others(
     changed(db, bad, """trigger_config = '{"cron": "61 9 * * *"}'""")
 
     assert await run() == {"invalid": 1, "unchanged": 2}
-    status, error = told(db, bad)
+    status, error = read_status(db, bad)
     assert status == "INVALID"
     assert str(error).startswith("cron: minute: cannot be read; write a number from 0 to 59")
     assert (await describe(client, deployment, bad)).schedule.state.paused
@@ -171,7 +171,7 @@ async def test_an_invalid_rule_does_not_disturb_others(
 
     changed(db, bad, """trigger_config = '{"cron": "0 9 * * *"}'""")
     assert await run() == {"updated": 1, "unchanged": 2}
-    assert told(db, bad) == ("SCHEDULED", None)
+    assert read_status(db, bad) == ("SCHEDULED", None)
     assert not (await describe(client, deployment, bad)).schedule.state.paused
 
 

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from tests.integration.temporal.conftest import Run
 from tests.support.counted import counted
-from tests.support.firing import listing, told
+from tests.support.firing import listing, read_status
 from tests.support.rows import Db, a_rule
 from tests.support.waiting import eventually
 from tests.support.wires import Meeting, Wire, nothing
@@ -53,8 +53,8 @@ async def test_a_refusal_by_temporal_is_recorded_on_that_rule_only(
     wire.meets = unanswered(refused, status=RPCStatusCode.INVALID_ARGUMENT)
 
     assert await run() == {"created": 1, "failed": 1}
-    assert told(db, good) == ("SCHEDULED", None)
-    assert told(db, bad) == ("FAILED", "Temporal: refuses the schedule (not now)")
+    assert read_status(db, good) == ("SCHEDULED", None)
+    assert read_status(db, bad) == ("FAILED", "Temporal: refuses the schedule (not now)")
     await listing(schedules, good)
     wire.meets = nothing
     assert await run() == {"created": 1, "unchanged": 1}
@@ -93,7 +93,7 @@ async def test_an_absent_temporal_ends_the_run_and_the_next_one_succeeds(
     wire.meets = unanswered()
     with pytest.raises(TemporalUnavailable):
         await run()
-    assert told(db, rule) == (None, None)
+    assert read_status(db, rule) == (None, None)
     wire.meets = nothing
     assert await run() == {"created": 1}
 
@@ -106,7 +106,7 @@ async def test_a_schedule_that_does_not_answer_delays_no_other(
     wire.meets = unanswered(contract.rule_schedule_id(deployment, silent))
     with pytest.raises(TemporalUnavailable):
         await run()
-    assert (told(db, silent), told(db, good)) == ((None, None), ("SCHEDULED", None))
+    assert (read_status(db, silent), read_status(db, good)) == ((None, None), ("SCHEDULED", None))
     await listing(schedules, good)
 
 
@@ -149,7 +149,7 @@ async def test_a_schedule_with_an_unreadable_memo_is_not_ours(
     await eventually(lambda: _stands(client, deployment))
 
     assert await run() == {"failed": 1}
-    assert "belongs to a schedule that is not ours" in str(told(db, rule)[1])
+    assert "belongs to a schedule that is not ours" in str(read_status(db, rule)[1])
 
 
 async def test_a_schedule_that_cannot_be_deleted_delays_no_rule(
@@ -192,9 +192,9 @@ async def test_rules_beyond_the_limit_of_an_enterprise_are_not_served(  # noqa: 
     monkeypatch.setattr(reconciling, "BATCH", 2)
 
     assert await run() == {"unchanged": 3, "paused": 1, "failed": 1}
-    status, error = told(db, rule[2])
+    status, error = read_status(db, rule[2])
     assert (status, "more than 10000 rules" in str(error)) == ("FAILED", True)
     assert (
         await client.get_schedule_handle(contract.rule_schedule_id(deployment, rule[2])).describe()
     ).schedule.state.paused
-    assert told(db, rule[1]) == told(db, other) == ("SCHEDULED", None)
+    assert read_status(db, rule[1]) == read_status(db, other) == ("SCHEDULED", None)

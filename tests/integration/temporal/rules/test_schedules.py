@@ -26,7 +26,7 @@ from xnovu_poller.temporal.rules.schedules import RuleSchedules
 async def test_a_list_that_is_out_of_date_does_no_harm(
     db: Db, workflow: int, schedules: RuleSchedules, client: Client, run: Run, wire: Wire
 ) -> None:
-    """A listed schedule may be gone, and one that is not listed may exist."""
+    """A listed schedule may be gone, and an unlisted schedule may exist."""
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)

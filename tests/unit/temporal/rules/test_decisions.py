@@ -85,7 +85,7 @@ def test_a_change_of_the_notification_rebuilds_nothing() -> None:
 
 
 def test_another_task_queue_rebuilds_the_schedule() -> None:
-    """No executor polls the old one."""
+    """No executor polls the old queue."""
     assert decide(RULE, as_planned(RULE), task_queue="other", now=NOW).step is Step.UPDATE
 
 
