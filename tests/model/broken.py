@@ -43,14 +43,14 @@ class ImpatientRescue(Arrows):
         return row.status == PROCESSING and row.lapsed
 
     @override
-    def may_renew(self, row: Row) -> bool:
+    def may_reclaim(self, row: Row) -> bool:
         """By the lease alone."""
         return row.send != "none" and row.lapsed
 
     @override
-    def renew(self, row: Row, *, mine: bool) -> Row:
+    def reclaim(self, row: Row, *, mine: bool) -> Row:
         """Wipe the send of the other away."""
-        renewed = super().renew(row, mine=mine)
+        renewed = super().reclaim(row, mine=mine)
         return row if renewed == row else renewed._replace(send="none", doubt=True)
 
 

@@ -45,7 +45,7 @@ class Poller(NamedTuple):
     """A loop or a rescuer.
 
     Attributes:
-        at: "idle"; "claimed"; or what it is about to do: "release", "extend", "renew".
+        at: "idle"; "claimed"; or what it is about to do: "release", "extend", "reclaim".
         mine: the attempt that it knows is still the row's.
     """
 
@@ -172,7 +172,7 @@ class Arrows:
         """Whether a rescuer looks at it: its lease has run out, and nobody is sending it."""
         return row.status == PROCESSING and row.lapsed and row.send != "live"
 
-    def may_renew(self, row: Row) -> bool:
+    def may_reclaim(self, row: Row) -> bool:
         """The last send is over, and so is the lease."""
         return row.send == "past" and row.lapsed
 
@@ -184,29 +184,29 @@ class Arrows:
         """PROCESSING → PENDING: give back what was not begun."""
         return row.ends(PENDING) if mine and row.status == PROCESSING and row.send == "none" else row
 
-    def extend(self, row: Row, *, mine: bool) -> Row:
+    def extend_lease(self, row: Row, *, mine: bool) -> Row:
         """PROCESSING → PROCESSING: the workflow is open, so the lease goes on."""
         return row._replace(lapsed=False) if mine and row.status == PROCESSING else row
 
-    def renew(self, row: Row, *, mine: bool) -> Row:
+    def reclaim(self, row: Row, *, mine: bool) -> Row:
         """PROCESSING → PROCESSING, one attempt further: the workflow is gone and its last send is over."""
         return (
-            row._replace(lapsed=False) if mine and row.status == PROCESSING and self.may_renew(row) else row
+            row._replace(lapsed=False) if mine and row.status == PROCESSING and self.may_reclaim(row) else row
         )
 
     def hold(self, row: Row) -> Row:
         """PROCESSING → PROCESSING: take the sole right to send; a send that nobody cleared is in doubt."""
         return row._replace(send="live", lapsed=False, doubt=row.doubt or row.send != "none")
 
-    def sent(self, row: Row) -> Row:
+    def record_sent(self, row: Row) -> Row:
         """PROCESSING → SENT: Novu accepted it."""
         return row.ends(SENT)
 
-    def dead(self, row: Row) -> Row:
+    def record_dead(self, row: Row) -> Row:
         """PROCESSING → DEAD: no further attempt can succeed."""
         return row.ends(DEAD)
 
-    def failed(self, row: Row, *, doubt: bool) -> Row:
+    def record_failed(self, row: Row, *, doubt: bool) -> Row:
         """PROCESSING → FAILED: another attempt may succeed."""
         return row.ends(FAILED)._replace(doubt=row.doubt or doubt)
 
@@ -214,23 +214,23 @@ class Arrows:
         """PROCESSING → PENDING: Novu could not serve."""
         return row.ends(PENDING)
 
-    def unknown(self, row: Row) -> Row:
+    def record_unknown(self, row: Row) -> Row:
         """PROCESSING → PROCESSING: it may have been accepted; the next try makes the same call."""
         return row._replace(send="none", doubt=True)
 
-    def let_go(self, row: Row) -> Row:
+    def clear_hold(self, row: Row) -> Row:
         """PROCESSING → PROCESSING: nothing was sent; the next try goes on."""
         return row._replace(send="none")
 
-    def retracted(self, row: Row, *, certain: bool) -> Row:
+    def record_retracted(self, row: Row, *, certain: bool) -> Row:
         """PROCESSING → RETRACTED: withdrawn before its send, as far as the row can know."""
         return row.ends(RETRACTED)._replace(marked=not certain)
 
-    def lose(self, row: Row) -> Row:
+    def record_lost_contact(self, row: Row) -> Row:
         """PROCESSING → FAILED: the workflow has heard no more; whoever sends is left alone."""
         if row.status != PROCESSING or row.send == "live":
             return row
-        return self.failed(row, doubt=row.send == "past")
+        return self.record_failed(row, doubt=row.send == "past")
 
     def expire(self, row: Row) -> Row:
         """PENDING or FAILED → RETRACTED: what is over, and cannot have been accepted."""

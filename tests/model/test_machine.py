@@ -10,7 +10,7 @@ from tests.model.checker import LOST, Report, check
 from tests.model.machine import Arrows, State
 from tests.model.world import World
 from xnovu_poller.lifecycle import LAWFUL_MOVES
-from xnovu_poller.store.notifications import by_claim, by_hold, by_operator
+from xnovu_poller.store.notifications import by_claim, by_hold, by_operator, claim
 
 
 @pytest.fixture(scope="module")
@@ -27,24 +27,26 @@ def test_every_promise_holds_in_every_state(walked: Report[State]) -> None:
 
 def test_the_model_moves_as_the_lifecycle_says(walked: Report[State]) -> None:
     """All lawful moves and no others; from PROCESSING to itself leads only the claim of a rescue."""
-    moves = {(start, end) for start, name, end in walked.moves if start != end or name in {"claim", "renew"}}
+    moves = {
+        (start, end) for start, name, end in walked.moves if start != end or name in {"claim", "reclaim"}
+    }
 
     assert moves == {(start.value, end.value) for start, end in LAWFUL_MOVES}
 
 
 def test_every_arrow_is_an_arrow_of_the_model() -> None:
-    """Who adds one to the package adds it here; `cancelled` alone leaves the row where it is and holds nothing."""
+    """Who adds one to the package adds it here; `record_cancel_answer` alone leaves the row where it is and holds nothing."""
 
     def arrows(module: ModuleType) -> set[str]:
         found = {name for name, one in vars(module).items() if iscoroutinefunction(one)}
         own = {name for name in found if vars(module)[name].__module__ == module.__name__}
         return {name for name in own if not name.startswith("_")}
 
-    package = arrows(by_claim) | arrows(by_hold) | arrows(by_operator)
-    rights = {"may_record", "may_hold", "may_renew", "has_lapsed", "is_open"}
+    package = arrows(claim) | arrows(by_claim) | arrows(by_hold) | arrows(by_operator)
+    rights = {"may_record", "may_hold", "may_reclaim", "has_lapsed", "is_open"}
     model = {name for name in vars(Arrows) if not name.startswith("_")} - rights
 
-    assert model == package - {"cancelled"} | {"hold", "retract"}
+    assert model == package - {"record_cancel_answer"} | {"hold", "retract"}
 
 
 @pytest.mark.parametrize(

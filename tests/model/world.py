@@ -125,10 +125,12 @@ class World:
             return
         closed = state._replace(workflow="closed")
         yield Step("the workflow ends", closed)
-        lost = self.arrows.lose(state.row)
+        lost = self.arrows.record_lost_contact(state.row)
         if lost != state.row:
-            yield Step("lose", closed.written(lost))
-            yield Step("lose, the last failure", closed.written(lost.ends(DEAD)), misfortune=True)
+            yield Step("record_lost_contact", closed.written(lost))
+            yield Step(
+                "record_lost_contact, the last failure", closed.written(lost.ends(DEAD)), misfortune=True
+            )
         if _FREE in state.workers:
             begun = state.worker(state.workers.index(_FREE), Worker("trying", mine=True))
             yield Step("a try begins", begun)
@@ -146,9 +148,11 @@ class World:
             case "release":
                 yield Step("release", free.written(self.arrows.release(state.row, mine=poller.mine)))
             case "extend":
-                yield Step("extend", free.written(self.arrows.extend(state.row, mine=poller.mine)))
+                yield Step(
+                    "extend_lease", free.written(self.arrows.extend_lease(state.row, mine=poller.mine))
+                )
             case _:
-                yield from self.renews(state, index, poller)
+                yield from self.reclaims(state, index, poller)
         if poller.at != "idle":
             yield Step("a poller dies", free, misfortune=True)
 
@@ -160,7 +164,7 @@ class World:
         if (expired := self.arrows.expire(row)) != row:
             yield Step("expire", state.written(expired))
         if self.arrows.has_lapsed(row):
-            gone = "release" if row.send == "none" else "renew"
+            gone = "release" if row.send == "none" else "reclaim"
             does = "extend" if self.arrows.is_open(state.workflow) else gone
             breach = "an open workflow is given up" if state.workflow == "open" and does == gone else ""
             yield Step(f"ask, so as to {does}", state.poller(index, Poller(does, mine=True)), breach)
@@ -177,13 +181,13 @@ class World:
             yield Step("the start is not answered", on_its_way.poller(index, refused), misfortune=True)
             yield Step("a poller dies", on_its_way.poller(index, _IDLE), misfortune=True)
 
-    def renews(self, state: State, index: int, poller: Poller) -> Steps:
+    def reclaims(self, state: State, index: int, poller: Poller) -> Steps:
         """Take over from a sender that died, however long ago that was seen."""
-        renewed = self.arrows.renew(state.row, mine=poller.mine)
+        renewed = self.arrows.reclaim(state.row, mine=poller.mine)
         if renewed == state.row:
-            yield Step("renew, too late", state.poller(index, _IDLE))
+            yield Step("reclaim, too late", state.poller(index, _IDLE))
         else:
-            yield self._claimed("renew", state, index, renewed)
+            yield self._claimed("reclaim", state, index, renewed)
 
     def _claimed(self, name: str, state: State, index: int, row: Row) -> Step[State]:
         claimed = state.poller(index, _IDLE).claimed(row)
@@ -233,15 +237,17 @@ class World:
         """Call Novu, unless it is to be withdrawn, is not fit, or time does not suffice."""
         if worker.over:
             certain = not worker.doubt
-            yield self._record("retracted", state, index, self.arrows.retracted(state.row, certain=certain))
-            failed = self.arrows.failed(state.row, doubt=False)
-            yield self._record("failed", state, index, failed, misfortune=True)
+            yield self._record(
+                "record_retracted", state, index, self.arrows.record_retracted(state.row, certain=certain)
+            )
+            failed = self.arrows.record_failed(state.row, doubt=False)
+            yield self._record("record_failed", state, index, failed, misfortune=True)
             return
         if worker.in_time:
             calling = worker._replace(at="calling", in_time=False, fresh=not state.accepted)
             yield Step("call", state.worker(index, calling))
-        yield self._record("dead", state, index, self.arrows.dead(state.row), misfortune=True)
-        yield self._record("let_go", state, index, self.arrows.let_go(state.row))
+        yield self._record("record_dead", state, index, self.arrows.record_dead(state.row), misfortune=True)
+        yield self._record("clear_hold", state, index, self.arrows.clear_hold(state.row))
         yield self._record("release_held", state, index, self.arrows.release_held(state.row))
 
     def novu(self, state: State, index: int, worker: Worker) -> Steps:
@@ -267,16 +273,16 @@ class World:
         row, arrows = state.row, self.arrows
         match worker.answer:
             case "accepted":
-                yield self._record("sent", state, index, arrows.sent(row))
+                yield self._record("record_sent", state, index, arrows.record_sent(row))
             case "rejected":
-                yield self._record("dead", state, index, arrows.dead(row))
+                yield self._record("record_dead", state, index, arrows.record_dead(row))
             case "throttled":
                 yield self._record("release_held", state, index, arrows.release_held(row))
-                yield self._record("failed", state, index, arrows.failed(row, doubt=False))
+                yield self._record("record_failed", state, index, arrows.record_failed(row, doubt=False))
             case _:
-                yield self._record("unknown", state, index, arrows.unknown(row))
-                failed = arrows.failed(row, doubt=True)
-                yield self._record("failed", state, index, failed)
+                yield self._record("record_unknown", state, index, arrows.record_unknown(row))
+                failed = arrows.record_failed(row, doubt=True)
+                yield self._record("record_failed", state, index, failed)
                 yield self._record(
                     "failed, the last failure", state, index, failed.ends(DEAD), misfortune=True
                 )

@@ -245,7 +245,7 @@ def test_the_cache_is_bounded_and_is_used() -> None:
     renderer = Renderer(cached=2)
     for number in [1, 2, 1, 3, 1]:
         renderer.render(template("x", id=number), {})
-    kept = renderer._compiled.cache_info()
+    kept = renderer._compile.cache_info()
     assert (kept.hits, kept.misses, kept.currsize) == (2, 3, 2)
 
 
