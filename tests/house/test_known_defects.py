@@ -12,7 +12,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
     "a fast workflow's SENT is overwritten by its poller": (
         "tests/integration/store/notifications/test_by_hold.py::test_sent_is_the_end",
         "tests/integration/test_guards.py::test_the_lawful_moves_are_those_of_the_lifecycle",
-        "tests/integration/loops/test_loop.py::test_a_start_that_arrives_after_its_release_finds_itself_late",
+        "tests/integration/loops/test_starter.py::test_a_start_that_arrives_after_its_release_finds_itself_late",
     ),
     "a row whose sender died stays PROCESSING for ever, for no loop looks there": (
         "tests/integration/store/notifications/test_due.py::test_every_row_has_one_owner_or_a_reason_to_have_none",
@@ -28,7 +28,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/integration/test_wakeups.py::test_what_becomes_due_by_an_update_wakes",
     ),
     "rows are passed over for good, for the place in the table moved on though no workflow was started": (
-        "tests/integration/loops/test_loop.py::test_a_start_that_fails_releases_its_claims_and_no_others",
+        "tests/integration/loops/test_starter.py::test_a_start_that_fails_releases_its_claims_and_no_others",
         "tests/integration/service/test_worker.py::test_a_temporal_that_comes_later_is_waited_for",
     ),
     "rows that waited long before a start, or were committed late, are never seen": (
@@ -40,7 +40,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/integration/store/notifications/test_claim.py::test_each_loop_claims_its_own",
     ),
     "a slow turn is overtaken by the next of its own loop": (
-        "tests/unit/loops/test_loop.py::test_a_call_while_it_turns_is_one_more_turn_and_never_a_second_at_once",
+        "tests/unit/loops/test_drain.py::test_a_call_while_it_turns_is_one_more_turn_and_never_a_second_at_once",
     ),
     "several workers take the same row": (
         "tests/integration/store/notifications/test_claim.py::test_eight_claimers_never_take_the_same_row",
@@ -63,7 +63,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/faults/test_a_worker_is_killed_during_its_record.py::test_a_record_that_dies_with_it_is_made_by_the_next_attempt",
     ),
     "a row that can never be sent is tried for ever, at every poll": (
-        "tests/integration/loops/test_rescue.py::test_it_takes_what_has_come_to_its_next_attempt",
+        "tests/integration/loops/test_loop.py::test_each_loop_hands_off_its_own_rows",
         "tests/integration/store/notifications/test_by_hold.py::test_the_last_failure_is_death",
         "tests/faults/test_a_notification_kills_its_senders.py::test_it_ends_dead_and_takes_nobody_along",
     ),
@@ -129,7 +129,7 @@ CAUGHT: Mapping[str, Sequence[str]] = {
     "a worker says that it is well while the database or Novu is away": (
         "tests/integration/web/test_server.py::test_one_unhealthy_component_makes_503",
         "tests/integration/service/test_worker.py::test_a_database_that_comes_later_is_waited_for",
-        "tests/integration/service/test_worker.py::test_a_wrong_key_stops_the_claims_and_fails_nobody",
+        "tests/integration/service/test_health.py::test_a_wrong_key_stops_the_claims_and_fails_nobody",
     ),
     "a stop cuts off what is under way": (
         "tests/integration/cli/test_worker.py::test_a_stop_ends_what_is_under_way_and_gives_back_the_rest",

@@ -6,9 +6,16 @@ from datetime import timedelta
 
 import pytest
 
+from tests.support.rows import Db
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import TemporalError
 from xnovu_poller.lifecycle import Claim
+from xnovu_poller.loops.loop import PollLoop
+from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.claim import Terms
+from xnovu_poller.store.notifications.due import NEW
+
+INTERVAL = timedelta(seconds=10)
 
 
 class Starts:
@@ -34,6 +41,19 @@ class Starts:
     def ids(self) -> list[int]:
         """Which notifications were handed off."""
         return sorted(claim.notification_id for group in self.groups for claim in group)
+
+
+def a_loop(engine: Engine, starts: Starts, terms: Terms, gate: Gate | None = None) -> PollLoop:
+    """Make a loop of new rows."""
+    return PollLoop(NEW, engine, gate or Gate(), terms=terms, start=starts.start, interval=INTERVAL)
+
+
+def states(db: Db) -> list[str]:
+    """Give the states of all rows, in their order."""
+    return [
+        found["notification_status"]
+        for found in db.execute("SELECT notification_status FROM notify.ent_notification ORDER BY id")
+    ]
 
 
 @pytest.fixture

@@ -7,23 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.integration.loops.conftest import Starts
-from tests.support.rows import Db, a_notification, attempt_of, notifications, row, written
+from tests.integration.loops.conftest import INTERVAL, Starts, a_loop, states
+from tests.support.rows import Db, a_notification, notifications, row, written
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.gate import Gate
-from xnovu_poller.errors import NovuThrottled, TemporalRefused, TemporalUnavailable
+from xnovu_poller.errors import NovuThrottled, TemporalUnavailable
 from xnovu_poller.lifecycle import Accepted, Refused, Sender, Status
-from xnovu_poller.loops.drain import Drain
 from xnovu_poller.loops.loop import BUSY_PAUSE, CLAIMS_A_TURN, FEW_PAUSE, PollLoop, poll_loops
-from xnovu_poller.loops.starter import STARTS_AT_ONCE
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_hold
 from xnovu_poller.store.notifications.claim import Terms
-from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.store.notifications.hold import hold
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
-INTERVAL = timedelta(seconds=10)
 SECONDS = {"new": 10, "scheduled": 30, "failed": 60}
 SECOND = timedelta(seconds=1)
 AT_ONCE = timedelta(0)
@@ -40,24 +36,11 @@ class Clock:
         return self.now
 
 
-def a_loop(engine: Engine, starts: Starts, terms: Terms, gate: Gate | None = None) -> PollLoop:
-    """Make a loop of new rows."""
-    return PollLoop(NEW, engine, gate or Gate(), terms=terms, start=starts.start, interval=INTERVAL)
-
-
 async def until_it_rests(loop: PollLoop) -> timedelta:
     """Turn until there is no more to do at once; give the rest."""
     while (rest := await loop.turn()) <= FEW_PAUSE:
         pass
     return rest
-
-
-def states(db: Db) -> list[str]:
-    """Give the states of all rows, in their order."""
-    return [
-        found["notification_status"]
-        for found in db.execute("SELECT notification_status FROM notify.ent_notification ORDER BY id")
-    ]
 
 
 async def finish(engine: Engine, starts: Starts, number: int) -> None:
@@ -164,19 +147,6 @@ async def test_what_was_claimed_ahead_is_given_back_if_the_handoff_fails(
     assert starts.ids == []
 
 
-async def test_claims_of_one_group_share_a_start(
-    engine: Engine, db: Db, starts: Starts, terms: Terms
-) -> None:
-    """A slice of the claim is one workflow."""
-    made = notifications(db, 5)
-
-    await a_loop(engine, starts, replace(terms, group_size=2)).turn()
-
-    assert starts.ids == made
-    assert sorted(len(group) for group in starts.groups) == [1, 2, 2]
-    assert all(len({claim.run_id for claim in group}) == 1 for group in starts.groups)
-
-
 async def test_each_turn_expires_what_is_over(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
     """Also while the gate is closed: nobody may send it any more."""
     made = a_notification(db, expires_at="2020-01-01T00:00Z")
@@ -186,52 +156,6 @@ async def test_each_turn_expires_what_is_over(engine: Engine, db: Db, starts: St
     await a_loop(engine, starts, terms, gate).turn()
 
     assert row(db, made)["retraction_reason"] == "expired"
-
-
-@pytest.mark.parametrize(
-    "error", [TemporalUnavailable("DEADLINE_EXCEEDED"), TemporalRefused("no")], ids=lambda error: error.code
-)
-async def test_a_start_that_fails_releases_its_claims_and_no_others(
-    engine: Engine, db: Db, starts: Starts, terms: Terms, error: TemporalRefused | TemporalUnavailable
-) -> None:
-    """The rest of the batch is handed off; the turn says what went wrong."""
-    first, second, third = notifications(db, 3)
-    starts.failing[second] = error
-
-    with pytest.raises(type(error)):
-        await a_loop(engine, starts, terms).turn()
-
-    assert states(db) == ["PROCESSING", "PENDING", "PROCESSING"]
-    assert starts.ids == [first, third]
-    given_back = row(db, second)
-    assert (given_back["attempt"], given_back["failure_count"], given_back["lease_expires_at"]) == (
-        1,
-        0,
-        None,
-    )
-
-
-async def test_a_start_that_arrives_after_its_release_finds_itself_late(
-    engine: Engine, db: Db, starts: Starts, terms: Terms
-) -> None:
-    """Temporal did not answer, and started the workflow all the same: it holds nothing, before or after
-    the next claim.
-    """
-    [made] = notifications(db, 1)
-    starts.failing[made] = TemporalUnavailable("DEADLINE_EXCEEDED")
-    loop = a_loop(engine, starts, terms)
-    with pytest.raises(TemporalUnavailable):
-        await loop.turn()
-
-    first = attempt_of(db, made)
-    arrived = await hold(engine, [first], deadline=SECOND, lease=SECOND)
-    starts.failing.clear()
-    await loop.turn()
-    again = await hold(engine, [first], deadline=SECOND, lease=SECOND)
-
-    assert not arrived.held + again.held
-    assert not arrived.live + again.live
-    assert [group[0].attempt.number for group in starts.groups] == [2]
 
 
 async def test_while_the_gate_is_closed_nothing_is_claimed_and_the_rest_is_the_pause(
@@ -304,26 +228,6 @@ async def test_a_stopped_loop_claims_nothing_more(
 
     assert await loop.turn() == INTERVAL
     assert row(db, made)["attempt"] == 0
-
-
-async def test_a_stop_starts_nothing_more_and_releases_what_was_not_handed_off(
-    engine: Engine, db: Db, starts: Starts, terms: Terms
-) -> None:
-    """What had begun to start ends; the turn under way is the last."""
-    notifications(db, STARTS_AT_ONCE + 10)
-    starts.go_on.clear()
-    loop = a_loop(engine, starts, terms)
-    drain = Drain(loop)
-    draining = asyncio.create_task(drain.drain())
-    await eventually(lambda: starts.begun == STARTS_AT_ONCE)
-
-    loop.stop()
-    stopping = asyncio.create_task(drain.stop())
-    starts.go_on.set()
-    await asyncio.gather(stopping, draining)
-
-    assert len(starts.groups) == STARTS_AT_ONCE
-    assert states(db).count("PENDING") == 10
 
 
 async def test_only_the_named_enterprises_are_served(

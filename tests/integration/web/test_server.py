@@ -1,52 +1,18 @@
 """The window to the outside, on a real socket."""
 
-import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.integration.web.conftest import always, served
 from xnovu_poller import __version__
-from xnovu_poller.errors import ConfigError, StoreUnavailable
-from xnovu_poller.web import health
+from xnovu_poller.errors import ConfigError
 from xnovu_poller.web.health import Probe, ProbeAnswer
 from xnovu_poller.web.server import HealthServer
-
-
-def always(answer: ProbeAnswer) -> Callable[[], Awaitable[ProbeAnswer]]:
-    """Build the question that always gets one answer."""
-
-    async def ask() -> ProbeAnswer:
-        return answer
-
-    return ask
-
-
-def failing(error: Exception) -> Callable[[], Awaitable[ProbeAnswer]]:
-    """Build the question that raises."""
-
-    async def ask() -> ProbeAnswer:
-        raise error
-
-    return ask
-
-
-@asynccontextmanager
-async def served(
-    *probes: Probe, status: Callable[[], Mapping[str, Any]] = dict
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve on a free port, give a client of it."""
-    server = HealthServer("127.0.0.1", 0, probes, status)
-    await server.start()
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
-            yield client
-    finally:
-        await server.stop()
 
 
 async def test_all_well_is_200() -> None:
@@ -82,115 +48,6 @@ async def test_one_unhealthy_component_makes_503() -> None:
         answer = await client.get("/health")
 
     assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
-
-
-async def test_our_error_is_told_by_code_and_sentence() -> None:
-    """An error of the tree writes a sentence without secrets."""
-    async with served(Probe("database", failing(StoreUnavailable("connection refused")))) as client:
-        told = (await client.get("/health")).json()
-
-    assert told["components"]["database"] == {
-        "status": "unhealthy",
-        "detail": "store_unavailable: database: does not answer (connection refused)",
-    }
-
-
-@pytest.mark.parametrize("error", [StoreUnavailable("connection refused"), RuntimeError("hush")])
-async def test_a_component_that_others_can_do_without_takes_nobody_out_of_service(error: Exception) -> None:
-    """The probe says what its failure means."""
-    async with served(Probe("orchestration", failing(error), failed="degraded")) as client:
-        answer = await client.get("/health")
-
-    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-
-
-async def test_a_foreign_error_is_told_by_its_name_alone() -> None:
-    """Its sentence may quote what must not be shown."""
-    async with served(Probe("database", failing(RuntimeError("hush")))) as client:
-        answer = await client.get("/health")
-
-    assert answer.json()["components"]["database"]["detail"] == "RuntimeError"
-    assert "hush" not in answer.text
-
-
-async def test_a_probe_without_an_answer_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One hanging component does not hang the page, nor hide the others."""
-    monkeypatch.setattr(health, "PROBE_SECONDS", 0.05)
-    never = asyncio.Event()
-
-    async def ask() -> ProbeAnswer:
-        await never.wait()
-        return ProbeAnswer("healthy")
-
-    async with served(Probe("slow", ask), Probe("quick", always(ProbeAnswer("healthy")))) as client:
-        told = (await client.get("/health")).json()
-
-    assert told["components"]["slow"] == {"status": "unhealthy", "detail": "no answer within 0.05 s"}
-    assert told["components"]["quick"]["status"] == "healthy"
-
-
-async def test_a_probe_that_cannot_be_given_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mute database does not hear that its answer is no longer wanted; it is asked again when it speaks."""
-    monkeypatch.setattr(health, "PROBE_SECONDS", 0.05)
-    monkeypatch.setattr(health, "FRESH_SECONDS", 0.0)
-    speaks = asyncio.Event()
-    asked: list[int] = []
-
-    async def ask() -> ProbeAnswer:
-        asked.append(1)
-        while not speaks.is_set():
-            with suppress(asyncio.CancelledError):
-                await speaks.wait()
-        return ProbeAnswer("healthy")
-
-    async with served(Probe("mute", ask)) as client:
-        for _ in range(2):
-            told = (await client.get("/health")).json()
-            assert told["components"]["mute"]["detail"] == "no answer within 0.05 s"
-        assert len(asked) == 1
-        speaks.set()
-        assert (await client.get("/health")).status_code == 200
-
-
-async def test_probes_are_asked_side_by_side() -> None:
-    """Each waits for the other here: one after the other would never end."""
-    meeting = asyncio.Barrier(2)
-
-    async def ask() -> ProbeAnswer:
-        await meeting.wait()
-        return ProbeAnswer("healthy")
-
-    async with served(Probe("a", ask), Probe("b", ask)) as client:
-        assert (await client.get("/health")).status_code == 200
-
-
-async def test_many_askers_share_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A crowd of probes from outside is no load on the database."""
-    monkeypatch.setattr(health, "FRESH_SECONDS", 3600.0)
-    asked: list[int] = []
-
-    async def ask() -> ProbeAnswer:
-        asked.append(1)
-        return ProbeAnswer("healthy")
-
-    async with served(Probe("database", ask)) as client:
-        await asyncio.gather(*(client.get("/health") for _ in range(5)))
-
-    assert len(asked) == 1
-
-
-async def test_an_old_answer_is_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is told is never older than FRESH_SECONDS."""
-    monkeypatch.setattr(health, "FRESH_SECONDS", 0.0)
-    answers = iter([ProbeAnswer("healthy"), ProbeAnswer("unhealthy")])
-
-    async def ask() -> ProbeAnswer:
-        return next(answers)
-
-    async with served(Probe("database", ask)) as client:
-        found = [(await client.get("/health")).status_code for _ in range(2)]
-
-    assert found == [200, 503]
 
 
 async def test_status_tells_more_and_is_always_200() -> None:

@@ -1,4 +1,5 @@
-WITH gone AS MATERIALIZED (
+WITH over AS MATERIALIZED (
+        -- The first rows whose time has run out, and of which nothing can have been accepted.
         SELECT n.id FROM notify.ent_notification n
         WHERE n.notification_status IN ('PENDING', 'FAILED') AND n.expires_at <= now()
             AND n.unknown_outcomes = 0 AND NOT EXISTS (
@@ -8,7 +9,7 @@ WITH gone AS MATERIALIZED (
         LIMIT 1000
         FOR UPDATE OF n SKIP LOCKED
     )
-    UPDATE notify.ent_notification AS n SET notification_status = 'RETRACTED', retraction_reason = 'expired',
-        retracted_at = clock_timestamp()
-    FROM gone WHERE n.id = gone.id
-    RETURNING n.id
+    UPDATE notify.ent_notification AS n SET
+        notification_status = 'RETRACTED', retraction_reason = 'expired', retracted_at = clock_timestamp()
+    FROM over WHERE n.id = over.id
+    RETURNING n.id, n.notification_status

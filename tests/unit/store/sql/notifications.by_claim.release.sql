@@ -1,12 +1,17 @@
-WITH asked AS (
-        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]))
-            AS asked (id, attempts)
-    ), mine AS MATERIALIZED (
-        SELECT n.id FROM notify.ent_notification n JOIN asked ON n.id = asked.id
-        WHERE n.attempt = asked.attempts AND n.notification_status = 'PROCESSING' AND n.send_until IS NULL
+WITH requested AS (
+        -- The attempts of the caller.
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS requested (id, attempt)
+    ), locked AS MATERIALIZED (
+        -- The rows that are still at that attempt, and on which no send has begun.
+        SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until IS NULL
         ORDER BY n.id
         FOR UPDATE OF n
     )
-    UPDATE notify.ent_notification AS n SET notification_status = CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status, lease_expires_at = NULL, send_until = NULL
-    FROM mine WHERE n.id = mine.id
-    RETURNING n.id
+    UPDATE notify.ent_notification AS n SET
+        -- Only what came from FAILED has a time for its next attempt.
+        notification_status =
+            CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status,
+        lease_expires_at = NULL, send_until = NULL
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.id, n.notification_status

@@ -1,29 +1,36 @@
-WITH asked AS MATERIALIZED (
-        SELECT n.id, coalesce(n.processed_at, n.retracted_at) AS ended_at, n.notification_status = 'RETRACTED' AND n.error_details ? 'delivery' AS anew,
+WITH ended AS MATERIALIZED (
+        -- The rows that were given up. A RETRACTED one of which Novu was asked to cancel something is `renamed`: it
+        -- gets another transaction id. Of a doubtful one something may have been accepted.
+        SELECT n.id, coalesce(n.processed_at, n.retracted_at) AS ended_at,
+            n.notification_status = 'RETRACTED' AND n.error_details ? 'delivery' AS renamed,
             n.unknown_outcomes > 0 OR EXISTS (
                 SELECT FROM notify.ent_notification_delivery d
-                WHERE d.notification_id = n.id AND d.outcome = 'unknown') AS doubt
+                WHERE d.notification_id = n.id AND d.outcome = 'unknown') AS doubtful
         FROM notify.ent_notification n
         WHERE n.id = ANY (CAST(:ids AS bigint[])) AND n.notification_status IN ('DEAD', 'RETRACTED')
         ORDER BY n.id
         FOR UPDATE OF n
-    ), mine AS MATERIALIZED (
-        SELECT id, anew FROM asked
-        WHERE :force OR anew OR NOT doubt
+    ), chosen AS MATERIALIZED (
+        -- Those of which Novu would drop a repeat.
+        SELECT id, renamed FROM ended
+        WHERE :force OR renamed OR NOT doubtful
             OR ended_at > clock_timestamp() - make_interval(secs => :remembered)
-    ), recut AS (
-        DELETE FROM notify.ent_notification_delivery AS d USING mine
-        WHERE d.notification_id = mine.id AND mine.anew AND d.outcome IS DISTINCT FROM 'accepted'
-    ), again AS (
+    ), removed AS (
+        -- The chunks of renamed ones that were not accepted: they are made anew, under the new transaction id.
+        DELETE FROM notify.ent_notification_delivery AS d USING chosen
+        WHERE d.notification_id = chosen.id AND chosen.renamed AND d.outcome IS DISTINCT FROM 'accepted'
+    ), reopened AS (
+        -- The chunks of the others that were refused: they are sent again.
         UPDATE notify.ent_notification_delivery AS d SET outcome = NULL, error_details = NULL, answered_at = NULL
-        FROM mine WHERE d.notification_id = mine.id AND NOT mine.anew AND d.outcome = 'refused'
+        FROM chosen WHERE d.notification_id = chosen.id AND NOT chosen.renamed AND d.outcome = 'refused'
     ), revived AS (
+        -- The notifications themselves.
         UPDATE notify.ent_notification AS n SET notification_status = 'PENDING', failure_count = 0, lapses = 0,
             next_attempt_at = NULL, processed_at = NULL, error_details = NULL,
             retract_requested_at = NULL, retracted_at = NULL, retraction_reason = NULL,
-            transaction_id = CASE WHEN mine.anew THEN 'xn-' || gen_random_uuid() ELSE n.transaction_id END,
-            unknown_outcomes = CASE WHEN mine.anew THEN 0 ELSE n.unknown_outcomes END
-        FROM mine WHERE n.id = mine.id
-        RETURNING n.id
+            transaction_id = CASE WHEN chosen.renamed THEN 'xn-' || gen_random_uuid() ELSE n.transaction_id END,
+            unknown_outcomes = CASE WHEN chosen.renamed THEN 0 ELSE n.unknown_outcomes END
+        FROM chosen WHERE n.id = chosen.id
+        RETURNING n.id, n.notification_status
     )
-    SELECT asked.id, revived.id IS NOT NULL AS revived FROM asked LEFT JOIN revived USING (id)
+    SELECT ended.id, revived.notification_status AS status FROM ended LEFT JOIN revived USING (id)

@@ -1,5 +1,4 @@
-
-    WITH requested AS (
+WITH requested AS (
         -- The holds of the caller.
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]))
             AS requested (id, attempt, until)

@@ -1,5 +1,4 @@
-
-    WITH answers AS (
+WITH answers AS (
         -- Novu's answers, by notification.
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:answers AS text[])) AS answers (id, answer)
     ), locked AS MATERIALIZED (

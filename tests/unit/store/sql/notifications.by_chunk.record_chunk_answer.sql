@@ -1,5 +1,4 @@
-
-    WITH held AS (
+WITH held AS (
         -- The notification, if its hold still stands: it is held on for the next chunk.
         UPDATE notify.ent_notification SET send_until = clock_timestamp() + make_interval(secs => :send),
             -- The clock goes on within the statement, and the lease must not end before the send.

@@ -1,5 +1,4 @@
-
-    WITH requested AS (
+WITH requested AS (
         -- The attempts of the caller.
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS requested (id, attempt)
     ), locked AS MATERIALIZED (

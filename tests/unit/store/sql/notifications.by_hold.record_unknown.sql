@@ -1,5 +1,4 @@
-
-    WITH requested AS (
+WITH requested AS (
         -- The holds of the caller, each with what went wrong.
         SELECT * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]), CAST(:errors AS jsonb[])

@@ -1,0 +1,54 @@
+"""What the tests of a whole worker share."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from tests.support.rows import Db, row
+from tests.support.waiting import wait_until
+from tests.support.worker import WorkerProgram, running_worker
+
+Told = Mapping[str, str]
+
+
+@pytest.fixture
+def worker(worker_environment: Told, tmp_path: Path) -> Iterator[WorkerProgram]:
+    """Run a worker of two processes, both at work."""
+    with running_worker(tmp_path, **worker_environment, WORKER_PROCESSES="2") as program:
+        program.until_logged("executor started")
+        yield program
+
+
+def child_of(worker: WorkerProgram) -> int:
+    """Give the process id of the further executor."""
+    wait_until(lambda: worker.get_status()["executors"]["pids"])
+    (pid,) = worker.get_status()["executors"]["pids"]
+    return int(pid)
+
+
+async def pollers(told: Told) -> set[str]:
+    """Ask Temporal who waits for workflow tasks of the queue."""
+    client = await Client.connect(told["TEMPORAL_ADDRESS"])
+    found = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=told["TEMPORAL_TASK_QUEUE"]),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+    )
+    return {poller.identity for poller in found.pollers}
+
+
+def is_sent(db: Db, notification_id: int) -> bool:
+    """Say whether a notification was sent."""
+    return bool(row(db, notification_id)["notification_status"] == "SENT")
+
+
+def listens(worker: WorkerProgram) -> bool:
+    """Say whether wake-ups would be heard."""
+    return bool(worker.get_status()["wakeup"]["listening"])

@@ -1,0 +1,42 @@
+"""What the tests of the HTTP server share: probes with one answer, and a server that is asked."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from xnovu_poller.web.health import Probe, ProbeAnswer
+from xnovu_poller.web.server import HealthServer
+
+
+def always(answer: ProbeAnswer) -> Callable[[], Awaitable[ProbeAnswer]]:
+    """Build the question that always gets one answer."""
+
+    async def ask() -> ProbeAnswer:
+        return answer
+
+    return ask
+
+
+def failing(error: Exception) -> Callable[[], Awaitable[ProbeAnswer]]:
+    """Build the question that raises."""
+
+    async def ask() -> ProbeAnswer:
+        raise error
+
+    return ask
+
+
+@asynccontextmanager
+async def served(
+    *probes: Probe, status: Callable[[], Mapping[str, Any]] = dict
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve on a free port, give a client of it."""
+    server = HealthServer("127.0.0.1", 0, probes, status)
+    await server.start()
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+            yield client
+    finally:
+        await server.stop()
