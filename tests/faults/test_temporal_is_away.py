@@ -59,7 +59,8 @@ def test_rows_wait_for_it_beyond_their_lease(
 ) -> None:
     """A send under way is recorded all the same; what was claimed is released or started, but never twice."""
     # To stop in order takes a moment, for which the call has to last.
-    patient = {"NOVU_TIMEOUT_MS": "3000", "LEASE_MS": "6000"}
+    seconds = 6 if strike is stop_in_order else 3
+    patient = {"NOVU_TIMEOUT_MS": f"{seconds}000", "LEASE_MS": f"{2 * seconds}000"}
     with running_worker(tmp_path, **{**worker_environment, **SOON, **patient}) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))

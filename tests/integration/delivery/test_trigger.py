@@ -238,9 +238,11 @@ async def test_after_an_unknown_outcome_the_same_call_is_made_again(
     novu_standin.switch(idempotency=idempotency)
     novu_standin.fault(fault)
 
-    async with delivering(engine, novu_standin, call=SHORT) as executor:
+    # Long enough for Novu to accept the call, which is what has to be unknown.
+    async with delivering(engine, novu_standin, call=SHORT * 8) as executor:
         with pytest.raises(Unfinished):
             await executor.deliver(one)
+    assert novu_standin.stats()["accepted"] == 1
     held = row(db, one.notification_id)
     assert (held["notification_status"], held["unknown_outcomes"]) == ("PROCESSING", 1)
     assert (held["send_until"], held["lapses"], held["refusals"]) == (None, 0, 0)
