@@ -3,6 +3,7 @@
 From its arguments and its environment on it is the command itself, in a process of its own, which may be killed.
 """
 
+import ctypes
 import multiprocessing
 import os
 import re
@@ -26,6 +27,8 @@ from xnovu_poller.__main__ import main
 
 # Temporal's SDK warns of a cancel that comes after its activity's end; as an error it would end the worker.
 HARMLESS = ("Cannot find activity to cancel",)
+_PR_SET_PDEATHSIG = 1
+_FILES = 256
 IMPORTED = (__name__, "xnovu_poller.__main__", "xnovu_poller.service.worker")
 
 
@@ -115,7 +118,9 @@ def _server() -> ForkServerContext:
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path, errors: Path) -> None:
-    """Become the command."""
+    """Become the command; it is killed at the end of the process from which it was forked, and so of the tests."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.closerange(3, _FILES)  # as a program would find them; one of them keeps that process alive
     os.setsid()
     with Path(os.devnull).open() as nothing, output.open("ab") as first, errors.open("ab") as second:
         os.dup2(nothing.fileno(), 0)
