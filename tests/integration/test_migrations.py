@@ -193,10 +193,11 @@ def test_downgrade_keeps_roles_that_another_database_needs() -> None:
 
 def test_two_migrations_at_once_are_one_after_the_other(any_empty_database: str) -> None:
     """Replicas that start together all migrate; the second waits for the first and finds it done."""
-    with open_db(any_empty_database) as keeper, ThreadPoolExecutor(3) as replicas:
+    # The keeper's connection closes first, so that a failure here leaves no replica waiting for its lock.
+    with ThreadPoolExecutor(3) as replicas, open_db(any_empty_database) as keeper:
         keeper.execute("SELECT pg_advisory_lock(hashtext('xnovu-poller migrations'))")
         runs = [replicas.submit(alembic, any_empty_database, "upgrade", "head") for _ in range(3)]
-        wait_until(lambda: _waiting(keeper) == 3)
+        wait_until(lambda: _waiting(keeper) == 3, within=60)
         keeper.execute("SELECT pg_advisory_unlock_all()")
         for run in runs:
             run.result(timeout=60)
