@@ -58,11 +58,11 @@ async def test_it_is_made_good_once_it_is_back(
         os.kill(own_temporal.pid, signal.SIGKILL)
         own_temporal.stop()
         written_anew(db, rules)
-        worker.until_logged("orchestration not ensured")
-        assert worker.component("orchestration")["status"] == "degraded"
+        worker.until_logged("chores not scheduled")
+        assert worker.component("chores")["status"] == "degraded"
         own_temporal.start()
         wait_until(lambda: all_looked_at(db))
-        wait_until(lambda: worker.component("orchestration")["status"] == "healthy")
+        wait_until(lambda: worker.component("chores")["status"] == "healthy")
         scheduling = await Scheduling.of(db, own_temporal.address)
 
         async def as_the_rows_say() -> bool:
@@ -71,7 +71,7 @@ async def test_it_is_made_good_once_it_is_back(
 
         await eventually(as_the_rows_say)
         assert worker.stop() == 0
-    assert len(worker.lines("orchestration not ensured")) == 1
+    assert len(worker.lines("chores not scheduled")) == 1
     assert rule_row(db, rules["paused"])["rule_status"] == "PAUSED"
 
 

@@ -1,4 +1,4 @@
-"""Rules as Temporal sees them: schedules that are to equal the rows."""
+"""Rules as Temporal sees them: schedules that must equal the rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ MADE = "SELECT * FROM notify.ent_notification WHERE notification_rule_id = %s OR
 
 
 def deployment_of(db: Db) -> UUID:
-    """Give the deployment of a database."""
+    """Return the deployment of a database."""
     found = db.execute("SELECT id FROM notify.deployment").fetchone()
     assert found is not None
     return UUID(str(found["id"]))
@@ -30,7 +30,7 @@ def rule_row(db: Db, rule_id: int) -> dict[str, Any]:
 
 
 def made_by(db: Db, rule_id: int) -> list[dict[str, Any]]:
-    """Read what a rule has made."""
+    """Read the notifications of a rule."""
     return db.execute(MADE, [rule_id]).fetchall()
 
 
@@ -43,16 +43,16 @@ class Scheduling:
 
     @classmethod
     async def of(cls, db: Db, temporal_address: str) -> "Scheduling":
-        """Look at those of a database's deployment."""
+        """Connect to Temporal for the deployment of a database."""
         return cls(await Client.connect(temporal_address), deployment_of(db))
 
     @property
-    def orchestration(self) -> ScheduleHandle:
-        """The one of the chores."""
+    def chores(self) -> ScheduleHandle:
+        """The schedule of the chores."""
         return self.client.get_schedule_handle(contract.chore_schedule_id(self.deployment))
 
     async def rule(self, rule_id: int) -> ScheduleDescription | None:
-        """Describe a rule's; None if there is none."""
+        """Describe the schedule of a rule; return None if there is none."""
         handle = self.client.get_schedule_handle(contract.rule_schedule_id(self.deployment, rule_id))
         try:
             return await handle.describe()
@@ -62,17 +62,17 @@ class Scheduling:
             raise
 
     async def hours(self, rule_id: int) -> list[int] | None:
-        """Give the hours at which a rule's fires, of each of its calendars; None if there is none."""
+        """Return the hours of each calendar of a rule's schedule; None if there is no schedule."""
         found = await self.rule(rule_id)
         if found is None:
             return None
         return [span.start for one in found.schedule.spec.calendars for span in one.hour]
 
     async def paused(self, rule_id: int) -> bool | None:
-        """Say whether a rule's stands still; None if there is none."""
+        """Return whether a rule's schedule is paused; None if there is none."""
         found = await self.rule(rule_id)
         return None if found is None else found.schedule.state.paused
 
     def fired_for(self, rule_id: int, at: datetime) -> str:
-        """Name the workflow that a rule's schedule starts for a time."""
+        """Return the id of the run that a rule's schedule starts for a time."""
         return contract.scheduled_run_id(contract.rule_schedule_id(self.deployment, rule_id), at)

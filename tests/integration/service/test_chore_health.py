@@ -1,4 +1,4 @@
-"""The deployment's chores: done once however many replicas run, shown in /status, and paused by people."""
+"""The deployment's chores: replicas share them, /status shows them, and people pause them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,23 +25,23 @@ from xnovu_poller.temporal.chores.keeper import ChoreKeeper
 from xnovu_poller.temporal.chores.schedule import ChoreSchedule
 from xnovu_poller.web.health import ProbeAnswer
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
-OFTEN: Told = {"RULE_POLL_INTERVAL_MS": "1000"}
-RARELY: Told = {"RULE_POLL_INTERVAL_MS": "3600000"}
+OFTEN: Environment = {"RULE_POLL_INTERVAL_MS": "1000"}
+RARELY: Environment = {"RULE_POLL_INTERVAL_MS": "3600000"}
 
 UNSEEN = "SELECT FROM notify.ent_notification_rule WHERE rule_status IS DISTINCT FROM 'SCHEDULED'"
 FINISHED = "SELECT FROM notify.chore"
 
 
-def told(worker: WorkerProgram) -> dict[str, Any]:
-    """Give what /status says of the orchestration."""
-    found: dict[str, Any] = worker.get_status()["orchestration"]
+def read_status(worker: WorkerProgram) -> dict[str, Any]:
+    """Return what /status shows of the chores."""
+    found: dict[str, Any] = worker.get_status()["chores"]
     return found
 
 
 def all_done(db: Db) -> bool:
-    """Say whether each chore has been done."""
+    """Return whether each chore has been done."""
     return db.execute(FINISHED).rowcount == len(contract.CHORES)
 
 
@@ -52,19 +52,23 @@ def counted(workers: list[WorkerProgram], series: str) -> float:
 
 
 async def runs(scheduling: Scheduling) -> list[WorkflowExecution]:
-    """Give the runs of the chore_health, by their start."""
-    query = f"WorkflowType = '{contract.CHORES_WORKFLOW}' AND TemporalScheduledById = '{scheduling.orchestration.id}'"
-    found = [one async for one in scheduling.client.list_workflows(query)]
-    return sorted(found, key=lambda one: one.start_time)
+    """Return the runs of the chores by their start."""
+    query = (
+        f"WorkflowType = '{contract.CHORES_WORKFLOW}' AND TemporalScheduledById = '{scheduling.chores.id}'"
+    )
+    found = [run async for run in scheduling.client.list_workflows(query)]
+    return sorted(found, key=lambda run: run.start_time)
 
 
 async def several(scheduling: Scheduling) -> bool:
-    """Say whether there were runs enough to tell."""
+    """Return whether there were enough runs to compare."""
     return len(await runs(scheduling)) >= 4
 
 
-async def test_two_replicas_do_each_chore_once(db: Db, worker_environment: Told, tmp_path: Path) -> None:
-    """No two runs at once, each by one of the two, and so each schedule is made once."""
+async def test_two_replicas_do_each_chore_once(
+    db: Db, worker_environment: Environment, tmp_path: Path
+) -> None:
+    """No two runs overlap, so each schedule is created once."""
     scheduling = await Scheduling.of(db, worker_environment["TEMPORAL_ADDRESS"])
     workflow = a_workflow(db)
     with ExitStack() as stack:
@@ -81,7 +85,7 @@ async def test_two_replicas_do_each_chore_once(db: Db, worker_environment: Told,
         assert counted(replicas, 'xnovu_rules_reconciled_total{kind="created"}') == 20
 
         await eventually(lambda: several(scheduling))
-        await scheduling.orchestration.pause()
+        await scheduling.chores.pause()
 
         async def once_each_run() -> bool:
             done = counted(replicas, 'xnovu_chores_total{end="done",name="rules"}')
@@ -91,122 +95,120 @@ async def test_two_replicas_do_each_chore_once(db: Db, worker_environment: Told,
         assert [replica.stop() for replica in replicas] == [0, 0]
     ran = await runs(scheduling)
     assert all(
-        one.close_time is not None and one.close_time <= after.start_time for one, after in pairwise(ran)
+        run.close_time is not None and run.close_time <= after.start_time for run, after in pairwise(ran)
     )
 
 
-async def test_the_pause_of_a_person_outlives_the_worker(
-    db: Db, worker_environment: Told, tmp_path: Path
+async def test_a_persons_pause_outlives_the_worker(
+    db: Db, worker_environment: Environment, tmp_path: Path
 ) -> None:
-    """The chores stand still and /health says so; what is due is delivered all the same, and nobody is taken out of service."""
+    """No chore runs, /health is degraded with the reason, and notifications are still delivered."""
     scheduling = await Scheduling.of(db, worker_environment["TEMPORAL_ADDRESS"])
     workflow = a_workflow(db)
     with running_worker(tmp_path, "before", **worker_environment, **OFTEN) as worker:
         wait_until(lambda: all_done(db))
-        wait_until(lambda: worker.component("orchestration")["status"] == "healthy")
-        await scheduling.orchestration.pause(note="the auditors are here")
+        wait_until(lambda: worker.component("chores")["status"] == "healthy")
+        await scheduling.chores.pause(note="the auditors are here")
         assert worker.stop() == 0
 
     with running_worker(tmp_path, "after", **worker_environment, **OFTEN) as worker:
-        wait_until(lambda: worker.component("orchestration")["status"] == "degraded")
+        wait_until(lambda: worker.component("chores")["status"] == "degraded")
         answer = worker.get("health")
-        status = told(worker)
+        status = read_status(worker)
         before = len(await runs(scheduling))
         rule = a_rule(db, workflow=workflow)
         made = a_notification(db, workflow=workflow)
         wait_until(lambda: row(db, made)["notification_status"] == "SENT")
         assert (rule_row(db, rule)["rule_status"], len(await runs(scheduling))) == (None, before)
 
-        await scheduling.orchestration.unpause()
+        await scheduling.chores.unpause()
         wait_until(lambda: rule_row(db, rule)["rule_status"] == "SCHEDULED")
-        wait_until(lambda: worker.component("orchestration")["status"] == "healthy")
+        wait_until(lambda: worker.component("chores")["status"] == "healthy")
         assert worker.stop() == 0
 
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert answer.json()["components"]["orchestration"]["detail"].startswith(
-        "orchestration: paused by a person"
-    )
+    assert answer.json()["components"]["chores"]["detail"].startswith("chores: paused by a person")
     assert (status["paused"], status["note"], status["next_at"]) == (True, "the auditors are here", None)
 
 
 async def test_rules_are_followed_at_once_and_the_chores_are_shown(
-    db: Db, worker_environment: Told, tmp_path: Path
+    db: Db, worker_environment: Environment, tmp_path: Path
 ) -> None:
-    """Though the interval is an hour."""
+    """The interval is an hour, but a change of a rule requests a run."""
     scheduling = await Scheduling.of(db, worker_environment["TEMPORAL_ADDRESS"])
     with running_worker(tmp_path, **worker_environment, **RARELY) as worker:
         wait_until(lambda: all_done(db))
         rule = a_rule(db, workflow=a_workflow(db))
         wait_until(lambda: rule_row(db, rule)["rule_status"] == "SCHEDULED")
-        wait_until(lambda: worker.component("orchestration")["status"] == "healthy")
-        wait_until(lambda: told(worker)["chores"]["rules"]["report"]["created"] == 0)
-        status = told(worker)
+        wait_until(lambda: worker.component("chores")["status"] == "healthy")
+        wait_until(lambda: read_status(worker)["last_runs"]["rules"]["report"]["created"] == 0)
+        status = read_status(worker)
         assert worker.stop() == 0
 
-    assert status["schedule"] == scheduling.orchestration.id
+    assert status["schedule"] == scheduling.chores.id
     assert (status["paused"], bool(status["note"])) == (False, True)
     assert status["next_at"] > status["last_at"]
-    assert set(status["chores"]) == set(contract.CHORES)
-    for chore in status["chores"].values():
+    assert set(status["last_runs"]) == set(contract.CHORES)
+    for chore in status["last_runs"].values():
         assert set(chore) == {"finished_at", "took_ms", "report", "error"}
         assert chore["error"] is None
 
 
-async def test_what_is_wrong_with_the_chores_is_told(
+async def test_a_fault_of_the_chores_degrades_the_health(
     db: Db, engine: Engine, temporal_address: str, task_queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That nobody does them, or that they fail; nothing of it before there was time for the first ones."""
+    """They may not run, or fail; before the first run was due, the health is not degraded."""
     monkeypatch.setattr(chore_health, "LATE_AT_LEAST", timedelta(milliseconds=200))
     client = await Client.connect(temporal_address)
     every, hour = timedelta(0), timedelta(hours=1)
-    orchestra = ChoreSchedule(client, deployment=deployment_of(db), task_queue=task_queue, every=hour)
-    conductor = ChoreKeeper(orchestra)
-    made = ChoreHealth(engine, orchestra, conductor, every=every)
-    assert await made.probe() == ProbeAnswer("healthy", "not made yet")
-    conducting = asyncio.create_task(conductor.run())
-    await eventually(lambda: conductor.is_ensured)
+    schedule = ChoreSchedule(client, deployment=deployment_of(db), task_queue=task_queue, every=hour)
+    keeper = ChoreKeeper(schedule)
+    made = ChoreHealth(engine, schedule, keeper, every=every)
+    assert await made.probe() == ProbeAnswer("healthy", "not scheduled yet")
+    keeping = asyncio.create_task(keeper.run())
+    await eventually(lambda: keeper.is_ensured)
 
     async def degraded() -> str | None:
         answer = await made.probe()
         return answer.detail if answer.status == "degraded" else None
 
-    assert "no word of rules" in (await eventually(degraded) or "")
+    assert "rules were not reconciled" in (await eventually(degraded) or "")
     await chores.record(engine, "rules", every, {})
     assert await made.probe() == ProbeAnswer("healthy")
     await chores.record(engine, "rules", every, None, "Temporal: does not answer (UNAVAILABLE)")
-    assert await degraded() == "rules: Temporal: does not answer (UNAVAILABLE)"
-    conducting.cancel()
+    assert await degraded() == "chores: rules: Temporal: does not answer (UNAVAILABLE)"
+    keeping.cancel()
 
 
-async def test_a_deleted_orchestration_is_made_again(
+async def test_a_deleted_schedule_is_created_again(
     db: Db, engine: Engine, temporal_address: str, task_queue: str
 ) -> None:
-    """As soon as somebody asks how it goes; what the chores did is told meanwhile."""
+    """A probe triggers it; meanwhile /status still shows the last runs."""
     client = await Client.connect(temporal_address)
     every = timedelta(hours=1)
-    orchestra = ChoreSchedule(client, deployment=deployment_of(db), task_queue=task_queue, every=every)
-    conductor = ChoreKeeper(orchestra)
-    made = ChoreHealth(engine, orchestra, conductor, every=every)
-    conducting = asyncio.create_task(conductor.run())
-    handle = client.get_schedule_handle(orchestra.id)
+    schedule = ChoreSchedule(client, deployment=deployment_of(db), task_queue=task_queue, every=every)
+    keeper = ChoreKeeper(schedule)
+    made = ChoreHealth(engine, schedule, keeper, every=every)
+    keeping = asyncio.create_task(keeper.run())
+    handle = client.get_schedule_handle(schedule.id)
 
-    async def rung_for() -> bool:
-        return conductor.is_ensured and (await handle.describe()).info.num_actions > 0
+    async def has_run() -> bool:
+        return keeper.is_ensured and (await handle.describe()).info.num_actions > 0
 
-    # Its first ring is through: it finds out nothing more by itself.
-    await eventually(rung_for)
+    # After its first request the keeper notices nothing by itself.
+    await eventually(has_run)
     await chores.record(engine, "rules", every, {})
 
     await handle.delete()
     with pytest.raises(ScheduleMissing):
         await made.probe()
-    assert set(made.status()["chores"]) == {"rules"}
+    assert set(made.status()["last_runs"]) == {"rules"}
 
-    async def there() -> bool:
+    async def exists() -> bool:
         try:
-            return not (await orchestra.read_state()).paused
+            return not (await schedule.read_state()).paused
         except ScheduleMissing:
             return False
 
-    await eventually(there)
-    conducting.cancel()
+    await eventually(exists)
+    keeping.cancel()

@@ -25,7 +25,7 @@ async def test_our_error_is_told_by_code_and_sentence() -> None:
 @pytest.mark.parametrize("error", [StoreUnavailable("connection refused"), RuntimeError("hush")])
 async def test_a_component_that_others_can_do_without_takes_nobody_out_of_service(error: Exception) -> None:
     """The probe says what its failure means."""
-    async with served(Probe("orchestration", failing(error), failed="degraded")) as client:
+    async with served(Probe("chores", failing(error), failed="degraded")) as client:
         answer = await client.get("/health")
 
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
