@@ -1,11 +1,11 @@
 """The search attributes: registering them, and doing without them where the namespace does not have them."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import (
     Client,
     Schedule,
@@ -18,17 +18,20 @@ from temporalio.common import TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.support.temporal import SEARCH_ATTRIBUTES
-from xnovu_poller.dev.temporal import Temporal
 from xnovu_poller.temporal import contract, search
-from xnovu_poller.temporal.client import Address, connect
 from xnovu_poller.temporal.search import SearchAttributes
 
 
 @pytest.fixture
-async def bare() -> AsyncIterator[Client]:
-    """A client of a server that has none of our search attributes."""
-    with TemporaryDirectory(prefix="xnovu-temporal-") as folder, Temporal(Path(folder)) as server:
-        yield await connect(Address(target=server.address, namespace="default"))
+async def bare(temporal_address: str, task_queue: str) -> Client:
+    """A client of a namespace that has none of our search attributes."""
+    client = await Client.connect(temporal_address, namespace=f"{task_queue}-bare")
+    await client.workflow_service.register_namespace(
+        RegisterNamespaceRequest(
+            namespace=client.namespace, workflow_execution_retention_period=Duration(seconds=86_400)
+        )
+    )
+    return client
 
 
 def test_the_tests_register_what_we_do() -> None:

@@ -175,7 +175,7 @@ async def test_a_namespace_that_has_lost_its_attributes_is_served_without(
     )
     handoff = handoff_of(bare, task_queue)
 
-    with pytest.raises(TemporalRefused, match="are the search attributes registered"):
+    with pytest.raises(TemporalRefused, match="check that the search attributes are registered"):
         await handoff.start([claim])
     await handoff.start([claim])
 
