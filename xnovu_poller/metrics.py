@@ -56,7 +56,7 @@ SENT: Final = Counter(
 )
 FAILED: Final = Counter(
     "xnovu_notifications_failed",
-    "Attempts that failed and count, by error; the last one too, after which the notification is DEAD.",
+    "Attempts that failed and count, by error; the last attempt too, after which the notification is DEAD.",
     ["code"],
     registry=REGISTRY,
 )

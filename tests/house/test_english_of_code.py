@@ -18,12 +18,10 @@ EXCUSED = frozenset(
     {
         "migrations",
         "xnovu_poller/backpressure",
-        "xnovu_poller/cli/rules",
         "xnovu_poller/delivery",
         "xnovu_poller/errors.py",
         "xnovu_poller/lifecycle.py",
         "xnovu_poller/loops",
-        "xnovu_poller/rules",
         "xnovu_poller/service",
         "xnovu_poller/store",
         "xnovu_poller/temporal",

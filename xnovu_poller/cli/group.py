@@ -41,7 +41,7 @@ PLACES: Mapping[str, Place] = {
     "rules": Place(
         "xnovu_poller.cli.rules",
         "rules",
-        "Look at the rules that write notifications by themselves, try them, pause and fire them",
+        "List, preview, check, fire and pause rules",
     ),
     "worker": Place(
         "xnovu_poller.cli.worker", "worker", "Run a worker that claims and delivers notifications"

@@ -97,14 +97,14 @@ class ChoreActivities:
             return {"deleted": 0, "after": after}
         deleted, end = 0, time.monotonic() + self._budget.total_seconds()
         while True:
-            begun = time.monotonic()
+            start = time.monotonic()
             slice_ = await purge(self._engine, after, self._keep)
             metrics.PURGED.inc(slice_.deleted)
             deleted += slice_.deleted
             if slice_.taken:
                 break
             after = slice_.after or 0
-            pause = (time.monotonic() - begun) * (1 / PURGE_SHARE - 1)
+            pause = (time.monotonic() - start) * (1 / PURGE_SHARE - 1)
             if slice_.after is None or time.monotonic() + pause >= end:
                 break
             await asyncio.sleep(pause)
@@ -131,27 +131,27 @@ class ChoreActivities:
             ApplicationError: the chore failed, or belongs to another deployment.
         """
         async with self._boundary.guard(chores_input.deployment, contract.HEARTBEAT_TIMEOUT):
-            begun = time.monotonic()
+            start = time.monotonic()
             try:
                 if name != ChoreName.RULES and await chores.is_fresh(self._engine, name, self._fresh_for):
                     return {"skipped": "done a moment ago"}
                 report = await chore()
             except Exception as error:
                 metrics.CHORES.labels(name, "failed").inc()
-                await self._record_failure(name, begun, error)
+                await self._record_failure(name, start, error)
                 raise
             metrics.CHORES.labels(name, "done").inc()
-            await chores.record(self._engine, name, _since(begun), report)
+            await chores.record(self._engine, name, _since(start), report)
         return report
 
-    async def _record_failure(self, name: ChoreName, begun: float, error: Exception) -> None:
+    async def _record_failure(self, name: ChoreName, start: float, error: Exception) -> None:
         reason = str(error) if isinstance(error, XnovuError) else f"a bug: {type(error).__name__}"
         _log.warning("chore failed", chore=name, reason=reason)
         try:
-            await chores.record(self._engine, name, _since(begun), None, reason)
+            await chores.record(self._engine, name, _since(start), None, reason)
         except StoreUnavailable as unavailable:
             _log.warning("chore not recorded", chore=name, reason=str(unavailable))
 
 
-def _since(begun: float) -> timedelta:
-    return timedelta(seconds=time.monotonic() - begun)
+def _since(start: float) -> timedelta:
+    return timedelta(seconds=time.monotonic() - start)

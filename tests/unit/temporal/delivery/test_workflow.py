@@ -47,7 +47,7 @@ async def test_a_recorded_history_is_gone_through_again(name: str) -> None:
     [
         ("retry", "deliver"),
         ("lost_contact", "record_lost_contact"),
-        ("stranger", "deliver"),
+        ("foreign_deployment", "deliver"),
         ("fired", "fire"),
         ("fired_by_schedule", "fire"),
         ("fired_late", "fire"),
