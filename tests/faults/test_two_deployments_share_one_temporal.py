@@ -23,6 +23,7 @@ from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.delivery.handoff import Handoff
+from xnovu_poller.temporal.search import SearchAttributes
 
 Told = dict[str, str]
 
@@ -97,7 +98,7 @@ async def handed_off(engine: Engine, environment: Told) -> None:
         task_queue=environment["TEMPORAL_TASK_QUEUE"],
         deployment=whose.id,
         call=timedelta(seconds=5),
-        searchable=False,
+        search=SearchAttributes(registered=False),
     )
     claims, _ = await claim(engine, NEW, terms, Cursor())
     for name in {one.run_id for one in claims}:

@@ -25,6 +25,7 @@ from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.client import Address, connect
 from xnovu_poller.temporal.delivery.handoff import Handoff
+from xnovu_poller.temporal.search import SearchAttributes
 
 CALL = timedelta(seconds=10)
 
@@ -35,7 +36,13 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     """Each step is seen from outside before the next is taken."""
     deployment = (await identity.read_deployment(engine)).id
     client = await connect(Address(target=temporal_address, namespace="default"))
-    handoff = Handoff(client, task_queue=task_queue, deployment=deployment, call=CALL, searchable=True)
+    handoff = Handoff(
+        client,
+        task_queue=task_queue,
+        deployment=deployment,
+        call=CALL,
+        search=SearchAttributes(registered=True),
+    )
 
     # 1: a producer inserts the row, in its own transaction.
     notification = _insert(db)

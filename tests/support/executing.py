@@ -67,7 +67,13 @@ def handoff_of(
     client: Client, task_queue: str, *, searchable: bool = True, call: timedelta = CALL
 ) -> Handoff:
     """Make a handoff of the deployment."""
-    return Handoff(client, task_queue=task_queue, deployment=DEPLOYMENT, call=call, searchable=searchable)
+    return Handoff(
+        client,
+        task_queue=task_queue,
+        deployment=DEPLOYMENT,
+        call=call,
+        search=SearchAttributes(registered=searchable),
+    )
 
 
 @asynccontextmanager

@@ -118,7 +118,7 @@ def _build_loops(settings: Settings, parts: Parts) -> list[Loop]:
         task_queue=settings.temporal_task_queue,
         deployment=parts.deployment,
         call=settings.novu_timeout,
-        searchable=parts.search.registered,
+        search=parts.search,
     )
     intervals = {
         "new": settings.poll_interval,

@@ -13,6 +13,7 @@ from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.temporal.client import Client
 from xnovu_poller.temporal.delivery.handoff import Handoff
+from xnovu_poller.temporal.search import SearchAttributes
 
 INTERVAL = timedelta(seconds=60)
 LEASE = timedelta(minutes=5)
@@ -152,7 +153,7 @@ class Watched:
             task_queue=task_queue,
             deployment=uuid4(),
             call=timedelta(seconds=1),
-            searchable=False,
+            search=SearchAttributes(registered=False),
         )
 
     async def ask(self, run_id: str) -> RunState:

@@ -1,4 +1,4 @@
-"""The handoff: the workflow of a claim is started, or asked after."""
+"""The handoff of claims: start their run in Temporal, and ask what became of it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,24 +10,25 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.common import (
     Priority,
-    SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from xnovu_poller import log, metrics
+from xnovu_poller import metrics
 from xnovu_poller.errors import TemporalRefused
 from xnovu_poller.lifecycle import Claim, RunState
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import DeliverInput
+from xnovu_poller.temporal.search import SearchAttributes
 from xnovu_poller.temporal.translate import is_missing_object, translate_rpc_error
 
-_log = log.get(__name__)
-_PATIENCE = timedelta(seconds=10)
+_TIMEOUT = timedelta(seconds=10)
+
 _FAIRNESS_BYTES = 64
+"""The longest fairness key. Source: Temporal, "Task Queue Priority and Fairness"."""
 
 _OPEN = {
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
@@ -36,44 +37,44 @@ _OPEN = {
 
 
 class Handoff:
-    """Starts workflows, and asks after them.
+    """Starts the runs of claims, and asks Temporal about them.
 
     Args:
-        client: shared with the worker of this process, so that a start can be taken up at once.
-        task_queue: where executors listen.
-        deployment: whose notifications these are.
-        call: the longest one call to Novu may last.
-        searchable: whether the search attributes are registered.
+        client: also used by the Temporal worker of this process, so that a run can start here at once.
+        task_queue: where our Temporal workers poll.
+        deployment: the owner of the notifications.
+        call: the longest that one call to Novu may take.
+        search: the search attributes of the runs.
     """
 
     def __init__(
-        self, client: Client, *, task_queue: str, deployment: UUID, call: timedelta, searchable: bool
+        self, client: Client, *, task_queue: str, deployment: UUID, call: timedelta, search: SearchAttributes
     ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._deployment = deployment
         self._call = call
-        self._searchable = searchable
+        self._search = search
 
     async def start(self, claims: Sequence[Claim]) -> None:
-        """Start the workflow that these claims share; if it runs already, that is as good.
+        """Start the run that these claims share; if it exists already, that is as good.
 
-        Guarantee: any number of starts for the same claims make one workflow, for all bear its id.
+        Guarantee: any number of starts for the same claims make one run, because all use its id.
 
         Args:
             claims: at least one, all of one `run_id`.
 
         Raises:
-            TemporalUnavailable: no answer; the workflow may or may not run.
-            TemporalRefused: Temporal will not start it.
+            TemporalUnavailable: no answer; the run may or may not exist.
+            TemporalRefused: Temporal refuses to start it.
         """
         first = claims[0]
         delivery = DeliverInput(
             deployment=str(self._deployment),
             attempts=contract.to_pairs([claim.attempt for claim in claims]),
-            enterprise_id=_uniform([claim.enterprise_id for claim in claims]),
+            enterprise_id=_common([claim.enterprise_id for claim in claims]),
             call_seconds=self._call.total_seconds(),
-            searchable=self._searchable,
+            searchable=self._search.registered,
         )
         try:
             await self._client.start_workflow(
@@ -88,15 +89,13 @@ class Handoff:
                 search_attributes=self._attributes(claims),
                 priority=_priority(first),
                 request_eager_start=True,
-                rpc_timeout=_PATIENCE,
+                rpc_timeout=_TIMEOUT,
             )
         except WorkflowAlreadyStartedError:
-            pass  # it ran and is closed: whatever is left of it is the rescue's
+            pass  # the run is closed already; the rescuer takes what it has left
         except RPCError as error:
-            if self._searchable and error.status is RPCStatusCode.INVALID_ARGUMENT:
-                # The namespace may have been made anew, without them: rather unsearchable than not sent.
-                self._searchable = False
-                _log.warning("search attributes given up", until="the next start of this worker")
+            # Without a retry here: the claims are released, and their next run starts without attributes.
+            self._search.give_up_if_refused(error)
             failure = translate_rpc_error(error, self._client.namespace)
             metrics.HANDOFFS.labels(
                 "refused" if isinstance(failure, TemporalRefused) else "unavailable"
@@ -105,18 +104,18 @@ class Handoff:
         metrics.HANDOFFS.labels("started").inc()
 
     async def ask(self, run_id: str) -> RunState:
-        """Ask Temporal what became of a workflow; once, for the rescue will ask again.
+        """Ask Temporal once what became of a run; the rescuer asks again later.
 
         Raises:
             TemporalUnavailable: no answer.
-            TemporalRefused: an answer that says nothing about the workflow, such as a missing namespace.
+            TemporalRefused: the answer is not about the run, for example a missing namespace.
         """
-        asked = DescribeWorkflowExecutionRequest(
+        request = DescribeWorkflowExecutionRequest(
             namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=run_id)
         )
         try:
-            # Not by the handle: it has no word for a workflow that somebody has paused.
-            found = await self._client.workflow_service.describe_workflow_execution(asked, timeout=_PATIENCE)
+            # The SDK's handle raises an error for a run that a person has paused, so call the service itself.
+            found = await self._client.workflow_service.describe_workflow_execution(request, timeout=_TIMEOUT)
         except RPCError as error:
             if is_missing_object(error):
                 return RunState.GONE
@@ -124,24 +123,22 @@ class Handoff:
         return RunState.OPEN if found.workflow_execution_info.status in _OPEN else RunState.GONE
 
     def _attributes(self, claims: Sequence[Claim]) -> TypedSearchAttributes:
-        """Give what the whole group has in common."""
-        if not self._searchable:
-            return TypedSearchAttributes.empty
-        said = {
-            contract.ENTERPRISE: _uniform([claim.enterprise_id for claim in claims]),
-            contract.WORKFLOW_KEY: _uniform([claim.workflow_key for claim in claims]),
-            contract.NOTIFICATION: str(claims[0].notification_id) if len(claims) == 1 else None,
-        }
-        return TypedSearchAttributes(
-            [SearchAttributePair(key, value) for key, value in said.items() if value is not None]
+        """Return what the whole group has in common."""
+        return self._search.build(
+            {
+                contract.ENTERPRISE: _common([claim.enterprise_id for claim in claims]),
+                contract.WORKFLOW_KEY: _common([claim.workflow_key for claim in claims]),
+                contract.NOTIFICATION: str(claims[0].notification_id) if len(claims) == 1 else None,
+            }
         )
 
 
-def _uniform(values: Sequence[str | None]) -> str | None:
+def _common(values: Sequence[str | None]) -> str | None:
+    """Return the value that all have, or None."""
     return values[0] if len(set(values)) == 1 else None
 
 
 def _priority(claim: Claim) -> Priority:
-    """Say ours, 0 to 9 and higher first, in Temporal's: 1 to 5 and lower first."""
+    """Convert our priority (0 to 9, higher first) to Temporal's (1 to 5, lower first)."""
     key = claim.enterprise_id.encode()[:_FAIRNESS_BYTES].decode(errors="ignore")
     return Priority(priority_key=5 - claim.priority // 2, fairness_key=key)

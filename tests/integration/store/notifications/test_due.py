@@ -17,13 +17,13 @@ from tests.support.rows import (
     written,
 )
 from xnovu_poller.lifecycle import Claim, ErrorDetails, Status
-from xnovu_poller.store import reads
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications import by_claim, by_hold
 from xnovu_poller.store.notifications.by_claim import LostAttempt
 from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 from xnovu_poller.store.notifications.hold import hold
+from xnovu_poller.store.notifications.lapsed import read_lapsed
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 TERMS = Terms(prefix="abc", batch=30, group_size=1, max_in_flight=10_000, lease=timedelta(seconds=30))
@@ -52,7 +52,7 @@ def owner_of(status: Status, scheduled: str | None, retry: str | None, meant: tu
 async def owners(engine: Engine, rows: int) -> dict[int, list[str]]:
     """Let every loop claim, and the rescue look, all they find; say who got which row."""
     found: dict[int, list[str]] = {}
-    for one in await reads.read_lapsed(engine, rows):
+    for one in await read_lapsed(engine, rows):
         found.setdefault(one.attempt.notification_id, []).append("rescue")
     for due in (NEW, SCHEDULED, FAILED):
         claims, _ = await claim(engine, due, replace(TERMS, batch=rows), Cursor())
@@ -95,7 +95,7 @@ async def test_a_rescued_row_goes_one_way(engine: Engine, db: Db) -> None:
     for made in (idle, sending):
         back_dated(db, made)
     back_dated(db, sending, timedelta(hours=1), "send_until")
-    attempts = [one.attempt for one in await reads.read_lapsed(engine, 10)]
+    attempts = [one.attempt for one in await read_lapsed(engine, 10)]
 
     assert await by_claim.release(engine, attempts) == {idle: Status.PENDING}
     assert [one.notification_id for one in await by_claim.reclaim(engine, attempts, TERMS)] == [sending]

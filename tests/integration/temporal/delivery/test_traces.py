@@ -15,6 +15,7 @@ from xnovu_poller.lifecycle import Attempt, Claim
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.delivery import traces
 from xnovu_poller.temporal.delivery.handoff import Handoff
+from xnovu_poller.temporal.search import SearchAttributes
 
 
 @pytest.fixture
@@ -26,7 +27,13 @@ def deployment() -> UUID:
 @pytest.fixture
 def handoff(client: Client, task_queue: str, deployment: UUID) -> Handoff:
     """Its handoff, to a queue where nobody listens."""
-    return Handoff(client, task_queue=task_queue, deployment=deployment, call=CALL, searchable=False)
+    return Handoff(
+        client,
+        task_queue=task_queue,
+        deployment=deployment,
+        call=CALL,
+        search=SearchAttributes(registered=False),
+    )
 
 
 def single(deployment: UUID, attempt: Attempt) -> Claim:
