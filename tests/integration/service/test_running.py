@@ -17,8 +17,8 @@ def ahead(**span: float) -> datetime:
 
 
 def sleeps(worker: WorkerProgram) -> bool:
-    """Say whether the alarm knows of a time that has not come."""
-    return bool(worker.get_status()["alarm"]["next_due_in_seconds"])
+    """Say whether the due timer knows of a time that has not come."""
+    return bool(worker.get_status()["due_timer"]["next_due_in_seconds"])
 
 
 def test_groups_share_a_workflow_from_end_to_end(
@@ -81,7 +81,7 @@ def test_a_set_time_does_not_wait_for_the_poll(db: Db, worker_environment: Told,
         wait_until(lambda: is_sent(db, soon) and is_sent(db, nearer))
 
         assert row(db, away)["attempt"] == 0
-        assert worker.get_status()["alarm"]["on"] is True
+        assert worker.get_status()["due_timer"]["on"] is True
         assert worker.stop() == 0
     for one in (soon, nearer):
         found = row(db, one)
@@ -101,6 +101,6 @@ def test_without_wake_ups_the_poll_finds_the_rows_of_the_named_enterprises(
         wait_until(lambda: is_sent(db, ours))
         status = worker.get_status()
         assert worker.stop() == 0
-    assert (status["wakeup"], status["alarm"]) == ({"on": False, "listening": False}, {"on": False})
+    assert (status["wakeup"], status["due_timer"]) == ({"on": False, "listening": False}, {"on": False})
     assert status["enterprises"] == ["acme", "initech"]
     assert row(db, theirs)["attempt"] == 0

@@ -72,7 +72,7 @@ class Handoff:
         delivery = DeliverInput(
             deployment=str(self._deployment),
             attempts=contract.to_pairs([claim.attempt for claim in claims]),
-            enterprise_id=_common([claim.enterprise_id for claim in claims]),
+            enterprise_id=_shared_value([claim.enterprise_id for claim in claims]),
             call_seconds=self._call.total_seconds(),
             searchable=self._search.registered,
         )
@@ -126,14 +126,14 @@ class Handoff:
         """Return what the whole group has in common."""
         return self._search.build(
             {
-                contract.ENTERPRISE: _common([claim.enterprise_id for claim in claims]),
-                contract.WORKFLOW_KEY: _common([claim.workflow_key for claim in claims]),
+                contract.ENTERPRISE: _shared_value([claim.enterprise_id for claim in claims]),
+                contract.WORKFLOW_KEY: _shared_value([claim.workflow_key for claim in claims]),
                 contract.NOTIFICATION: str(claims[0].notification_id) if len(claims) == 1 else None,
             }
         )
 
 
-def _common(values: Sequence[str | None]) -> str | None:
+def _shared_value(values: Sequence[str | None]) -> str | None:
     """Return the value that all have, or None."""
     return values[0] if len(set(values)) == 1 else None
 
