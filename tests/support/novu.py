@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.waiting import wait_until
 from xnovu_poller.dev.standin.environment import Environment
-from xnovu_poller.dev.standin.serve import address_of, build_server, listen
+from xnovu_poller.dev.standin.serve import build_server, format_address, listen
 
 
 class NovuStandIn:
@@ -81,7 +81,7 @@ def running_standin(environment: Environment | None = None) -> Iterator[NovuStan
     """Run a stand-in in a thread of this process, on a free port."""
     server = build_server(environment or Environment())
     listener = listen("127.0.0.1", 0)
-    standin = NovuStandIn(address_of(listener))
+    standin = NovuStandIn(format_address(listener))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="novu-standin")
     thread.start()
     try:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from xnovu_poller.dev.demo.run import WORKER, Demo, Reporter
-from xnovu_poller.dev.demo.show import tables, verdict
+from xnovu_poller.dev.demo.show import render_tables, render_verdict
 from xnovu_poller.dev.stack import Stack
 from xnovu_poller.errors import XnovuError
 
@@ -49,8 +49,8 @@ def demo(*, keep: bool) -> None:
     except SystemExit:
         _remove(folder)
         raise
-    console.print(tables(tally))
-    console.print(verdict(tally, timedelta(seconds=time.monotonic() - started)), soft_wrap=True)
+    console.print(render_tables(tally))
+    console.print(render_verdict(tally, timedelta(seconds=time.monotonic() - started)), soft_wrap=True)
     if keep or tally.differences:
         console.print(_describe(folder), markup=False, soft_wrap=True)
     else:

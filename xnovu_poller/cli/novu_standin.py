@@ -7,7 +7,7 @@ from typing import get_args
 import click
 
 from xnovu_poller.dev.standin.environment import Environment, Plan, Switches
-from xnovu_poller.dev.standin.serve import address_of, listen, serve
+from xnovu_poller.dev.standin.serve import format_address, listen, serve
 
 
 @click.command("novu-standin")
@@ -66,6 +66,6 @@ def novu_standin(
         listener = listen(host, port)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    click.echo(address_of(listener))
+    click.echo(format_address(listener))
     with contextlib.suppress(KeyboardInterrupt):
         serve(environment, listener)

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from xnovu_poller.dev.children import CLEAN_ENVIRONMENT, Child, ServerFailed, lock_out, start_again
 from xnovu_poller.dev.ports import LOOPBACK, free_port
-from xnovu_poller.dev.unprivileged import User, can_reach, make_private_folder, unprivileged
+from xnovu_poller.dev.unprivileged import User, can_reach, find_unprivileged_user, make_private_folder
 
 NAME = "postgres"
 SUPERUSER = "postgres"
@@ -59,7 +59,7 @@ class Postgres:
         self.port = port
         self._bin_dir = bin_dir
         self._settings = settings
-        self._user = unprivileged()
+        self._user = find_unprivileged_user()
         self._home = self.folder / "cluster"
         self.server: Child | None = None
 
@@ -142,7 +142,7 @@ class Postgres:
         )
         self.server = server
         server.start()
-        server.wait_until(self._answers)
+        server.wait_until(self._is_answering)
 
     def _make_home(self) -> Path:
         """Return a folder for the cluster that its user can reach; create it if missing."""
@@ -209,7 +209,7 @@ class Postgres:
         }
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         with suppress(psycopg.OperationalError), psycopg.connect(self.url(), connect_timeout=2):
             return True
         return False

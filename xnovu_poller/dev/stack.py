@@ -159,13 +159,13 @@ class Stack:
         command += ["--port", str(self._standin_port), "--ledger", str(self._ledger)]
         self._standin = Child(STANDIN, command, folder=self.folder)
         self._standin.start()
-        self._standin.wait_until(self._standin_answers)
+        self._standin.wait_until(self._is_standin_answering)
 
     def _stop_standin(self) -> None:
         if self._standin is not None:
             self._standin.stop()
 
-    def _standin_answers(self) -> bool:
+    def _is_standin_answering(self) -> bool:
         with suppress(OSError), socket.create_connection((LOOPBACK, self._standin_port), timeout=2):
             return True
         return False

@@ -108,7 +108,7 @@ class Temporal:
         )
         self.server = server
         server.start()
-        server.wait_until(self._answers)
+        server.wait_until(self._is_answering)
 
     def _options(self) -> list[str]:
         options = ["--ip", LOOPBACK, "--log-level", "warn", "--port", str(self.port)]
@@ -124,7 +124,7 @@ class Temporal:
             options += ["--search-attribute", f"{name}={kind}"]
         return options
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         """Return whether a call that reaches the server's store succeeds; then a client's first call does too."""
         connection = http.client.HTTPConnection(LOOPBACK, self._http_port, timeout=2)
         try:

@@ -15,7 +15,7 @@ class User:
     gid: int
 
 
-def unprivileged() -> User | None:
+def find_unprivileged_user() -> User | None:
     """Return `nobody` if we are root; None if servers can run as our own user."""
     if os.geteuid() != 0:
         return None

@@ -18,7 +18,7 @@ from tests.support.programs import ENVIRONMENT, first_line, is_alive, kill, runn
 from tests.support.waiting import wait_until
 from xnovu_poller.dev.children import ServerFailed
 from xnovu_poller.dev.postgres import Postgres
-from xnovu_poller.dev.unprivileged import can_reach, unprivileged
+from xnovu_poller.dev.unprivileged import can_reach, find_unprivileged_user
 
 OWNER = """
 import sys
@@ -51,7 +51,7 @@ def major(server: Postgres) -> str:
 def interpreter() -> str:
     """Give a Python of ours that the unprivileged user can run."""
     for python in (sys.executable, "/usr/bin/python3"):
-        if can_reach(unprivileged(), Path(python).resolve()):
+        if can_reach(find_unprivileged_user(), Path(python).resolve()):
             return python
     # The test asks what happens to somebody who is not root: whoever is, and keeps Python in a closed home, cannot ask.
     pytest.skip("as root, and the unprivileged user can run no Python here")
@@ -153,7 +153,7 @@ def test_a_server_dies_with_its_killed_owner_and_can_be_started_again(server: Po
 
 def test_a_server_works_as_an_ordinary_user() -> None:
     """Root is neither needed nor, as here, expected."""
-    user = unprivileged()
+    user = find_unprivileged_user()
     folder = Path(tempfile.mkdtemp(prefix="xnovu-ordinary-"))
     try:
         if user is not None:

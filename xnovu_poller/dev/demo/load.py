@@ -78,7 +78,7 @@ def insert(connection: Connection[TupleRow], sample: SampleNotification, standin
             statement = _ENQUEUE if published else _INSERT_UNPUBLISHED
             notification_id: int = _select_value(connection, statement, _to_columns(asdict(sample)))
             if sample.first_answer is not None:
-                standin.refuse_first(_transaction_of(connection, notification_id), sample.first_answer)
+                standin.refuse_first(_read_transaction_id(connection, notification_id), sample.first_answer)
     except UniqueViolation as refusal:
         if refusal.diag.constraint_name != "ent_notification_dedup":
             raise
@@ -99,7 +99,7 @@ def _act_as(connection: Connection[TupleRow], enterprise_id: str) -> None:
     connection.execute("SELECT set_config('app.current_enterprise_id', %s, true)", [enterprise_id])
 
 
-def _transaction_of(connection: Connection[TupleRow], notification_id: int) -> str:
+def _read_transaction_id(connection: Connection[TupleRow], notification_id: int) -> str:
     statement = "SELECT transaction_id FROM notify.ent_notification WHERE id = %(id)s"
     return str(_select_value(connection, statement, {"id": notification_id}))
 

@@ -17,12 +17,12 @@ _REFUSED = "refused"
 _ORDINARY = frozenset({Label.IMMEDIATE, Label.SCHEDULED})
 
 
-def tables(tally: Tally) -> RenderableType:
+def render_tables(tally: Tally) -> RenderableType:
     """Return tables of expected and found counts."""
     return Group("", _states(tally), _special_cases(tally), _deliveries(tally), _waits(tally))
 
 
-def verdict(tally: Tally, took: timedelta) -> str:
+def render_verdict(tally: Tally, took: timedelta) -> str:
     """Return one sentence, in console markup: all is well, or what differs."""
     differences = tally.differences
     seconds = f"{took.total_seconds():.0f} s"

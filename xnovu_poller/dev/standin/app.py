@@ -30,7 +30,7 @@ AFTER_ACCEPT = frozenset(
 )
 
 
-def application(environment: Environment) -> Starlette:
+def build_application(environment: Environment) -> Starlette:
     """Build the stand-in: Novu's API, the control API and the page."""
     reception = Reception(environment)
     events = Events(environment)

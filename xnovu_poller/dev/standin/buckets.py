@@ -57,7 +57,7 @@ class Buckets:
         Raises:
             Refusal: 429 with `Retry-After`; no token was taken.
         """
-        category = category_of(path)
+        category = find_category(path)
         cost = BULK_COST if path in BULK_PATHS else 1
         rate = limits.get(category, LIMITS[plan][category])
         burst = math.floor(rate * WINDOW_SECONDS * (1 + BURST_PART))
@@ -87,7 +87,7 @@ class Buckets:
         return bucket
 
 
-def category_of(path: str) -> str:
+def find_category(path: str) -> str:
     """Return the rate-limit category of a path."""
     if path.startswith("/v1/events/"):
         return "trigger"

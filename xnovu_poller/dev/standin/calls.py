@@ -75,7 +75,7 @@ class Refusal(Exception):
             return Answer(self.status, dump(self.message), headers=self.headers)
         body = {
             "statusCode": self.status,
-            "timestamp": iso(datetime.now(UTC)),
+            "timestamp": format_time(datetime.now(UTC)),
             "path": path,
             "message": self.message,
             **({"errors": {}} if self.status == UNPROCESSABLE else {}),
@@ -99,14 +99,14 @@ def success(status: int, result: Json) -> Answer:
     return Answer(status, dump(result if bare else {"data": result}))
 
 
-def page_of(items: Sequence[dict[str, Json]], query: Mapping[str, str]) -> dict[str, Json]:
+def paginate(items: Sequence[dict[str, Json]], query: Mapping[str, str]) -> dict[str, Json]:
     """Return a page of a list, in the order of creation; the cursors are the items' ids.
 
     Args:
         items: the whole list, each with an `_id`.
         query: `limit` (default 10, at most 100), and `after` or `before` an id.
     """
-    limit = _limit_of(query.get("limit", "10"))
+    limit = _read_limit(query.get("limit", "10"))
     ids = [item["_id"] for item in items]
     start = 0
     if query.get("after") in ids:
@@ -124,7 +124,7 @@ def page_of(items: Sequence[dict[str, Json]], query: Mapping[str, str]) -> dict[
     }
 
 
-def _limit_of(text: str) -> int:
+def _read_limit(text: str) -> int:
     """Read the size of a page; the official client writes "10.0" for 10."""
     try:
         limit = float(text)
@@ -140,11 +140,11 @@ def dump(value: Json) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def iso(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Return a time in Novu's format: UTC, milliseconds, Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def iso_of_ms(epoch_ms: int) -> str:
+def format_ms(epoch_ms: int) -> str:
     """Return milliseconds since 1970 in Novu's format."""
-    return iso(datetime.fromtimestamp(epoch_ms / 1000, UTC))
+    return format_time(datetime.fromtimestamp(epoch_ms / 1000, UTC))

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from xnovu_poller.dev.standin.calls import Json, dump, iso_of_ms
+from xnovu_poller.dev.standin.calls import Json, dump, format_ms
 from xnovu_poller.dev.standin.environment import Environment, Switches
 from xnovu_poller.dev.standin.events import Events
 from xnovu_poller.dev.standin.faults import Fault
-from xnovu_poller.dev.standin.ledger import AcceptedTrigger, deliveries_of, describe_arrival
+from xnovu_poller.dev.standin.ledger import AcceptedTrigger, describe_arrival, list_deliveries
 from xnovu_poller.dev.standin.shapes import read_rendered
 from xnovu_poller.dev.standin.workflows import WorkflowBehaviour
 
@@ -109,7 +109,9 @@ def summarise(triggers: list[AcceptedTrigger], *, bodies: bool) -> dict[str, Jso
     texts: dict[int, dict[str, Json]] = {}
     if bodies:
         texts = {trigger.number: trigger.body() for trigger in triggers}
-    counts = Counter((trigger.transaction_id, subscriber) for trigger, subscriber in deliveries_of(triggers))
+    counts = Counter(
+        (trigger.transaction_id, subscriber) for trigger, subscriber in list_deliveries(triggers)
+    )
     return {
         "triggers": [
             describe_arrival(trigger)
@@ -120,7 +122,7 @@ def summarise(triggers: list[AcceptedTrigger], *, bodies: bool) -> dict[str, Jso
         "deliveries": [
             _describe_delivery(trigger, subscriber)
             | ({"rendered": read_rendered(texts[trigger.number])} if bodies else {})
-            for trigger, subscriber in deliveries_of(triggers)
+            for trigger, subscriber in list_deliveries(triggers)
         ],
         "counts": [
             {"transaction_id": transaction_id, "subscriber_id": subscriber, "deliveries": count}
@@ -138,7 +140,7 @@ def _describe_delivery(trigger: AcceptedTrigger, subscriber: str) -> dict[str, J
         "channels": list(trigger.channels),
         "transaction_id": trigger.transaction_id,
         "enterprise": trigger.enterprise,
-        "delivered_at": None if at is None else iso_of_ms(at),
+        "delivered_at": None if at is None else format_ms(at),
         "delivered_ms": at,
     }
 

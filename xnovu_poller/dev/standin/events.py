@@ -129,7 +129,7 @@ class Events:
         reached: dict[str, None] = {}
         for recipient in recipients:
             if recipient.topic:
-                members = environment.topics.subscribers_of(recipient.key)
+                members = environment.topics.list_subscribers(recipient.key)
                 reached.update(dict.fromkeys(member for member in members if member not in recipient.exclude))
             else:
                 environment.subscribers.upsert(recipient.key, recipient.profile)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
-from xnovu_poller.dev.standin.calls import Json, dump, iso_of_ms
+from xnovu_poller.dev.standin.calls import Json, dump, format_ms
 
 
 class State(StrEnum):
@@ -180,7 +180,7 @@ def count_by_subscriber(triggers: Sequence[AcceptedTrigger]) -> Counter[str]:
     return Counter(subscriber for trigger in triggers for subscriber in trigger.subscribers)
 
 
-def deliveries_of(triggers: Sequence[AcceptedTrigger]) -> Iterator[tuple[AcceptedTrigger, str]]:
+def list_deliveries(triggers: Sequence[AcceptedTrigger]) -> Iterator[tuple[AcceptedTrigger, str]]:
     """Return each delivery: the trigger and the subscriber."""
     return ((trigger, subscriber) for trigger in triggers for subscriber in trigger.subscribers)
 
@@ -190,9 +190,9 @@ def describe_arrival(trigger: AcceptedTrigger) -> dict[str, Json]:
     delivered = trigger.delivered_ms
     return {
         "number": trigger.number,
-        "arrived_at": iso_of_ms(trigger.arrived_ms),
+        "arrived_at": format_ms(trigger.arrived_ms),
         "arrived_ms": trigger.arrived_ms,
-        "delivered_at": None if delivered is None else iso_of_ms(delivered),
+        "delivered_at": None if delivered is None else format_ms(delivered),
         "delivered_ms": delivered,
         "workflow": trigger.workflow,
         "transaction_id": trigger.transaction_id,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from xnovu_poller.dev.standin.calls import Json, dump, iso_of_ms
+from xnovu_poller.dev.standin.calls import Json, dump, format_ms
 from xnovu_poller.dev.standin.environment import Environment
 from xnovu_poller.dev.standin.ledger import AcceptedTrigger
 from xnovu_poller.dev.standin.shapes import read_rendered
@@ -87,14 +87,14 @@ def page(triggers: Sequence[AcceptedTrigger], query: Mapping[str, str]) -> str:
     )
 
 
-def channels_of(trigger: AcceptedTrigger) -> tuple[str, ...]:
+def list_channels(trigger: AcceptedTrigger) -> tuple[str, ...]:
     """Return a trigger's channels, or a placeholder if they are unknown."""
     return trigger.channels or (NO_CHANNEL,)
 
 
 def _matches(trigger: AcceptedTrigger, query: Mapping[str, str]) -> bool:
     return query.get("enterprise") in (None, trigger.enterprise) and (
-        query.get("channel") is None or query["channel"] in channels_of(trigger)
+        query.get("channel") is None or query["channel"] in list_channels(trigger)
     )
 
 
@@ -102,7 +102,7 @@ def _overview(triggers: Iterable[AcceptedTrigger]) -> str:
     """Return the table of delivered messages: enterprises down, channels across."""
     counts: Counter[tuple[str, str]] = Counter()
     for trigger in triggers:
-        for channel in channels_of(trigger):
+        for channel in list_channels(trigger):
             counts[trigger.enterprise, channel] += len(trigger.subscribers)
     channels = sorted({channel for _, channel in counts})
     head = "".join(
@@ -131,7 +131,7 @@ def _message(trigger: AcceptedTrigger, channel: str | None) -> str:
     return (
         f'<article><header><span class="state">{escape(trigger.state)}</span>'
         f"<b>{escape(trigger.enterprise)}</b> · {escape(trigger.workflow)} · "
-        f"<time>{iso_of_ms(trigger.arrived_ms)}</time><br>"
+        f"<time>{format_ms(trigger.arrived_ms)}</time><br>"
         f"to {escape(recipients)}{f' and {more} more' if more > 0 else ''}<br>"
         f'<span class="soft">{escape(trigger.transaction_id)}</span></header>'
         f"{''.join(sections)}</article>"

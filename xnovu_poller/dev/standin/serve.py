@@ -5,7 +5,7 @@ from contextlib import closing
 
 import uvicorn
 
-from xnovu_poller.dev.standin.app import application
+from xnovu_poller.dev.standin.app import build_application
 from xnovu_poller.dev.standin.connection import Protocol
 from xnovu_poller.dev.standin.environment import Environment
 
@@ -31,7 +31,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def address_of(listener: socket.socket) -> str:
+def format_address(listener: socket.socket) -> str:
     """Return the address for `NOVU_API_URL`."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -41,7 +41,7 @@ def build_server(environment: Environment) -> uvicorn.Server:
     """Return a server that does not run yet; set its `should_exit` to stop it."""
     return uvicorn.Server(
         uvicorn.Config(
-            application(environment),
+            build_application(environment),
             http=Protocol,
             ws="none",
             lifespan="off",

@@ -97,18 +97,18 @@ def _read_recipient(entry: Json) -> Recipient:
 
 def read_enterprise(event: Mapping[str, Json]) -> str:
     """Return the enterprise in the payload, or "unknown"."""
-    name = _payload_of(event).get("enterprise_id")
+    name = _read_payload(event).get("enterprise_id")
     return name if isinstance(name, str) and name else UNKNOWN_ENTERPRISE
 
 
 def read_rendered(event: Mapping[str, Json]) -> dict[str, dict[str, Json]]:
     """Return the rendered text in the payload, by channel."""
-    rendered = _payload_of(event).get("rendered")
+    rendered = _read_payload(event).get("rendered")
     if not isinstance(rendered, dict):
         return {}
     return {channel: text for channel, text in rendered.items() if isinstance(text, dict)}
 
 
-def _payload_of(event: Mapping[str, Json]) -> Mapping[str, Json]:
+def _read_payload(event: Mapping[str, Json]) -> Mapping[str, Json]:
     payload = event.get("payload")
     return payload if isinstance(payload, dict) else {}

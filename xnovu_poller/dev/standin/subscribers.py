@@ -9,9 +9,9 @@ from xnovu_poller.dev.standin.calls import (
     Call,
     Json,
     Refusal,
+    format_ms,
     invalid,
-    iso_of_ms,
-    page_of,
+    paginate,
     success,
 )
 
@@ -45,7 +45,7 @@ class Subscribers:
         known = self._known.get(subscriber_id)
         if known is not None and not given:
             return False
-        now = iso_of_ms(int(self._clock() * 1000))
+        now = format_ms(int(self._clock() * 1000))
         self._known[subscriber_id] = {
             **(known or _new(subscriber_id, now)),
             **given,
@@ -106,7 +106,7 @@ class Subscribers:
             if all(known.get(field) == value for field, value in exact.items())
             and name in f"{known.get('firstName') or ''} {known.get('lastName') or ''}".lower()
         ]
-        return success(200, page_of(found, call.query))
+        return success(200, paginate(found, call.query))
 
     def _require(self, call: Call) -> dict[str, Json]:
         known = self.find(call.names["subscriberId"])

@@ -11,9 +11,9 @@ from xnovu_poller.dev.standin.calls import (
     Call,
     Json,
     Refusal,
+    format_ms,
     invalid,
-    iso_of_ms,
-    page_of,
+    paginate,
     success,
 )
 from xnovu_poller.dev.standin.subscribers import Subscribers
@@ -47,7 +47,7 @@ class Topics:
         """Forget all topics."""
         self._known.clear()
 
-    def subscribers_of(self, key: str) -> list[str]:
+    def list_subscribers(self, key: str) -> list[str]:
         """Return a topic's subscribers that still exist; none if the topic is unknown."""
         topic = self._known.get(key)
         return [id_ for id_ in topic.subscribers() if self._subscribers.find(id_)] if topic else []
@@ -86,7 +86,7 @@ class Topics:
             if call.query.get("key", "") in topic.shown["key"]
             and call.query.get("name", "").lower() in (topic.shown.get("name") or "").lower()
         ]
-        return success(200, page_of(chosen, call.query))
+        return success(200, paginate(chosen, call.query))
 
     def list_subscriptions(self, call: Call) -> Answer:
         """GET /v2/topics/{topicKey}/subscriptions."""
@@ -97,7 +97,7 @@ class Topics:
             for identifier, (subscriber, _, _) in topic.subscriptions.items()
             if wanted in (None, subscriber)
         ]
-        return success(200, page_of(chosen, call.query))
+        return success(200, paginate(chosen, call.query))
 
     def subscribe(self, call: Call) -> Answer:
         """POST /v2/topics/{topicKey}/subscriptions: creates the topic too; only unknown subscribers fail."""
@@ -162,7 +162,7 @@ class Topics:
         }
 
     def _now(self) -> str:
-        return iso_of_ms(int(self._clock() * 1000))
+        return format_ms(int(self._clock() * 1000))
 
 
 def _check_key(key: Json) -> str:

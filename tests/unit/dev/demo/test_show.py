@@ -3,7 +3,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from xnovu_poller.dev.demo.show import MOST_DIFFERENCES, tables, verdict
+from xnovu_poller.dev.demo.show import MOST_DIFFERENCES, render_tables, render_verdict
 from xnovu_poller.dev.demo.tally import FoundRow, compare
 from xnovu_poller.dev.sample.notifications import Label, notifications
 from xnovu_poller.lifecycle import Status
@@ -18,8 +18,8 @@ def told(*labels: Label, row: FoundRow | None = None) -> str:
     chosen = [each for each in notifications() if each.label in labels]
     console = Console(width=120, file=StringIO())
     made = compare([(each, row) for each in chosen], [])
-    console.print(tables(made))
-    console.print(verdict(made, timedelta(seconds=27)), soft_wrap=True)
+    console.print(render_tables(made))
+    console.print(render_verdict(made, timedelta(seconds=27)), soft_wrap=True)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

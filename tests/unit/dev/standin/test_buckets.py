@@ -1,6 +1,6 @@
 import pytest
 
-from xnovu_poller.dev.standin.buckets import Buckets, category_of
+from xnovu_poller.dev.standin.buckets import Buckets, find_category
 from xnovu_poller.dev.standin.calls import Refusal
 
 TRIGGER = "/v1/events/trigger"
@@ -60,4 +60,4 @@ def test_the_policy_is_told_as_novu_tells_it() -> None:
 def test_every_path_belongs_to_a_category() -> None:
     """Events are triggers, subscribers and topics are configuration, all else is global."""
     paths = (TRIGGER, "/v1/subscribers/bulk", "/v2/topics/a/subscriptions", "/v1/else")
-    assert [category_of(path) for path in paths] == ["trigger", "configuration", "configuration", "global"]
+    assert [find_category(path) for path in paths] == ["trigger", "configuration", "configuration", "global"]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from xnovu_poller.dev.standin.calls import Refusal, page_of, success
+from xnovu_poller.dev.standin.calls import Refusal, paginate, success
 
 ITEMS = [{"_id": str(number)} for number in range(5)]
 
@@ -26,16 +26,16 @@ def test_an_error_is_never_wrapped() -> None:
 
 def test_a_list_is_walked_by_its_cursors() -> None:
     """Forth by `after`, back by `before`; there is nothing past the ends."""
-    first = page_of(ITEMS, {"limit": "2"})
+    first = paginate(ITEMS, {"limit": "2"})
     assert ([item["_id"] for item in first["data"]], first["previous"]) == (["0", "1"], None)
-    second = page_of(ITEMS, {"limit": "2", "after": first["next"]})
-    last = page_of(ITEMS, {"limit": "2", "after": second["next"]})
+    second = paginate(ITEMS, {"limit": "2", "after": first["next"]})
+    last = paginate(ITEMS, {"limit": "2", "after": second["next"]})
     assert ([item["_id"] for item in last["data"]], last["next"]) == (["4"], None)
-    assert page_of(ITEMS, {"limit": "2", "before": second["previous"]})["data"] == first["data"]
+    assert paginate(ITEMS, {"limit": "2", "before": second["previous"]})["data"] == first["data"]
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "x", "-1", "1.5", "nan", "inf"])
 def test_a_page_has_one_to_a_hundred_items(limit: str) -> None:
     """422 for any other limit."""
     with pytest.raises(Refusal):
-        page_of(ITEMS, {"limit": limit})
+        paginate(ITEMS, {"limit": limit})
