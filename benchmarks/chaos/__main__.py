@@ -28,7 +28,7 @@ SHORTEST_SECONDS = int(WARM_UP_SECONDS + CALM_SECONDS)
     show_default=True,
     envvar="CHAOS_SECONDS",
     show_envvar=True,
-    help="How long notifications come in; to drain takes up to three minutes more.",
+    help="Insert notifications for this many seconds; draining takes up to three minutes more.",
 )
 @click.option(
     "--seed",
@@ -36,7 +36,7 @@ SHORTEST_SECONDS = int(WARM_UP_SECONDS + CALM_SECONDS)
     show_default=True,
     envvar="CHAOS_SEED",
     show_envvar=True,
-    help="Of the schedule of faults.",
+    help="The seed of the schedule of faults.",
 )
 @click.option(
     "--group-size",
@@ -45,29 +45,29 @@ SHORTEST_SECONDS = int(WARM_UP_SECONDS + CALM_SECONDS)
     show_default=True,
     envvar="CHAOS_GROUP_SIZE",
     show_envvar=True,
-    help="Most notifications that two of the three workers hand off together; 1: none does.",
+    help="The group size of two of the three workers; 1 for no groups.",
 )
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="CHAOS_KEEP",
     show_envvar=True,
-    help="Run in this folder, and keep rows, deliveries and logs there.",
+    help="Run in this folder and keep rows, deliveries and logs there.",
 )
 def chaos(seconds: int, seed: int, group_size: int, keep: Path | None) -> None:
-    """Strike the whole system while it works, and count what came of it.
+    """Cause faults in the whole system while it works, and check that no notification is lost or sent twice.
 
-    PostgreSQL, Temporal, a stand-in for Novu and three workers run on free ports and in a temporary folder;
-    five enterprises insert notifications all the while. Workers are killed, stalled and asked to end,
-    servers restarted, connections cut, and Novu hangs, resets, throttles, fails and lies, as the seed has it.
-    Then all is mended, the rest is drained, and every row and every delivery is compared with what was
-    committed.
+    PostgreSQL, Temporal, a Novu stand-in and three workers run on free ports and in a temporary folder, while
+    five enterprises insert notifications. The seed decides when workers are killed, stalled and stopped,
+    servers restarted and connections cut, and when Novu hangs, resets, throttles, fails and answers wrongly.
+    Then the faults end, the remaining notifications are delivered, and every row and every delivery is
+    compared with the committed notifications.
 
-    Exit code 0 only if nothing was lost, nothing sent twice, and nothing is left behind. Nothing is left
-    running, also after Ctrl-C. If the promise was broken, the folder is kept and named.
+    The exit code is 0 only if nothing was lost, nothing was sent twice, and no lease is left. Nothing keeps
+    running, not even after Ctrl-C. If a promise was broken, the folder is kept and its path is printed.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     console = Console(highlight=False)
     folder = keep or Path(tempfile.mkdtemp(prefix="xnovu-chaos-"))
     begun = time.monotonic()
@@ -79,41 +79,41 @@ def chaos(seconds: int, seed: int, group_size: int, keep: Path | None) -> None:
     try:
         account = Soak(folder, seconds=seconds, seed=seed, group_size=group_size, tell=tell).run()
     except XnovuError as error:
-        raise click.ClickException(f"{error}\n{_way_to(folder)}") from error
+        raise click.ClickException(f"{error}\n{_describe(folder)}") from error
     except SystemExit:
-        _forget(folder, keep)
+        _remove(folder, keep)
         raise
     console.print(tables(account), soft_wrap=True)
     console.print(sentence(account.verdict), soft_wrap=True)
     if account.verdict.faults:
-        console.print(_way_to(folder), markup=False, soft_wrap=True)
+        console.print(_describe(folder), markup=False, soft_wrap=True)
         sys.exit(1)
-    _forget(folder, keep)
+    _remove(folder, keep)
 
 
-def _way_to(folder: Path) -> str:
+def _describe(folder: Path) -> str:
     return (
         f"Rows, deliveries and logs are kept in {folder} (those of the workers: worker-*.log).\n"
-        f"`xnovu dev --folder {folder}` brings them up to look at; remove the folder when done."
+        f"`xnovu dev --folder {folder}` shows them; delete the folder when you are done."
     )
 
 
-def _forget(folder: Path, keep: Path | None) -> None:
-    """Remove the folder, and what was placed elsewhere for a user who cannot enter it."""
+def _remove(folder: Path, keep: Path | None) -> None:
+    """Delete the folder, and the rows that PostgreSQL's unprivileged user may keep elsewhere."""
     if keep is None:
         Stack(folder).erase()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    """End in order, on the way of every other end; once is enough."""
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, _stay)
+def _exit(number: int, _frame: FrameType | None) -> None:
+    """Raise SystemExit, so that a signal stops the servers like any other end; ignore further signals."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _ignore)
     sys.exit(128 + number)
 
 
-def _stay(_number: int, _frame: FrameType | None) -> None:
-    """Finish what was begun: all is being stopped."""
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Let the stop that is in progress finish."""
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from xnovu_poller.dev.standin.serve import build_server, format_address, listen
 
 
 class NovuStandIn:
-    """A running stand-in, seen from a test; what it is told goes over its control path."""
+    """A running stand-in, used by a test through Novu's API and its control API."""
 
     def __init__(self, url: str) -> None:
         """Take the address."""
@@ -72,7 +72,7 @@ class NovuStandIn:
         self._control.post("/reset").raise_for_status()
 
     def close(self) -> None:
-        """Let go of the control path."""
+        """Close the connection to the control API."""
         self._control.close()
 
 

@@ -162,7 +162,9 @@ class Peer:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 yield worker
         except TimeoutError as late:
-            raise PeerFailed(f"{self.name} stays behind; its last words:\n{worker.end_of_log()}") from late
+            raise PeerFailed(
+                f"{self.name} stays behind; the end of its log:\n{worker.end_of_log()}"
+            ) from late
         finally:
             await asyncio.to_thread(worker.stop)
 
@@ -181,6 +183,6 @@ async def _arrived(sink: Sink, worker: Child, total: int) -> None:
     try:
         while not (await asyncio.wait([arrival], timeout=1))[0]:
             if not worker.is_running:
-                raise PeerFailed(f"{worker.name} ended; its last words:\n{worker.end_of_log()}")
+                raise PeerFailed(f"{worker.name} ended; the end of its log:\n{worker.end_of_log()}")
     finally:
         arrival.cancel()

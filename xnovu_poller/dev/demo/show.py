@@ -29,8 +29,8 @@ def render_verdict(tally: Tally, took: timedelta) -> str:
     if not differences:
         reached = sum(result.reached.total() for result in tally.results)
         return (
-            f"[green]Everything is as expected[/]: every notification is in its expected state, and all {reached} deliveries"
-            f" reached their recipient exactly once. {tally.claims} claims, {seconds} in total."
+            f"[green]Everything is as expected[/]: every notification is in its expected state, and all {reached} recipients"
+            f" were reached exactly once. {tally.claims} claims, {seconds} in total."
         )
     listed = [f"  {escape(difference)}" for difference in differences[:MOST_DIFFERENCES]]
     more = len(differences) - MOST_DIFFERENCES
