@@ -23,7 +23,6 @@ EXCUSED = frozenset(
         "xnovu_poller/lifecycle.py",
         "xnovu_poller/loops",
         "xnovu_poller/service",
-        "xnovu_poller/store",
         "xnovu_poller/temporal",
         "xnovu_poller/web",
     }

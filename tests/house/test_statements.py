@@ -12,11 +12,8 @@ from tests.support import snapshots
 
 STORE = [path for path in sources.python("xnovu_poller") if path.parts[1] == "store"]
 
-WRITERS = {"claim_sql", "arrow", "revive"}
+WRITERS = {"claim_sql"}
 """The functions that write a statement out of parts; each has its place in the snapshots."""
-
-UNEXPLAINED = re.compile(r"^notifications\.(by_claim|by_hold|by_chunk|by_operator|hold)\.")
-"""Statements of the arrows that have no purpose lines."""
 
 CTE = re.compile(
     r"^[ ]*(?:WITH (?:RECURSIVE )?|\), ?)?(\w+)(?: \([\w, ]+\))? AS (?:MATERIALIZED )?\($", re.MULTILINE
@@ -58,7 +55,7 @@ def test_no_statement_hides_in_a_function(path: Path) -> None:
     assert list(hidden(sources.text(path))) == []
 
 
-@pytest.mark.parametrize("name", [name for name in snapshots.statements() if not UNEXPLAINED.match(name)])
+@pytest.mark.parametrize("name", snapshots.statements())
 def test_each_part_of_a_statement_has_its_purpose(name: str) -> None:
     """A line of plain English opens each common table expression."""
     assert list(unexplained(snapshots.statements()[name])) == []

@@ -149,11 +149,11 @@ def _given_options(url: URL) -> str:
 
 
 def _check_role(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
-    """Check that the connection works and has the worker's role; if not, the pool makes another one.
+    """Check that the connection works and has the worker's role; if not, the pool replaces it.
 
     Raises:
-        DisconnectionError: it was good before; the pool makes another one.
-        StoreUnavailable: it is new, so another one would not be better.
+        DisconnectionError: it was good before; the pool replaces it.
+        StoreUnavailable: it is new, so a replacement would not be better.
     """
     if time.monotonic() - entry.info.get(_CHECKED, -CHECK_SECONDS) < CHECK_SECONDS:
         return

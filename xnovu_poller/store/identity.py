@@ -194,7 +194,7 @@ async def new_deployment(engine: Engine) -> Renewal:
     An arrow for all rows at once: PROCESSING → PENDING, or FAILED where it came from, because the runs
     belong to the original.
 
-    Every row that is not SENT gets a new transaction id. The original may send it under the old one, and
+    Every row that is not SENT gets a new transaction id. The original may send it under the old id, and
     Novu would drop the second send. Novu does not know the new ids, so the counters of what Novu may
     remember start anew. A rule keeps what it has fired and gets a schedule of its own: from now on, both
     deployments fire it.

@@ -1,4 +1,4 @@
-"""Read the rules, record what became of them, and find what is wrong with them."""
+"""Read the rules, record what became of them, and find their problems."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -80,7 +80,7 @@ def refuse_unreleased(revision: str | None) -> None:
 
 
 def lacking_right(error: BaseException | None) -> str | None:
-    """Return which right the login lacks and what to do; None if the error is another one."""
+    """Return which right the login lacks and what to do; None for any other error."""
     if not isinstance(error, InsufficientPrivilege):
         return None
     # roles.sql raises with a hint of its own, which names the statements that an administrator runs.
@@ -102,7 +102,7 @@ async def check(engine: Engine) -> None:
     Raises:
         SchemaBehind: it is not.
         SchemaUnreleased: a version before the first release made its schema.
-        StoreError: the login may not take the worker's role; the message says what to do.
+        StoreError: the login may not take the worker's role; the message has what to do.
         StoreUnavailable: PostgreSQL does not answer.
     """
     head = await asyncio.to_thread(required_revision)

@@ -1,4 +1,4 @@
-"""Read the published templates: an enterprise's own, or the global ones."""
+"""Read the published templates: of the enterprise, or global."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

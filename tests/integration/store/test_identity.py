@@ -20,7 +20,7 @@ from tests.support.rows import (
     row,
     written,
 )
-from tests.support.waiting import until_blocked
+from tests.support.waiting import eventually, until_blocked
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.errors import DeploymentDisputed, StoreError
 from xnovu_poller.lifecycle import Attempt, Status
@@ -269,6 +269,9 @@ async def test_while_workers_are_connected_nothing_changes(engine: Engine, db: D
     assert (row(db, made), await identity.read_deployment(engine)) == before
 
     await worker.dispose()
+    # A session is shown until its server process has ended.
+    shown = "SELECT FROM pg_stat_activity WHERE application_name = 'xnovu:worker' AND datname = current_database()"
+    await eventually(lambda: db.execute(shown).rowcount == 0)
     await identity.new_deployment(engine)
     assert row(db, made) != before[0]
 

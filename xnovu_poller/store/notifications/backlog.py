@@ -1,4 +1,4 @@
-"""Measure the backlog: how many rows are due, for how long, and when the next one comes due."""
+"""Measure the backlog: how many rows are due, for how long, and how soon the next row comes due."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -28,7 +28,7 @@ _BACKLOG = text(f"""
 
 
 async def count_backlog(engine: Engine) -> dict[str, int]:
-    """Count what is in flight and what each loop has due, each at most `COUNTED_AT_MOST`.
+    """Count the rows in flight and the due rows of each loop, each at most `COUNTED_AT_MOST`.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.

@@ -58,7 +58,6 @@ async def create_chunks(engine: Engine, hold: Hold, slices: Sequence[Sequence[st
     """Create the delivery rows, unless they are there already.
 
     Args:
-        engine: where the rows are.
         hold: the right to write; a late caller creates none.
         slices: the recipients of each chunk.
 
@@ -112,7 +111,6 @@ async def record_chunk_answer(  # noqa: PLR0913 - the parts of an answer, each n
     """Write the answer to one chunk, and hold on for the next.
 
     Args:
-        engine: where the rows are.
         hold: the right to write.
         chunk: whose answer it is.
         outcome: None if Novu could not serve: the chunk has to be sent again.

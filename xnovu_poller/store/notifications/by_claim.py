@@ -39,7 +39,7 @@ _RELEASE = text("""
 
 
 async def release(engine: Engine, attempts: Sequence[Attempt]) -> dict[int, Status]:
-    """Write PROCESSING → PENDING, or FAILED where it came from: give back, unharmed, what was not begun.
+    """Write PROCESSING → PENDING, or FAILED where it came from: give back rows on which no send has begun.
 
     Raises:
         StoreUnavailable: nothing may have been written; the leases lapse.
@@ -98,7 +98,7 @@ async def reclaim(engine: Engine, attempts: Sequence[Attempt], terms: Terms) -> 
     """Write PROCESSING → PROCESSING, claimed anew: the run is gone and its last send has lapsed.
 
     Returns:
-        The new claims; each runs alone.
+        The new claims; each gets a run of its own.
 
     Raises:
         StoreUnavailable: the rows may have been claimed; their leases lapse.
@@ -159,8 +159,7 @@ async def record_cancel_answer(engine: Engine, answers: Mapping[int, str]) -> di
     """Write SENT → SENT: Novu's answer to a cancel stands beside the state, which stays true.
 
     Args:
-        engine: where the rows are.
-        answers: the word that the row keeps, by notification id; the first one stands.
+        answers: the word that the row keeps, by notification id; the first answer stands.
 
     Raises:
         StoreUnavailable: nothing may have been written; Novu is asked again.
@@ -222,7 +221,7 @@ async def record_lost_contact(
 ) -> dict[int, Status]:
     """Write PROCESSING → FAILED, or DEAD with the counted failure that reaches `max_failures`.
 
-    Rows with a live send are left alone: their sender may still record it.
+    Rows with a live send are not touched: their sender may still record it.
 
     Raises:
         StoreUnavailable: nothing may have been written.

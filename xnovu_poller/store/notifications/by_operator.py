@@ -1,4 +1,4 @@
-"""The arrows of people: what was given up or withdrawn is taken up again."""
+"""The arrow of an operator: revive notifications that are DEAD or RETRACTED."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from xnovu_poller.lifecycle import Status
 from xnovu_poller.store.engine import Engine, acquire
 
 NOVU_REMEMBERS = timedelta(days=25)
-"""A repeat of a transaction id is dropped for 30 days; after so long we no longer count on it.
+"""A repeat of a transaction id is dropped for 30 days; after 25 we no longer rely on that.
 Source: Novu, "Trigger event"."""
 
 
@@ -46,7 +46,7 @@ _REVIVE = text("""
         WHERE :force OR renamed OR NOT doubtful
             OR ended_at > clock_timestamp() - make_interval(secs => :remembered)
     ), removed AS (
-        -- The chunks of renamed ones that were not accepted: they are made anew, under the new transaction id.
+        -- The chunks of renamed rows that were not accepted: they are made anew, under the new transaction id.
         DELETE FROM notify.ent_notification_delivery AS d USING chosen
         WHERE d.notification_id = chosen.id AND chosen.renamed AND d.outcome IS DISTINCT FROM 'accepted'
     ), reopened AS (
@@ -65,16 +65,17 @@ _REVIVE = text("""
     )
     SELECT ended.id, revived.notification_status AS status FROM ended LEFT JOIN revived USING (id)""")
 
+_WAKE = text("SELECT pg_notify('xnovu_due', '')")
+
 
 async def revive(engine: Engine, ids: Collection[int], *, force: bool = False) -> Revived:
     """Write DEAD or RETRACTED → PENDING: take it up again, its failures and lapses forgotten.
 
     A DEAD one keeps its transaction id, so that Novu drops what it had accepted; of a large one only the
-    chunks that were not accepted are sent. One that was RETRACTED after an unknown outcome gets a new
-    transaction id, because Novu was asked to cancel the old one.
+    chunks that were not accepted are sent. A row that was RETRACTED after an unknown outcome gets a new
+    transaction id, because Novu was asked to cancel the old id.
 
     Args:
-        engine: where the rows are.
         ids: the notifications, in any order.
         force: also those whose repeat Novu may no longer know.
 
@@ -84,7 +85,7 @@ async def revive(engine: Engine, ids: Collection[int], *, force: bool = False) -
     values = {"ids": list(ids), "force": force, "remembered": NOVU_REMEMBERS.total_seconds()}
     async with acquire(engine) as connection:
         rows = (await connection.execute(_REVIVE, values)).all()
-        await connection.execute(text("SELECT pg_notify('xnovu_due', '')"))
+        await connection.execute(_WAKE)
     return Revived(
         revived={row.id: Status(row.status) for row in rows if row.status is not None},
         doubtful={row.id for row in rows if row.status is None},

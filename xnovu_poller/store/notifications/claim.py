@@ -62,7 +62,6 @@ async def claim(
     If the process dies here, the lease lapses and the failed loop rescues the rows.
 
     Args:
-        engine: where the rows are.
         due: the loop's rows.
         terms: on which it claims.
         cursor: where its round stands.
@@ -79,7 +78,7 @@ async def claim(
     memory = cursor.memory if cursor.memory and time.monotonic() < cursor.memory.until else None
     rows, learnt = await _take(engine, due, terms, replace(cursor, memory=memory), limit)
     if memory and not rows:
-        # The memory hides what came late, and what is free again.
+        # The memory hides rows that came due late, and room that is free again.
         rows, learnt = await _take(engine, due, terms, replace(cursor, memory=None), limit)
     after = max(rows, key=lambda row: row.position).enterprise_id if rows else cursor.after
     # After less than half, the memory may hide more than it spares.
@@ -116,14 +115,14 @@ async def _take(
 
 
 def _groups(terms: Terms, limit: int) -> list[str]:
-    """Name the runs that the rows may share; a row that runs alone has a name of its own."""
+    """Name the runs that the rows may share; a row with a run of its own needs none."""
     if terms.group_size == 1:
         return []
     return [f"{terms.prefix}-notifications-{uuid4()}" for _ in range(-(-limit // terms.group_size))]
 
 
 def _bind(memory: Memory | None) -> dict[str, Any]:
-    """Bind what is remembered."""
+    """Bind the memory."""
     counting = memory is None or not (memory.slow or sum(memory.in_flight.values()) >= COUNTED_CHEAPLY)
     held = memory.in_flight if memory and not counting else {}
     marks = memory.marks if memory else {}

@@ -35,7 +35,7 @@ class Held:
         failure_count: failed attempts so far that count.
         withdrawn: its retraction was asked for.
         expired: its `expires_at` has passed.
-        due_at: when it became due; never later than now, whatever its producer writes meanwhile.
+        due_at: when it became due; never later than now, even if its producer writes another time meanwhile.
     """
 
     hold: Hold
@@ -129,7 +129,6 @@ async def hold(
     its outcome is unknown.
 
     Args:
-        engine: where the rows are.
         attempts: which to send.
         deadline: total time of the send to come; the hold outlasts it by `SEND_MARGIN`.
         lease: how long the row stays ours, counted from now.

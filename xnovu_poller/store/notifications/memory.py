@@ -44,7 +44,7 @@ class Memory:
         until: when to forget it, by this process's monotonic clock.
         in_flight: rows in flight, by enterprise.
         marks: the last row taken in each order, by enterprise.
-        slow: the look took so long that rows in flight are not counted again before it is forgotten.
+        slow: rows in flight are not counted again before it is forgotten, because the look took long.
     """
 
     until: float

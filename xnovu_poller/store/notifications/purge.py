@@ -8,7 +8,7 @@ from sqlalchemy import text
 from xnovu_poller.store.engine import Engine, acquire
 
 SLICE = 500
-"""Rows that one statement looks at and may delete: some milliseconds, and little enough WAL that nobody notices."""
+"""Rows that a statement looks at and may delete: some milliseconds, and little WAL."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ WITH patience AS MATERIALIZED (
         FROM patience, notify.ent_notification_rule r WHERE r.id = :rule_id
         FOR NO KEY UPDATE OF r NOWAIT
     ), checked AS MATERIALIZED (
-        -- What stands against a new notification: it exists already, the rule is inactive, or nobody is to get it.
+        -- What stands against a new notification: it exists already, the rule is inactive, or it has no recipients.
         SELECT rule.*, existing.id AS existing_id, named.recipients, CASE
             WHEN existing.id IS NOT NULL THEN 'repeated'
             WHEN NOT rule.active THEN 'inactive'

@@ -16,7 +16,7 @@ WITH ended AS MATERIALIZED (
         WHERE :force OR renamed OR NOT doubtful
             OR ended_at > clock_timestamp() - make_interval(secs => :remembered)
     ), removed AS (
-        -- The chunks of renamed ones that were not accepted: they are made anew, under the new transaction id.
+        -- The chunks of renamed rows that were not accepted: they are made anew, under the new transaction id.
         DELETE FROM notify.ent_notification_delivery AS d USING chosen
         WHERE d.notification_id = chosen.id AND chosen.renamed AND d.outcome IS DISTINCT FROM 'accepted'
     ), reopened AS (
