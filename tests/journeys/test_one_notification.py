@@ -1,8 +1,10 @@
 """One notification, from its insert to Novu's acceptance, in the order of ARCHITECTURE.md."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -10,6 +12,7 @@ from temporalio.worker import Worker
 
 from tests.support.executing import worker_of
 from tests.support.novu import NovuStandIn
+from tests.support.passing import passing
 from tests.support.rows import Db, a_template, a_workflow, row
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.gate import Gate
@@ -55,7 +58,8 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     loop = PollLoop(
         NEW, engine, Gate(), terms=_terms(deployment), start=handoff.start, interval=timedelta(minutes=1)
     )
-    assert await loop.turn() == timedelta(0)
+    with passing() as files:
+        assert await loop.turn() == timedelta(0)
     claimed = row(db, notification)
     workflow_id = f"{contract.prefix(deployment)}-notification-{notification}-1"
     assert (claimed["notification_status"], claimed["attempt"]) == (Status.PROCESSING, 1)
@@ -66,9 +70,11 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
 
     # 6 to 11: an executor carries the workflow: hold, validate, render, trigger, record.
     async with _executor(engine, client, deployment, novu_standin, task_queue):
-        await eventually(lambda: row(db, notification)["notification_status"] == Status.SENT)
-        await client.get_workflow_handle(workflow_id).result()
+        with passing() as more:
+            await eventually(lambda: row(db, notification)["notification_status"] == Status.SENT)
+            await client.get_workflow_handle(workflow_id).result()
 
+    assert files | more == named_in_the_walk()
     sent = row(db, notification)
     assert (sent["attempt"], sent["lease_expires_at"], sent["send_until"]) == (1, None, None)
     assert sent["processed_at"] is not None
@@ -93,6 +99,18 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     assert "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED" not in history
     assert "subscriber-1" not in history
     assert "order 42" not in history.lower()
+
+
+def named_in_the_walk() -> set[str]:
+    """Return the files of the package that the walk in ARCHITECTURE.md names, up to what stands beside it."""
+    page = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    walk = page.partition("## The walk of one notification")[2].partition("Beside the walk:")[0]
+    return set(re.findall(r"`([a-z_/]+\.py)`", walk)) - {
+        "tests/journeys/test_one_notification.py",
+        # The producer's insert and the conditions of the loops are data, no steps of ours.
+        "models/notification.py",
+        "store/notifications/due.py",
+    }
 
 
 def _insert(db: Db) -> int:

@@ -8,21 +8,22 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from xnovu_poller import log, metrics, pacing
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.lifecycle import Status
+from xnovu_poller.pacing import Backoff
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_hold
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 _log = log.get(__name__)
 
-_FIRST_REST, _LONGEST_REST = 0.1, 5.0
-"""Seconds between two tries to reach a database that is away."""
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=5)
+"""Between two tries to reach a database that does not answer."""
 
 _ON_THE_LAST_TRY = {Ending.UNKNOWN: Ending.FAILED, Ending.UNFINISHED: Ending.RELEASED}
 """What waits for the next try must not wait for one that does not come."""
@@ -100,15 +101,15 @@ class Recorder:
 
     async def _insist(self, arrow: Callable[[], Awaitable[dict[int, Status]]]) -> dict[int, Status]:
         """Carry out an arrow, again if the database is away; a write whose answer was lost finds itself late."""
-        rest = _FIRST_REST
+        backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
                 return await arrow()
             except StoreUnavailable:
-                if time.monotonic() + rest > self._until:
+                pause = backoff.next().total_seconds()
+                if time.monotonic() + pause > self._until:
                     raise
-            await asyncio.sleep(rest)
-            rest = min(2 * rest, _LONGEST_REST)
+            await asyncio.sleep(pause)
 
     def _report(self, ending: Ending, verdicts: Sequence[Verdict], written: Mapping[int, Status]) -> None:
         """Count and log what was written by one arrow."""
