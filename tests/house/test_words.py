@@ -32,8 +32,6 @@ PRIVATE_SQL = PRIVATE | {
 
 EXCUSED = frozenset(
     {
-        "migrations",
-        "xnovu_poller/delivery",
         "xnovu_poller/loops",
     }
 )
