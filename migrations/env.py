@@ -1,4 +1,4 @@
-"""Runs the migrations on the database of DATABASE_URL, one runner at a time."""
+"""Run the migrations on the database of DATABASE_URL; only one process migrates at a time."""
 
 import sqlalchemy as sa
 from alembic import context
@@ -11,14 +11,14 @@ from xnovu_poller.settings import load_database
 from xnovu_poller.store.engine import reason
 from xnovu_poller.store.schema import COMPARED, lacking_right, refuse_unreleased
 
-# Replicas that start together all migrate; the others wait for the first.
+# If replicas start together, all of them migrate: the first runs, and the others wait for it.
 LOCK = sa.text("SELECT pg_advisory_lock(hashtext('xnovu-poller migrations'))")
 
 
 def migrate(connection: sa.Connection) -> None:
-    """Run the asked revisions; the bookkeeping table lives beside ours, and goes with them."""
+    """Run the requested revisions. Alembic's own table is in our schema, and is dropped with it."""
     connection.execute(LOCK)
-    # IF NOT EXISTS would ask for the right to make a schema also where there is one.
+    # CREATE SCHEMA IF NOT EXISTS would need the right to create a schema even if it exists.
     made = not sa.inspect(connection).has_schema(SCHEMA)
     if made:
         connection.execute(sa.text(f"CREATE SCHEMA {SCHEMA}"))
@@ -35,16 +35,16 @@ def migrate(connection: sa.Connection) -> None:
     refuse_unreleased(before)
     with context.begin_transaction():
         context.run_migrations()
-    # A schema of this name that was here before us is not ours to drop.
+    # Do not drop a schema that existed before our first migration.
     if (made or before) and context.get_context().get_current_revision() is None:
         connection.execute(sa.text(f"DROP SCHEMA {SCHEMA} CASCADE"))
     connection.commit()
 
 
 def run() -> None:
-    """Connect with the given URL, or the environment's."""
+    """Connect to the URL that the caller gave, or to the environment's, and migrate."""
     if context.is_offline_mode():
-        raise CommandError("migrations need a live database: roles and versions are looked up in it")
+        raise CommandError("migrations need a live database, because they look up its roles and version")
     given = context.config.attributes.get("url")
     try:
         url = given or load_database().sqlalchemy_url

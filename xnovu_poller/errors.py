@@ -7,33 +7,33 @@ XnovuError                    .code: its name in metrics, logs, Temporal     .re
 │   ├── StoreUnavailable      PostgreSQL does not answer                              retryable
 │   ├── SchemaBehind          the database is not at our migration; exit code 3
 │   ├── SchemaUnreleased      the schema is older than the first release; exit code 3
-│   └── DeploymentDisputed    the database is a copy: who owns its notifications?
+│   └── DeploymentDisputed    the database is a copy, so its notifications may be another's
 ├── TemporalError
 │   ├── TemporalUnavailable   Temporal does not answer                                retryable
-│   └── TemporalRefused       Temporal refuses it (namespace, login, size)
+│   └── TemporalRefused       Temporal refuses the request (namespace, login, size)
 │       └── ScheduleRefused   Temporal refuses one schedule
-│           └── ScheduleMissing   it does not exist
+│           └── ScheduleMissing   the schedule does not exist
 ├── Unfinished                an attempt is not complete; the next try continues it   retryable
-├── LostContact               the run heard no more of its activity
-├── WorkflowTripped           Novu gives no answer for one workflow                   retryable
-├── Poison                    sending it has killed its process too often
+├── LostContact               the run lost contact with its activity
+├── WorkflowTripped           Novu does not answer for one workflow                   retryable
+├── Poison                    sending the notification killed its process too often
 ├── PayloadInvalid            the payload breaks the workflow's schema
-├── WorkflowNotFound          this enterprise has no published workflow of this key
+├── WorkflowNotFound          the enterprise has no published workflow with this key
 ├── RuleInvalid               a rule's trigger_config cannot be scheduled
 ├── TemplateError
-│   ├── TemplateMissing       no published template of this key and channel
-│   ├── TemplateUnsafe        line, column and what is not allowed
-│   └── TemplateFailed        it could not be rendered with this payload
+│   ├── TemplateMissing       no template is published for this key and channel
+│   ├── TemplateUnsafe        the template uses a construct that is not allowed
+│   └── TemplateFailed        the template could not be rendered with this payload
 └── NovuError
     ├── NovuUnavailable       Novu cannot serve now; nothing was accepted             retryable
     ├── NovuThrottled         Novu asks for a pause; nothing was accepted             retryable
-    ├── NovuUnanswered        no answer to be trusted; it may have been accepted      retryable
+    ├── NovuUnanswered        no reliable answer; Novu may have accepted it           retryable
     ├── NovuRejected          Novu refuses this notification
     └── NovuUnauthorized      the key or the address is wrong; nothing can be sent
 ```
 
-An error is built of facts and writes its own sentence: *subject: what is the case; what to do*. No sentence
-contains a secret, a recipient or a part of a payload, because sentences reach logs and Temporal's history.
+An error takes facts and writes its own sentence: *subject: the problem; what to do*. No sentence contains a
+secret, a recipient or a part of a payload, because sentences reach logs and Temporal's history.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class XnovuError(Exception):
 
 
 class ConfigError(XnovuError):
-    """A setting is missing or wrong; the error lists all of them."""
+    """Settings are missing or wrong; the error lists all of them."""
 
     code = "config_error"
 
@@ -90,7 +90,7 @@ class SchemaBehind(StoreError):
 
 
 class SchemaUnreleased(StoreError):
-    """The schema was made before the first release, and no migration leads on from there."""
+    """A version before the first release made the schema, and no migration leads on from there."""
 
     code = "schema_unreleased"
 
@@ -98,7 +98,7 @@ class SchemaUnreleased(StoreError):
         super().__init__(
             f"database: its schema was made by an unreleased version (revision {found}), which this version cannot"
             " change; dump the rows that you need, run `xnovu db downgrade base` with the version that made it, or"
-            " make a new database, then run `xnovu db upgrade`"
+            " create a new database, then run `xnovu db upgrade`"
         )
         self.found = found
 
@@ -110,9 +110,9 @@ class DeploymentDisputed(StoreError):
 
     def __init__(self, deployment: UUID, sign: str) -> None:
         super().__init__(
-            f"database: it is a copy of that of deployment {deployment.hex[:8]} ({sign});"
-            " run `xnovu db new-deployment` if the original lives on beside it,"
-            " `xnovu db keep-deployment` if this one has replaced it"
+            f"database: it is a copy of the database of deployment {deployment.hex[:8]} ({sign});"
+            " run `xnovu db new-deployment` if the original is still in use,"
+            " or `xnovu db keep-deployment` if this copy has replaced it"
         )
 
 
@@ -160,41 +160,41 @@ class ScheduleMissing(ScheduleRefused):
 
 
 class Unfinished(XnovuError):
-    """An attempt is not complete; its next try continues where this one stopped.
+    """An attempt is not complete; its next try continues where this try stopped.
 
     Attributes:
-        pause: the next try must not come earlier.
+        pause: the shortest time until the next try.
     """
 
     code = "unfinished"
     retryable = True
 
     def __init__(self, count: int, pause: timedelta = timedelta(0)) -> None:
-        super().__init__(f"delivery: {count} notifications are left to the next try")
+        super().__init__(f"delivery: {count} notifications are left for the next try")
         self.pause = pause
 
 
 class LostContact(XnovuError):
-    """The run heard no more of its activity."""
+    """The run lost contact with its activity."""
 
     code = "lost_contact"
 
     def __init__(self) -> None:
-        super().__init__("delivery: the run heard no more of its activity; the outcome may be unknown")
+        super().__init__("delivery: the run lost contact with its activity; the outcome may be unknown")
 
 
 class WorkflowTripped(XnovuError):
-    """Novu gives no answer for one workflow of an enterprise, and serves others."""
+    """Novu does not answer for one workflow of an enterprise, and serves others."""
 
     code = "workflow_tripped"
     retryable = True
 
     def __init__(self) -> None:
-        super().__init__("Novu: gives no answer for this workflow; one notification at a time probes it")
+        super().__init__("Novu: does not answer for this workflow; one notification at a time probes it")
 
 
 class Poison(XnovuError):
-    """Sending the notification has killed its process too often."""
+    """Sending the notification killed its process too often."""
 
     code = "poison"
 
@@ -273,10 +273,10 @@ class TemplateFailed(TemplateError):
 
 
 class NovuError(XnovuError):
-    """Novu did not accept, or may not have accepted.
+    """Novu did not accept the notification, or may not have accepted it.
 
     Attributes:
-        answered: Novu answered, and would repeat this answer to a call with the same idempotency key.
+        answered: Novu answered, and would repeat this answer if a call had the same idempotency key.
     """
 
     code = "novu_error"
@@ -287,7 +287,7 @@ class NovuUnavailable(NovuError):
     """Novu cannot serve now.
 
     Attributes:
-        pause: how long Novu asks us to wait; None if it does not say.
+        pause: how long Novu asks us to wait; None if it does not ask.
         unsure: the answer came from a gateway, which may have passed the call on; otherwise nothing was accepted.
     """
 
@@ -315,7 +315,7 @@ class NovuThrottled(NovuError):
 
 
 class NovuUnanswered(NovuError):
-    """No answer to be trusted came back; the notification may have been accepted."""
+    """No reliable answer came back; Novu may have accepted the notification."""
 
     code = "novu_unanswered"
     retryable = True

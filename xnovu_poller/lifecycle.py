@@ -1,7 +1,7 @@
 """The states of a notification, the lawful moves between them, and the types that every room shares."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import Any, NamedTuple
 
@@ -11,15 +11,15 @@ RECIPIENTS_PER_CHUNK = 100
 """Novu takes at most this many recipients in one trigger. Sender: Novu, "Trigger event"."""
 
 MAX_LAPSES = 3
-"""A notification with more lapses than this is poison: it kills the process that sends it."""
+"""A notification with more lapses than this is poison: sending it kills the process."""
 
 
 class Status(StrEnum):
     """The state of a notification.
 
     PENDING: inserted by its producer, or released; a loop claims it once it is due.
-    PROCESSING: claimed; `attempt` is the number of the claim. If its process dies, the lease lapses and
-        the rescuer asks Temporal what became of the run.
+    PROCESSING: claimed; `attempt` is the number of the claim. If its process dies, the lease lapses, and
+        the rescuer asks Temporal whether the run still exists.
     SENT: Novu accepted every chunk. Final.
     FAILED: an attempt failed; due again at `next_attempt_at`.
     DEAD: no further attempt will be made; `error_details` has the reason. Final until a person revives it.
@@ -66,7 +66,7 @@ class PublishStatus(StrEnum):
 
 
 class Channel(StrEnum):
-    """The ways by which a notification reaches a person."""
+    """The ways in which a notification reaches a person."""
 
     IN_APP = "IN_APP"
     EMAIL = "EMAIL"
@@ -163,8 +163,8 @@ class LoopName(StrEnum):
 class ChoreName(StrEnum):
     """What is done once for the whole deployment, however many workers run.
 
-    RULES: let Temporal's schedules follow the rows. RETENTION: delete what ended long ago.
-    STATISTICS: count what waits. DOCTOR: look for what a person should repair.
+    RULES: make Temporal's schedules follow the rows. RETENTION: delete notifications that ended long ago.
+    STATISTICS: count the backlog. DOCTOR: look for problems that a person should fix.
     """
 
     RULES = "rules"
@@ -196,7 +196,7 @@ class EnterpriseWorkflow(NamedTuple):
 
 
 class Sender(NamedTuple):
-    """The notification behind a call to Novu, to tell whose failures belong together.
+    """The notification behind a call to Novu; it shows which failures belong together.
 
     The transaction id is the notification's own, for all of its chunks.
     """
@@ -213,13 +213,12 @@ class Sender(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A notification that a loop has claimed and has to hand off.
+    """A notification that a loop has claimed and must hand off.
 
     Attributes:
         attempt: the right of this claim; its number is the fencing token.
-        enterprise_id: the tenant.
         workflow_key: Novu's identifier of the workflow; None if the row has no workflow.
-        run_id: the run in Temporal that carries it; a group shares it.
+        run_id: the run in Temporal that delivers it; a group shares one run.
         priority: 0 to 9, higher first.
     """
 
@@ -231,7 +230,7 @@ class Claim:
 
     @property
     def notification_id(self) -> int:
-        """The row."""
+        """The row's id."""
         return self.attempt.notification_id
 
 
@@ -250,7 +249,7 @@ class Hold:
 
     @property
     def notification_id(self) -> int:
-        """The row."""
+        """The row's id."""
         return self.attempt.notification_id
 
 
@@ -268,23 +267,22 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Novu may have accepted it; the same call, byte for byte, has to be made again."""
+    """Novu may have accepted it; the same call must be made again, byte for byte."""
 
     error: NovuError
 
 
 Outcome = Accepted | Refused | Unknown
-"""How one trigger ended, alone or as an item of a bulk call."""
+"""How one trigger ended, by itself or as an item of a bulk call."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetails:
-    """Why a notification was not sent, as its row has it in `error_details`.
+    """Why a notification was not sent: the value of the row's `error_details`.
 
     Attributes:
-        code: the error's code.
         message: the error's sentence; no value of the payload, no recipient, no secret.
-        chunks: the chunks that Novu rejected, if others of the notification were accepted or are left.
+        chunks: the chunks that Novu rejected, if other chunks were accepted or are left.
     """
 
     code: str
@@ -300,8 +298,3 @@ class ErrorDetails:
         """Return the JSON value for `error_details`."""
         details: dict[str, Any] = {"code": self.code, "message": self.message}
         return details | {"chunks": list(self.chunks)} if self.chunks else details
-
-
-def seconds(span: timedelta) -> float:
-    """Give a span as the number that PostgreSQL's `make_interval(secs => …)` takes."""
-    return span.total_seconds()

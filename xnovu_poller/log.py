@@ -34,7 +34,7 @@ NEVER_LOGGED = frozenset(
         "token",
     }
 )
-"""Fields that are removed from every line, in upper or lower case and at any depth."""
+"""Fields that are removed from every line, in any case and at any depth."""
 
 _OURS = "xnovu_poller"
 _LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
@@ -54,8 +54,8 @@ def get(name: str) -> Logger:
 def configure(level: str, form: Literal["json", "console"]) -> None:
     """Write our lines and those of all libraries to stderr, in one form.
 
-    Libraries log only warnings and errors, at any level: below that, drivers and HTTP clients write the
-    rows and headers that they carry.
+    Libraries log only warnings and errors, at any level: below that, drivers and HTTP clients log the
+    rows and headers that they transfer.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.

@@ -1,4 +1,4 @@
-"""Every metric, with its unit and labels. A label has a fixed set of values, none of them from rows."""
+"""Every metric, with its unit and labels. The values of a label are a fixed set, never taken from rows."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -56,7 +56,7 @@ SENT: Final = Counter(
 )
 FAILED: Final = Counter(
     "xnovu_notifications_failed",
-    "Attempts that failed and count, by error; the last attempt too, after which the notification is DEAD.",
+    "Failed attempts that count, by error, including the last, which makes the notification DEAD.",
     ["code"],
     registry=REGISTRY,
 )
@@ -161,18 +161,17 @@ for _chore in ChoreName:
         CHORES.labels(_chore, _end)
 
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""A process with this variable writes its counts to files in that folder, for `CombinedMetrics`."""
-
+"""If this variable is set, a process writes its counts to files in that folder, for `CombinedMetrics`."""
 
 Source = Collector
-"""A source of metrics for /metrics."""
+"""The type of what /metrics shows; other rooms use this name, so that only this file imports Prometheus."""
 
 
 class CombinedMetrics(Source):
     """The counters and histograms of this process and its children, added up; gauges are this process's own.
 
     Args:
-        folder: the folder of the children's counts. Files of dead children stay, so a counter never falls.
+        folder: where the children write their counts. Files of dead children stay, so a counter never falls.
     """
 
     def __init__(self, folder: Path) -> None:

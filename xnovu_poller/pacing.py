@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 _MOST_DOUBLINGS = 32
-"""The longest pause is reached long before; more doublings would overflow a timedelta."""
+"""The longest pause is reached long before this; more doublings would overflow a timedelta."""
 
 FAILURE_FIRST, FAILURE_LONGEST = timedelta(seconds=10), timedelta(hours=1)
 """The pause after a notification's first failure, and the longest."""
@@ -22,7 +22,7 @@ def doubled(first: timedelta, longest: timedelta, times: int) -> timedelta:
 
 
 def failure_pause(failures: int, draw: Callable[[], float] = random.random) -> timedelta:
-    """Return how long a failed notification waits for its next attempt: doubled by each failure.
+    """Return how long a failed notification waits for its next attempt; each failure doubles it.
 
     Half of the pause is fixed and half is drawn, so that notifications that failed together do not
     return together.
@@ -38,19 +38,19 @@ def failure_pause(failures: int, draw: Callable[[], float] = random.random) -> t
     | 1000     | 30 m     | 60 m     |
 
     Args:
-        failures: counted failures so far, at least 1.
+        failures: failures so far that count, at least 1.
         draw: returns a number from 0 to 1.
     """
     return doubled(FAILURE_FIRST, FAILURE_LONGEST, failures - 1) / 2 * (1 + draw())
 
 
 class Backoff:
-    """The pauses between the tries of something that fails: each twice the last, until it succeeds.
+    """The pauses between tries of something that fails: each is twice the last, until a try succeeds.
 
     Args:
         first: the pause after the first failure.
-        longest: no pause is longer.
-        jitter: the share of a pause, from 0 to 1, that is drawn at random and added, so that replicas spread out.
+        longest: the longest pause.
+        jitter: up to this share of a pause, from 0 to 1, is added at random, so that replicas spread out.
     """
 
     def __init__(self, first: timedelta, longest: timedelta, *, jitter: float = 0.0) -> None:

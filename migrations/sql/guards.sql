@@ -1,9 +1,9 @@
--- The guards: triggers that refuse what the state machine does not allow, whoever writes. They also keep
--- updated_at. Without them a producer's mistake could send twice, or let a notification disappear.
+-- The guards: triggers that refuse every change that the state machine does not allow, no matter which program writes it.
+-- They also set updated_at. Without them, a producer's mistake could send twice or make a notification disappear.
 SET search_path = pg_catalog, pg_temp;
 
--- A notification begins its life as PENDING and untouched. A producer that could choose the transaction_id could
--- make Novu drop another notification; one that could choose created_at could escape retention.
+-- A new notification is PENDING, and has no trace of the worker. If a producer could choose the transaction_id, it
+-- could make Novu drop another notification; if it could choose created_at, it could escape retention.
 CREATE FUNCTION notify.guard_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (NEW.notification_status, NEW.attempt, NEW.failure_count, NEW.refusals, NEW.unknown_outcomes, NEW.lapses)
@@ -26,7 +26,7 @@ COMMENT ON FUNCTION notify.guard_insert IS
 CREATE TRIGGER guard_insert BEFORE INSERT ON notify.ent_notification
     FOR EACH ROW EXECUTE FUNCTION notify.guard_insert();
 
--- The same pairs stand in lifecycle.py (LAWFUL_MOVES); a test tries every pair on both.
+-- lifecycle.py has the same pairs (LAWFUL_MOVES); a test tries every pair on both.
 CREATE FUNCTION notify.guard_update() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     move text := OLD.notification_status || ' > ' || NEW.notification_status;
@@ -41,8 +41,8 @@ BEGIN
         RAISE EXCEPTION 'notification %: % is not a lawful transition', OLD.id, move
             USING ERRCODE = 'check_violation';
     END IF;
-    -- The attempt is the fencing token: every write of a worker asks for its own. If it could stand still at a claim,
-    -- or fall, an executor of an earlier claim could write again.
+    -- The attempt is the fencing token: a worker writes only while the row is at its own attempt. If a claim did not
+    -- raise it, or if it could fall, an executor of an earlier claim could write again.
     IF claimed AND (NEW.attempt <> OLD.attempt + 1 OR NEW.notification_status <> 'PROCESSING')
         OR NOT claimed AND NEW.notification_status = 'PROCESSING' AND OLD.notification_status <> 'PROCESSING'
     THEN
@@ -58,18 +58,17 @@ COMMENT ON FUNCTION notify.guard_update IS
 CREATE TRIGGER guard_update BEFORE UPDATE ON notify.ent_notification
     FOR EACH ROW EXECUTE FUNCTION notify.guard_update();
 
--- After the first claim Novu may already have the notification under this transaction_id. Changed content would go
--- out as a repetition, and Novu would drop it. The trigger names its columns, so that other updates do not pay for
--- it. No other BEFORE trigger may write one of them, or this guard would not see it; guard_update writes updated_at
--- only.
+-- After the first claim, Novu may already have the notification under this transaction_id. It would drop changed
+-- content as a repeat. The trigger names its columns, so that it costs other updates nothing. No other BEFORE trigger
+-- may write these columns, because this guard would not see that; guard_update writes only updated_at.
 CREATE FUNCTION notify.guard_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     move text := OLD.notification_status || ' > ' || NEW.notification_status;
     renamed boolean := NEW.transaction_id <> OLD.transaction_id AND move <> 'RETRACTED > PENDING';
 BEGIN
-    -- `xnovu db new-deployment` gives every notification that is not SENT another transaction_id. Its transaction is
-    -- known by the row of notify.deployment that it has written: nobody can forge that, as only xnovu_worker may write
-    -- the row. This is a statement of its own because a tenant may not even read the table.
+    -- `xnovu db new-deployment` gives every notification that is not SENT another transaction_id. We recognise its
+    -- transaction because it has written the row of notify.deployment, which only xnovu_worker may do. The check is a
+    -- separate statement because a tenant may not even read the table.
     IF renamed AND OLD.notification_status <> 'SENT' AND NEW.notification_status NOT IN ('PROCESSING', 'SENT')
         AND NEW.transaction_id ~ '^xn-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
     THEN
@@ -96,7 +95,7 @@ CREATE TRIGGER guard_frozen
         channels, overrides ON notify.ent_notification
     FOR EACH ROW EXECUTE FUNCTION notify.guard_frozen();
 
--- On INSERT too: the worker reads this time, and a tenant could write one that Python cannot hold ('infinity').
+-- On INSERT too: the worker reads this time, and a tenant could write a time that Python cannot represent ('infinity').
 CREATE FUNCTION notify.keep_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := clock_timestamp();
@@ -109,8 +108,8 @@ CREATE TRIGGER keep_updated_at BEFORE INSERT OR UPDATE ON notify.ent_notificatio
     FOR EACH ROW EXECUTE FUNCTION notify.keep_updated_at();
 CREATE TRIGGER keep_updated_at BEFORE INSERT OR UPDATE ON notify.ent_enterprise_limit
     FOR EACH ROW EXECUTE FUNCTION notify.keep_updated_at();
--- A rule's updated_at is when its author changed it. What the worker writes (rule_status and the columns after it)
--- does not count.
+-- A rule's updated_at is when its author changed it. The columns that the worker writes (from rule_status on) do not
+-- count.
 CREATE TRIGGER keep_updated_at
     BEFORE INSERT OR UPDATE OF enterprise_id, name, notification_workflow_id, trigger_type, trigger_config,
         rule_payload, publish_status, deactivated, created_at, updated_at

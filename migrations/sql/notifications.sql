@@ -1,5 +1,5 @@
--- The notifications themselves, the chunks of those that need more than one call to Novu, and the indexes by
--- which the loops find their rows. A producer writes the columns down to expires_at, the worker all others.
+-- The notifications, the chunks of notifications that need more than one call to Novu, and the indexes by which the
+-- loops find their rows. A producer writes the columns up to expires_at; the worker writes all others.
 SET search_path = pg_catalog, pg_temp;
 
 CREATE TABLE notify.ent_notification (
@@ -46,7 +46,7 @@ CREATE TABLE notify.ent_notification (
     CONSTRAINT ent_notification_priority_check CHECK (priority BETWEEN 0 AND 9),
     CONSTRAINT ent_notification_counters_check
         CHECK (least(attempt, failure_count, refusals, unknown_outcomes, lapses) >= 0),
-    -- Only a PROCESSING row holds a lease, or a send that is under way.
+    -- Only a PROCESSING row has a lease or a live send.
     CONSTRAINT ent_notification_lease_check
         CHECK ((notification_status = 'PROCESSING') = (lease_expires_at IS NOT NULL)),
     CONSTRAINT ent_notification_send_check CHECK (notification_status = 'PROCESSING' OR send_until IS NULL),
@@ -82,12 +82,12 @@ COMMENT ON COLUMN notify.ent_notification.dedup_key IS
     'A second row of the enterprise with the same key is refused for as long as this row is kept; null: no such check.';
 COMMENT ON COLUMN notify.ent_notification.publish_status IS 'Only a PUBLISH notification is claimed.';
 COMMENT ON COLUMN notify.ent_notification.deactivated IS 'True: not claimed, as if it were not PUBLISH.';
-COMMENT ON COLUMN notify.ent_notification.scheduled_for IS 'Not to be claimed before this time; null: at once.';
+COMMENT ON COLUMN notify.ent_notification.scheduled_for IS 'It is not claimed before this time; null: at once.';
 COMMENT ON COLUMN notify.ent_notification.expires_at IS
     'If it is still PENDING or FAILED by then, it becomes RETRACTED with the reason `expired`.';
 COMMENT ON COLUMN notify.ent_notification.notification_status IS 'The state.';
 COMMENT ON COLUMN notify.ent_notification.transaction_id IS
-    'The id under which Novu drops repetitions: it stays the same at each attempt, so that nothing is delivered twice.';
+    'The id under which Novu drops repeats: it stays the same at each attempt, so that nothing is delivered twice.';
 COMMENT ON COLUMN notify.ent_notification.attempt IS
     'How often it has been claimed. It never falls; a worker may write only while the row is at its own attempt.';
 COMMENT ON COLUMN notify.ent_notification.failure_count IS 'Failed attempts that count; MAX_FAILURES of them make it DEAD.';
@@ -106,16 +106,16 @@ COMMENT ON COLUMN notify.ent_notification.processed_at IS
     'When the worker finished it (SENT, DEAD, or retracted after a send); null while another attempt may follow.';
 COMMENT ON COLUMN notify.ent_notification.retracted_at IS 'RETRACTED: when it became so.';
 COMMENT ON COLUMN notify.ent_notification.temporal_workflow_id IS
-    'Id of the Temporal workflow that works on it, or last did.';
+    'Id of the run in Temporal that delivers it, or last did.';
 COMMENT ON COLUMN notify.ent_notification.error_details IS
     'Why the last attempt failed: a code, a sentence, and what Novu answered.';
 COMMENT ON COLUMN notify.ent_notification.retraction_reason IS 'Why it was retracted; `expired` if it came too late.';
 COMMENT ON COLUMN notify.ent_notification.created_at IS 'When the transaction began that inserted the row.';
 COMMENT ON COLUMN notify.ent_notification.updated_at IS 'When the row was last written; a trigger sets it.';
 
--- Each loop has two indexes: its rows by priority, and its rows by age, both within an enterprise. Of two indexes
--- with one condition the planner may take the wrong one. So the indexes by age have a condition that holds for
--- every row (priority >= 0) and that a claim states only where it means the age.
+-- Each loop has two indexes: its rows by priority, and its rows by age, both within an enterprise. If both had the same
+-- condition, the planner might take the wrong index. So the indexes by age have an extra condition that holds for
+-- every row (priority >= 0), and that a claim states only if it reads by age.
 CREATE INDEX ent_notification_new
     ON notify.ent_notification (enterprise_id, priority DESC, id)
     WHERE notification_status = 'PENDING' AND scheduled_for IS NULL AND publish_status = 'PUBLISH'
@@ -146,7 +146,7 @@ CREATE INDEX ent_notification_scheduled_time
     WHERE notification_status = 'PENDING' AND scheduled_for IS NOT NULL AND publish_status = 'PUBLISH'
         AND NOT deactivated AND priority <= 9;
 
--- How much is in flight per enterprise; and whose lease has lapsed, for the rescue.
+-- How many rows are in flight per enterprise; and the rows whose lease has lapsed, for the rescue.
 CREATE INDEX ent_notification_in_flight
     ON notify.ent_notification (enterprise_id)
     WHERE notification_status = 'PROCESSING';
@@ -158,7 +158,7 @@ CREATE INDEX ent_notification_expiring
     ON notify.ent_notification (expires_at, id)
     WHERE notification_status IN ('PENDING', 'FAILED') AND expires_at IS NOT NULL;
 
--- Retracted after it was sent, and Novu has not answered the cancel yet.
+-- Rows that were retracted after they were sent, and of which Novu has not answered the cancel yet.
 CREATE INDEX ent_notification_withdrawn
     ON notify.ent_notification (enterprise_id, retract_requested_at, id)
     WHERE notification_status = 'SENT' AND retract_requested_at IS NOT NULL AND error_details IS NULL;

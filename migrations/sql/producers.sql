@@ -1,10 +1,10 @@
 -- The functions for producers: enqueue a notification, retract one. A plain INSERT into notify.ent_notification
--- works as well as notify.enqueue(). A tenant cannot retract by UPDATE, as only the worker writes those columns.
+-- works as well as notify.enqueue(). A tenant cannot retract by UPDATE, because only the worker writes those columns.
 SET search_path = pg_catalog, pg_temp;
 
--- Runs with the caller's rights, so that row-level security keeps a tenant to its own enterprise. The enterprise's
--- own workflow wins over the global one of the same key. An unpublished workflow is no error here: the notification
--- ends DEAD with the reason.
+-- It runs with the caller's rights, so that row-level security keeps a tenant to its own enterprise. The enterprise's
+-- own workflow wins over the global workflow with the same key. An unpublished workflow is no error here: the
+-- notification ends DEAD with the reason.
 CREATE FUNCTION notify.enqueue(
     enterprise_id text,
     workflow_key text,
@@ -48,8 +48,8 @@ COMMENT ON FUNCTION notify.enqueue IS
     'Insert a notification for a workflow that is named by its key; return its id. For example: '
     'SELECT notify.enqueue(''acme'', ''welcome'', ARRAY[''user-1''], ''{"name": "Ann"}'').';
 
--- Runs with its owner's rights because it writes the worker's columns. So it checks itself whose notification it is:
--- a caller who is no member of xnovu_worker reaches only the rows of app.current_enterprise_id.
+-- It runs with its owner's rights because it writes the worker's columns. So it must check whose notification it is: a
+-- caller who is not a member of xnovu_worker reaches only the rows of app.current_enterprise_id.
 CREATE FUNCTION notify.retract(id bigint, reason text DEFAULT 'retracted')
 RETURNS notify.notification_status LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
@@ -59,7 +59,7 @@ DECLARE
     caller name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
     status notify.notification_status;
 BEGIN
-    -- Lock the row in a statement of its own: the next statement then sees what an executor wrote while this one waited.
+    -- Lock the row in a separate statement, so that the next statement sees all that an executor wrote meanwhile.
     PERFORM FROM notify.ent_notification AS notification
     WHERE notification.id = retract.id
         AND (pg_has_role(caller, 'xnovu_worker', 'USAGE')
@@ -73,12 +73,12 @@ BEGIN
         retracted_at = CASE WHEN decision.at_once THEN clock_timestamp() END,
         lease_expires_at = CASE WHEN NOT decision.at_once THEN notification.lease_expires_at END,
         send_until = CASE WHEN NOT decision.at_once THEN notification.send_until END,
-        -- SENT stays SENT: the worker asks Novu to cancel the steps that it still delays or digests. A FAILED row with
-        -- an unknown outcome needs Novu's cancel too, so let the failed loop claim it now.
+        -- SENT stays SENT: the worker asks Novu to cancel steps that are still delayed or digested. A FAILED row with an
+        -- unknown outcome needs that too, so let the failed loop claim it now.
         next_attempt_at = CASE WHEN notification.notification_status = 'FAILED' THEN clock_timestamp()
             ELSE notification.next_attempt_at END
     FROM (
-        -- Retract at once only if Novu cannot have any of it: no send is under way, and no outcome is unknown or accepted.
+        -- Retract at once only if Novu cannot have any of it: nothing is being sent, and no outcome is unknown or accepted.
         SELECT candidate.id,
             candidate.notification_status <> 'SENT' AND candidate.send_until IS NULL
                 AND candidate.unknown_outcomes = 0 AND NOT EXISTS (
@@ -95,7 +95,7 @@ BEGIN
     WHERE notification.id = decision.id
     RETURNING notification.notification_status INTO status;
 
-    -- DEAD and RETRACTED stay as they are; the caller still learns the state.
+    -- DEAD and RETRACTED do not change, but the caller gets the state.
     IF NOT FOUND THEN
         SELECT notification.notification_status INTO status
         FROM notify.ent_notification AS notification

@@ -1,5 +1,5 @@
--- The two group roles: xnovu_tenant for those who write notifications, xnovu_worker for the worker. Roles belong
--- to the whole server, so they may be here already. The login that migrates becomes a member of both.
+-- The two group roles: xnovu_tenant for producers, xnovu_worker for the worker. Roles belong to the whole server, so
+-- they may exist already. The login that migrates becomes a member of both.
 SET search_path = pg_catalog, pg_temp;
 
 DO $$

@@ -1,15 +1,15 @@
--- The tables beside the notifications: whose database this is, what can be sent (workflows, templates), what
--- sends by itself (rules), how much an enterprise may send (limits), and the chores of the deployment.
+-- All tables but the notifications: the deployment and its chores, the workflows and templates of notifications, the
+-- rules that create notifications, and the limits of enterprises.
 SET search_path = pg_catalog, pg_temp;
 
--- Alembic makes this table before it runs this file; with psql it is made here.
+-- Alembic creates this table before it runs this file; psql creates it here.
 CREATE TABLE IF NOT EXISTS notify.alembic_version (
     version_num CHARACTER VARYING(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 COMMENT ON TABLE notify.alembic_version IS 'The revision of this schema. Only the migrations write it.';
 COMMENT ON COLUMN notify.alembic_version.version_num IS
-    'The last migration that ran; a worker starts only if it is the one that its version needs.';
+    'The last migration that ran; a worker starts only if its version needs this revision.';
 
 CREATE TABLE notify.deployment (
     singleton BOOLEAN DEFAULT true NOT NULL,
@@ -25,15 +25,15 @@ COMMENT ON TABLE notify.deployment IS
     '`xnovu db keep-deployment` has decided whose notifications these are.';
 COMMENT ON COLUMN notify.deployment.singleton IS 'Always true, so that there is one row at most.';
 COMMENT ON COLUMN notify.deployment.id IS
-    'The deployment. Its first eight digits begin the id of each of its workflows and schedules in Temporal.';
+    'The deployment. Its first eight digits begin the id of each of its runs and schedules in Temporal.';
 COMMENT ON COLUMN notify.deployment.database IS
-    'Where the deployment lives: system identifier of the server / oid of the database. A copy has another one.';
+    'Where the deployment lives: system identifier of the server / oid of the database. A copy has another value.';
 COMMENT ON COLUMN notify.deployment.created_at IS 'When this deployment id was made.';
 COMMENT ON COLUMN notify.deployment.known_since IS
-    'When a person last decided that the deployment lives here. Temporal workflows from before are no sign of a copy. '
+    'When a person last decided that the deployment lives here. Runs in Temporal from before prove no copy. '
     'Null: nobody had to decide.';
 
--- The deployment id is made here. The other value distinguishes this database from a restored copy of it.
+-- Create the deployment and its id. The value of `database` distinguishes this database from a restored copy of it.
 INSERT INTO notify.deployment (database)
 SELECT server.system_identifier || '/' || here.oid
 FROM pg_control_system() AS server, pg_database AS here
@@ -60,7 +60,7 @@ CREATE TABLE notify.ent_notification_workflow (
         CHECK (payload_schema IS NULL OR jsonb_typeof(payload_schema) = 'object'),
     CONSTRAINT ent_notification_workflow_overrides_check CHECK (jsonb_typeof(template_overrides) = 'object')
 );
--- NULLS NOT DISTINCT came with PostgreSQL 15; 14 needs one index for the global rows and one for the owned.
+-- NULLS NOT DISTINCT came with PostgreSQL 15; for 14, the global rows need an index of their own.
 CREATE UNIQUE INDEX ent_notification_workflow_global
     ON notify.ent_notification_workflow (workflow_key)
     WHERE enterprise_id IS NULL;

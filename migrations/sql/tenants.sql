@@ -2,7 +2,7 @@
 -- that app.current_enterprise_id names, and writes only a producer's columns; the worker reaches all rows.
 SET search_path = pg_catalog, pg_temp;
 
--- FORCE: for the owner of the tables too. Without a matching policy nobody sees a row.
+-- FORCE: the owner of the tables too. A role without a matching policy sees no row.
 ALTER TABLE notify.ent_notification ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE notify.ent_notification_rule ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE notify.ent_notification_delivery ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -10,7 +10,7 @@ ALTER TABLE notify.ent_notification_workflow ENABLE ROW LEVEL SECURITY, FORCE RO
 ALTER TABLE notify.ent_notification_template ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE notify.ent_enterprise_limit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
--- The setting is '' after a transaction that set it locally. NULLIF makes that no tenant, who sees nothing.
+-- The setting is '' after a transaction that set it locally. NULLIF turns that into no tenant, so nothing is visible.
 CREATE POLICY tenant ON notify.ent_notification TO xnovu_tenant
     USING (enterprise_id = NULLIF(current_setting('app.current_enterprise_id', true), ''))
     WITH CHECK (enterprise_id = NULLIF(current_setting('app.current_enterprise_id', true), ''));
@@ -28,7 +28,7 @@ CREATE POLICY tenant ON notify.ent_notification_template TO xnovu_tenant
 CREATE POLICY tenant ON notify.ent_enterprise_limit FOR SELECT TO xnovu_tenant
     USING (enterprise_id = NULLIF(current_setting('app.current_enterprise_id', true), ''));
 
--- Every tenant reads the global rows; none writes them.
+-- Every tenant reads the global rows, and none writes them.
 CREATE POLICY tenant_reads_global ON notify.ent_notification_workflow FOR SELECT TO xnovu_tenant
     USING (enterprise_id IS NULL AND NULLIF(current_setting('app.current_enterprise_id', true), '') IS NOT NULL);
 CREATE POLICY tenant_reads_global ON notify.ent_notification_template FOR SELECT TO xnovu_tenant
@@ -47,7 +47,7 @@ GRANT USAGE ON SCHEMA notify TO xnovu_tenant, xnovu_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA notify TO xnovu_worker;
 REVOKE INSERT, UPDATE, DELETE ON notify.alembic_version FROM xnovu_worker;
 REVOKE INSERT, DELETE ON notify.deployment FROM xnovu_worker;
--- The sequence shows which notifications there have ever been, which a copy of the database is known by.
+-- The sequence shows which ids were ever used; with that, the worker recognises a copy of the database.
 GRANT SELECT ON SEQUENCE notify.ent_notification_id_seq TO xnovu_worker;
 
 -- A tenant reads its own rows, and writes a producer's columns. Nothing is granted on notify.chore and

@@ -1,10 +1,10 @@
--- The schema and its types: the states of a notification, the words that other columns choose from,
--- and two domains that check a value where it is made.
+-- The schema and its types: the states of a notification, the values of other columns, and two domains that check a
+-- value when it is created.
 -- The files of this folder run in the order that versions/0001_initial.py states.
 SET search_path = pg_catalog, pg_temp;
 
--- Alembic makes the schema first, for its own table. CREATE SCHEMA IF NOT EXISTS would need the right to
--- create a schema even where there is one.
+-- Alembic creates the schema first, for its own table. CREATE SCHEMA IF NOT EXISTS would need the right to create a
+-- schema even if it exists.
 DO $$
 BEGIN
     IF to_regnamespace('notify') IS NULL THEN
@@ -16,7 +16,7 @@ CREATE TYPE notify.notification_status AS ENUM
     ('PENDING', 'PROCESSING', 'SENT', 'FAILED', 'DEAD', 'RETRACTED');
 COMMENT ON TYPE notify.notification_status IS
     'State of a notification. PENDING: waits for its claim. PROCESSING: claimed, a worker works on it. SENT: Novu accepted '
-    'it. FAILED: an attempt failed, the next one comes at next_attempt_at. DEAD: given up, see error_details. RETRACTED: '
+    'it. FAILED: an attempt failed, the next comes at next_attempt_at. DEAD: given up, see error_details. RETRACTED: '
     'withdrawn or expired.';
 
 CREATE TYPE notify.publish_status AS ENUM
@@ -42,8 +42,8 @@ COMMENT ON TYPE notify.rule_status IS
     'left. INVALID: it cannot be scheduled as written, see rule_error. FAILED: Temporal refused its schedule, see '
     'rule_error.';
 
--- A table's CHECK reads its columns at every update of the row, and with a long list of recipients that costs
--- more than the update itself. A domain is checked only where a value is made: by INSERT, COPY or assignment.
+-- A table's CHECK reads its columns at every update of the row; with a long list of recipients, that costs more than the
+-- update itself. A domain is checked only when a value is created: by INSERT, COPY or assignment.
 CREATE DOMAIN notify.recipients AS text[]
     CONSTRAINT ent_notification_recipients_check
     CHECK (cardinality(VALUE) > 0 AND array_position(VALUE, NULL) IS NULL AND '' <> ALL (VALUE));

@@ -1,5 +1,5 @@
 -- Two views for people and dashboards: how many workflows there are, and how the last day went.
--- A view runs with its owner's rights on PostgreSQL 14, so each one filters by the tenant itself.
+-- On PostgreSQL 14 a view runs with its owner's rights, so each view must filter by the tenant itself.
 SET search_path = pg_catalog, pg_temp;
 
 CREATE VIEW notify.v_workflow_stats AS
@@ -13,7 +13,7 @@ WHERE NOT deactivated
 GROUP BY enterprise_id, workflow_type;
 
 COMMENT ON VIEW notify.v_workflow_stats IS
-    'How many workflows there are that are not deactivated. A tenant sees its own and the global ones, xnovu_worker all.';
+    'The number of workflows that are not deactivated. A tenant sees its own and the global workflows, xnovu_worker all.';
 COMMENT ON COLUMN notify.v_workflow_stats.enterprise_id IS 'The enterprise; null: the global workflows.';
 COMMENT ON COLUMN notify.v_workflow_stats.workflow_type IS 'STATIC or DYNAMIC.';
 COMMENT ON COLUMN notify.v_workflow_stats.workflow_count IS 'How many there are.';

@@ -1,34 +1,34 @@
 -- The wake-up: a commit that makes a notification due notifies the channel xnovu_due, so that a worker claims it at
--- once and not at its next poll. Polling stays the truth: a wake-up that is lost only costs time.
+-- once and not at its next poll. A lost wake-up only costs time, because polling finds every row.
 SET search_path = pg_catalog, pg_temp;
 
--- A session that has notified holds a lock of the whole database until its commit is on disk, so that notifying
--- sessions commit one after the other. The sequence holds the millisecond of the last wake-up, which everybody sees at
--- once: a commit within twenty milliseconds of it does not notify, as the worker's next turn meets its row anyway.
+-- A session that notifies holds a database-wide lock until its commit is on disk, so notifying sessions commit one
+-- after the other. The sequence holds the millisecond of the last wake-up, which every session sees at once. A commit
+-- within twenty milliseconds of it does not notify, because the worker's next turn finds its row anyway.
 CREATE SEQUENCE notify.last_wakeup_ms MINVALUE 0;
 COMMENT ON SEQUENCE notify.last_wakeup_ms IS
     'When a producer last woke the workers, in milliseconds since 1970: more than one wake-up in 20 ms is dropped.';
 GRANT SELECT ON SEQUENCE notify.last_wakeup_ms TO PUBLIC;
 
--- Runs with its owner's rights, as it writes the sequence.
-CREATE FUNCTION notify.tell_due() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+-- It runs with its owner's rights because it writes the sequence.
+CREATE FUNCTION notify.wake_workers() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM setval('notify.last_wakeup_ms', (date_part('epoch', clock_timestamp()) * 1000)::bigint);
     PERFORM pg_notify('xnovu_due', '');
 END $$;
-GRANT EXECUTE ON FUNCTION notify.tell_due TO PUBLIC;
-COMMENT ON FUNCTION notify.tell_due IS 'Wake the workers: notify xnovu_due, and remember when.';
+GRANT EXECUTE ON FUNCTION notify.wake_workers TO PUBLIC;
+COMMENT ON FUNCTION notify.wake_workers IS 'Wake the workers: notify xnovu_due, and remember when.';
 
--- Runs with the producer's rights: changing to the owner's costs more than all the rest, and only tell_due needs them.
+-- It runs with the producer's rights: a change to the owner's costs more than all the rest, and only wake_workers needs them.
 -- Every name and operator is qualified (a SET clause would cost more): a deferred trigger runs under the session's
 -- search_path and, from PostgreSQL 18 on, with the rights of the function that inserted.
 CREATE FUNCTION notify.wake() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     since_last_ms pg_catalog.float8;
 BEGIN
-    -- At its commit a producer may lack the right to use the schema, if a function with another's rights inserted for
-    -- it. Then it notifies each time.
+    -- If a function with another's rights inserted the row, the producer may lack the right to use the schema at its
+    -- commit. Then notify each time.
     IF NOT pg_catalog.has_schema_privilege('notify', 'USAGE') THEN
         PERFORM pg_catalog.pg_notify('xnovu_due', '');
         RETURN NULL;
@@ -39,14 +39,14 @@ BEGIN
     IF since_last_ms OPERATOR(pg_catalog.>=) 0 AND since_last_ms OPERATOR(pg_catalog.<=) 20 THEN
         RETURN NULL;
     END IF;
-    PERFORM notify.tell_due();
+    PERFORM notify.wake_workers();
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION notify.wake IS 'Trigger: wake the workers, unless somebody did within the last 20 ms.';
 
--- Deferred to the commit: an insert may stay uncommitted for long, or be rolled back. Not on changes of the state, or
--- the worker's own claims would wake it. The worker asks once a minute when the next row comes due, so a row that comes
--- due earlier than that (two minutes, to be safe) has to wake it.
+-- Deferred to the commit, because an insert may stay uncommitted for long, or be rolled back. Changes of the state do not
+-- fire it, or the worker's own claims would wake the worker. The worker asks once a minute when the next row comes due,
+-- so a row that comes due earlier than that (two minutes, to be safe) must wake it.
 CREATE CONSTRAINT TRIGGER wake
     AFTER INSERT OR UPDATE OF publish_status, deactivated, scheduled_for ON notify.ent_notification
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW

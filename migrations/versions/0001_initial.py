@@ -26,7 +26,7 @@ UP = (
 
 
 def _run(name: str) -> None:
-    """Send a file as it is: with parameters, SQLAlchemy and psycopg would read its colons and per cent signs."""
+    """Run a file unchanged: with parameters, SQLAlchemy and psycopg would interpret its colons and per cent signs."""
     statements = (SQL / name).read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})
 

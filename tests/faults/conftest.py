@@ -1,4 +1,4 @@
-"""Both ways of a handoff, and servers of a disaster's own: what is struck there is used by no other test."""
+"""Run each disaster in both ways of a handoff; give it servers of its own, because it breaks them."""
 
 from collections.abc import Iterator
 
@@ -14,39 +14,39 @@ from xnovu_poller.dev.temporal import Temporal
 
 @pytest.fixture(params=MODES)
 def mode(request: pytest.FixtureRequest) -> Mode:
-    """Give the way in which notifications are handed off; a disaster has to end well in both."""
+    """Return the way in which notifications are handed off; a disaster must end well in both."""
     return MODES[request.param]
 
 
 @pytest.fixture
 def worker_environment(worker_environment: dict[str, str], mode: Mode) -> dict[str, str]:
-    """Give what a worker of this test's servers has to be told, the size of its groups too."""
+    """Return the environment of a worker of this test, with the size of its groups."""
     return {**worker_environment, **mode.settings}
 
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Postgres]:
-    """Run a PostgreSQL that may be struck."""
+    """Run a PostgreSQL server that a test may break."""
     with quick_server() as server:
         yield server
 
 
 @pytest.fixture
 def own_database(own_postgres: Postgres) -> Iterator[str]:
-    """Give the superuser's URL of a migrated, empty database on it."""
+    """Return the superuser's URL of a migrated, empty database on it."""
     with migrated_copy(own_postgres) as url:
         yield url
 
 
 @pytest.fixture
 def own_db(own_database: str) -> Iterator[Db]:
-    """Give the superuser's connection to it; it breaks with the server."""
+    """Return the superuser's connection to it; it breaks with the server."""
     with open_db(own_database) as connection:
         yield connection
 
 
 @pytest.fixture
 def own_temporal() -> Iterator[Temporal]:
-    """Run a Temporal that may be struck; its workflows outlive a restart on the same port."""
+    """Run a Temporal server that a test may break; its workflows survive a restart on the same port."""
     with temporal_of(Temporal, keep=True) as server:
         yield server

@@ -1,4 +1,4 @@
-"""Of a notification to 250 people the second chunk fails: those of the others have theirs, and get it once."""
+"""The second chunk of a notification to 250 people fails: the others get theirs, and get it once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,26 +12,26 @@ from tests.support.rows import Db, a_notification, a_workflow, row, written
 from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 PEOPLE = [f"s{number:03}" for number in range(250)]
-OF_THE_SECOND = {"recipient": "s150"}
+IN_SECOND_CHUNK = {"recipient": "s150"}
 UNANSWERED = {"code": "novu_unanswered", "message": "Novu: outcome unknown (ReadError)"}
 REFUSAL = {"code": "novu_rejected", "message": "Novu: rejects it with 422 (unspecified)"}
 
 
-def a_large_one(db: Db, key: str, mates: int = 0) -> int:
-    """Insert a notification of three chunks, and small ones that are claimed with it."""
+def insert_large(db: Db, key: str, neighbours: int = 0) -> int:
+    """Insert a notification of three chunks, and small notifications that are claimed with it."""
     workflow = a_workflow(db, key=key)
     with db.transaction():
         made = a_notification(db, workflow=workflow, recipients=PEOPLE)
-        for _ in range(mates):
+        for _ in range(neighbours):
             a_notification(db, workflow=workflow)
     return made
 
 
 def chunks(db: Db, notification_id: int) -> list[dict[str, Any]]:
-    """Read what was written down of each chunk."""
+    """Return the answers recorded for the chunks."""
     return db.execute(
         "SELECT outcome, refusals, error_details FROM notify.ent_notification_delivery"
         " WHERE notification_id = %s AND answered_at IS NOT NULL ORDER BY chunk",
@@ -40,7 +40,7 @@ def chunks(db: Db, notification_id: int) -> list[dict[str, Any]]:
 
 
 def states(db: Db, standin: NovuStandIn, notification_id: int) -> list[list[str]]:
-    """Give what became of each chunk's accepted triggers."""
+    """Return the states of each chunk's accepted triggers."""
     transaction = row(db, notification_id)["transaction_id"]
     return [
         [trigger["state"] for trigger in standin.ledger(transaction_id=f"{transaction}-{chunk}")["triggers"]]
@@ -49,22 +49,22 @@ def states(db: Db, standin: NovuStandIn, notification_id: int) -> list[list[str]
 
 
 def test_only_what_is_not_yet_accepted_is_sent_again(
-    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """After Novu could not serve, after an unknown outcome, and by the next attempt too."""
-    novu_standin.fault("status", status=503, match={"workflow": "unavailable", **OF_THE_SECOND})
-    novu_standin.fault("accept_then_reset", match={"workflow": "unknown", **OF_THE_SECOND}, times=3)
+    """A chunk that Novu has accepted is never sent again: not after a 503, an unknown outcome, or a new attempt."""
+    novu_standin.fault("status", status=503, match={"workflow": "unavailable", **IN_SECOND_CHUNK})
+    novu_standin.fault("accept_then_reset", match={"workflow": "unknown", **IN_SECOND_CHUNK}, times=3)
     with running_worker(tmp_path, **worker_environment):
-        unavailable = a_large_one(db, "unavailable", mode.rows - 1)
+        unavailable = insert_large(db, "unavailable", mode.rows - 1)
         until_settled(db)
-        unknown = a_large_one(db, "unknown", mode.rows - 1)
+        unknown = insert_large(db, "unknown", mode.rows - 1)
         wait_until(lambda: row(db, unknown)["notification_status"] == "FAILED")
         accepted = {"outcome": "accepted", "refusals": 0, "error_details": None}
         assert chunks(db, unknown) == [
             accepted,
             {"outcome": "unknown", "refusals": 0, "error_details": UNANSWERED},
         ]
-        # It would rest for five seconds at least.
+        # Otherwise the backoff would last at least five seconds.
         written(db, unknown, next_attempt_at="2020-01-01T00:00Z")
         until_settled(db)
 
@@ -77,18 +77,20 @@ def test_only_what_is_not_yet_accepted_is_sent_again(
         ["delivered"],
     ]
     assert novu_standin.stats()["calls"] == 4 + 6 + 2 * mode.grouped
-    assert [row(db, one)["notification_status"] for one in (unavailable, unknown)] == ["SENT", "SENT"]
-    assert [row(db, one)["failure_count"] for one in (unavailable, unknown)] == [0, 1]
+    assert [
+        row(db, notification_id)["notification_status"] for notification_id in (unavailable, unknown)
+    ] == ["SENT", "SENT"]
+    assert [row(db, notification_id)["failure_count"] for notification_id in (unavailable, unknown)] == [0, 1]
     assert_kept(db, novu_standin)
 
 
-@only("single", because="a refused chunk is recorded as any other refusal")
-def test_what_is_refused_for_good_is_listed_and_alone_revived(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+@only("single", because="a refused chunk is recorded like any other refusal")
+def test_only_a_refused_chunk_is_listed_and_sent_after_a_revival(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """DEAD with exactly this chunk; once the cause is mended a person revives it, and only that is sent."""
-    novu_standin.fault("status", status=422, match=OF_THE_SECOND, times=None)
-    made = a_large_one(db, "refused")
+    """The row is DEAD and names this chunk. After somebody fixes the cause and revives it, only this chunk is sent."""
+    novu_standin.fault("status", status=422, match=IN_SECOND_CHUNK, times=None)
+    made = insert_large(db, "refused")
     with running_worker(tmp_path, **worker_environment):
         until_settled(db)
         accepted = {"outcome": "accepted", "refusals": 0, "error_details": None}
@@ -105,8 +107,8 @@ def test_what_is_refused_for_good_is_listed_and_alone_revived(
         assert_kept(db, novu_standin)
 
         novu_standin.clear_faults()
-        ran = xnovu("notification", "revive", str(made), **worker_environment, NOVU_SECRET_KEY="key-1")
-        assert ran.returncode == 0, ran.stderr
+        completed = xnovu("notification", "revive", str(made), **worker_environment, NOVU_SECRET_KEY="key-1")
+        assert completed.returncode == 0, completed.stderr
         until_settled(db)
 
     assert row(db, made)["notification_status"] == "SENT"

@@ -1,4 +1,4 @@
-"""A copy of the database is restored, and a worker is started in it."""
+"""A copy of the database is restored, and a worker starts on it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,14 +17,14 @@ from tests.support.waiting import eventually
 from tests.support.worker import deliveries, running_worker
 from xnovu_poller.dev.postgres import Postgres
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 QUICK = {"NOVU_TIMEOUT_MS": "1000", "LEASE_MS": "2000", "FAILED_POLL_INTERVAL_MS": "200"}
 
 
 @pytest.fixture
 def original(postgres_server: Postgres) -> Iterator[str]:
-    """Give the URL of a database with two due notifications, to which nobody is connected."""
+    """Return the URL of a database with two due notifications and no connection."""
     with migrated_copy(postgres_server) as url:
         with open_db(url) as db:
             workflow = a_workflow(db)
@@ -33,8 +33,8 @@ def original(postgres_server: Postgres) -> Iterator[str]:
         yield url
 
 
-def send_all(url: str, environment: Told, folder: Path, name: str, *, more: int = 0) -> None:
-    """Let a worker of this database send all that is due, and more that comes meanwhile."""
+def send_all(url: str, environment: Environment, folder: Path, name: str, *, more: int = 0) -> None:
+    """Run a worker on this database until everything due is sent; insert more rows before it starts."""
     with open_db(url) as db:
         for _ in range(more):
             a_notification(db, workflow=1)
@@ -43,15 +43,15 @@ def send_all(url: str, environment: Told, folder: Path, name: str, *, more: int 
             assert worker.stop() == 0
 
 
-def refused(url: str, environment: Told, folder: Path) -> str:
-    """Let a worker be started, which stops; give what it says."""
+def refused(url: str, environment: Environment, folder: Path) -> str:
+    """Start a worker that refuses to run; return its log."""
     with running_worker(folder, "refused", **{**environment, "DATABASE_URL": url}) as worker:
         assert worker.ended() == 1
         return worker.log.read_text()
 
 
 async def until_seen(address: str, count: int, url: str) -> None:
-    """Wait until Temporal shows so many workflows of this database's deployment: visibility lags."""
+    """Wait until Temporal lists this many workflows of this database's deployment: its visibility lags."""
     with open_db(url) as db:
         found = db.execute("SELECT left(id::text, 8) AS name FROM notify.deployment").fetchone()
     assert found is not None
@@ -68,21 +68,21 @@ async def test_the_original_lives_on_beside_it(
     postgres_server: Postgres,
     original: str,
     mode: Mode,
-    worker_environment: Told,
+    worker_environment: Environment,
     novu_standin: NovuStandIn,
     tmp_path: Path,
 ) -> None:
-    """Even a copy of the very files learns it, from what the original has done since; then each sends its own."""
+    """Even a copy of the data files notices that the original has gone on; afterwards each sends its own rows."""
     with copied_by_files(postgres_server, original) as copy:
         send_all(original, worker_environment, tmp_path, "original", more=1)
         await until_seen(worker_environment["TEMPORAL_ADDRESS"], 1 if mode.grouped else 3, original)
         with open_db(copy) as db:
             before = db.execute("SELECT * FROM notify.ent_notification").fetchall()
-            said = refused(copy, worker_environment, tmp_path)
+            log = refused(copy, worker_environment, tmp_path)
             assert db.execute("SELECT * FROM notify.ent_notification").fetchall() == before
-        assert "(Temporal knows attempt 1 of notification " in said
-        assert "run `xnovu db new-deployment` if the original lives on beside it" in said
-        assert "Traceback" not in said
+        assert "(Temporal knows attempt 1 of notification " in log
+        assert "run `xnovu db new-deployment` if the original is still in use" in log
+        assert "Traceback" not in log
 
         assert xnovu("db", "new-deployment", DATABASE_URL=copy).returncode == 0
         send_all(copy, worker_environment, tmp_path, "copy")
@@ -94,21 +94,21 @@ async def test_the_original_lives_on_beside_it(
     assert novu_standin.stats()["deliveries"] == 5
 
 
-@only("single", because="how its traces are read is seen in the other test")
+@only("single", because="the other test shows how the traces of groups are read")
 async def test_it_has_replaced_the_original(
     postgres_server: Postgres,
     original: str,
-    worker_environment: Told,
+    worker_environment: Environment,
     novu_standin: NovuStandIn,
     tmp_path: Path,
 ) -> None:
-    """The deployment goes on in it, and what the original had sent since is sent to nobody again."""
+    """The deployment goes on in the copy, and nobody gets again what the original has sent since."""
     with copied(postgres_server, original) as copy:
         send_all(original, worker_environment, tmp_path, "original")
         await until_seen(worker_environment["TEMPORAL_ADDRESS"], 2, original)
-        said = refused(copy, worker_environment, tmp_path)
-        assert "(its rows came from another database or server)" in said
-        assert "`xnovu db keep-deployment` if this one has replaced it" in said
+        log = refused(copy, worker_environment, tmp_path)
+        assert "(its rows came from another database or server)" in log
+        assert "`xnovu db keep-deployment` if this one has replaced it" in log
 
         assert xnovu("db", "keep-deployment", DATABASE_URL=copy).returncode == 0
         send_all(copy, worker_environment, tmp_path, "copy", more=1)

@@ -1,4 +1,4 @@
-"""A notification kills each process that sends it, as a dependency that segfaults would."""
+"""A notification kills every process that sends it, as a crash in a C library would."""
 
 import signal
 import sys
@@ -34,33 +34,33 @@ sys.argv = ["xnovu", "worker", "start"]
 main()
 """
 FRAGILE = (sys.executable, *WARNINGS, "-c", _FRAGILE)
-"""The worker, with an HTTP library that one payload kills."""
+"""The worker, with an HTTP library that dies of a certain payload."""
 
-MATES = 20
+NEIGHBOURS = 20
 
 DEATHS = 4
-"""Three lapses may have other causes; the fourth is the last."""
+"""Three lapses may have other causes; the fourth is final."""
 
 
-@only("group", because="a single one has nobody to take along")
-async def test_it_ends_dead_and_takes_nobody_along(
+@only("group", because="a row by itself has no neighbours")
+async def test_it_ends_dead_and_its_neighbours_are_sent(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """The replica, started again after each death, stays up; the others of the group are sent, each alone.
+    """After each death the replica starts again; the last start stays up, and each neighbour is sent by itself.
 
-    Certain, for the process dies in the very call, and the timeouts that follow are not waited for.
+    The deaths are certain because the process dies in the very call; the test skips the time-outs that follow.
     """
     workflow = a_workflow(db)
     with db.transaction():
-        mates = [a_notification(db, workflow=workflow) for _ in range(MATES // 2)]
+        neighbours = [a_notification(db, workflow=workflow) for _ in range(NEIGHBOURS // 2)]
         poison = a_notification(db, workflow=workflow, payload={"note": "poison"})
-        mates += [a_notification(db, workflow=workflow) for _ in range(MATES // 2)]
-    told = {**worker_environment, **HASTY}
+        neighbours += [a_notification(db, workflow=workflow) for _ in range(NEIGHBOURS // 2)]
+    environment = {**worker_environment, **HASTY}
     for death in range(DEATHS):
-        with running_worker(tmp_path, f"life-{death}", program=FRAGILE, **told) as worker:
+        with running_worker(tmp_path, f"life-{death}", program=FRAGILE, **environment) as worker:
             assert worker.ended() == -signal.SIGKILL
         await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
-    with running_worker(tmp_path, "last-life", program=FRAGILE, **told) as worker:
+    with running_worker(tmp_path, "last-life", program=FRAGILE, **environment) as worker:
         until_settled(db)
         later = a_notification(db, workflow=workflow)
         wait_until(lambda: not unsettled(db))
@@ -69,6 +69,8 @@ async def test_it_ends_dead_and_takes_nobody_along(
     ended = row(db, poison)
     assert (ended["notification_status"], ended["lapses"]) == ("DEAD", DEATHS)
     assert ended["error_details"]["code"] == "poison"
-    assert {row(db, one)["notification_status"] for one in [*mates, later]} == {"SENT"}
-    assert {row(db, one)["lapses"] for one in mates} == {1}
+    assert {row(db, notification_id)["notification_status"] for notification_id in [*neighbours, later]} == {
+        "SENT"
+    }
+    assert {row(db, notification_id)["lapses"] for notification_id in neighbours} == {1}
     assert_kept(db, novu_standin)

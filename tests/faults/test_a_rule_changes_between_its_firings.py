@@ -1,4 +1,4 @@
-"""A rule is edited between two firings: the next one says the new words, and at the new times alone."""
+"""A rule is edited between two firings: the next firing has the new payload, and fires only at the new times."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,11 +15,11 @@ from tests.support.scheduling import Scheduling, made_by
 from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 EACH_SECOND = {"cron": "* * * * * *", "overlap": "ALLOW_ALL"}
-RARELY: Told = {"RULE_POLL_INTERVAL_MS": "3600000"}
-"""What happens sooner, happens because of a word of the database."""
+RARELY: Environment = {"RULE_POLL_INTERVAL_MS": "3600000"}
+"""No poll comes during the test, so changes can only follow from a wake-up by the database."""
 
 EDIT = """
 UPDATE notify.ent_notification_rule
@@ -33,22 +33,22 @@ OLD, NEW = ("old", "old", ["subscriber-1"]), ("new", "new", ["subscriber-2"])
 
 
 def words(made: list[dict[str, Any]]) -> list[tuple[object, ...]]:
-    """Give what was said to whom, in the order in which it was made."""
-    return [(one["name"], one["payload"]["word"], one["recipients"]) for one in made]
+    """Return name, word and recipients of each notification, in order of creation."""
+    return [(row["name"], row["payload"]["word"], row["recipients"]) for row in made]
 
 
-def a_talkative_rule(db: Db) -> int:
+def a_rule_of_each_second(db: Db) -> int:
     """Insert a rule that fires each second."""
     payload = {"recipients": ["subscriber-1"], "word": "old"}
     return a_rule(db, workflow=a_workflow(db), name="old", trigger_config=EACH_SECOND, rule_payload=payload)
 
 
 @only("single", because="a rule makes one notification at a time")
-async def test_the_next_firing_says_the_new_words(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+async def test_the_next_firing_has_the_new_payload(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Whenever its schedule was made; and none behind it says the old ones."""
-    rule = a_talkative_rule(db)
+    """Temporal keeps the schedule, but a firing reads the row: nothing after the edit has the old payload."""
+    rule = a_rule_of_each_second(db)
     with running_worker(tmp_path, **worker_environment, **RARELY) as worker:
         await eventually(lambda: made_by(db, rule))
         db.execute(EDIT, [rule])
@@ -57,18 +57,18 @@ async def test_the_next_firing_says_the_new_words(
         until_settled(db)
         assert worker.stop() == 0
 
-    said = words(made_by(db, rule))
-    assert said == [OLD] * said.count(OLD) + [NEW] * said.count(NEW)
+    found = words(made_by(db, rule))
+    assert found == [OLD] * found.count(OLD) + [NEW] * found.count(NEW)
     assert_kept(db, novu_standin)
 
 
 @only("single", because="a rule makes one notification at a time")
-async def test_new_times_are_followed_at_once_and_the_old_ones_are_gone(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+async def test_new_times_apply_at_once_and_the_old_times_are_gone(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """No interval is waited for; the schedule is rebuilt whole, so that nothing of the old one fires beside it."""
+    """Without waiting for an interval, the schedule is replaced as a whole, so that no old time fires beside the new."""
     scheduling = await Scheduling.of(db, worker_environment["TEMPORAL_ADDRESS"])
-    rule = a_talkative_rule(db)
+    rule = a_rule_of_each_second(db)
     with running_worker(tmp_path, **worker_environment, **RARELY) as worker:
         await eventually(lambda: made_by(db, rule))
         db.execute(MOVE, [rule])
@@ -78,7 +78,7 @@ async def test_new_times_are_followed_at_once_and_the_old_ones_are_gone(
 
         await eventually(moved)
         found = await scheduling.rule(rule)
-        # What the old times have begun may still be about to fire.
+        # A firing of the old times may still be under way.
         db.execute(SWITCH_OFF, [rule])
         until_settled(db)
         assert worker.stop() == 0

@@ -18,31 +18,36 @@ from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
 
-async def test_another_replica_claims_it_anew(
+async def test_another_replica_claims_it_again(
     db: Db, mode: Mode, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Its lease lapses, Temporal knows no such workflow, and nothing is held against the row.
+    """The lease lapses, Temporal does not know the workflow, and nothing counts against the row.
 
-    Certain, for what the worker says to Temporal is held back from before the insert until it is dead.
+    The order is certain because a proxy holds back the worker's calls to Temporal until the worker is dead.
     """
     temporal = worker_environment["TEMPORAL_ADDRESS"]
-    told = {**worker_environment, **HASTY}
+    environment = {**worker_environment, **HASTY}
     async with proxied(f"tcp://{temporal}") as proxy:
-        through = {**told, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
+        through = {**environment, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
         with running_worker(tmp_path, "killed", **through) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
             proxy.hang()
             made = together(db, mode, a_workflow(db))
-            await eventually(lambda: all(row(db, one)["notification_status"] == "PROCESSING" for one in made))
+            await eventually(
+                lambda: all(
+                    row(db, notification_id)["notification_status"] == "PROCESSING"
+                    for notification_id in made
+                )
+            )
             await asyncio.to_thread(killed, worker)
-    first = [row(db, one) for one in made]
+    first = [row(db, notification_id) for notification_id in made]
 
-    with running_worker(tmp_path, "second", **told):
+    with running_worker(tmp_path, "second", **environment):
         await asyncio.to_thread(until_settled, db)
 
-    assert len({one["temporal_workflow_id"] for one in first}) == 1
-    for one in made:
-        last = row(db, one)
+    assert len({found["temporal_workflow_id"] for found in first}) == 1
+    for notification_id in made:
+        last = row(db, notification_id)
         assert (last["notification_status"], last["attempt"]) == ("SENT", first[0]["attempt"] + 1)
         assert (last["lapses"], last["failure_count"], last["unknown_outcomes"]) == (0, 0, 0)
     client = await Client.connect(temporal)

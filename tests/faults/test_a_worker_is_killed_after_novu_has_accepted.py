@@ -15,9 +15,9 @@ from tests.support.worker import running_worker
 async def test_the_repeat_is_dropped(
     db: Db, mode: Mode, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """The next attempt bears the same transaction id; the lapse and the unknown outcome are counted.
+    """The next attempt has the same transaction id; the lapse and the unknown outcome are counted.
 
-    Certain, for Novu accepts and then says nothing until the worker is dead.
+    The order is certain because Novu accepts, and then does not answer until the worker is dead.
     """
     novu_standin.fault("accept_then_hang")
     patient = {"NOVU_TIMEOUT_MS": "5000", "LEASE_MS": "10000"}
@@ -25,16 +25,16 @@ async def test_the_repeat_is_dropped(
         made = together(db, mode, a_workflow(db))
         wait_until(lambda: novu_standin.stats()["accepted"] == len(made))
         killed(worker)
-    left = [row(db, one) for one in made]
-    assert {one["notification_status"] for one in left} == {"PROCESSING"}
-    assert all(one["send_until"] for one in left)
+    left = [row(db, notification_id) for notification_id in made]
+    assert {found["notification_status"] for found in left} == {"PROCESSING"}
+    assert all(found["send_until"] for found in left)
     await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
 
     with running_worker(tmp_path, "second", **worker_environment, **HASTY):
         until_settled(db)
 
-    for one in made:
-        last = row(db, one)
+    for notification_id in made:
+        last = row(db, notification_id)
         assert (last["notification_status"], last["attempt"]) == ("SENT", 2)
         assert (last["lapses"], last["unknown_outcomes"], last["failure_count"]) == (1, 1, 0)
     assert novu_standin.stats()["triggers"] == 2 * len(made)

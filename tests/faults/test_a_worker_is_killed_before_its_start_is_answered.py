@@ -1,4 +1,4 @@
-"""A worker is killed after Temporal has started its workflow, and before it hears so."""
+"""A worker is killed after Temporal has started its workflow, but before the answer arrives."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
 
-@only("single", because="the start of a group's workflow is answered, or not, as any other")
+@only("single", because="the start of a group's workflow is answered like any other")
 async def test_another_replica_carries_out_the_same_workflow(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """The lease lapses and is extended, for the workflow is open: no second one is started.
+    """The lease lapses and is extended because the workflow is open: no second workflow starts.
 
-    Certain, for the proxy lets Temporal hear the start and keeps all of its answers.
+    The order is certain because the proxy passes the start on to Temporal and keeps all answers.
     """
     temporal = worker_environment["TEMPORAL_ADDRESS"]
-    told = {**worker_environment, **HASTY}
+    environment = {**worker_environment, **HASTY}
     client = await Client.connect(temporal)
     async with mutable(f"tcp://{temporal}") as proxy:
-        through = {**told, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
+        through = {**environment, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
         with running_worker(tmp_path, "killed", **through) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
             proxy.mute()
@@ -44,7 +44,7 @@ async def test_another_replica_carries_out_the_same_workflow(
             await asyncio.to_thread(killed, worker)
     assert novu_standin.stats()["calls"] == 0
 
-    with running_worker(tmp_path, "second", **told) as second:
+    with running_worker(tmp_path, "second", **environment) as second:
         # Temporal gives the first task of the workflow to the dead worker, and takes it back after 11 s.
         await asyncio.to_thread(until_settled, db)
         extended = await asyncio.to_thread(second.lines, "leases lapsed")

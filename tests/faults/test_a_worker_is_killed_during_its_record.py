@@ -1,4 +1,4 @@
-"""A worker is killed while PostgreSQL works at its record of an acceptance."""
+"""A worker is killed while PostgreSQL executes its record of an acceptance."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +13,7 @@ from tests.support.rows import Db, a_workflow, open_db, row
 from tests.support.waiting import eventually, until_blocked
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 CUT_OFF = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
@@ -22,11 +22,11 @@ WHERE application_name = 'xnovu:worker' AND datname = current_database()"""
 
 @asynccontextmanager
 async def killed_within(
-    db: Db, mode: Mode, environment: Told, standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, environment: Environment, standin: NovuStandIn, tmp_path: Path
 ) -> AsyncIterator[list[int]]:
-    """Kill a worker whose record waits for a lock on its last row; the lock is held within, and no longer.
+    """Kill a worker while its record waits for a lock on its last row; the lock lasts as long as the context.
 
-    Certain, for the call is under way when the lock is taken, and the record is seen to wait for it.
+    The order is certain: the call is under way before the lock is taken, and the record is seen to wait for it.
     """
     standin.fault("slow", seconds=60)
     patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
@@ -41,33 +41,37 @@ async def killed_within(
             yield made
 
 
-async def test_a_record_that_dies_with_it_is_made_by_the_next_attempt(
-    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+async def test_if_the_record_dies_too_the_next_attempt_records(
+    db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Nothing of it was written; Novu drops the repeat."""
+    """PostgreSQL ends the session, so nothing was written; Novu drops the repeated trigger."""
     async with killed_within(db, mode, worker_environment, novu_standin, tmp_path) as made:
         db.execute(CUT_OFF)
-    assert {row(db, one)["notification_status"] for one in made} == {"PROCESSING"}
+    assert {row(db, notification_id)["notification_status"] for notification_id in made} == {"PROCESSING"}
     await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
 
     with running_worker(tmp_path, "second", **worker_environment, **HASTY):
         await asyncio.to_thread(until_settled, db)
 
-    ended = [row(db, one) for one in made]
-    assert {(one["notification_status"], one["attempt"], one["lapses"]) for one in ended} == {("SENT", 2, 1)}
+    ended = [row(db, notification_id) for notification_id in made]
+    assert {(found["notification_status"], found["attempt"], found["lapses"]) for found in ended} == {
+        ("SENT", 2, 1)
+    }
     assert novu_standin.stats()["triggers"] == 2 * len(made)
     assert_kept(db, novu_standin)
 
 
-async def test_a_record_that_outlives_it_stands(
-    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+async def test_if_the_record_survives_it_stands(
+    db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """PostgreSQL carries the statement out though nobody waits for its answer."""
+    """PostgreSQL finishes the statement although no client waits for the result."""
     async with killed_within(db, mode, worker_environment, novu_standin, tmp_path) as made:
         pass
     await asyncio.to_thread(until_settled, db)
 
-    ended = [row(db, one) for one in made]
-    assert {(one["notification_status"], one["attempt"], one["lapses"]) for one in ended} == {("SENT", 1, 0)}
+    ended = [row(db, notification_id) for notification_id in made]
+    assert {(found["notification_status"], found["attempt"], found["lapses"]) for found in ended} == {
+        ("SENT", 1, 0)
+    }
     assert novu_standin.stats()["triggers"] == len(made)
     assert_kept(db, novu_standin)

@@ -1,4 +1,4 @@
-"""A worker is killed while rules fire: what it had begun is made once, and what came meanwhile is not left out."""
+"""A worker is killed while rules fire: the firing under way happens once, and those of the meantime are not lost."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,18 +17,18 @@ from tests.support.worker import deliveries, running_worker
 FIRINGS = 20
 SECOND = timedelta(seconds=1)
 AHEAD = 8 * SECOND
-"""From the rule's insert to its first time: its schedule has to be made by then."""
+"""From the rule's insert to its first firing: its schedule must exist by then."""
 
 
 def a_rule_of_twenty_firings(db: Db, workflow: int) -> tuple[int, list[datetime]]:
-    """Insert a rule that fires each second; give its id and its times."""
+    """Insert a rule that fires each second; return its id and its times."""
     first = datetime.now(UTC).replace(microsecond=0) + AHEAD
     times = [first + n * SECOND for n in range(FIRINGS)]
     config = {
         "interval": {"every": "1s"},
         "start_at": times[0].isoformat(),
         "end_at": times[-1].isoformat(),
-        # Each firing is wanted, also those for which no worker was there.
+        # Keep each firing, also those for which no worker was running.
         "overlap": "ALLOW_ALL",
     }
     return a_rule(db, workflow=workflow, trigger_config=config), times
@@ -38,18 +38,18 @@ def a_rule_of_twenty_firings(db: Db, workflow: int) -> tuple[int, list[datetime]
 async def test_twenty_firings_make_twenty_notifications(
     db: Db, database: str, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """One for each time of the rule, each sent once.
+    """Each time of the rule makes one notification, and each is sent once.
 
-    Certain, for a firing waits for the rules' table when the worker dies, which unlike the row it does wait for: PostgreSQL goes on with what it was told, and
-    nobody is left to hear of it.
+    The race is certain: when the worker dies, a firing waits for a lock on the rules' table. PostgreSQL then
+    finishes the statement, and no client receives the result.
     """
-    told = {**worker_environment, **HASTY}
-    scheduling = await Scheduling.of(db, told["TEMPORAL_ADDRESS"])
-    with running_worker(tmp_path, "killed", **told) as worker:
+    environment = {**worker_environment, **HASTY}
+    scheduling = await Scheduling.of(db, environment["TEMPORAL_ADDRESS"])
+    with running_worker(tmp_path, "killed", **environment) as worker:
         await asyncio.to_thread(worker.until_logged, "worker started")
         rule, times = a_rule_of_twenty_firings(db, a_workflow(db))
         schedule = await eventually(lambda: scheduling.rule(rule))
-        # Nothing makes up for the times of a rule that had passed before it had a schedule.
+        # A rule does not catch up on times before its schedule existed.
         assert schedule is not None
         assert schedule.info.created_at < times[0], "the machine is too slow for this test"
         await eventually(lambda: len(made_by(db, rule)) >= FIRINGS // 3)
@@ -58,14 +58,14 @@ async def test_twenty_firings_make_twenty_notifications(
             await until_blocked(database, "xnovu:worker")
             await asyncio.to_thread(killed, worker)
 
-    with running_worker(tmp_path, "second", **told) as worker:
+    with running_worker(tmp_path, "second", **environment) as worker:
         await eventually(lambda: len(made_by(db, rule)) >= FIRINGS)
         await asyncio.to_thread(until_settled, db)
         made = made_by(db, rule)
         wanted = {scheduling.fired_for(rule, at) for at in times}
         assert await asyncio.to_thread(worker.stop) == 0
 
-    assert {one["dedup_key"] for one in made} == wanted
+    assert {row["dedup_key"] for row in made} == wanted
     assert deliveries(db, novu_standin) == [1] * FIRINGS
     assert rule_row(db, rule)["last_outcome"] == "created"
     assert_kept(db, novu_standin)

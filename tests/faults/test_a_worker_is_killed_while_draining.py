@@ -1,4 +1,4 @@
-"""A worker that was asked to stop is killed before it is through."""
+"""A worker that is stopping is killed before it has finished."""
 
 import signal
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tests.support.worker import running_worker
     [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 1)],
     ids=["after the grace", "by a second signal"],
 )
-async def test_another_replica_ends_what_was_under_way(
+async def test_another_replica_finishes_the_sends_under_way(
     db: Db,
     worker_environment: Mapping[str, str],
     novu_standin: NovuStandIn,
@@ -27,9 +27,9 @@ async def test_another_replica_ends_what_was_under_way(
     last_word: signal.Signals,
     code: int,
 ) -> None:
-    """What it was sending is sent again under the same transaction id; what came meanwhile is sent once.
+    """The sends under way are repeated under the same transaction id; a row of the meantime is sent once.
 
-    Certain, for a call to Novu is under way, and goes on until the worker is dead.
+    The order is certain because a call to Novu is under way, and lasts until the worker is dead.
     """
     novu_standin.fault("accept_then_hang", times=None)
     workflow = a_workflow(db)
@@ -43,13 +43,15 @@ async def test_another_replica_ends_what_was_under_way(
         a_notification(db, workflow=workflow)
         worker.ask(last_word)
         assert worker.ended() == code
-    assert {row(db, one)["notification_status"] for one in begun} == {"PROCESSING"}
+    assert {row(db, notification_id)["notification_status"] for notification_id in begun} == {"PROCESSING"}
     novu_standin.clear_faults()
     await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
 
     with running_worker(tmp_path, "second", **worker_environment, **HASTY):
         until_settled(db)
 
-    assert {(row(db, one)["attempt"], row(db, one)["lapses"]) for one in begun} == {(2, 1)}
+    assert {
+        (row(db, notification_id)["attempt"], row(db, notification_id)["lapses"]) for notification_id in begun
+    } == {(2, 1)}
     assert novu_standin.stats()["triggers"] == 7
     assert_kept(db, novu_standin)

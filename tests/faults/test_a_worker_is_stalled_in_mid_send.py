@@ -1,4 +1,4 @@
-"""A worker stands still in the middle of its sends, for so long that another takes them over."""
+"""A worker stalls in the middle of its sends, until another takes them over."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 BRIEF = {"NOVU_TIMEOUT_MS": "2000", "LEASE_MS": "4000", "HANDOFF_GROUP_SIZE": "2"}
 PATIENT = {"NOVU_TIMEOUT_MS": "20000", "LEASE_MS": "40000"}
@@ -27,31 +27,33 @@ LONGEST_MS = "SELECT max(extract(epoch FROM send_until) * 1000) AS until FROM no
 
 
 @asynccontextmanager
-async def stalled(db: Db, told: Told, standin: NovuStandIn, tmp_path: Path) -> AsyncIterator[MuteProxy]:
-    """Run a worker that stands still while the records of its three sends are on their way, and goes on at the end.
+async def stalled(
+    db: Db, environment: Environment, standin: NovuStandIn, tmp_path: Path
+) -> AsyncIterator[MuteProxy]:
+    """Run a worker that stalls while the records of its three sends are on their way, and resumes at the end.
 
-    Certain, for the records are held back before PostgreSQL.
+    The order is certain because the records are held back before PostgreSQL.
     """
     workflow = a_workflow(db)
     async with (
-        mutable(told["DATABASE_URL"]) as postgres,
-        proxied(f"tcp://{told['TEMPORAL_ADDRESS']}") as temporal,
+        mutable(environment["DATABASE_URL"]) as postgres,
+        proxied(f"tcp://{environment['TEMPORAL_ADDRESS']}") as temporal,
     ):
         through = {
-            "DATABASE_URL": postgres.through(told["DATABASE_URL"]),
+            "DATABASE_URL": postgres.through(environment["DATABASE_URL"]),
             "TEMPORAL_ADDRESS": f"{LOOPBACK}:{temporal.port}",
         }
-        with running_worker(tmp_path, "stalled", **{**told, **HASTY, **BRIEF, **through}) as worker:
+        with running_worker(tmp_path, "stalled", **{**environment, **HASTY, **BRIEF, **through}) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
             postgres.hold_at(RECORD)
             with db.transaction():
                 made = [a_notification(db, workflow=workflow) for _ in range(3)]
             # Two share a workflow and a call; the third has its own.
             await eventually(lambda: postgres.held == 2)
-            assert len({row(db, one)["temporal_workflow_id"] for one in made}) == 2
+            assert len({row(db, notification_id)["temporal_workflow_id"] for notification_id in made}) == 2
             assert standin.stats()["accepted"] == 3
             worker.ask(signal.SIGSTOP)
-            # Else Temporal would hand the next try to the one that waits for work and stands still.
+            # Otherwise Temporal would give the next try to the stalled worker, which still waits for work.
             temporal.cut()
             yield postgres
             temporal.mend()
@@ -59,20 +61,20 @@ async def stalled(db: Db, told: Told, standin: NovuStandIn, tmp_path: Path) -> A
             assert await asyncio.to_thread(worker.stop) == 0
 
 
-@only("group", because="two of its three notifications are a group, and the third is none")
-async def test_its_twin_waits_for_its_hold_and_it_comes_too_late(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+@only("group", because="two of its three notifications are a group, and the third is by itself")
+async def test_its_twin_waits_for_the_holds_and_the_stalled_records_are_late(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Temporal has both workflow tasks carried out again: one send at a time, those of the group too.
+    """Temporal repeats both workflow tasks, but no notification of the group is in two sends at the same time.
 
-    Certain, for the twin's call goes on until the other's records have come to PostgreSQL.
+    The order is certain because the twin's call lasts until the stalled records have reached PostgreSQL.
     """
     async with stalled(db, worker_environment, novu_standin, tmp_path) as postgres:
         [held] = db.execute(LONGEST_MS).fetchall()
         novu_standin.fault("slow", seconds=60, times=None)
         with running_worker(tmp_path, "twin", **{**worker_environment, **HASTY, **PATIENT}):
             await eventually(lambda: novu_standin.stats()["calls"] == 3)
-            [taken] = [one["id"] for one in db.execute(SENDING)]
+            [taken] = [found["id"] for found in db.execute(SENDING)]
             before = row(db, taken)
             postgres.release()
             await eventually(lambda: postgres.answered == 2)

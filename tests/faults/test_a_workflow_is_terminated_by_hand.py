@@ -1,4 +1,4 @@
-"""Somebody terminates a workflow in Temporal before anything of it was carried out."""
+"""Somebody terminates a workflow in Temporal before a worker has begun it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,16 +14,16 @@ from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
 BUSY = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
-"""Two workflows keep such a worker busy: further ones wait in Temporal."""
+"""Two workflows keep such a worker busy: further workflows wait in Temporal."""
 
 
-@only("single", because="nothing of it was carried out, so it does not matter how much it was to carry")
-async def test_its_row_is_claimed_anew(
+@only("single", because="no worker has begun it, so its size does not matter")
+async def test_its_row_is_claimed_again(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Once its lease has lapsed, and with nothing held against it; its neighbours never notice.
+    """The row waits only for its lease, and nothing counts against it; its neighbours are not affected.
 
-    Certain, for the worker is busy with two others until the workflow is closed and its lease is over.
+    The order is certain because two other workflows keep the worker busy until its lease is over.
     """
     client = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
     novu_standin.fault("slow", seconds=60, times=None)
@@ -45,6 +45,6 @@ async def test_its_row_is_claimed_anew(
     assert (await handle.describe()).status is WorkflowExecutionStatus.TERMINATED
     last = row(db, made)
     assert (last["notification_status"], last["lapses"], last["failure_count"]) == ("SENT", 0, 0)
-    assert [row(db, one)["attempt"] for one in neighbours] == [1, 1]
+    assert [row(db, notification_id)["attempt"] for notification_id in neighbours] == [1, 1]
     assert novu_standin.stats()["calls"] == 3
     assert_kept(db, novu_standin)

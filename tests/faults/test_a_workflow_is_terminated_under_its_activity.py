@@ -15,14 +15,14 @@ from tests.support.rows import Db, a_workflow, back_dated, row
 from tests.support.waiting import eventually, wait_until
 from tests.support.worker import WorkerProgram, running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 PATIENT = {"NOVU_TIMEOUT_MS": "30000", "LEASE_MS": "60000"}
 RECORD = b"processed_at = clock_timestamp(), error_details = NULL"
 
 
-def rescued(worker: WorkerProgram) -> None:
-    """Wait until the rescue has turned, from beginning to end, after this."""
+def until_rescue_turned(worker: WorkerProgram) -> None:
+    """Wait until the rescue has made a complete turn that begins after this call."""
 
     def turns() -> int:
         return int(worker.get_status()["loops"]["rescue"]["turns"])
@@ -31,12 +31,12 @@ def rescued(worker: WorkerProgram) -> None:
     wait_until(lambda: turns() > before + 1)
 
 
-async def test_the_send_that_lives_on_is_recorded_and_no_other_is_begun(
-    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+async def test_the_surviving_send_is_recorded_and_no_other_begins(
+    db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """The lease has lapsed and the workflow is gone, but a live send is nobody else's.
+    """The lease has lapsed and the workflow is gone, but the hold of a live send still keeps others out.
 
-    Certain, for the call goes on until the rescue has looked.
+    The order is certain because the call lasts until the rescue has looked.
     """
     client = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
     novu_standin.fault("slow", seconds=60)
@@ -44,27 +44,29 @@ async def test_the_send_that_lives_on_is_recorded_and_no_other_is_begun(
         made = together(db, mode, a_workflow(db))
         wait_until(lambda: novu_standin.stats()["calls"] == 1)
         await client.get_workflow_handle(row(db, made[0])["temporal_workflow_id"]).terminate("by hand")
-        for one in made:
-            back_dated(db, one)
-        rescued(worker)
-        assert {row(db, one)["attempt"] for one in made} == {1}
+        for notification_id in made:
+            back_dated(db, notification_id)
+        until_rescue_turned(worker)
+        assert {row(db, notification_id)["attempt"] for notification_id in made} == {1}
         novu_standin.clear_faults()
         until_settled(db)
         assert worker.stop() == 0
 
-    ended = [row(db, one) for one in made]
-    assert {(one["notification_status"], one["attempt"], one["lapses"]) for one in ended} == {("SENT", 1, 0)}
+    ended = [row(db, notification_id) for notification_id in made]
+    assert {(found["notification_status"], found["attempt"], found["lapses"]) for found in ended} == {
+        ("SENT", 1, 0)
+    }
     assert novu_standin.stats()["calls"] == 1
     assert_kept(db, novu_standin)
 
 
-async def test_a_record_that_comes_late_changes_nothing_of_the_next_attempt(
-    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+async def test_a_late_record_does_not_change_the_next_attempt(
+    db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """The hold had lapsed and the row was claimed anew: what is written then is written to an attempt that is over.
+    """The hold had lapsed and the row was claimed again: the record names an attempt that is over, so it changes nothing.
 
-    Certain, for the record is held back before PostgreSQL until the next attempt's call is under way, which
-    goes on until the record has come.
+    The order is certain: the record is held back before PostgreSQL until the next attempt's call is under
+    way, and that call lasts until the record has arrived.
     """
     database = worker_environment["DATABASE_URL"]
     async with mutable(database) as proxy:
@@ -77,16 +79,16 @@ async def test_a_record_that_comes_late_changes_nothing_of_the_next_attempt(
             novu_standin.fault("slow", seconds=60)
             await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
             await eventually(lambda: novu_standin.stats()["calls"] == 2)
-            before = [row(db, one) for one in made]
+            before = [row(db, notification_id) for notification_id in made]
             proxy.release()
             late = await asyncio.to_thread(worker.until_logged, "notifications sent")
             assert (late["sent"], late["late"]) == (0, len(made))
-            assert [row(db, one) for one in made] == before
+            assert [row(db, notification_id) for notification_id in made] == before
             novu_standin.clear_faults()
             await asyncio.to_thread(until_settled, db)
             assert await asyncio.to_thread(worker.stop) == 0
 
-    assert {one["attempt"] for one in before} == {2}
-    assert {row(db, one)["lapses"] for one in made} == {1}
+    assert {found["attempt"] for found in before} == {2}
+    assert {row(db, notification_id)["lapses"] for notification_id in made} == {1}
     assert novu_standin.stats()["triggers"] == 2 * len(made)
     assert_kept(db, novu_standin)

@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
 ONE_AT_A_TIME = {"WORKER_PROCESSES": "2", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
-"""Two slots for tasks of workflows leave one for the deliveries within them."""
+"""Two slots for workflow tasks leave one slot for their deliveries."""
 
 GROUP = 100
 
@@ -26,12 +26,12 @@ GROUP BY 1, 2 ORDER BY 1"""
 
 
 @only("single", because="it needs as many sends as there are processes")
-async def test_its_row_goes_on_and_the_worker_starts_another(
+async def test_its_row_is_sent_and_the_worker_starts_another_executor(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """The other process sends what it was sending; the lost send is made again by whoever lives.
+    """The other process takes over the waiting sends; a surviving process repeats the lost send.
 
-    Certain, for each process makes one send at a time, and two are under way.
+    The order is certain because each process makes one send at a time, and two are under way.
     """
     novu_standin.fault("slow", seconds=60, times=None)
     patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
@@ -44,31 +44,31 @@ async def test_its_row_goes_on_and_the_worker_starts_another(
         os.kill(child, signal.SIGKILL)
         wait_until(lambda: worker.get_status()["executors"]["restarts"] == 1)
         novu_standin.clear_faults()
-        # The dead one's row alone is left, until Temporal and its hold lapse.
+        # Only the dead process's row is left, until Temporal's time-out and its hold lapse.
         wait_until(lambda: db.execute(SENT).rowcount == len(made) - 1)
         await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
         until_settled(db)
         wait_until(lambda: len(worker.lines("executor started")) == 2)
         assert worker.stop() == 0
 
-    lapses = [row(db, one)["lapses"] for one in made]
+    lapses = [row(db, notification_id)["lapses"] for notification_id in made]
     assert sorted(lapses) == [0, 0, 0, 1]
     assert_kept(db, novu_standin)
 
 
-@only("group", because="the other test has singles")
-def test_its_group_goes_on_though_nobody_helps(
+@only("group", because="the other test has single notifications")
+def test_its_group_is_sent_without_any_help(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """By the same attempt: what Novu has accepted for the dead one is sent again, one by one, and dropped.
+    """The same attempt repeats what Novu has accepted from the dead process, row by row, and Novu drops it.
 
-    Certain, for each process makes one send at a time, and two are under way. Nothing is spared: Temporal
-    is waited for until it misses the dead one, which is a matter of seconds.
+    The order is certain because each process makes one send at a time, and two are under way. The test skips
+    no wait: it takes Temporal a few seconds to notice that the process is dead.
     """
     novu_standin.fault("slow", seconds=60, times=2)
     patient = {"NOVU_TIMEOUT_MS": "3000", "LEASE_MS": "6000"}
-    told = {**worker_environment, **HASTY, **ONE_AT_A_TIME, **patient}
-    with running_worker(tmp_path, **told) as worker:
+    environment = {**worker_environment, **HASTY, **ONE_AT_A_TIME, **patient}
+    with running_worker(tmp_path, **environment) as worker:
         worker.until_logged("executor started")
         workflow = a_workflow(db)
         with db.transaction():

@@ -1,4 +1,4 @@
-"""Novu accepts a trigger, and then hangs or breaks the connection: nobody gets it twice, nobody goes without."""
+"""Novu accepts a trigger and then hangs or resets the connection: everybody gets it, and nobody gets it twice."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 SHORT = {"NOVU_TIMEOUT_MS": "1000", "LEASE_MS": "2000"}
 
@@ -21,9 +21,9 @@ GROUP = 20
 
 @pytest.fixture
 def made(db: Db, mode: Mode, novu_standin: NovuStandIn) -> list[int]:
-    """Insert two notifications: to the first Novu's answer never comes, to the second the connection breaks.
+    """Insert two notifications: the call of the first is never answered, and the connection of the second is reset.
 
-    Others share a group with them, to whose call no answer comes; what is then repeated goes one by one.
+    In a group others share the unanswered call; the repeats then go row by row.
     """
     for kind in ("accept_then_hang", "accept_then_reset"):
         novu_standin.fault(kind, match={"workflow": kind})
@@ -37,37 +37,45 @@ def made(db: Db, mode: Mode, novu_standin: NovuStandIn) -> list[int]:
 
 
 def test_the_repeat_is_the_same_call_and_novu_drops_it(
-    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path, made: list[int]
+    db: Db,
+    mode: Mode,
+    worker_environment: Environment,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
+    made: list[int],
 ) -> None:
-    """Triggers of one transaction id and one content, all but the first dropped; it counts no failure."""
+    """The triggers have the same transaction id and content; Novu drops all but the first, and none counts as a failure."""
     with running_worker(tmp_path, **worker_environment, **SHORT):
         until_settled(db)
 
-    for one in made:
-        kept = row(db, one)
+    for notification_id in made:
+        kept = row(db, notification_id)
         triggers = novu_standin.ledger(transaction_id=kept["transaction_id"])["triggers"]
         states = [trigger["state"] for trigger in triggers]
         assert states == ["delivered", *["dropped"] * kept["unknown_outcomes"]]
         assert all(trigger["event"] == triggers[0]["event"] for trigger in triggers)
         assert (kept["notification_status"], kept["attempt"]) == ("SENT", 1)
         assert (kept["failure_count"], kept["lapses"]) == (0, 0)
-    # In a group the second one meets both faults.
-    unknown = [row(db, one)["unknown_outcomes"] for one in made]
+    # In a group the second notification meets both faults.
+    unknown = [row(db, notification_id)["unknown_outcomes"] for notification_id in made]
     assert unknown == ([1, 2, *[1] * (GROUP - 2)] if mode.grouped else [1, 1])
     assert novu_standin.faults() == []
     assert_kept(db, novu_standin)
 
 
-@only("single", because="what a group's call leaves unknown goes on by itself, under keys of its own")
-def test_the_repeat_bears_the_same_key_and_the_same_bytes(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path, made: list[int]
+@only(
+    "single",
+    because="the rows of a group with an unknown outcome go on by themselves, under keys of their own",
+)
+def test_the_repeat_has_the_same_key_and_the_same_bytes(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path, made: list[int]
 ) -> None:
-    """A Novu that heeds `Idempotency-Key` gives the stored answers: a key holds the digest of its call's bytes."""
+    """A Novu that honours `Idempotency-Key` answers from its store; it compares the digest of the body's bytes."""
     novu_standin.switch(idempotency=True)
     with running_worker(tmp_path, **worker_environment, **SHORT):
         until_settled(db)
 
     stats = novu_standin.stats()
     assert (stats["calls"], stats["triggers"], stats["replays"]) == (4, 2, 2)
-    assert {row(db, one)["notification_status"] for one in made} == {"SENT"}
+    assert {row(db, notification_id)["notification_status"] for notification_id in made} == {"SENT"}
     assert_kept(db, novu_standin)

@@ -1,4 +1,4 @@
-"""Novu accepts, but what comes back is no answer of Novu's: the same trigger is sent until one is."""
+"""Novu accepts, but the answer is not Novu's: the same trigger is sent until a proper answer comes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 NONSENSE = [
     {"kind": "malformed"},
@@ -19,10 +19,10 @@ NONSENSE = [
     {"kind": "malformed", "body": '{"data":{"acknowledged":true,"status":5}}'},
     {"kind": "malformed", "body": "[" * 100_000},
 ]
-"""Cut off, of somebody else, without a word of Novu's, and too deep to be read: with fewer than five no outage is suspected."""
+"""Cut off, another server's, of no known form, too deeply nested; fewer than five, or Novu would seem down."""
 
 PROXIES = [500, 504]
-"""What a proxy says that had passed the call on."""
+"""Answers of a proxy that has passed the call on."""
 
 
 @pytest.mark.parametrize(
@@ -35,15 +35,15 @@ PROXIES = [500, 504]
         ),
     ],
 )
-def test_what_was_accepted_all_the_same_is_delivered_once(
+def test_a_trigger_that_novu_accepted_is_delivered_once(
     db: Db,
     mode: Mode,
-    worker_environment: Told,
+    worker_environment: Environment,
     novu_standin: NovuStandIn,
     tmp_path: Path,
     faults: list[dict[str, object]],
 ) -> None:
-    """Each is repeated under its transaction id and dropped by Novu; none is failed or dead."""
+    """Each trigger is repeated under its transaction id and dropped by Novu; no row fails or dies."""
     made = []
     with db.transaction():
         for number, fault in enumerate(faults):
@@ -51,17 +51,17 @@ def test_what_was_accepted_all_the_same_is_delivered_once(
             novu_standin.fault(**fault, match={"workflow": key})  # type: ignore[arg-type] # the kind is a text
             workflow = a_workflow(db, key=key)
             made += [a_notification(db, workflow=workflow) for _ in range(mode.rows)]
-    # Each call is answered with nonsense of its own.
-    told = {**worker_environment, **mode.of(mode.rows)}
-    with running_worker(tmp_path, **told):
+    # Each call gets a different wrong answer.
+    environment = {**worker_environment, **mode.of(mode.rows)}
+    with running_worker(tmp_path, **environment):
         until_settled(db)
 
-    for one in made:
-        kept = row(db, one)
+    for notification_id in made:
+        kept = row(db, notification_id)
         assert (kept["notification_status"], kept["failure_count"], kept["lapses"]) == ("SENT", 0, 0)
         states = [t["state"] for t in novu_standin.ledger(transaction_id=kept["transaction_id"])["triggers"]]
         assert states == ["delivered", *["dropped"] * (len(states) - 1)]
-    # A gateway's 504 closes the gate for the other group, whose notifications then go one by one.
+    # A gateway's 504 closes the gate for the other group, whose notifications are then sent by themselves.
     assert len(faults) <= novu_standin.stats()["dropped"] <= len(made)
     assert novu_standin.faults() == []
     assert_kept(db, novu_standin)

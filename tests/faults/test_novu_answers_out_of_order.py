@@ -1,4 +1,4 @@
-"""Novu answers the events of a bulk call in another order: each outcome is still that of its own event."""
+"""Novu answers the events of a bulk call in another order: each outcome still belongs to its own event."""
 
 import json
 from collections.abc import AsyncIterator
@@ -26,38 +26,45 @@ async def novu(novu_standin: NovuStandIn) -> AsyncIterator[Novu]:
     await client.aclose()
 
 
-def said(*numbers: int) -> str:
-    """Write the answer to a bulk call, in this order."""
-    items = [ERROR if one == REFUSED else processed(f"xn-{one}") for one in numbers]
+def write_answer(*numbers: int) -> str:
+    """Write the answer to a bulk call, with its items in this order."""
+    items = [ERROR if number == REFUSED else processed(f"xn-{number}") for number in numbers]
     return json.dumps({"data": items})
 
 
 @pytest.mark.parametrize("order", [[5, 4, 3, 2, 1], [2, 4, 1, 5, 3]], ids=["backwards", "shuffled"])
-async def test_each_outcome_is_that_of_its_own_event(
+async def test_each_outcome_belongs_to_its_own_event(
     novu: Novu, novu_standin: NovuStandIn, order: list[int]
 ) -> None:
-    """By transaction id: the one that was refused is refused, and all others are with their subscribers."""
-    novu_standin.fault("malformed", body=said(*order))
+    """By transaction id: the refused event is refused, and all others reach their subscribers."""
+    novu_standin.fault("malformed", body=write_answer(*order))
 
     outcomes = await novu.trigger_bulk([event(number) for number in NUMBERS])
 
-    assert [type(one) for one in outcomes] == [Accepted, Accepted, Accepted, Refused, Accepted]
+    assert [type(outcome) for outcome in outcomes] == [Accepted, Accepted, Accepted, Refused, Accepted]
     assert sorted(novu_standin.deliveries()) == [
         (f"xn-{number}", f"subscriber-{number}") for number in NUMBERS if number != REFUSED
     ]
 
 
-async def test_an_answer_that_leaves_events_out_says_nothing_of_them(
-    novu: Novu, novu_standin: NovuStandIn
-) -> None:
-    """They may have been accepted: the repeat of those alone is dropped by Novu, and nobody is told twice."""
-    novu_standin.fault("malformed", body=said(5, 4, 2))
+async def test_events_missing_from_the_answer_are_unknown(novu: Novu, novu_standin: NovuStandIn) -> None:
+    """They may have been accepted. Only they are repeated, Novu drops what it has, and nobody gets it twice."""
+    novu_standin.fault("malformed", body=write_answer(5, 4, 2))
     events = [event(number) for number in NUMBERS]
 
     outcomes = await novu.trigger_bulk(events)
-    assert [type(one) for one in outcomes] == [Unknown, Accepted, Unknown, Refused, Accepted]
-    again = [one for one, outcome in zip(events, outcomes, strict=True) if isinstance(outcome, Unknown)]
-    assert [type(one) for one in await novu.trigger_bulk(again)] == [Accepted, Accepted]
+    assert [type(outcome_of_event) for outcome_of_event in outcomes] == [
+        Unknown,
+        Accepted,
+        Unknown,
+        Refused,
+        Accepted,
+    ]
+    missing = [sent for sent, outcome in zip(events, outcomes, strict=True) if isinstance(outcome, Unknown)]
+    assert [type(outcome_of_repeat) for outcome_of_repeat in await novu.trigger_bulk(missing)] == [
+        Accepted,
+        Accepted,
+    ]
 
     assert set(novu_standin.deliveries().values()) == {1}
     assert novu_standin.stats()["deliveries"] == len(NUMBERS) - 1

@@ -1,4 +1,4 @@
-"""Novu throttles: whatever this process has to send waits for as long as Novu asks, and nothing fails by it."""
+"""Novu throttles: every send of this process waits as long as Novu asks, and nothing fails because of it."""
 
 import time
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 from xnovu_poller.lifecycle import Status
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 PAUSE = 2
 
@@ -22,9 +22,9 @@ FROM notify.ent_notification WHERE notification_status = 'SENT' AND NOT 'failed 
 
 
 def test_no_loop_sends_before_the_pause_is_over(
-    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """429 with `Retry-After`: what becomes due meanwhile waits too, new, scheduled or failed before."""
+    """After a 429 with `Retry-After` rows that become due wait too: new, scheduled and failed."""
     novu_standin.fault("throttle", retry_after=PAUSE)
     workflow = a_workflow(db)
     begun_ms = time.time() * 1000
@@ -47,11 +47,11 @@ def test_no_loop_sends_before_the_pause_is_over(
     assert_kept(db, novu_standin)
 
 
-@only("single", because="where Novu counts calls, so few go one by one: the next test")
-def test_a_rate_limit_that_is_used_up_is_waited_for(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+@only("single", because="the next test shows that few rows are sent by themselves where Novu counts calls")
+def test_the_worker_waits_when_the_rate_limit_is_used_up(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """`RateLimit-Remaining` and `RateLimit-Reset` of accepted calls: one by one, none ever meets a 429."""
+    """It reads `RateLimit-Remaining` and `RateLimit-Reset` of accepted calls, so no call meets a 429."""
     # One call a second after the first five.
     novu_standin.switch(rate_limit="free", limits={"trigger": 1})
     workflow = a_workflow(db)
@@ -65,11 +65,11 @@ def test_a_rate_limit_that_is_used_up_is_waited_for(
     assert_kept(db, novu_standin)
 
 
-@only("group", because="in singles there is nothing to choose")
+@only("group", because="without groups there is nothing to choose")
 def test_a_group_costs_no_more_than_its_notifications_would(
-    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """A bulk call takes a hundred of what `RateLimit-Remaining` counts: thirty notifications go singly."""
+    """A bulk call costs a hundred of `RateLimit-Remaining`, so thirty notifications are sent by themselves."""
     novu_standin.switch(rate_limit="free")
     workflow = a_workflow(db)
     a_notification(db, workflow=workflow, tags=[])
@@ -85,11 +85,11 @@ def test_a_group_costs_no_more_than_its_notifications_would(
     assert_kept(db, novu_standin)
 
 
-@only("single", because="a cancel is of one notification")
-def test_a_pause_that_a_cancel_is_told_is_everybodys(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+@only("single", because="a cancellation is for one notification")
+def test_a_pause_after_a_cancellation_holds_for_all_calls(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """429 to the withdrawal of what was sent: triggers wait too."""
+    """Novu answers 429 to the cancellation of a sent notification: triggers wait too."""
     novu_standin.fault("throttle", retry_after=PAUSE, match={"method": "DELETE"})
     made = a_notification(db, workflow=a_workflow(db), tags=[])
     with running_worker(tmp_path, **worker_environment) as worker:

@@ -1,4 +1,4 @@
-"""Novu is stopped while a worker runs, and started again later: everything waits for it."""
+"""Novu stops while a worker runs, and starts again later: everything waits for it."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ from xnovu_poller.dev.ports import LOOPBACK
 from xnovu_poller.dev.standin.environment import Environment
 from xnovu_poller.dev.standin.serve import BACKLOG, build_server
 
-Told = Mapping[str, str]
+Settings = Mapping[str, str]
 
 STATES = """
 SELECT DISTINCT notification_status::text AS status, failure_count, unknown_outcomes, lapses
@@ -26,14 +26,14 @@ FROM notify.ent_notification WHERE id = ANY (%s)"""
 
 @pytest.fixture
 def kept_port() -> Iterator[int]:
-    """Keep a port of this machine without listening at it: a connection is refused there."""
+    """Reserve a port of this machine without listening on it, so that connections are refused."""
     with _bound(0) as keeper:
         yield keeper.getsockname()[1]
 
 
 @contextmanager
 def served(environment: Environment, port: int) -> Iterator[NovuStandIn]:
-    """Run a stand-in at a port; what it remembers outlives it."""
+    """Run a stand-in at a port; the environment keeps its memory when it ends."""
     server = build_server(environment)
     listener = _bound(port)
     listener.listen(BACKLOG)
@@ -56,10 +56,10 @@ def _bound(port: int) -> socket.socket:
     return bound
 
 
-def test_what_is_due_meanwhile_stays_pending_and_is_sent_when_it_is_back(
-    db: Db, worker_environment: Told, kept_port: int, tmp_path: Path
+def test_due_rows_stay_pending_until_novu_is_back(
+    db: Db, worker_environment: Settings, kept_port: int, tmp_path: Path
 ) -> None:
-    """A refused connection is known not to have reached Novu: it counts nothing, whatever the attempt."""
+    """A refused connection has not reached Novu for certain, so it never counts as a failure or an unknown outcome."""
     environment = Environment()
     workflow = a_workflow(db)
     address = {"NOVU_API_URL": f"http://{LOOPBACK}:{kept_port}", "MAX_FAILURES": "1"}

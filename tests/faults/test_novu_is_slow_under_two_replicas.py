@@ -1,4 +1,4 @@
-"""Novu takes nearly as long as a call may last, and now and then longer: two replicas, and nobody is told twice."""
+"""Novu often takes nearly the whole time-out, and sometimes longer: with two replicas nobody gets anything twice."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -10,9 +10,9 @@ from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
-# The shortest lease there may be: it ends while calls are still waited for.
+# The shortest lease allowed: it ends while calls are still under way.
 SHORT = {"NOVU_TIMEOUT_MS": "1500", "LEASE_MS": "3000", "FAILED_POLL_INTERVAL_MS": "200"}
 
 SUMS = """
@@ -21,15 +21,15 @@ FROM notify.ent_notification GROUP BY 1"""
 
 
 def test_each_is_delivered_once(
-    db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Some answers come in time, some too late: an answer that nobody waits for has its trigger repeated."""
+    """If the answer comes after the time-out, the trigger is repeated and Novu drops it."""
     novu_standin.fault("slow", seconds=2, times=4, match={"workflow": "too-slow"})
     novu_standin.fault("slow", seconds=0.9, times=None, match={"workflow": "slow"})
     workflows = [a_workflow(db, key="slow"), a_workflow(db, key="too-slow")]
     with db.transaction():
         for number in range(24):
-            # Four of them too slow, so that no outage is suspected.
+            # Four of them are too slow: too few to suspect an outage.
             a_notification(db, workflow=workflows[number % 6 == 0], enterprise=f"e{number % 2}")
     with ExitStack() as replicas:
         for name in ("one", "two"):

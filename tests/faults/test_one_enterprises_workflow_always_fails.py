@@ -1,4 +1,4 @@
-"""Novu answers 500 to one enterprise's workflow, whatever it is sent: nobody else waits, and few failures count."""
+"""Novu answers 500 to every trigger of one enterprise's workflow: nobody else waits, and few failures count."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.rows import Db, a_notification, a_workflow
 from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 EACH = 12
 SHORT = {"POLL_INTERVAL_MS": "200", "FAILED_POLL_INTERVAL_MS": "200"}
@@ -26,14 +26,14 @@ def states(db: Db) -> list[dict[str, Any]]:
 
 
 def all_sent(enterprise: str, rows: int = EACH) -> dict[str, Any]:
-    """Give what `states` says of an enterprise against which nothing was ever counted."""
+    """Return the row of `states` for an enterprise with all rows SENT and no failure."""
     return {"enterprise_id": enterprise, "status": "SENT", "rows": rows, "failures": 0}
 
 
 def test_the_others_are_sent_while_it_fails_and_then_it_is_sent_too(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """The same workflow of other enterprises, and another workflow of the same one, are served all the while."""
+    """Other enterprises with the same workflow, and the same enterprise's other workflow, are served all the time."""
     novu_standin.fault(
         "status", status=500, times=None, match={"enterprise": "acme", "workflow": "order-shipped"}
     )
@@ -47,8 +47,8 @@ def test_the_others_are_sent_while_it_fails_and_then_it_is_sent_too(
 
     insert(EACH)
     with running_worker(tmp_path, **worker_environment, **SHORT) as worker:
-        # Turned away: they wait for the end of a pause.
-        wait_until(lambda: tripped(db) >= EACH // 2)
+        # The breaker turns rows away: they wait for the end of a pause.
+        wait_until(lambda: count_turned_away(db) >= EACH // 2)
         wait_until(lambda: states(db)[-2:] == [all_sent("globex"), all_sent("initech")])
         wait_until(lambda: worker.component("novu") == {"status": "healthy", "detail": ""})
         insert(1)
@@ -59,16 +59,16 @@ def test_the_others_are_sent_while_it_fails_and_then_it_is_sent_too(
         novu_standin.clear_faults()
         until_settled(db)
 
-    counted = {one["enterprise_id"]: one["failures"] for one in states(db)}
-    assert {one["status"] for one in states(db)} == {"SENT"}
-    # Those that were under way before the breaker tripped, and the probes.
+    counted = {state["enterprise_id"]: state["failures"] for state in states(db)}
+    assert {state["status"] for state in states(db)} == {"SENT"}
+    # Those under way before the breaker tripped, and the probes.
     assert counted.pop("acme") <= 3
     assert counted == {"globex": 0, "initech": 0}
     assert_kept(db, novu_standin)
 
 
-def tripped(db: Db) -> int:
-    """Count the notifications that were turned away."""
+def count_turned_away(db: Db) -> int:
+    """Return the number of notifications that the breaker turned away."""
     found = db.execute(
         "SELECT count(*) AS n FROM notify.ent_notification WHERE error_details->>'code' = 'workflow_tripped'"
     ).fetchone()

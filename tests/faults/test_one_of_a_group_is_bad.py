@@ -1,4 +1,4 @@
-"""Of a hundred notifications that share a workflow and a call a few are bad: only they fare badly."""
+"""A few of a hundred notifications in one workflow and call are bad: only these end badly."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_template, a_workflow, row
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 GROUP = 100
 
@@ -18,26 +18,29 @@ STATES = """
 SELECT notification_status::text AS status, attempt, failure_count, lapses FROM notify.ent_notification
 WHERE NOT id = ANY (%s)"""
 
-pytestmark = only("group", because="in singles nobody has neighbours")
+pytestmark = only("group", because="without groups no row has neighbours")
 
 
 def neighbours(db: Db, count: int) -> None:
-    """Insert good ones."""
+    """Insert good notifications."""
     workflow = a_workflow(db, key="good")
     for number in range(count):
         a_notification(db, workflow=workflow, recipients=[f"s{number}"])
 
 
 def others(db: Db, *bad: int) -> Counter[tuple[str, int, int, int]]:
-    """Count the neighbours by state, and by what is held against them."""
+    """Count the neighbours by state, attempt and the counters held against them."""
     found = db.execute(STATES, [list(bad)])
-    return Counter((one["status"], one["attempt"], one["failure_count"], one["lapses"]) for one in found)
+    return Counter(
+        (neighbour["status"], neighbour["attempt"], neighbour["failure_count"], neighbour["lapses"])
+        for neighbour in found
+    )
 
 
-def test_what_cannot_be_sent_ends_dead_and_says_why(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+def test_a_row_that_cannot_be_sent_ends_dead_with_the_reason(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """A payload against its schema, a template that fails, one that is missing, no such workflow, and Novu's no."""
+    """An invalid payload, a failing template, a missing template, a missing workflow, and a refusal by Novu."""
     a_template(db, key="fails", body_template="${nobody}")
     email = {"workflow_type": "DYNAMIC", "default_channels": "{EMAIL}"}
     with db.transaction():
@@ -62,8 +65,8 @@ def test_what_cannot_be_sent_ends_dead_and_says_why(
     with running_worker(tmp_path, **worker_environment):
         until_settled(db)
 
-    for code, one in bad.items():
-        kept = row(db, one)
+    for code, notification_id in bad.items():
+        kept = row(db, notification_id)
         assert (kept["notification_status"], kept["error_details"]["code"]) == ("DEAD", code)
         assert (kept["attempt"], kept["unknown_outcomes"]) == (1, 0)
     assert others(db, *bad.values()) == {("SENT", 1, 0, 0): GROUP - len(bad)}
@@ -71,10 +74,10 @@ def test_what_cannot_be_sent_ends_dead_and_says_why(
     assert_kept(db, novu_standin)
 
 
-def test_one_on_which_novu_chokes_is_left_alone_with_it(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+def test_a_row_on_which_novu_fails_takes_no_neighbour_with_it(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """500 to whatever call it is in: what that call leaves unknown goes on one by one, and no neighbour fails."""
+    """Novu answers 500 to each call with this row. Afterwards rows are sent by themselves, and no neighbour fails."""
     novu_standin.fault("status", status=500, match={"workflow": "choking"}, times=None)
     with db.transaction():
         neighbours(db, GROUP - 1)

@@ -1,4 +1,4 @@
-"""PostgreSQL has no connection left for the worker: it says so, and comes back when there is one."""
+"""PostgreSQL has no connection left for the worker: the worker reports it, and resumes when there is one."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.rows import Db, a_workflow
 from tests.support.worker import running_worker
 from xnovu_poller.store.engine import ROLE
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 TERMINATE = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -24,24 +24,24 @@ TERMINATE = (
 
 @pytest.fixture
 def login(database: str) -> Iterator[str]:
-    """Give the URL of a login of the worker's own."""
+    """Return the URL of a login that only this worker uses."""
     made = a_login(database, ROLE)
     yield made
     without_login(database, made)
 
 
 def limited_to(count: int, login: str, db: Db) -> None:
-    """Grant a login so many connections; -1: as many as there are."""
+    """Allow a login this many connections; -1 means no limit."""
     name = sql.Identifier(login.partition("://")[2].partition(":")[0])
     db.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}").format(name, sql.Literal(count)))
 
 
-def test_the_worker_waits_for_one(
-    login: str, db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+def test_the_worker_waits_for_a_connection(
+    login: str, db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """What Novu accepts meanwhile is recorded when there is a connection again."""
-    told = {**worker_environment, **SOON, "DATABASE_URL": login}
-    with running_worker(tmp_path, **told) as worker:
+    """An acceptance of the meantime is recorded as soon as there is a connection again."""
+    environment = {**worker_environment, **SOON, "DATABASE_URL": login}
+    with running_worker(tmp_path, **environment) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
         send_under_way(db, workflow, novu_standin, mode)

@@ -1,4 +1,4 @@
-"""PostgreSQL is restarted while a send is under way, in order and by a crash: nobody pays for it."""
+"""PostgreSQL restarts while a send is under way, by a clean stop and by a crash: no row suffers."""
 
 import os
 import signal
@@ -16,26 +16,26 @@ from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 from xnovu_poller.dev.postgres import Postgres
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 BACKENDS = "SELECT pid FROM pg_stat_activity"
-# The server of the tests promises less than PostgreSQL does: a crash may undo its last commits.
+# The tests' server is less durable than PostgreSQL by default: a crash may lose its last commits.
 DURABLE = "ALTER DATABASE {} SET synchronous_commit = on"
 
 
 @pytest.fixture
 def database(own_database: str) -> str:
-    """Let the worker work on the server that is struck."""
+    """Put the worker's database on the server that the test stops."""
     return own_database
 
 
 def stop_in_order(server: Postgres) -> None:
-    """End every session, write everything down, and be gone."""
+    """End every session, write a checkpoint, and stop."""
     server.stop()
 
 
 def crash(server: Postgres) -> None:
-    """Kill it whole: no session ends in order, and the next start recovers."""
+    """Kill every process of the server: the next start has to recover."""
     with open_db(server.url()) as db:
         backends = [found["pid"] for found in db.execute(BACKENDS)]
         for pid in (server.pid, *backends):
@@ -45,15 +45,15 @@ def crash(server: Postgres) -> None:
 
 
 @pytest.mark.parametrize("strike", [stop_in_order, crash])
-def test_what_novu_accepts_meanwhile_is_recorded_afterwards(
+def test_an_acceptance_during_the_restart_is_recorded_afterwards(
     own_postgres: Postgres,
     database: str,
-    worker_environment: Told,
+    worker_environment: Environment,
     novu_standin: NovuStandIn,
     tmp_path: Path,
     strike: Callable[[Postgres], None],
 ) -> None:
-    """The worker says that nobody answers, waits, and goes on by itself."""
+    """The worker reports that the database does not answer, waits, and resumes by itself."""
     with open_db(database) as db:
         db.execute(DURABLE.format(db.info.dbname).encode())
     with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:

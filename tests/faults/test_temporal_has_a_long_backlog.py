@@ -1,4 +1,4 @@
-"""All workers die, and what they have started waits in Temporal for longer than the lease."""
+"""All workers die, and their workflows wait in Temporal for longer than the lease."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,17 +13,17 @@ from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
 from tests.support.waiting import eventually, wait_until
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 BUSY = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
-"""Two workflows keep such a worker busy: further ones wait in Temporal."""
+"""Two workflows keep such a worker busy: further workflows wait in Temporal."""
 
 
-async def a_backlog(db: Db, told: Told, standin: NovuStandIn, tmp_path: Path) -> list[int]:
-    """Leave notifications claimed and handed off that no worker has begun, all workers dead, all leases lapsed."""
+async def a_backlog(db: Db, environment: Environment, standin: NovuStandIn, tmp_path: Path) -> list[int]:
+    """Leave notifications that are handed off but not begun, with all workers dead and all leases lapsed."""
     workflow = a_workflow(db)
     standin.fault("slow", seconds=60, times=None)
-    with running_worker(tmp_path, "killed", **{**told, **HASTY, **BUSY}) as worker:
+    with running_worker(tmp_path, "killed", **{**environment, **HASTY, **BUSY}) as worker:
         busy = [a_notification(db, workflow=workflow) for _ in range(2)]
         wait_until(lambda: standin.stats()["calls"] == 1)
         wait_until(lambda: worker.metric("xnovu_handoffs_total") == 2)
@@ -31,34 +31,36 @@ async def a_backlog(db: Db, told: Told, standin: NovuStandIn, tmp_path: Path) ->
         wait_until(lambda: worker.metric("xnovu_handoffs_total") == 7)
         killed(worker)
     standin.clear_faults()
-    await given_up(db, told["TEMPORAL_ADDRESS"], *busy)
-    for one in made:
-        back_dated(db, one)
+    await given_up(db, environment["TEMPORAL_ADDRESS"], *busy)
+    for notification_id in made:
+        back_dated(db, notification_id)
     return made
 
 
-@only("single", because="Temporal is asked after a group's workflow as after any other")
+@only("single", because="Temporal is asked about a group's workflow as about any other")
 async def test_it_is_carried_out_and_no_second_workflow_is_started(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Leases are extended for as long as the workflows are open, and no attempt is counted.
+    """Leases are extended as long as the workflows are open, and no attempt is counted.
 
-    Certain, for a replica that serves another queue rescues alone, before one that serves theirs comes back.
+    The order is certain: first a replica on another queue, which can only rescue; then a replica on theirs.
     """
     made = await a_backlog(db, worker_environment, novu_standin, tmp_path)
-    ids = [row(db, one)["temporal_workflow_id"] for one in made]
+    ids = [row(db, notification_id)["temporal_workflow_id"] for notification_id in made]
     elsewhere = {"TEMPORAL_TASK_QUEUE": f"{worker_environment['TEMPORAL_TASK_QUEUE']}-elsewhere"}
     with running_worker(tmp_path, "elsewhere", **{**worker_environment, **HASTY, **elsewhere}) as rescuer:
-        wait_until(lambda: sum(one["extended"] for one in rescuer.lines("leases lapsed")) >= len(made))
-        assert {row(db, one)["notification_status"] for one in made} == {"PROCESSING"}
+        wait_until(lambda: sum(line["extended"] for line in rescuer.lines("leases lapsed")) >= len(made))
+        assert {row(db, notification_id)["notification_status"] for notification_id in made} == {"PROCESSING"}
         with running_worker(tmp_path, "second", **worker_environment, **HASTY):
             until_settled(db)
 
-    ended = [row(db, one) for one in made]
-    assert {(one["notification_status"], one["attempt"], one["lapses"]) for one in ended} == {("SENT", 1, 0)}
-    assert [one["temporal_workflow_id"] for one in ended] == ids
+    ended = [row(db, notification_id) for notification_id in made]
+    assert {(found["notification_status"], found["attempt"], found["lapses"]) for found in ended} == {
+        ("SENT", 1, 0)
+    }
+    assert [found["temporal_workflow_id"] for found in ended] == ids
     client = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
-    named = ", ".join(f"'{one}'" for one in ids)
+    named = ", ".join(f"'{run_id}'" for run_id in ids)
 
     async def counted() -> bool:
         return (await client.count_workflows(f"WorkflowId IN ({named})")).count == len(made)

@@ -1,4 +1,4 @@
-"""Temporal is away for longer than a lease, stopped or killed: nobody else takes what it may still have."""
+"""Temporal is stopped or killed for longer than a lease: nobody else takes rows whose workflows it may still have."""
 
 import os
 import signal
@@ -24,22 +24,22 @@ from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 from xnovu_poller.dev.temporal import Temporal
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 
 @pytest.fixture
 def temporal_address(own_temporal: Temporal) -> str:
-    """Let the worker work with the server that is struck."""
+    """Return the address of the server that the test stops."""
     return own_temporal.address
 
 
 def stop_in_order(server: Temporal) -> None:
-    """Ask it to end."""
+    """Stop it cleanly."""
     server.stop()
 
 
 def kill(server: Temporal) -> None:
-    """End it unheard."""
+    """Kill it."""
     os.kill(server.pid, signal.SIGKILL)
     server.stop()
 
@@ -52,13 +52,13 @@ def kill(server: Temporal) -> None:
 def test_rows_wait_for_it_beyond_their_lease(
     own_temporal: Temporal,
     db: Db,
-    worker_environment: Told,
+    worker_environment: Environment,
     novu_standin: NovuStandIn,
     tmp_path: Path,
     strike: Callable[[Temporal], None],
 ) -> None:
-    """A send under way is recorded all the same; what was claimed is released or started, but never twice."""
-    # To stop in order takes a moment, for which the call has to last.
+    """A send under way is still recorded; claimed rows are released or started, but never twice."""
+    # A clean stop takes a moment, and the call must last longer.
     seconds = 6 if strike is stop_in_order else 3
     patient = {"NOVU_TIMEOUT_MS": f"{seconds}000", "LEASE_MS": f"{2 * seconds}000"}
     with running_worker(tmp_path, **{**worker_environment, **SOON, **patient}) as worker:
@@ -70,7 +70,7 @@ def test_rows_wait_for_it_beyond_their_lease(
         sent(db, begun)
         meanwhile = due(db, workflow)
         said(worker, "temporal", "does not answer")
-        # The SDK gives a refused connection up after 5.5 to 10 s, so before the lease has lapsed or behind it.
+        # The SDK gives up on a refused connection after 5.5 to 10 s: before or after the lease has lapsed.
         wait_until(lambda: db.execute(TRIED, [meanwhile]).rowcount)
         own_temporal.start()
         due(db, workflow)

@@ -1,4 +1,4 @@
-"""Temporal is away while rules are inserted, edited and deleted: once it is back, its schedules equal the rows."""
+"""Temporal is away while rules are inserted, edited and deleted: once it is back, its schedules match the rows."""
 
 import os
 import signal
@@ -27,17 +27,17 @@ WANTED = {
     "paused": ([9], True),
     "made": ([9], False),
 }
-"""Of each rule the hours at which its schedule fires, and whether it stands still; none where it is gone."""
+"""For each rule the hours of its schedule, and whether it is paused; None where the schedule is gone."""
 
 
 @pytest.fixture
 def temporal_address(own_temporal: Temporal) -> str:
-    """Let the worker work with the server that is struck."""
+    """Return the address of the server that the test kills."""
     return own_temporal.address
 
 
-def written_anew(db: Db, rules: Rules) -> None:
-    """Edit, delete, deactivate and insert."""
+def change_rules(db: Db, rules: Rules) -> None:
+    """Edit, delete, deactivate and insert a rule."""
     db.execute(AT_TEN, [rules["edited"]])
     db.execute("DELETE FROM notify.ent_notification_rule WHERE id = %s", [rules["deleted"]])
     db.execute("UPDATE notify.ent_notification_rule SET deactivated = true WHERE id = %s", [rules["paused"]])
@@ -45,10 +45,10 @@ def written_anew(db: Db, rules: Rules) -> None:
 
 
 @only("single", because="no notification is handed off")
-async def test_it_is_made_good_once_it_is_back(
+async def test_schedules_match_the_rules_once_it_is_back(
     own_temporal: Temporal, db: Db, worker_environment: Mapping[str, str], tmp_path: Path
 ) -> None:
-    """Nobody starts the worker anew, and no interval is waited for; meanwhile /health says so, and the worker lives."""
+    """The worker needs no restart and no interval; meanwhile it lives, and /health shows the problem."""
     workflow = a_workflow(db)
     rules = {
         name: a_rule(db, workflow=workflow, name=name) for name in ("kept", "edited", "deleted", "paused")
@@ -57,7 +57,7 @@ async def test_it_is_made_good_once_it_is_back(
         wait_until(lambda: all_looked_at(db))
         os.kill(own_temporal.pid, signal.SIGKILL)
         own_temporal.stop()
-        written_anew(db, rules)
+        change_rules(db, rules)
         worker.until_logged("chores not scheduled")
         assert worker.component("chores")["status"] == "degraded"
         own_temporal.start()
@@ -65,18 +65,21 @@ async def test_it_is_made_good_once_it_is_back(
         wait_until(lambda: worker.component("chores")["status"] == "healthy")
         scheduling = await Scheduling.of(db, own_temporal.address)
 
-        async def as_the_rows_say() -> bool:
-            seen = [(await scheduling.hours(one), await scheduling.paused(one)) for one in rules.values()]
+        async def schedules_match() -> bool:
+            seen = [
+                (await scheduling.hours(rule_id), await scheduling.paused(rule_id))
+                for rule_id in rules.values()
+            ]
             return dict(zip(rules, seen, strict=True)) == WANTED
 
-        await eventually(as_the_rows_say)
+        await eventually(schedules_match)
         assert worker.stop() == 0
     assert len(worker.lines("chores not scheduled")) == 1
     assert rule_row(db, rules["paused"])["rule_status"] == "PAUSED"
 
 
 def all_looked_at(db: Db) -> bool:
-    """Say whether each rule bears what became of it."""
+    """Return whether each rule has a recorded state."""
     found = db.execute(STATUSES).fetchone()
     assert found is not None
     return bool(found["count"] == 0)

@@ -1,4 +1,4 @@
-"""The clock of a worker is set an hour forward or back; that of the database goes on."""
+"""A worker's clock is set an hour forward or back; the database's clock is right."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,24 +16,28 @@ from tests.support.waiting import wait_until
 from tests.support.worker import PROGRAM, WorkerProgram, running_worker
 from xnovu_poller.lifecycle import Status
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 HALF_AN_HOUR = "interval '30 min'"
 PENDING, SENT, RETRACTED = "PENDING", "SENT", "RETRACTED"
 LIBRARY = str(files("libfaketime") / "vendor/libfaketime/src/libfaketime.so.1")
-FALSE: Told = {"LD_PRELOAD": LIBRARY, "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-"""A false clock of the day; the clock that only counts on goes on, as it does when a real one is set."""
+FALSE: Environment = {
+    "LD_PRELOAD": LIBRARY,
+    "FAKETIME_CACHE_DURATION": "1",
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+}
+"""A false time of day; the monotonic clock is not changed, as when a real clock is set."""
 
 
 def moment(db: Db, sign: str) -> str:
-    """Give the time half an hour before or after the database's own."""
+    """Return the time half an hour before or after the database's own."""
     found = db.execute(f"SELECT (clock_timestamp() {sign} {HALF_AN_HOUR})::text AS at").fetchone()
     assert found is not None
     return str(found["at"])
 
 
-def one_of_each(db: Db) -> dict[int, str]:
-    """Insert rows that are due or over by either clock; give the state that is right by the database's."""
+def insert_one_of_each(db: Db) -> dict[int, str]:
+    """Insert rows that are due or over by either clock; return the states that are right by the database's clock."""
     workflow = a_workflow(db)
     past, ahead = moment(db, "-"), moment(db, "+")
     failed = a_notification(db, workflow=workflow, status=Status.FAILED)
@@ -48,34 +52,34 @@ def one_of_each(db: Db) -> dict[int, str]:
 
 
 def states(db: Db, made: Mapping[int, str]) -> dict[int, str]:
-    """Give the state of each row."""
-    return {one: row(db, one)["notification_status"] for one in made}
+    """Return the state of each row."""
+    return {notification_id: row(db, notification_id)["notification_status"] for notification_id in made}
 
 
 def hours_off(worker: WorkerProgram) -> int:
-    """Ask the worker for the time, and say by how much it is off."""
-    told = datetime.fromisoformat(worker.get("health").json()["timestamp"])
-    return round((told - datetime.now(UTC)) / timedelta(hours=1))
+    """Return by how many hours the worker's clock is off."""
+    shown = datetime.fromisoformat(worker.get("health").json()["timestamp"])
+    return round((shown - datetime.now(UTC)) / timedelta(hours=1))
 
 
-def turned(worker: WorkerProgram) -> None:
-    """Wait until each loop has turned, from beginning to end, after this."""
+def until_turned(worker: WorkerProgram) -> None:
+    """Wait until each loop has made a complete turn that begins after this call."""
     loops = worker.get_status()["loops"]
     before = {name: loop["turns"] for name, loop in loops.items()}
 
-    def so() -> bool:
+    def all_turned() -> bool:
         loops = worker.get_status()["loops"]
         return all(loops[name]["turns"] > turns + 1 for name, turns in before.items())
 
-    wait_until(so)
+    wait_until(all_turned)
 
 
-@only("single", because="its rows are of several loops, which share no group")
+@only("single", because="its rows belong to several loops, which share no group")
 @pytest.mark.parametrize("hours", [1, -1], ids=["forward", "back"])
 def test_only_the_clock_of_the_database_counts(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path, hours: int
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path, hours: int
 ) -> None:
-    """For what is due, what is over, and what has lapsed; and every loop polls on, without a wake-up."""
+    """The database's clock decides whether a row is due, expired or lapsed; loops go on polling without wake-ups."""
     rate = tmp_path / "clock"
     rate.write_text("+0\n")
     clock = {**FALSE, "FAKETIME_TIMESTAMP_FILE": str(rate), "POLL_WAKEUP": "off"}
@@ -86,14 +90,14 @@ def test_only_the_clock_of_the_database_counts(
         step.write_text(f"{hours:+d}h\n")
         step.replace(rate)
         wait_until(lambda: hours_off(worker) == hours)
-        # Claimed by another replica, for five minutes.
+        # Another replica has claimed it for five minutes.
         held = a_notification(db, workflow=a_workflow(db, key="held"), status=Status.PROCESSING)
-        wanted = one_of_each(db)
-        wait_until(lambda: states(db, wanted) == wanted)
-        turned(worker)
+        expected = insert_one_of_each(db)
+        wait_until(lambda: states(db, expected) == expected)
+        until_turned(worker)
         assert row(db, held)["attempt"] == 1
         back_dated(db, held)
         until_settled(db)
-        assert states(db, wanted) == wanted
+        assert states(db, expected) == expected
         assert worker.stop() == 0
     assert_kept(db, novu_standin)

@@ -1,4 +1,4 @@
-"""The connections to PostgreSQL stand and say nothing: the worker says so, stays, and goes on when they speak."""
+"""The connections to PostgreSQL are open but silent: the worker reports it, stays, and resumes when answers come."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,29 +12,29 @@ from tests.support.rows import Db, a_workflow
 from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 
-@only("single", because="who records waits for PostgreSQL in one way, whatever is to be recorded")
+@only("single", because="every record waits for PostgreSQL in the same way")
 async def test_the_record_waits_for_its_answer(
-    database: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    database: str, db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Somebody acknowledges what is sent, so nothing but our own patience bounds it, 65 s (store/engine.py).
+    """The proxy acknowledges the packets, so only our own limit of 65 s ends the wait (store/engine.py).
 
-    Where nobody acknowledges, TCP gives up after 20 to 25 s.
+    Without acknowledgements TCP gives up after 20 to 25 s.
     """
-    away = asyncio.to_thread
+    in_thread = asyncio.to_thread
     async with proxied(database) as proxy:
-        told = {**worker_environment, **SOON, "DATABASE_URL": proxy.through(database)}
-        with running_worker(tmp_path, **told) as worker:
+        environment = {**worker_environment, **SOON, "DATABASE_URL": proxy.through(database)}
+        with running_worker(tmp_path, **environment) as worker:
             workflow = a_workflow(db)
-            await away(sent, db, due(db, workflow))
-            await away(send_under_way, db, workflow, novu_standin)
+            await in_thread(sent, db, due(db, workflow))
+            await in_thread(send_under_way, db, workflow, novu_standin)
             proxy.hang()
-            await away(novu_standin.clear_faults)
+            await in_thread(novu_standin.clear_faults)
             await eventually(lambda: proxy.held_back)
             due(db, workflow)
-            await away(said, worker, "database", "no answer within 2 s")
+            await in_thread(said, worker, "database", "no answer within 2 s")
             proxy.mend()
             due(db, workflow)
-            await away(assert_unharmed, db, novu_standin, worker)
+            await in_thread(assert_unharmed, db, novu_standin, worker)

@@ -1,4 +1,4 @@
-"""PostgreSQL's disk is full, and it falls (PANIC): once there is room and it runs again, everything goes on."""
+"""PostgreSQL's disk is full and the server stops (PANIC): everything goes on once it has space and runs again."""
 
 import subprocess
 import tempfile
@@ -17,7 +17,7 @@ from tests.support.rows import Db, open_db
 from tests.support.waiting import wait_until
 from xnovu_poller.dev.postgres import Postgres
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 MEGABYTE = bytes(1 << 20)
 NEEDS_A_FILE = "SELECT pg_switch_wal()"
@@ -26,12 +26,12 @@ NEEDS_A_FILE = "SELECT pg_switch_wal()"
 
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """Mount a small disk, where we may."""
+    """Mount a small disk, if we may."""
     with tempfile.TemporaryDirectory(prefix="xnovu-disk-") as folder:
         options = ["-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", folder]
         mounted = subprocess.run(["/bin/mount", *options], capture_output=True, text=True, check=False)
         if mounted.returncode != 0:
-            # Without a disk of its own the test would have to fill the machine's: only who may mount can run it.
+            # Without a disk of its own the test would fill the machine's, so it needs the right to mount.
             pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
         yield Path(folder)
         subprocess.run(["/bin/umount", folder], check=True)
@@ -46,40 +46,40 @@ def server(disk: Path) -> Iterator[Postgres]:
 
 @pytest.fixture
 def database(server: Postgres) -> Iterator[str]:
-    """Let the worker work there."""
+    """Put the worker's database there."""
     with migrated_copy(server) as url:
         yield url
 
 
 def fill(file: Path) -> None:
-    """Leave no room."""
+    """Fill the disk."""
     with suppress(OSError), file.open("wb", buffering=0) as filler:
         while filler.write(MEGABYTE):
             pass
 
 
 def write_on(db: Db, workflow: int) -> None:
-    """Write until there is no room, nor a file that stands ready."""
+    """Write until neither space nor a prepared file is left."""
     while True:
         db.execute(NEEDS_A_FILE)
         due(db, workflow)
 
 
 def runs(server: Postgres) -> bool:
-    """Whether it lives."""
+    """Return whether the server is running."""
     return server.server is not None and server.server.is_running
 
 
-@only("single", because="who records waits for PostgreSQL in one way, whatever is to be recorded")
-def test_everything_goes_on_when_there_is_room(
+@only("single", because="every record waits for PostgreSQL in the same way")
+def test_everything_goes_on_when_there_is_space(
     server: Postgres,
     disk: Path,
     database: str,
-    worker_environment: Told,
+    worker_environment: Environment,
     novu_standin: NovuStandIn,
     tmp_path: Path,
 ) -> None:
-    """Novu accepts while nothing can be written."""
+    """Novu accepts a trigger while nothing can be written, and the acceptance is still recorded."""
     with at_work(database, worker_environment, novu_standin, tmp_path) as (db, workflow, worker):
         fill(disk / "filler")
         with pytest.raises(psycopg.OperationalError):

@@ -1,4 +1,4 @@
-"""Somebody locks the rows in hand and keeps them: the worker's whole pool waits, and says that it does."""
+"""Somebody keeps locks on the rows being sent: the worker's whole pool waits, and the worker reports it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.rows import Db, a_workflow, open_db
 from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 POOL = 10
 LOCK = "SELECT FROM notify.ent_notification WHERE id = ANY(%s) FOR UPDATE"
@@ -20,13 +20,13 @@ BLOCKED = (
 )
 
 
-@only("single", because="a group asks for one connection, so none would fill the pool")
+@only("single", because="a group uses one connection, so it would not fill the pool")
 def test_all_goes_on_when_the_locks_are_gone(
-    database: str, db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+    database: str, db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """As many rows as connections are under way at Novu when the locks come, so that every connection waits."""
-    told = {**worker_environment, **SOON, "NOVU_TIMEOUT_MS": "5000", "LEASE_MS": "10000"}
-    with running_worker(tmp_path, **told) as worker:
+    """At least as many rows as connections are in calls to Novu when the locks come, so that every connection waits."""
+    environment = {**worker_environment, **SOON, "NOVU_TIMEOUT_MS": "5000", "LEASE_MS": "10000"}
+    with running_worker(tmp_path, **environment) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
         calls = novu_standin.stats()["calls"]

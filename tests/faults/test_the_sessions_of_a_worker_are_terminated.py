@@ -1,4 +1,4 @@
-"""PostgreSQL ends all sessions of a worker while it records: the record is made up for, and nothing is counted."""
+"""PostgreSQL ends all sessions of a worker while it records: the record is repeated, and nothing is counted."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.rows import Db, a_template, a_workflow, open_db
 from tests.support.waiting import until_blocked
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 LOCK = "SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE"
 LOCK_TEMPLATES = "LOCK TABLE notify.ent_notification_template IN ACCESS EXCLUSIVE MODE"
@@ -20,10 +20,15 @@ TERMINATE = (
 )
 
 
-async def test_the_record_is_made_up_for(
-    database: str, db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+async def test_the_record_is_repeated(
+    database: str,
+    db: Db,
+    mode: Mode,
+    worker_environment: Environment,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
 ) -> None:
-    """It waits for a lock when its session ends, so that it is certainly cut off in its middle."""
+    """The record waits for a lock when its session ends, so it is certainly interrupted."""
     with running_worker(tmp_path, **worker_environment, **SOON) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
@@ -38,10 +43,15 @@ async def test_the_record_is_made_up_for(
         assert_nobody_died(db)
 
 
-async def test_what_was_held_and_not_sent_is_given_back(
-    database: str, db: Db, mode: Mode, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+async def test_a_row_held_but_not_sent_is_released(
+    database: str,
+    db: Db,
+    mode: Mode,
+    worker_environment: Environment,
+    novu_standin: NovuStandIn,
+    tmp_path: Path,
 ) -> None:
-    """The session ends between hold and send: nobody died, and nothing was sent, so nothing is counted."""
+    """The session ends between hold and send: no sender died and nothing was sent, so nothing is counted."""
     with running_worker(tmp_path, **worker_environment, **SOON) as worker:
         a_template(db)
         workflow = a_workflow(db, default_channels=["EMAIL"], template_overrides={"EMAIL": "parcel"})

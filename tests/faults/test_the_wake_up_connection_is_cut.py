@@ -26,17 +26,17 @@ CREATE EVENT TRIGGER refuse_listener ON login EXECUTE FUNCTION refuse_listener()
 
 
 def listens(worker: WorkerProgram) -> bool:
-    """Say whether a wake-up would be heard."""
+    """Return whether the worker listens for wake-ups."""
     return bool(worker.get_status()["wakeup"]["listening"])
 
 
-@only("single", because="who is woken claims in either mode")
+@only("single", because="a wake-up leads to the same claims in either mode")
 def test_the_poll_finds_the_rows_until_it_listens_again(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Polling is the truth; nobody has to start the worker anew.
+    """Wake-ups only save time; the worker needs no restart.
 
-    Certain, because PostgreSQL refuses the worker's new connection until the row is settled.
+    The order is certain because PostgreSQL refuses the worker's new connection until the row is settled.
     """
     workflow = a_workflow(db)
     with running_worker(tmp_path, **worker_environment, **HASTY) as worker:

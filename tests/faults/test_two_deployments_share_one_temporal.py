@@ -1,4 +1,4 @@
-"""Two deployments by mistake share a Temporal namespace, a task queue and a Novu key."""
+"""Two deployments share a Temporal namespace, a task queue and a Novu key by mistake."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.delivery.handoff import Handoff
 from xnovu_poller.temporal.search import SearchAttributes
 
-Told = dict[str, str]
+Environment = dict[str, str]
 
 ROWS = "SELECT * FROM notify.ent_notification ORDER BY id"
 TRIED = "SELECT DISTINCT attempt, failure_count, lapses FROM notify.ent_notification"
@@ -33,21 +33,21 @@ TRIED = "SELECT DISTINCT attempt, failure_count, lapses FROM notify.ent_notifica
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One of the two: its database, and what its worker is told."""
+    """A deployment: its database, and the environment of its worker."""
 
     db: Db
-    environment: Told
+    environment: Environment
 
 
 @pytest.fixture
-def ours(db: Db, worker_environment: Told) -> Deployment:
-    """The one."""
+def ours(db: Db, worker_environment: Environment) -> Deployment:
+    """Return our deployment."""
     return Deployment(db, worker_environment)
 
 
 @pytest.fixture
-def other(postgres_server: Postgres, worker_environment: Told) -> Iterator[Deployment]:
-    """The other; all but the database is the same."""
+def other(postgres_server: Postgres, worker_environment: Environment) -> Iterator[Deployment]:
+    """Return the foreign deployment; only its database differs."""
     with migrated_copy(postgres_server) as url, open_db(url) as db:
         yield Deployment(db, {**worker_environment, "DATABASE_URL": url})
 
@@ -61,33 +61,33 @@ def due(db: Db, count: int) -> None:
 
 
 def tried(db: Db) -> list[dict[str, Any]]:
-    """Say how often rows were tried, and what was held against them."""
+    """Return how often rows were tried, and the counters held against them."""
     return db.execute(TRIED).fetchall()
 
 
 def test_each_sends_its_own_exactly_once(
     ours: Deployment, other: Deployment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Whichever executor a task falls to; a refusal is neither an attempt nor a failure."""
+    """It does not matter which worker gets a task: a foreign worker's refusal is neither an attempt nor a failure."""
     with ExitStack() as workers:
-        for name, one in (("ours", ours), ("other", other)):
-            due(one.db, 6)
-            workers.enter_context(running_worker(tmp_path, name, **one.environment))
-        # By chance a group may meet strangers a few times in a row.
+        for name, deployment in (("ours", ours), ("other", other)):
+            due(deployment.db, 6)
+            workers.enter_context(running_worker(tmp_path, name, **deployment.environment))
+        # By chance a group may reach foreign workers a few times in a row.
         until_settled(ours.db, within=100)
         until_settled(other.db, within=100)
 
-    for one in (ours, other):
-        assert_kept(one.db, novu_standin)
-        assert deliveries(one.db, novu_standin) == [1] * 6
-        assert tried(one.db) == [{"attempt": 1, "failure_count": 0, "lapses": 0}]
+    for deployment in (ours, other):
+        assert_kept(deployment.db, novu_standin)
+        assert deliveries(deployment.db, novu_standin) == [1] * 6
+        assert tried(deployment.db) == [{"attempt": 1, "failure_count": 0, "lapses": 0}]
 
 
-async def handed_off(engine: Engine, environment: Told) -> None:
-    """Claim what is due, in groups of two, and start its workflows, as a loop does; then the worker is gone."""
-    whose = await identity.read_deployment(engine)
+async def handed_off(engine: Engine, environment: Environment) -> None:
+    """Claim due rows in groups of two and start their workflows, as a loop does, without a worker."""
+    deployment = await identity.read_deployment(engine)
     terms = Terms(
-        prefix=contract.prefix(whose.id),
+        prefix=contract.prefix(deployment.id),
         batch=10,
         group_size=2,
         max_in_flight=10,
@@ -96,30 +96,30 @@ async def handed_off(engine: Engine, environment: Told) -> None:
     handoff = Handoff(
         await Client.connect(environment["TEMPORAL_ADDRESS"]),
         task_queue=environment["TEMPORAL_TASK_QUEUE"],
-        deployment=whose.id,
+        deployment=deployment.id,
         call=timedelta(seconds=5),
         search=SearchAttributes(registered=False),
     )
     claims, _ = await claim(engine, NEW, terms, Cursor())
-    for name in {one.run_id for one in claims}:
-        await handoff.start([one for one in claims if one.run_id == name])
+    for name in {claimed.run_id for claimed in claims}:
+        await handoff.start([claimed for claimed in claims if claimed.run_id == name])
 
 
-@only("single", because="what is handed off here is a group and a single one")
-async def test_a_stranger_alone_changes_nothing_and_takes_nothing(
+@only("single", because="the test hands off a group and a row by itself")
+async def test_a_foreign_worker_changes_nothing_and_takes_nothing(
     ours: Deployment, other: Deployment, engine: Engine, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """It sends its own; our group and our single one wait untouched, and go on once our own worker comes."""
+    """It sends only its own rows; ours wait unchanged, and are sent once our own worker comes."""
     due(ours.db, 3)
     due(other.db, 3)
     await handed_off(engine, ours.environment)
     before = ours.db.execute(ROWS).fetchall()
-    with running_worker(tmp_path, "stranger", **other.environment) as stranger:
-        stranger.until_logged("another deployment shares our task queue")
+    with running_worker(tmp_path, "foreign", **other.environment) as foreign:
+        foreign.until_logged("another deployment shares our task queue")
         until_settled(other.db)
         assert_kept(other.db, novu_standin)
         assert ours.db.execute(ROWS).fetchall() == before
-        assert stranger.stop() == 0
+        assert foreign.stop() == 0
 
     with running_worker(tmp_path, "ours", **ours.environment):
         until_settled(ours.db)

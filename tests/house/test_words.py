@@ -30,13 +30,6 @@ PRIVATE_SQL = PRIVATE | {
 }  # fmt: skip
 """The same for the names of CTEs."""
 
-EXCUSED = frozenset(
-    {
-        "xnovu_poller/loops",
-    }
-)
-"""Rooms that still have private words. Take a room out as soon as it has none; add none."""
-
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _CTE = re.compile(r"\b([a-z_]+) AS (?:NOT )?(?:MATERIALIZED )?\(")
 
@@ -99,29 +92,16 @@ def variables(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
                     yield node.lineno, node.id
 
 
-def is_excused(path: Path) -> bool:
-    """Return whether a file is in a room that still has private words."""
-    return any(path.is_relative_to(room) for room in EXCUSED)
-
-
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_names_are_of_our_vocabulary(path: Path) -> None:
     """CONTRIBUTING.md lists the words to take instead."""
     assert list(faults(path, sources.text(path))) == []
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if not is_excused(path)], ids=str)
+@pytest.mark.parametrize("path", FILES, ids=str)
 def test_names_are_standard_words(path: Path) -> None:
     """Classes, functions, parameters, variables of modules and classes, and CTEs."""
     assert list(private_names(path, sources.text(path))) == []
-
-
-@pytest.mark.parametrize("room", sorted(EXCUSED))
-def test_a_room_without_private_words_is_no_longer_excused(room: str) -> None:
-    """The list may only shrink."""
-    files = [path for path in FILES if path.is_relative_to(room)]
-
-    assert [fault for path in files for fault in private_names(path, sources.text(path))]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the database refuses, whoever writes: here always its superuser."""
+"""The refusals of the database, for every writer: this test writes as its superuser."""
 
 from itertools import product
 from typing import Any
@@ -14,7 +14,7 @@ from xnovu_poller.lifecycle import LAWFUL_MOVES, Status
 MOVES = [
     (start, end)
     for start, end in product(Status, repeat=2)
-    # An update that leaves a state as it is makes no move, but for a claim anew.
+    # An update without a change of state is no move, unless a row is claimed again.
     if start is not end or (start, end) in LAWFUL_MOVES
 ]
 
@@ -26,7 +26,7 @@ ARRIVALS: dict[Status, dict[str, Any]] = {
     Status.DEAD: {},
     Status.RETRACTED: {"retracted_at": "2020-01-01"},
 }
-"""What a row of each state has to hold, so that only the move itself can be refused."""
+"""The columns that a row of each state needs, so that only the move itself can be refused."""
 
 MACHINES: dict[str, Any] = {
     "notification_status": "SENT",
@@ -71,7 +71,7 @@ FREE: dict[str, Any] = {
 
 
 def move(db: Db, made: int, end: Status) -> str:
-    """Move a row to a state with all that it needs there, and give the refusal, if it is refused."""
+    """Move a row to a state with the columns that it needs there; return the message of a refusal."""
     before = row(db, made)
     arrival: dict[str, Any] = {
         "notification_status": end.value,
@@ -88,7 +88,7 @@ def move(db: Db, made: int, end: Status) -> str:
 
 @pytest.mark.parametrize(("start", "end"), MOVES, ids=lambda state: state.value)
 def test_the_lawful_moves_are_those_of_the_lifecycle(db: Db, start: Status, end: Status) -> None:
-    """Every pair of states is tried; the table in lifecycle.py says which may pass."""
+    """Every pair of states is tried; the table in lifecycle.py lists the lawful moves."""
     made = a_notification(db, status=start)
 
     refusal = move(db, made, end)
@@ -98,18 +98,22 @@ def test_the_lawful_moves_are_those_of_the_lifecycle(db: Db, start: Status, end:
     assert row(db, made)["notification_status"] == (end if lawful else start)
 
 
-def test_the_worker_is_not_above_the_guards(db: Db) -> None:
-    """It may write every column, and moves no row but lawfully: each pair is tried under its role."""
+def test_the_guards_apply_to_the_worker_too(db: Db) -> None:
+    """Its role may write every column, but only lawful moves pass: each pair is tried."""
     made = {pair: a_notification(db, status=pair[0]) for pair in MOVES}
     db.execute("SET ROLE xnovu_worker")
 
-    refused = {pair for pair, one in made.items() if "is not a lawful transition" in move(db, one, pair[1])}
+    refused = {
+        pair
+        for pair, notification_id in made.items()
+        if "is not a lawful transition" in move(db, notification_id, pair[1])
+    }
 
     assert refused == set(MOVES) - LAWFUL_MOVES
 
 
 def test_an_insert_that_becomes_an_update_is_guarded_too(db: Db) -> None:
-    """Otherwise `ON CONFLICT` would lead past the trigger of either."""
+    """Otherwise `ON CONFLICT` would bypass both triggers."""
     made = a_notification(db, dedup_key="once", status=Status.SENT)
 
     with pytest.raises(CheckViolation, match="is not a lawful transition"):
@@ -123,8 +127,8 @@ def test_an_insert_that_becomes_an_update_is_guarded_too(db: Db) -> None:
 
 
 @pytest.mark.parametrize("status", Status)
-def test_a_state_may_stay(db: Db, status: Status) -> None:
-    """An update of a free column is no move, in any state; and it is dated."""
+def test_an_update_may_keep_the_state(db: Db, status: Status) -> None:
+    """An update of a free column is no move in any state, and sets `updated_at`."""
     made = a_notification(db, status=status)
     before = row(db, made)
 
@@ -137,8 +141,8 @@ def test_a_state_may_stay(db: Db, status: Status) -> None:
 
 @pytest.mark.parametrize("step", [-1, 2])
 @pytest.mark.parametrize("status", Status)
-def test_the_attempt_counts_one_by_one_and_never_falls(db: Db, status: Status, step: int) -> None:
-    """It is the right to write: nobody may have it twice."""
+def test_the_attempt_rises_by_one_and_never_falls(db: Db, status: Status, step: int) -> None:
+    """It is the right to write, so nobody may get the same number twice."""
     made = a_notification(db, status=status)
     changed: dict[str, Any] = {"attempt": row(db, made)["attempt"] + step}
     if (status, Status.PROCESSING) in LAWFUL_MOVES:
@@ -149,8 +153,8 @@ def test_the_attempt_counts_one_by_one_and_never_falls(db: Db, status: Status, s
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.PROCESSING])
-def test_the_attempt_rises_with_a_claim_alone(db: Db, status: Status) -> None:
-    """Not by itself, and no claim goes without it."""
+def test_the_attempt_rises_only_with_a_claim(db: Db, status: Status) -> None:
+    """It does not rise without a claim, and no claim comes without it."""
     made = a_notification(db, status=status)
 
     with pytest.raises(CheckViolation, match="attempt"):
@@ -162,13 +166,13 @@ def test_the_attempt_rises_with_a_claim_alone(db: Db, status: Status) -> None:
 
 @pytest.mark.parametrize("column", MACHINES)
 def test_an_insert_sets_no_column_of_the_machine(db: Db, column: str) -> None:
-    """Each of them, alone."""
+    """Each column is tried by itself."""
     with pytest.raises(CheckViolation, match="that only the worker writes"):
         a_notification(db, **{column: MACHINES[column]})
 
 
 def test_every_column_is_known_here(db: Db) -> None:
-    """A new column has to be sorted into one of the three."""
+    """A new column must be added to one of the three groups."""
     found = set(row(db, a_notification(db)))
 
     assert found == {"id", "notification_rule_id", *MACHINES, *FROZEN, *FREE}
@@ -176,8 +180,8 @@ def test_every_column_is_known_here(db: Db) -> None:
 
 @pytest.mark.parametrize("column", FROZEN)
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.RETRACTED])
-def test_what_is_sent_is_frozen_by_the_first_claim(db: Db, status: Status, column: str) -> None:
-    """Novu drops a repeat by its transaction id: it must not say something else."""
+def test_the_content_is_frozen_by_the_first_claim(db: Db, status: Status, column: str) -> None:
+    """Novu drops a repeat by its transaction id, so its content must not change."""
     made = a_notification(
         db,
         status=status,
@@ -196,8 +200,8 @@ def test_what_is_sent_is_frozen_by_the_first_claim(db: Db, status: Status, colum
 
 
 @pytest.mark.parametrize("status", Status)
-def test_what_a_row_is_never_changes(db: Db, status: Status) -> None:
-    """When it was made, and under which transaction id Novu knows it."""
+def test_the_identity_of_a_row_never_changes(db: Db, status: Status) -> None:
+    """Its creation time, and the transaction id that Novu knows."""
     made = a_notification(db, status=status)
 
     for column in ("created_at", "transaction_id"):
@@ -206,7 +210,7 @@ def test_what_a_row_is_never_changes(db: Db, status: Status) -> None:
 
 
 def test_only_a_revival_from_retracted_takes_a_new_transaction_id(db: Db) -> None:
-    """Novu would drop the old one; DEAD keeps its own, for it may have been accepted."""
+    """Novu would drop the former id; DEAD keeps its id, because Novu may have accepted it."""
     retracted, dead = (a_notification(db, status=status) for status in (Status.RETRACTED, Status.DEAD))
 
     written(db, retracted, notification_status="PENDING", retracted_at=None, transaction_id="xn-new")
@@ -234,8 +238,8 @@ def test_only_a_revival_from_retracted_takes_a_new_transaction_id(db: Db) -> Non
         ("channels", ["EMAIL", None], "channels"),
     ],
 )
-def test_nonsense_is_refused(db: Db, column: str, value: object, rule: str) -> None:
-    """By the database itself, with the rule's name."""
+def test_invalid_values_are_refused(db: Db, column: str, value: object, rule: str) -> None:
+    """The database itself refuses it, with the name of the rule."""
     with pytest.raises(CheckViolation, match=f"ent_notification_{rule}_check"):
         a_notification(db, **dict[str, Any]({column: value}))
 
@@ -251,7 +255,7 @@ def test_nonsense_is_refused(db: Db, column: str, value: object, rule: str) -> N
 def test_a_workflow_that_nobody_could_hand_off_is_refused(
     db: Db, column: str, value: object, rule: str
 ) -> None:
-    """Its notifications would be claimed and given back for ever."""
+    """Its notifications would be claimed and released for ever."""
     with pytest.raises(CheckViolation, match=f"ent_notification_workflow_{rule}_check"):
         a_workflow(db, **dict[str, Any]({column: value}))
 
@@ -259,8 +263,8 @@ def test_a_workflow_that_nobody_could_hand_off_is_refused(
 @pytest.mark.parametrize(
     "column", ["enterprise_id", "name", "payload", "recipients", "priority", "publish_status"]
 )
-def test_what_is_needed_is_needed(db: Db, column: str) -> None:
-    """NULL is no value of these."""
+def test_required_columns_are_required(db: Db, column: str) -> None:
+    """NULL is not allowed in these columns."""
     with pytest.raises(NotNullViolation):
         a_notification(db, **dict[str, Any]({column: None}))
 
@@ -280,15 +284,15 @@ def test_what_is_needed_is_needed(db: Db, column: str) -> None:
     ],
 )
 def test_no_state_contradicts_itself(db: Db, status: Status, column: str, value: Any, rule: str) -> None:  # noqa: ANN401 - any column's
-    """A lease without its holder, a send nobody makes: no writer can leave such a row."""
+    """For example a lease without a holder, or a send that nobody makes: no writer can leave such a row."""
     made = a_notification(db, status=status)
 
     with pytest.raises(CheckViolation, match=f"ent_notification_{rule}_check"):
         written(db, made, **{column: value})
 
 
-def test_a_key_is_unique_for_an_enterprise_and_among_the_global(db: Db) -> None:
-    """For workflows by key; for templates by key and channel."""
+def test_a_key_is_unique_within_an_enterprise_and_among_global_rows(db: Db) -> None:
+    """Workflows have their key; templates have key and channel."""
     for enterprise in (None, "acme"):
         a_workflow(db, enterprise=enterprise)
         a_template(db, enterprise=enterprise)
@@ -299,8 +303,8 @@ def test_a_key_is_unique_for_an_enterprise_and_among_the_global(db: Db) -> None:
             a_template(db, enterprise=enterprise)
 
 
-def test_there_is_one_deployment(db: Db) -> None:
-    """Two would be two answers to whose a workflow is."""
+def test_there_is_only_one_deployment(db: Db) -> None:
+    """Two rows would make it unclear which deployment a run belongs to."""
     for singleton in (True, False):
         with pytest.raises((UniqueViolation, CheckViolation)):
             db.execute(
@@ -309,8 +313,8 @@ def test_there_is_one_deployment(db: Db) -> None:
 
 
 @pytest.mark.parametrize("table", ["ent_notification_workflow", "ent_notification_template"])
-def test_a_change_dates_itself(db: Db, table: str) -> None:
-    """Whoever keeps a copy compares `updated_at`."""
+def test_a_change_sets_updated_at(db: Db, table: str) -> None:
+    """Caches compare `updated_at`."""
     (a_workflow if table.endswith("workflow") else a_template)(db)
     statement = sql.SQL(
         "UPDATE notify.{} SET name = 'new', updated_at = '2000-01-01' RETURNING updated_at > created_at AS dated"

@@ -1,4 +1,4 @@
-"""A transaction id changes by a revival and by a new deployment, and by nothing else."""
+"""Only a revival and a new deployment change a transaction id."""
 
 import pytest
 from psycopg.errors import CheckViolation, InsufficientPrivilege
@@ -12,7 +12,7 @@ RENAMED = "UPDATE notify.ent_notification SET transaction_id = 'xn-' || gen_rand
 
 @pytest.mark.parametrize("status", Status)
 def test_no_other_transaction_changes_a_transaction_id(db: Db, status: Status) -> None:
-    """Not even one after a new deployment; and within that one, not of what is sent or being sent."""
+    """Not even a later transaction than a new deployment's; and within that, not if the row is SENT or PROCESSING."""
     a_notification(db, status=status)
     with pytest.raises(CheckViolation, match="does not change once"):
         db.execute(RENAMED.encode())
@@ -30,8 +30,8 @@ def test_no_other_transaction_changes_a_transaction_id(db: Db, status: Status) -
         db.execute(RENAMED.encode())
 
 
-def test_no_transaction_id_is_of_another_form(db: Db) -> None:
-    """Novu would take it for another's."""
+def test_no_transaction_id_has_another_form(db: Db) -> None:
+    """Novu would take it for another system's id."""
     a_notification(db)
     with db.transaction(force_rollback=True):
         db.execute("UPDATE notify.deployment SET id = gen_random_uuid()")
@@ -39,8 +39,8 @@ def test_no_transaction_id_is_of_another_form(db: Db) -> None:
             db.execute("UPDATE notify.ent_notification SET transaction_id = 'mine'")
 
 
-def test_a_tenant_neither_renews_nor_is_hindered(database: str, db: Db) -> None:
-    """It may not read whose the database is; its own columns it writes as before."""
+def test_a_tenant_cannot_change_a_transaction_id_and_still_writes(database: str, db: Db) -> None:
+    """It may not read the deployment, but writes its own columns as before."""
     a_notification(db)
     login = a_login(database, "xnovu_tenant")
     with open_db(login) as tenant:

@@ -1,4 +1,4 @@
-"""What a value has to be holds for whoever makes it, and nobody else is asked; what is frozen is so on every way."""
+"""The rules for values hold for every writer and cannot be disabled; frozen columns are frozen in every way."""
 
 import pytest
 from psycopg.errors import CheckViolation
@@ -13,16 +13,16 @@ INSERT = (
 UPDATE = b"UPDATE notify.ent_notification SET "
 
 
-def test_no_setting_switches_the_rules_off(db: Db) -> None:
-    """Triggers are silent for a replica; these are no triggers."""
+def test_no_setting_disables_the_rules(db: Db) -> None:
+    """Triggers do not fire for a replica, but these are constraints."""
     db.execute("SET session_replication_role = replica")
 
     with pytest.raises(CheckViolation, match="ent_notification_recipients_check"):
         db.execute(INSERT)
 
 
-def test_copied_values_are_looked_at(db: Db) -> None:
-    """By the rule, wherever the value comes from."""
+def test_copied_values_are_checked(db: Db) -> None:
+    """COPY is checked like any other source of values."""
     copied = "COPY notify.ent_notification (enterprise_id, name, recipients, payload) FROM STDIN"
 
     with (
@@ -35,8 +35,8 @@ def test_copied_values_are_looked_at(db: Db) -> None:
 @pytest.mark.parametrize(
     "change", ["recipients = '{}'", "recipients[1] = NULL", "recipients[1] = ''", "payload = '[1]'"]
 )
-def test_an_update_makes_no_nonsense(db: Db, change: str) -> None:
-    """Of a row that is not claimed yet, as a whole or in part."""
+def test_an_update_cannot_break_the_rules(db: Db, change: str) -> None:
+    """For a row that is not claimed yet, in whole or in part."""
     made = a_notification(db)
 
     with pytest.raises(CheckViolation, match=r"ent_notification_\w+_check"):
@@ -45,15 +45,15 @@ def test_an_update_makes_no_nonsense(db: Db, change: str) -> None:
 
 
 @pytest.mark.parametrize("change", ["recipients[1] = 'b'", "payload['a'] = '1'"])
-def test_a_part_is_as_frozen_as_the_whole(db: Db, change: str) -> None:
-    """The guard goes by the columns that an update names."""
+def test_a_part_of_a_frozen_column_is_frozen_too(db: Db, change: str) -> None:
+    """The guard compares the columns that an update names."""
     a_notification(db, status=Status.FAILED)
 
     with pytest.raises(CheckViolation, match="does not change once it has been claimed"):
         db.execute(UPDATE + change.encode())
 
 
-def test_an_insert_that_becomes_an_update_thaws_nothing(db: Db) -> None:
+def test_an_insert_that_becomes_an_update_changes_nothing_frozen(db: Db) -> None:
     """`ON CONFLICT` names its columns too."""
     made = a_notification(db, dedup_key="once", status=Status.FAILED)
 

@@ -1,4 +1,4 @@
-"""The migrations: there and back again, on every version, as whoever runs them."""
+"""The migrations: up and down, on every version, with Alembic or by hand."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ SQL = ROOT / "migrations" / "sql"
 
 @pytest.fixture
 def second_database(any_postgres_server: Postgres) -> Iterator[Callable[[], str]]:
-    """Make further databases on the same server."""
+    """Create further databases on the same server."""
     made: list[str] = []
 
     def make() -> str:
@@ -38,8 +38,8 @@ def second_database(any_postgres_server: Postgres) -> Iterator[Callable[[], str]
         any_postgres_server.drop_database(name)
 
 
-def test_up_down_up(any_empty_database: str) -> None:
-    """Nothing is left behind, and the second way up leads to the same place."""
+def test_a_downgrade_leaves_nothing_and_the_next_upgrade_is_the_same(any_empty_database: str) -> None:
+    """So an operator can try an upgrade and go back."""
     upgrade(any_empty_database)
     first = objects(any_empty_database)
 
@@ -50,8 +50,8 @@ def test_up_down_up(any_empty_database: str) -> None:
     assert objects(any_empty_database) == first
 
 
-def test_the_way_back_is_open_with_rows_there(any_empty_database: str) -> None:
-    """A downgrade takes them along, and the database can be used again."""
+def test_a_downgrade_works_with_rows(any_empty_database: str) -> None:
+    """It deletes them, and the database can be used again."""
     for _ in range(2):
         upgrade(any_empty_database)
         with open_db(any_empty_database) as db:
@@ -61,8 +61,8 @@ def test_the_way_back_is_open_with_rows_there(any_empty_database: str) -> None:
     assert schemas(any_empty_database) == ["public"]
 
 
-def test_a_downgrade_stops_at_what_is_not_ours(any_empty_database: str) -> None:
-    """A view of an operator's own is worth more than the wish; nothing is taken away."""
+def test_a_downgrade_stops_at_foreign_objects(any_empty_database: str) -> None:
+    """An operator's own view is worth more than the downgrade; nothing is dropped."""
     upgrade(any_empty_database)
     with open_db(any_empty_database) as db:
         db.execute("CREATE VIEW theirs AS SELECT id FROM notify.ent_notification")
@@ -78,7 +78,7 @@ def test_a_downgrade_stops_at_what_is_not_ours(any_empty_database: str) -> None:
 def test_a_person_can_run_the_files_with_psql(
     any_empty_database: str, second_database: Callable[[], str]
 ) -> None:
-    """One after the other, whatever the search path is; the way back too, without Alembic."""
+    """In order and with any search path; downwards too, without Alembic."""
     migrated = second_database()
     upgrade(migrated)
     with open_db(any_empty_database) as db:
@@ -103,7 +103,7 @@ def test_everything_has_a_comment(any_database: str) -> None:
 
 
 def test_the_models_are_the_migrated_schema(any_database: str, second_database: Callable[[], str]) -> None:
-    """Column for column, type for type, default for default, rule for rule, index for index."""
+    """Columns, types, defaults, rules and indexes are equal."""
     scratch = second_database()
     with open_db(scratch) as db:
         db.execute("CREATE SCHEMA notify")
@@ -115,7 +115,7 @@ def test_the_models_are_the_migrated_schema(any_database: str, second_database: 
 
 
 def test_alembic_sees_no_difference(any_database: str) -> None:
-    """`alembic check` would write an empty migration."""
+    """Otherwise `alembic check` would write a migration."""
     engine = sa.create_engine(sqlalchemy_url(any_database))
     options = {
         "include_schemas": True,
@@ -129,24 +129,26 @@ def test_alembic_sees_no_difference(any_database: str) -> None:
         differences = compare_metadata(context, Base.metadata)
     engine.dispose()
 
-    # Alembic compares defaults by their values, and no uuid is like another.
-    assert [one for one in differences if "'transaction_id', {'existing_nullable'" not in repr(one)] == []
+    # Alembic compares defaults by their values, and no two uuids are equal.
+    assert [
+        found for found in differences if "'transaction_id', {'existing_nullable'" not in repr(found)
+    ] == []
 
 
 def test_row_level_security_is_on_everywhere(any_database: str) -> None:
-    """On all that belongs to an enterprise, and for the owner too."""
+    """It covers every table that belongs to an enterprise, and applies to the owner too."""
     with open_db(any_database) as db:
         found = db.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = 'notify'::regnamespace AND relkind = 'r'"
             " AND relrowsecurity AND relforcerowsecurity"
         )
-        protected = {one["relname"] for one in found}
+        protected = {row["relname"] for row in found}
 
     assert protected == {table.name for table in Base.metadata.tables.values()} - {"deployment", "chore"}
 
 
-def test_views_run_as_their_reader_where_they_can(any_database: str) -> None:
-    """`security_invoker` from PostgreSQL 15 on."""
+def test_views_use_their_readers_rights_where_possible(any_database: str) -> None:
+    """`security_invoker` exists from PostgreSQL 15 on."""
     with open_db(any_database) as db:
         found = db.execute(
             "SELECT count(*) AS views FROM pg_class WHERE relkind = 'v' AND reloptions = '{security_invoker=true}'"
@@ -156,10 +158,10 @@ def test_views_run_as_their_reader_where_they_can(any_database: str) -> None:
     assert found == {"views": 2 if version >= 150000 else 0}
 
 
-def test_a_downgrade_leaves_the_roles_nothing(
+def test_a_downgrade_leaves_the_roles_no_rights(
     any_empty_database: str, second_database: Callable[[], str]
 ) -> None:
-    """While another database keeps them: also in a schema that was there before us, and on the table that stays in it."""
+    """Another database keeps the roles: the remaining schema and table must not depend on them."""
     upgrade(second_database())
     upgrade(any_empty_database)
 
@@ -175,7 +177,7 @@ def test_a_downgrade_leaves_the_roles_nothing(
 
 
 def test_downgrade_keeps_roles_that_another_database_needs() -> None:
-    """They belong to the whole server; the last one to leave takes them along."""
+    """Roles belong to the whole server; the downgrade of the last database drops them."""
     with quick_server() as server:
         first, second = server.create_database("first"), server.create_database("second")
         upgrade(first)
@@ -191,8 +193,8 @@ def test_downgrade_keeps_roles_that_another_database_needs() -> None:
         assert roles(second) == []
 
 
-def test_two_migrations_at_once_are_one_after_the_other(any_empty_database: str) -> None:
-    """Replicas that start together all migrate; the second waits for the first and finds it done."""
+def test_migrations_at_once_run_one_after_the_other(any_empty_database: str) -> None:
+    """Replicas that start together all migrate; each waits its turn, and the others find nothing to do."""
     # The keeper's connection closes first, so that a failure here leaves no replica waiting for its lock.
     with ThreadPoolExecutor(3) as replicas, open_db(any_empty_database) as keeper:
         keeper.execute("SELECT pg_advisory_lock(hashtext('xnovu-poller migrations'))")
@@ -216,14 +218,14 @@ def _waiting(db: Db) -> int:
 
 @pytest.mark.parametrize("revision", ["0001", "0008"])
 def test_a_schema_of_an_unreleased_version_is_refused(empty_database: str, revision: str) -> None:
-    """Alembic would take its 0001 for the beginning of ours, and call the database up to date."""
+    """Alembic would take its 0001 for our first revision, and call the database up to date."""
     upgrade(empty_database)
     with open_db(empty_database) as db:
         db.execute("UPDATE notify.alembic_version SET version_num = %s", [revision])
     before = objects(empty_database)
 
     for arguments in (("upgrade", "head"), ("downgrade", "base"), ("current",)):
-        ran = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-m", "alembic", *arguments],
             cwd=ROOT,
             env={"DATABASE_URL": empty_database},
@@ -231,15 +233,17 @@ def test_a_schema_of_an_unreleased_version_is_refused(empty_database: str, revis
             text=True,
             check=False,
         )
-        assert ran.returncode != 0
-        assert f"was made by an unreleased version (revision {revision})" in ran.stdout + ran.stderr
-        assert "Traceback" not in ran.stdout + ran.stderr
+        assert completed.returncode != 0
+        assert (
+            f"was made by an unreleased version (revision {revision})" in completed.stdout + completed.stderr
+        )
+        assert "Traceback" not in completed.stdout + completed.stderr
     assert objects(empty_database) == before
 
 
 def test_offline_mode_is_refused() -> None:
     """A script could not look up roles and versions."""
-    ran = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "alembic", "upgrade", "head", "--sql"],
         cwd=ROOT,
         env={"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
@@ -248,14 +252,14 @@ def test_offline_mode_is_refused() -> None:
         check=False,
     )
 
-    assert ran.returncode != 0
-    assert "migrations need a live database" in ran.stdout + ran.stderr
-    assert "Traceback" not in ran.stdout + ran.stderr
+    assert completed.returncode != 0
+    assert "migrations need a live database" in completed.stdout + completed.stderr
+    assert "Traceback" not in completed.stdout + completed.stderr
 
 
-def test_without_an_address_alembic_says_so() -> None:
-    """The variable's name, and no traceback."""
-    ran = subprocess.run(
+def test_without_an_address_alembic_names_the_variable() -> None:
+    """There is no traceback."""
+    completed = subprocess.run(
         [sys.executable, "-m", "alembic", "current"],
         cwd=ROOT,
         env={},
@@ -264,13 +268,13 @@ def test_without_an_address_alembic_says_so() -> None:
         check=False,
     )
 
-    assert ran.returncode != 0
-    assert "DATABASE_URL" in ran.stdout + ran.stderr
-    assert "Traceback" not in ran.stdout + ran.stderr
+    assert completed.returncode != 0
+    assert "DATABASE_URL" in completed.stdout + completed.stderr
+    assert "Traceback" not in completed.stdout + completed.stderr
 
 
-def test_asking_changes_nothing(empty_database: str) -> None:
-    """`alembic current` leaves no schema, and takes none away that another program has made."""
+def test_reading_the_revision_changes_nothing(empty_database: str) -> None:
+    """`alembic current` leaves no schema, and drops none that another program has created."""
     alembic(empty_database, "current")
     assert schemas(empty_database) == ["public"]
 

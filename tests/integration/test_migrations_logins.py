@@ -1,4 +1,4 @@
-"""The migrations by logins that are no superusers: what they may, and what they are told to ask for."""
+"""The migrations by logins that are no superusers: their rights, and the statements that an administrator must run."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from xnovu_poller.errors import StoreError
 
 @pytest.fixture
 def plain_login() -> Iterator[tuple[str, str]]:
-    """Give the superuser's and a plain owner's URL of an empty database, on a server without our roles."""
+    """Return the superuser's and a plain owner's URL of an empty database, on a server without our roles."""
     with quick_server() as server:
         admin = server.url()
         with psycopg.connect(admin, autocommit=True) as connection:
@@ -24,8 +24,8 @@ def plain_login() -> Iterator[tuple[str, str]]:
         yield server.url("app"), f"postgresql://App-Owner:plain@127.0.0.1:{server.port}/app"
 
 
-def test_a_plain_login_is_told_what_an_administrator_runs(plain_login: tuple[str, str]) -> None:
-    """And after that it migrates, works and goes back by itself."""
+def test_a_plain_login_gets_the_statements_for_its_administrator(plain_login: tuple[str, str]) -> None:
+    """After these statements it migrates, works and downgrades without further help."""
     admin, plain = plain_login
     with pytest.raises(StoreError, match="administrator") as raised:
         upgrade(plain)
@@ -47,7 +47,7 @@ def test_a_plain_login_is_told_what_an_administrator_runs(plain_login: tuple[str
 
 
 def test_a_failed_migration_changes_nothing(plain_login: tuple[str, str]) -> None:
-    """What ran before the failure is not there either."""
+    """Statements before the failure are rolled back."""
     admin, plain = plain_login
     with pytest.raises(StoreError):
         upgrade(plain)
@@ -56,8 +56,8 @@ def test_a_failed_migration_changes_nothing(plain_login: tuple[str, str]) -> Non
         assert db.execute("SELECT FROM pg_class WHERE relnamespace = 'notify'::regnamespace").rowcount == 0
 
 
-def test_a_login_that_may_make_roles_needs_no_administrator(plain_login: tuple[str, str]) -> None:
-    """CREATEROLE is enough; it becomes a member of both."""
+def test_a_login_that_may_create_roles_needs_no_administrator(plain_login: tuple[str, str]) -> None:
+    """CREATEROLE is enough; the login becomes a member of both roles."""
     admin, plain = plain_login
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute('ALTER ROLE "App-Owner" CREATEROLE')
@@ -71,8 +71,8 @@ def test_a_login_that_may_make_roles_needs_no_administrator(plain_login: tuple[s
     assert roles(admin) == []
 
 
-def test_a_login_that_may_not_make_the_schema_is_told(plain_login: tuple[str, str]) -> None:
-    """Not Alembic's traceback."""
+def test_a_login_that_may_not_create_the_schema_gets_our_error(plain_login: tuple[str, str]) -> None:
+    """It is not Alembic's traceback."""
     admin, plain = plain_login
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(sql.SQL("ALTER DATABASE app OWNER TO postgres"))

@@ -1,4 +1,4 @@
-"""The SQL for producers: enqueue and retract."""
+"""The SQL functions for producers: enqueue and retract."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ def retract(db: Db, notification_id: int, *reason: str) -> str | None:
 
 
 def a_delivery(db: Db, notification_id: int, outcome: str | None) -> None:
-    """Write that a chunk ended so."""
+    """Insert a chunk with this outcome."""
     db.execute(
         "INSERT INTO notify.ent_notification_delivery (notification_id, chunk, enterprise_id, recipients,"
         " transaction_id, outcome) VALUES (%s, 1, 'acme', '{s}', 'xn-1', %s)",
@@ -42,8 +42,8 @@ def a_delivery(db: Db, notification_id: int, outcome: str | None) -> None:
     )
 
 
-def test_enqueue_needs_three_words(db: Db) -> None:
-    """Who, what, to whom; the rest has its defaults."""
+def test_enqueue_needs_three_arguments(db: Db) -> None:
+    """Enterprise, workflow and recipients; the rest has defaults."""
     workflow = a_workflow(db)
 
     made = enqueue(db, "acme", "order-shipped", ["subscriber-1", "topic:staff"])
@@ -59,7 +59,7 @@ def test_enqueue_needs_three_words(db: Db) -> None:
 
 
 def test_enqueue_takes_every_option_by_name(db: Db) -> None:
-    """Each lands in its column."""
+    """Each argument is written to its column."""
     a_workflow(db)
     later, never = datetime(2100, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
 
@@ -86,29 +86,32 @@ def test_enqueue_takes_every_option_by_name(db: Db) -> None:
 
 
 def test_an_enterprises_own_workflow_wins(db: Db) -> None:
-    """Over the global one, for it alone; another's is none."""
+    """For this enterprise it replaces the global workflow; another enterprise's workflow does not count."""
     everyones, own = a_workflow(db), a_workflow(db, enterprise="acme")
     a_workflow(db, enterprise="globex", key="private")
 
     made = [enqueue(db, name, "order-shipped", ["a"]) for name in ("acme", "globex")]
 
-    assert [row(db, one)["notification_workflow_id"] for one in made] == [own, everyones]
+    assert [row(db, notification_id)["notification_workflow_id"] for notification_id in made] == [
+        own,
+        everyones,
+    ]
     with pytest.raises(ForeignKeyViolation, match='enterprise "acme" has no workflow of this key'):
         enqueue(db, "acme", "private", ["a"])
 
 
-def test_an_unpublished_workflow_is_no_error_here(db: Db) -> None:
-    """The notification ends DEAD and says so."""
+def test_an_unpublished_workflow_is_no_error_of_enqueue(db: Db) -> None:
+    """The notification ends DEAD with the reason."""
     a_workflow(db, publish_status="DRAFT")
 
     assert enqueue(db, "acme", "order-shipped", ["a"])
 
 
-def test_an_error_takes_nothing_in(db: Db) -> None:
-    """The rules of the table hold here too."""
+def test_a_refused_call_inserts_nothing(db: Db) -> None:
+    """The rules of the table hold for the function too."""
     a_workflow(db)
-    faults: tuple[dict[str, Any], ...] = ({"priority": 10}, {"recipients": []}, {"payload": Jsonb([])})
-    for wrong in faults:
+    refused: tuple[dict[str, Any], ...] = ({"priority": 10}, {"recipients": []}, {"payload": Jsonb([])})
+    for wrong in refused:
         with pytest.raises(CheckViolation):
             enqueue(
                 db,
@@ -119,7 +122,7 @@ def test_an_error_takes_nothing_in(db: Db) -> None:
 
 
 def test_the_same_key_is_refused_for_the_same_enterprise(db: Db) -> None:
-    """For as long as the row is there, whatever became of it; another enterprise's key is another."""
+    """As long as the row exists, in any state; other enterprises have their own keys."""
     a_workflow(db)
     first = enqueue(db, "acme", "order-shipped", ["a"], dedup_key="order-5")
     retract(db, first)
@@ -131,8 +134,8 @@ def test_the_same_key_is_refused_for_the_same_enterprise(db: Db) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.PROCESSING])
-def test_what_was_not_sent_is_retracted_at_once(db: Db, status: Status) -> None:
-    """No live send, no unknown outcome: nothing was accepted."""
+def test_an_unsent_notification_is_retracted_at_once(db: Db, status: Status) -> None:
+    """Without a live send or an unknown outcome nothing was accepted."""
     made = a_notification(db, status=status)
 
     assert retract(db, made, "order cancelled") == "RETRACTED"
@@ -144,8 +147,8 @@ def test_what_was_not_sent_is_retracted_at_once(db: Db, status: Status) -> None:
 
 
 @pytest.mark.parametrize("until", ["2100-01-01", "2020-01-01"])
-def test_a_send_decides(db: Db, until: str) -> None:
-    """Live or lapsed: it may be accepted, so the wish is written down and the holder keeps its right."""
+def test_a_notification_being_sent_is_left_to_its_holder(db: Db, until: str) -> None:
+    """Live or lapsed, it may be accepted: the request is recorded, and the holder keeps its right."""
     made = a_notification(db, status=Status.PROCESSING)
     written(db, made, send_until=until)
     before = row(db, made)
@@ -160,8 +163,8 @@ def test_a_send_decides(db: Db, until: str) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.PROCESSING])
-def test_a_doubt_is_left_to_the_executor(db: Db, status: Status) -> None:
-    """Novu's cancel has to be called first; a failed row becomes due for it now."""
+def test_a_notification_with_an_unknown_outcome_is_left_to_the_executor(db: Db, status: Status) -> None:
+    """Novu must be asked to cancel first; a FAILED row becomes due for that now."""
     made = a_notification(db, status=status)
     written(db, made, unknown_outcomes=1)
     if status is Status.FAILED:
@@ -179,16 +182,18 @@ def test_a_doubt_is_left_to_the_executor(db: Db, status: Status) -> None:
     ("outcome", "status"),
     [("accepted", "FAILED"), ("unknown", "FAILED"), ("refused", "RETRACTED"), (None, "RETRACTED")],
 )
-def test_a_chunk_that_went_out_is_a_doubt(db: Db, outcome: str | None, status: str) -> None:
-    """A part of the recipients may have it already."""
+def test_a_notification_with_a_sent_chunk_is_left_to_the_executor(
+    db: Db, outcome: str | None, status: str
+) -> None:
+    """Some of the recipients may have it already."""
     made = a_notification(db, status=Status.FAILED)
     a_delivery(db, made, outcome)
 
     assert retract(db, made) == status
 
 
-def test_what_was_sent_is_left_to_novus_cancel(db: Db) -> None:
-    """The state stays true; a worker finds the request."""
+def test_a_sent_notification_is_left_to_the_canceller(db: Db) -> None:
+    """The state stays SENT; a worker finds the request."""
     made = a_notification(db, status=Status.SENT)
 
     assert retract(db, made, "order cancelled") == "SENT"
@@ -203,8 +208,8 @@ def test_what_was_sent_is_left_to_novus_cancel(db: Db) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.DEAD, Status.RETRACTED])
-def test_it_may_be_too_late(db: Db, status: Status) -> None:
-    """The answer is the state that stands; nothing changes."""
+def test_a_final_notification_does_not_change(db: Db, status: Status) -> None:
+    """The function returns the current state."""
     made = a_notification(db, status=status)
     before = row(db, made)
 
@@ -225,13 +230,13 @@ def test_the_first_reason_stays(db: Db) -> None:
     assert (kept["retraction_reason"], kept["retract_requested_at"]) == ("first", asked_at)
 
 
-def test_what_is_not_there_is_null(db: Db) -> None:
-    """No error: another may have cleared it away."""
+def test_a_missing_notification_is_null(db: Db) -> None:
+    """It is no error, because somebody may have deleted it."""
     assert retract(db, 4711) is None
 
 
-async def test_a_retraction_that_waited_sees_what_was_accepted_meanwhile(db: Db, database: str) -> None:
-    """The executor had one chunk accepted and gave the rest back, while the producer waited for the row."""
+async def test_a_retraction_that_waited_sees_a_chunk_accepted_meanwhile(db: Db, database: str) -> None:
+    """The executor had a chunk accepted and released the rest, while the producer waited for the row."""
     made = a_notification(db, status=Status.PROCESSING)
     with ThreadPoolExecutor(1) as producer, psycopg.connect(database) as executor:
         executor.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [made])
@@ -246,9 +251,9 @@ async def test_a_retraction_that_waited_sees_what_was_accepted_meanwhile(db: Db,
             [made],
         )
         executor.commit()
-        told = await asyncio.to_thread(waiting.result, 10)
+        state = await asyncio.to_thread(waiting.result, 10)
 
-    assert told == "PENDING"
+    assert state == "PENDING"
     assert row(db, made)["retract_requested_at"] is not None
 
 

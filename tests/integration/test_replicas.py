@@ -1,4 +1,4 @@
-"""Many replicas on one database: each notification is one workflow and one delivery, and all replicas help."""
+"""Many replicas on the same database: each notification has a single run and delivery, and all replicas take part."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -26,8 +26,8 @@ WORKFLOWS = "SELECT count(DISTINCT temporal_workflow_id) AS count, max(attempt) 
 async def test_three_replicas_share_two_thousand_rows(
     db: Db, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Nothing is claimed twice, nothing is left, and each replica claims and sends its part."""
-    # Small claims, a small pool in flight: so no replica takes everything before the others look.
+    """No row is claimed twice, none is left, and each replica claims and sends its part."""
+    # Small claims and a low limit in flight, so that no replica takes everything before the others look.
     shared = {"POLL_BATCH_SIZE": "20", "MAX_IN_FLIGHT": "120"}
     with ExitStack() as stack:
         replicas = [
@@ -40,12 +40,12 @@ async def test_three_replicas_share_two_thousand_rows(
 
         await eventually(lambda: db.execute(LEFT).rowcount == 0, within=240)
 
-        def told(what: str) -> list[float]:
-            return [replica.metric(f"xnovu_notifications_{what}_total") for replica in replicas]
+        def read_metric(name: str) -> list[float]:
+            return [replica.metric(f"xnovu_notifications_{name}_total") for replica in replicas]
 
-        # What is recorded is counted a moment later.
-        await eventually(lambda: sum(told("sent")) == ROWS)
-        claimed, sent = told("claimed"), told("sent")
+        # A record is counted a moment after it is written.
+        await eventually(lambda: sum(read_metric("sent")) == ROWS)
+        claimed, sent = read_metric("claimed"), read_metric("sent")
         assert [replica.stop() for replica in replicas] == [0] * REPLICAS
     assert sum(claimed) == sum(sent) == ROWS
     assert min(claimed) > 0

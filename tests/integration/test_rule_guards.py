@@ -1,4 +1,4 @@
-"""The rules' table as its writers meet it: what is a tenant's, what is refused, and who is told, on each version."""
+"""The rules' table for its writers: a tenant's rights, refusals, and notifications, on each version."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -34,53 +34,53 @@ MACHINES: dict[str, Any] = {
     "updated_at": "2030-01-01",
 }
 
-TELLING: dict[str, Any] = {
+NOTIFYING: dict[str, Any] = {
     "enterprise_id": "globex",
     "trigger_type": "SCHEDULE",
     "trigger_config": {"cron": "0 10 * * *"},
     "publish_status": "DRAFT",
     "deactivated": True,
 }
-"""The producer's columns that a schedule follows, each with another value than it has."""
+"""The producer's columns that a schedule depends on, each with a changed value."""
 
 SILENT: dict[str, Any] = {"name": "another", "rule_payload": {"recipients": ["b"]}}
 
 
 @pytest.fixture
 def owner(any_database: str) -> Iterator[Db]:
-    """Give the superuser's connection, on each version."""
+    """The superuser's connection, on each version."""
     with open_db(any_database) as connection:
         yield connection
 
 
 @pytest.fixture
-def ear(database: str) -> Iterator[Db]:
+def listener(database: str) -> Iterator[Db]:
     """Listen as the worker does."""
     with listening(database, "xnovu_rules") as connection:
         yield connection
 
 
 @pytest.fixture
-def any_ear(any_database: str) -> Iterator[Db]:
+def any_listener(any_database: str) -> Iterator[Db]:
     """Listen as the worker does, on each version."""
     with listening(any_database, "xnovu_rules") as connection:
         yield connection
 
 
-def heard(ear: Db, db: Db) -> int:
-    """Count what was notified so far."""
-    return count_heard(ear, db, "xnovu_rules")
+def heard(listener: Db, db: Db) -> int:
+    """Count the notifications so far."""
+    return count_heard(listener, db, "xnovu_rules")
 
 
 def test_every_column_is_known_here(db: Db) -> None:
-    """A new column has to be sorted into one of the three."""
+    """A new column must be added to one of the three groups."""
     found = set(rule_row(db, a_rule(db, workflow=a_workflow(db))))
 
-    assert found == {"id", "notification_workflow_id", *MACHINES, *TELLING, *SILENT}
+    assert found == {"id", "notification_workflow_id", *MACHINES, *NOTIFYING, *SILENT}
 
 
-def test_a_tenant_writes_the_producers_columns_alone(owner: Db, tenant: Db) -> None:
-    """What became of a rule is the machine's to say."""
+def test_a_tenant_writes_only_the_producers_columns(owner: Db, tenant: Db) -> None:
+    """Only the worker records the state of a rule."""
     speak_for(tenant, "acme")
     workflow = a_workflow(tenant, enterprise="acme")
     made = a_rule(tenant, workflow=workflow)
@@ -91,7 +91,9 @@ def test_a_tenant_writes_the_producers_columns_alone(owner: Db, tenant: Db) -> N
         with pytest.raises(InsufficientPrivilege, match="permission denied"):
             rewritten(tenant, made, **{column: value})
     rewritten(
-        tenant, made, **((TELLING | SILENT) | {"enterprise_id": "acme", "notification_workflow_id": workflow})
+        tenant,
+        made,
+        **((NOTIFYING | SILENT) | {"enterprise_id": "acme", "notification_workflow_id": workflow}),
     )
     with pytest.raises(InsufficientPrivilege, match="row-level security"):
         rewritten(tenant, made, enterprise_id="globex")
@@ -101,8 +103,8 @@ def test_a_tenant_writes_the_producers_columns_alone(owner: Db, tenant: Db) -> N
     assert tenant.execute("DELETE FROM notify.ent_notification_rule").rowcount == 1
 
 
-def test_the_chores_are_no_tenants(owner: Db, tenant: Db) -> None:
-    """They are the deployment's: not to be read, not to be written."""
+def test_a_tenant_has_no_access_to_the_chores(owner: Db, tenant: Db) -> None:
+    """They belong to the deployment: a tenant can neither read nor write them."""
     speak_for(tenant, "acme")
 
     for statement in (
@@ -116,7 +118,7 @@ def test_the_chores_are_no_tenants(owner: Db, tenant: Db) -> None:
 
 
 def test_a_rule_of_an_event_is_refused(owner: Db, tenant: Db) -> None:
-    """With what to do instead; whoever writes it, at once or later."""
+    """For every writer and at any time; the hint names the alternative."""
     speak_for(tenant, "acme")
     workflow = a_workflow(tenant, enterprise="acme")
     made = a_rule(tenant, workflow=workflow)
@@ -134,8 +136,8 @@ def test_a_rule_of_an_event_is_refused(owner: Db, tenant: Db) -> None:
     assert rule_row(owner, made)["trigger_type"] == "CRON"
 
 
-def test_a_rule_of_an_event_that_was_there_before_may_be_left_or_changed(db: Db) -> None:
-    """A dump may bring one along; its tenant can still pause it, write it as a whole, and make it another."""
+def test_an_existing_rule_of_an_event_may_stay_or_change(db: Db) -> None:
+    """A dump may contain such a rule; its tenant can still pause it, write it unchanged, and change its type."""
     db.execute("ALTER TABLE notify.ent_notification_rule DISABLE TRIGGER guard_insert")
     made = a_rule(db, workflow=a_workflow(db), trigger_type="EVENT")
     db.execute("ALTER TABLE notify.ent_notification_rule ENABLE TRIGGER guard_insert")
@@ -159,8 +161,8 @@ def test_a_rule_of_an_event_that_was_there_before_may_be_left_or_changed(db: Db)
         ({"last_outcome": "sent"}, "outcome"),
     ],
 )
-def test_nonsense_is_refused(db: Db, columns: dict[str, Any], rule: str) -> None:
-    """By the database itself, with the rule's name."""
+def test_invalid_values_are_refused(db: Db, columns: dict[str, Any], rule: str) -> None:
+    """The database itself refuses it, with the name of the rule."""
     made = a_rule(db, workflow=a_workflow(db))
     for outcome in FireOutcome:
         rewritten(db, made, last_outcome=outcome.value)
@@ -169,12 +171,12 @@ def test_nonsense_is_refused(db: Db, columns: dict[str, Any], rule: str) -> None
         rewritten(db, made, **columns)
 
 
-def test_a_change_is_dated_and_what_the_machine_writes_is_not(db: Db) -> None:
-    """`updated_at` is when its writer changed a rule, whatever it is given."""
+def test_only_a_writers_change_sets_updated_at(db: Db) -> None:
+    """`updated_at` is the time of the writer's last change, even if a value is given."""
     made = a_rule(db, workflow=a_workflow(db))
 
     for column, value in (
-        {**TELLING, **SILENT, "created_at": "2000-01-01", "updated_at": "2000-01-01"}
+        {**NOTIFYING, **SILENT, "created_at": "2000-01-01", "updated_at": "2000-01-01"}
     ).items():
         before = rule_row(db, made)["updated_at"]
         rewritten(db, made, **{column: value})
@@ -185,56 +187,56 @@ def test_a_change_is_dated_and_what_the_machine_writes_is_not(db: Db) -> None:
     assert rule_row(db, made)["updated_at"] == before
 
 
-def test_whoever_makes_changes_or_deletes_a_rule_tells(db: Db, ear: Db) -> None:
-    """Once a transaction."""
+def test_an_insert_change_or_deletion_of_a_rule_notifies(db: Db, listener: Db) -> None:
+    """Once for each transaction."""
     workflow = a_workflow(db)
     made = a_rule(db, workflow=workflow)
-    assert heard(ear, db) == 1
-    for column, value in TELLING.items():
+    assert heard(listener, db) == 1
+    for column, value in NOTIFYING.items():
         rewritten(db, made, **{column: value})
-        assert heard(ear, db) == 1
+        assert heard(listener, db) == 1
         rewritten(db, made, **{column: value})
-        assert heard(ear, db) == 0
+        assert heard(listener, db) == 0
     with db.transaction():
         for _ in range(20):
             a_rule(db, workflow=workflow)
         db.execute("UPDATE notify.ent_notification_rule SET deactivated = true")
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
     db.execute("DELETE FROM notify.ent_notification_rule")
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
 
-def test_what_moves_no_schedule_tells_nobody(db: Db, ear: Db) -> None:
-    """What a rule says, and statements that meet no row."""
+def test_a_change_without_effect_on_a_schedule_does_not_notify(db: Db, listener: Db) -> None:
+    """Payload and name do not affect it, nor do statements that match no row."""
     made = a_rule(db, workflow=a_workflow(db))
     other = a_workflow(db, key="other")
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
     for column, value in (SILENT | {"notification_workflow_id": other}).items():
         rewritten(db, made, **{column: value})
     db.execute("UPDATE notify.ent_notification_rule SET deactivated = true WHERE id = 0")
     db.execute("DELETE FROM notify.ent_notification_rule WHERE id = 0")
 
-    assert heard(ear, db) == 0
+    assert heard(listener, db) == 0
 
 
-async def test_what_the_worker_writes_tells_nobody(db: Db, ear: Db, engine: Engine) -> None:
-    """It would wake itself; a person who switches a rule off does tell."""
+async def test_the_workers_records_do_not_notify(db: Db, listener: Db, engine: Engine) -> None:
+    """The worker would wake itself; but a person's pause does notify."""
     made = a_rule(db, workflow=a_workflow(db), trigger_type="SCHEDULE")
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
     await rules.record_states(engine, [RuleState(made, RuleStatus.INVALID, "rule: at: no such time")])
     await firing.fire(engine, made, "k", datetime(2030, 1, 1, tzinfo=UTC))
-    assert heard(ear, db) == 0
+    assert heard(listener, db) == 0
 
     await rules.set_deactivated(engine, made, deactivated=True)
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
     await rules.set_deactivated(engine, made, deactivated=True)
-    assert heard(ear, db) == 0
+    assert heard(listener, db) == 0
 
 
-def test_a_tenants_search_path_leads_nowhere(owner: Db, any_ear: Db, tenant: Db) -> None:
-    """Neither for the word nor for the comparison of old and new."""
+def test_a_tenants_search_path_has_no_effect(owner: Db, any_listener: Db, tenant: Db) -> None:
+    """Neither on the notification nor on the comparison of old and new values."""
     owner.execute("CREATE SCHEMA trap")
     owner.execute("CREATE FUNCTION trap.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT 1 / 0'")
     for kind in ("boolean", "notify.publish_status", "jsonb"):
@@ -255,6 +257,6 @@ def test_a_tenants_search_path_leads_nowhere(owner: Db, any_ear: Db, tenant: Db)
     tenant.execute("SET search_path = trap, pg_catalog")
 
     made = a_rule(tenant, workflow=workflow)
-    assert heard(any_ear, owner) == 1
+    assert heard(any_listener, owner) == 1
     rewritten(tenant, made, deactivated=True)
-    assert heard(any_ear, owner) == 1
+    assert heard(any_listener, owner) == 1

@@ -1,4 +1,4 @@
-"""The tenants: a real producer's login sees and writes its own rows, on every version of PostgreSQL."""
+"""The tenants: a real producer's login sees and writes only its own rows, on every version of PostgreSQL."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,7 +34,7 @@ TABLES = (
 
 @pytest.fixture
 def owner(any_database: str) -> Iterator[Db]:
-    """Give the superuser's connection to a database where two enterprises and everybody have rows."""
+    """The superuser's connection to a database with rows of two enterprises and global rows."""
     with open_db(any_database) as db:
         for enterprise in ("acme", "globex"):
             workflow = a_workflow(db, enterprise=enterprise)
@@ -53,8 +53,8 @@ def owner(any_database: str) -> Iterator[Db]:
         yield db
 
 
-def seen(db: Db, table: str) -> list[str | None]:
-    """Say whose rows a connection sees."""
+def read_owners(db: Db, table: str) -> list[str | None]:
+    """Return the enterprises of the rows that a connection sees."""
     statement = sql.SQL("SELECT enterprise_id FROM notify.{} ORDER BY enterprise_id").format(
         sql.Identifier(table)
     )
@@ -62,7 +62,7 @@ def seen(db: Db, table: str) -> list[str | None]:
 
 
 def id_of(db: Db, enterprise: str) -> int:
-    """Give the notification of an enterprise."""
+    """Return the notification of an enterprise."""
     found = db.execute(
         "SELECT id FROM notify.ent_notification WHERE enterprise_id = %s", [enterprise]
     ).fetchone()
@@ -72,25 +72,25 @@ def id_of(db: Db, enterprise: str) -> int:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_tenant_sees_its_own_rows(owner: Db, tenant: Db, table: str) -> None:
-    """And the workflows and templates that are for all."""
+    """It also sees global workflows and templates."""
     speak_for(tenant, "acme")
 
     everyones = [None] if table.endswith(("workflow", "template")) else []
-    assert seen(tenant, table) == ["acme", *everyones]
+    assert read_owners(tenant, table) == ["acme", *everyones]
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_who_speaks_for_nobody_sees_nothing(owner: Db, tenant: Db, table: str) -> None:
-    """Never set, set to nothing, or set for a transaction that is over: the setting then reads ''."""
-    assert seen(tenant, table) == []
+def test_a_tenant_without_an_enterprise_sees_nothing(owner: Db, tenant: Db, table: str) -> None:
+    """The setting was never made, is empty, or belonged to a transaction that is over: then it reads ''."""
+    assert read_owners(tenant, table) == []
     speak_for(tenant, "")
-    assert seen(tenant, table) == []
+    assert read_owners(tenant, table) == []
     for end in ("COMMIT", "ROLLBACK"):
         tenant.execute("BEGIN")
         speak_for(tenant, "acme", local=True)
-        assert "acme" in seen(tenant, table)
+        assert "acme" in read_owners(tenant, table)
         tenant.execute(end.encode())
-        assert seen(tenant, table) == []
+        assert read_owners(tenant, table) == []
 
 
 @pytest.mark.parametrize(
@@ -102,32 +102,32 @@ def test_who_speaks_for_nobody_sees_nothing(owner: Db, tenant: Db, table: str) -
     ],
 )
 def test_a_tenant_does_not_set_its_own_limit(owner: Db, tenant: Db, statement: str) -> None:
-    """It may read it, and no more."""
+    """It may only read the limit."""
     speak_for(tenant, "acme")
 
     with pytest.raises(InsufficientPrivilege):
         tenant.execute(statement.encode())
 
 
-def test_two_tenants_on_one_connection_never_meet(owner: Db, tenant: Db) -> None:
-    """As in a pool: one after the other, also where one of them ends in an error."""
+def test_two_tenants_on_a_connection_never_see_each_other(owner: Db, tenant: Db) -> None:
+    """As in a pool they take turns, even after an error."""
     for _ in range(2):
         for enterprise in ("acme", "globex"):
             with tenant.transaction():
                 speak_for(tenant, enterprise, local=True)
-                assert seen(tenant, "ent_notification") == [enterprise]
+                assert read_owners(tenant, "ent_notification") == [enterprise]
             with pytest.raises(psycopg.errors.DivisionByZero):
                 _speak_and_fail(tenant, enterprise)
-            assert seen(tenant, "ent_notification") == []
+            assert read_owners(tenant, "ent_notification") == []
 
 
-def test_an_error_within_a_savepoint_gives_the_former_tenant_back(owner: Db, tenant: Db) -> None:
-    """The setting goes with the savepoint in which it was made."""
+def test_an_error_within_a_savepoint_restores_the_former_tenant(owner: Db, tenant: Db) -> None:
+    """The setting is rolled back with the savepoint in which it was made."""
     with tenant.transaction():
         speak_for(tenant, "acme", local=True)
         with pytest.raises(psycopg.errors.DivisionByZero):
             _speak_and_fail(tenant, "globex")
-        assert seen(tenant, "ent_notification") == ["acme"]
+        assert read_owners(tenant, "ent_notification") == ["acme"]
 
 
 def _speak_and_fail(tenant: Db, enterprise: str) -> None:
@@ -136,8 +136,8 @@ def _speak_and_fail(tenant: Db, enterprise: str) -> None:
         tenant.execute("SELECT 1 / 0")
 
 
-def test_a_tenant_writes_for_itself_alone(owner: Db, tenant: Db) -> None:
-    """Another's rows it can neither make nor take nor touch."""
+def test_a_tenant_writes_only_for_itself(owner: Db, tenant: Db) -> None:
+    """It can neither insert nor take over nor change another tenant's rows."""
     speak_for(tenant, "acme")
     made = a_notification(tenant, enterprise="acme", priority=3, tags=["a"], dedup_key="d")
     assert (
@@ -154,8 +154,8 @@ def test_a_tenant_writes_for_itself_alone(owner: Db, tenant: Db) -> None:
     assert changed.rowcount == 0
 
 
-def test_who_speaks_for_nobody_writes_nothing(owner: Db, tenant: Db) -> None:
-    """Fail-closed."""
+def test_a_tenant_without_an_enterprise_writes_nothing(owner: Db, tenant: Db) -> None:
+    """A missing setting denies everything."""
     with pytest.raises(InsufficientPrivilege):
         a_notification(tenant)
     with pytest.raises(InsufficientPrivilege):
@@ -163,8 +163,8 @@ def test_who_speaks_for_nobody_writes_nothing(owner: Db, tenant: Db) -> None:
     assert tenant.execute("UPDATE notify.ent_notification SET priority = 4").rowcount == 0
 
 
-def test_no_column_of_the_machine_is_a_tenants(owner: Db, tenant: Db) -> None:
-    """Neither in an insert nor in an update; the grants say so before any guard."""
+def test_a_tenant_cannot_write_the_workers_columns(owner: Db, tenant: Db) -> None:
+    """Neither in an insert nor in an update; the grants refuse it before any guard."""
     speak_for(tenant, "acme")
 
     for column, value in MACHINES.items():
@@ -174,8 +174,8 @@ def test_no_column_of_the_machine_is_a_tenants(owner: Db, tenant: Db) -> None:
             _rewritten(tenant, column)
 
 
-def test_a_producers_columns_are_the_tenants(owner: Db, tenant: Db) -> None:
-    """All but whose it is."""
+def test_a_tenant_writes_the_producers_columns(owner: Db, tenant: Db) -> None:
+    """All except the enterprise."""
     speak_for(tenant, "acme")
 
     for column in {*FREE, *FROZEN} - {"enterprise_id"}:
@@ -190,16 +190,16 @@ def _rewritten(db: Db, column: str) -> int:
 
 
 @pytest.mark.parametrize("table", ["ent_notification_workflow", "ent_notification_template"])
-def test_what_is_for_all_is_written_by_none(owner: Db, tenant: Db, table: str) -> None:
-    """Read, yes; not changed, not made, and no own row becomes one."""
+def test_no_tenant_writes_global_rows(owner: Db, tenant: Db, table: str) -> None:
+    """It can read them, but not change or insert them, nor make its own row global."""
     speak_for(tenant, "acme")
     name = sql.Identifier(table)
 
     changed = tenant.execute(
         sql.SQL("UPDATE notify.{} SET name = 'mine' RETURNING enterprise_id").format(name)
     )
-    assert [one["enterprise_id"] for one in changed] == ["acme"]
-    assert seen(owner, table) == ["acme", "globex", None]
+    assert [changed_row["enterprise_id"] for changed_row in changed] == ["acme"]
+    assert read_owners(owner, table) == ["acme", "globex", None]
     with pytest.raises(InsufficientPrivilege, match="row-level security"):
         (a_workflow if table.endswith("workflow") else a_template)(tenant, key="new")
     with pytest.raises(InsufficientPrivilege, match="row-level security"):
@@ -207,11 +207,11 @@ def test_what_is_for_all_is_written_by_none(owner: Db, tenant: Db, table: str) -
 
 
 def test_a_tenant_deletes_its_own_templates_and_no_workflow(owner: Db, tenant: Db) -> None:
-    """A workflow is unpublished instead: to delete one scans all notifications for it."""
+    """A workflow is unpublished instead, because its deletion would scan all notifications."""
     speak_for(tenant, "acme")
 
     assert tenant.execute("DELETE FROM notify.ent_notification_template").rowcount == 1
-    assert seen(owner, "ent_notification_template") == ["globex", None]
+    assert read_owners(owner, "ent_notification_template") == ["globex", None]
     with pytest.raises(InsufficientPrivilege, match="permission denied"):
         tenant.execute("DELETE FROM notify.ent_notification_workflow")
 
@@ -231,15 +231,15 @@ def test_a_tenant_deletes_its_own_templates_and_no_workflow(owner: Db, tenant: D
         "SET session_replication_role = replica",
     ],
 )
-def test_a_tenant_may_not(owner: Db, tenant: Db, statement: str) -> None:
-    """No way round the policies and the guards."""
+def test_a_tenant_cannot_bypass_its_limits(owner: Db, tenant: Db, statement: str) -> None:
+    """There is no way around the policies and the guards."""
     speak_for(tenant, "acme")
 
     with pytest.raises(InsufficientPrivilege):
         tenant.execute(statement.encode())
 
 
-def test_a_tenant_enqueues_for_itself_alone(owner: Db, tenant: Db) -> None:
+def test_a_tenant_enqueues_only_for_itself(owner: Db, tenant: Db) -> None:
     """The function has its caller's rights."""
     speak_for(tenant, "acme")
 
@@ -254,27 +254,27 @@ def test_a_tenant_enqueues_for_itself_alone(owner: Db, tenant: Db) -> None:
         tenant.execute("SELECT notify.enqueue('globex', 'order-shipped', '{s}')")
 
 
-def test_a_tenant_retracts_its_own_alone(owner: Db, tenant: Db) -> None:
-    """Of another's it does not even learn the state."""
+def test_a_tenant_retracts_only_its_own_notifications(owner: Db, tenant: Db) -> None:
+    """It does not even learn the state of another tenant's notification."""
     ids = {enterprise: id_of(owner, enterprise) for enterprise in ("acme", "globex")}
-    assert [_retracted(tenant, one) for one in ids.values()] == [None, None]
+    assert [_retracted(tenant, notification_id) for notification_id in ids.values()] == [None, None]
 
     speak_for(tenant, "acme")
-    assert [_retracted(tenant, one) for one in ids.values()] == ["RETRACTED", None]
+    assert [_retracted(tenant, notification_id) for notification_id in ids.values()] == ["RETRACTED", None]
     assert row(owner, ids["globex"])["notification_status"] == Status.PENDING
 
 
-def test_the_role_counts_not_the_login(owner: Db, tenant: Db) -> None:
-    """A superuser that works as a tenant is one; a worker's role reaches all."""
+def test_the_role_counts_and_not_the_login(owner: Db, tenant: Db) -> None:
+    """A superuser in a tenant's role has only a tenant's rights; the worker's role reaches all rows."""
     ids = [id_of(owner, enterprise) for enterprise in ("acme", "globex")]
     owner.execute("SET ROLE xnovu_tenant")
-    assert [_retracted(owner, one) for one in ids] == [None, None]
+    assert [_retracted(owner, notification_id) for notification_id in ids] == [None, None]
     speak_for(owner, "globex")
-    assert seen(owner, "ent_notification") == ["globex"]
-    assert [_retracted(owner, one) for one in ids] == [None, "RETRACTED"]
+    assert read_owners(owner, "ent_notification") == ["globex"]
+    assert [_retracted(owner, notification_id) for notification_id in ids] == [None, "RETRACTED"]
 
     owner.execute("SET ROLE xnovu_worker")
-    assert [_retracted(owner, one) for one in ids] == ["RETRACTED", "RETRACTED"]
+    assert [_retracted(owner, notification_id) for notification_id in ids] == ["RETRACTED", "RETRACTED"]
 
 
 def _retracted(db: Db, notification_id: int) -> str | None:
@@ -284,22 +284,22 @@ def _retracted(db: Db, notification_id: int) -> str | None:
     return status
 
 
-def test_a_stranger_reaches_nothing(owner: Db, any_database: str) -> None:
-    """A login of neither role."""
+def test_a_login_without_a_role_reaches_nothing(owner: Db, any_database: str) -> None:
+    """It is a member of neither role."""
     login = a_login(any_database)
-    with open_db(login) as stranger:
+    with open_db(login) as plain:
         for statement in ("SELECT * FROM notify.ent_notification", "SELECT notify.retract(1)"):
             with pytest.raises(InsufficientPrivilege):
-                stranger.execute(statement.encode())
+                plain.execute(statement.encode())
     without_login(any_database, login)
 
 
-def test_a_worker_reaches_all(owner: Db, any_database: str) -> None:
-    """Whoever's rows they are, without a word for whom; but not the bookkeeping."""
+def test_a_worker_reaches_all_rows(owner: Db, any_database: str) -> None:
+    """Rows of every enterprise, without a setting; but not the tables of the deployment and the migrations."""
     login = a_login(any_database, "xnovu_worker")
     with open_db(login) as worker:
         for table in TABLES:
-            assert set(TENANTS) <= set(seen(worker, table))
+            assert set(TENANTS) <= set(read_owners(worker, table))
             touch = sql.SQL("UPDATE notify.{} SET enterprise_id = enterprise_id")
             assert worker.execute(touch.format(sql.Identifier(table))).rowcount >= len(TENANTS)
         assert _stats(worker, "v_notification_stats") == {"acme": 1, "globex": 1}
@@ -309,8 +309,8 @@ def test_a_worker_reaches_all(owner: Db, any_database: str) -> None:
     without_login(any_database, login)
 
 
-def test_the_views_count_the_tenants_own(owner: Db, tenant: Db) -> None:
-    """And what is for all; nothing for who speaks for nobody."""
+def test_the_views_count_the_tenants_own_rows(owner: Db, tenant: Db) -> None:
+    """They include global rows; without an enterprise they are empty."""
     assert _stats(tenant, "v_notification_stats") == _stats(tenant, "v_workflow_stats") == {}
     speak_for(tenant, "acme")
     assert _stats(tenant, "v_notification_stats") == {"acme": 1}
@@ -318,16 +318,16 @@ def test_the_views_count_the_tenants_own(owner: Db, tenant: Db) -> None:
 
 
 def test_the_views_filter_without_the_invokers_rights_too(owner: Db, tenant: Db) -> None:
-    """As on PostgreSQL 14, where a view reads with its owner's."""
+    """This is how PostgreSQL 14 behaves, where a view reads with its owner's rights."""
     if owner.info.server_version >= 150000:
         for view in ("v_notification_stats", "v_workflow_stats"):
             owner.execute(f"ALTER VIEW notify.{view} RESET (security_invoker)".encode())
 
-    test_the_views_count_the_tenants_own(owner, tenant)
+    test_the_views_count_the_tenants_own_rows(owner, tenant)
 
 
 def _stats(db: Db, view: str) -> dict[Any, int]:
     column = "notification_count" if view == "v_notification_stats" else "workflow_count"
     statement = sql.SQL("SELECT enterprise_id, {} AS counted FROM notify.{}")
     found = db.execute(statement.format(sql.Identifier(column), sql.Identifier(view)))
-    return {one["enterprise_id"]: one["counted"] for one in found}
+    return {kept_row["enterprise_id"]: kept_row["counted"] for kept_row in found}

@@ -1,4 +1,4 @@
-"""Who says that something is due, and who leaves it to the one before: the trigger `wake`, on each version."""
+"""The trigger `wake` on each version: a due row notifies, unless another has just done so."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,54 +29,54 @@ NOT_DUE: list[dict[str, Any]] = [
 
 @pytest.fixture
 def db(any_database: str) -> Iterator[Db]:
-    """Give the superuser's connection."""
+    """The superuser's connection."""
     with open_db(any_database) as connection:
         yield connection
 
 
 @pytest.fixture
-def ear(any_database: str) -> Iterator[Db]:
+def listener(any_database: str) -> Iterator[Db]:
     """Listen as the worker does."""
     with listening(any_database, "xnovu_due") as connection:
         yield connection
 
 
-def heard(ear: Db, db: Db) -> int:
-    """Count what was notified so far; the next one is not too soon."""
-    count = count_heard(ear, db, "xnovu_due")
+def heard(listener: Db, db: Db) -> int:
+    """Count the notifications so far, and let the next wake-up through at once."""
+    count = count_heard(listener, db, "xnovu_due")
     db.execute(QUIET)
     return count
 
 
-def behind_another(db: Db) -> None:
-    """Commit a due row within a moment of another one's wake-up."""
+def insert_right_after_another(db: Db) -> None:
+    """Commit a due row immediately after the wake-up of another row."""
     db.execute(f"DO $$ BEGIN {INSERT}; {JUST_WOKEN}; END $$".encode())
 
 
-def test_a_due_insert_wakes(db: Db, ear: Db) -> None:
-    """Once a transaction, whatever it inserts."""
+def test_a_due_insert_wakes(db: Db, listener: Db) -> None:
+    """Once for each transaction, with any number of rows."""
     a_notification(db)
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
     a_notification(db, scheduled_for="2020-01-01")
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
     with db.transaction():
         notifications(db, 50)
         notifications(db, 50)
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
 
-def test_copied_rows_wake(db: Db, ear: Db) -> None:
-    """It is an insert like any other."""
+def test_copied_rows_wake(db: Db, listener: Db) -> None:
+    """COPY is an insert like any other."""
     with db.cursor().copy(
         "COPY notify.ent_notification (enterprise_id, name, recipients) FROM STDIN"
     ) as copy:
         copy.write_row(("acme", "a", ["s"]))
 
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
 
-def test_a_row_that_comes_due_within_two_minutes_tells(db: Db, ear: Db) -> None:
-    """The worker asks once a minute when the next one does; of later rows it learns in time."""
+def test_a_row_due_within_two_minutes_notifies(db: Db, listener: Db) -> None:
+    """The worker looks for the next due time once a minute, so it finds later rows in time."""
     made = a_notification(db, scheduled_for="2100-01-01")
     for ahead, wakes in (("1 min", 1), ("3 min", 0)):
         db.execute(
@@ -84,111 +84,111 @@ def test_a_row_that_comes_due_within_two_minutes_tells(db: Db, ear: Db) -> None:
             " VALUES ('acme', 'a', '{s}', now() + %s::interval)",
             [ahead],
         )
-        assert heard(ear, db) == wakes
+        assert heard(listener, db) == wakes
         db.execute(
             "UPDATE notify.ent_notification SET scheduled_for = now() + %s::interval WHERE id = %s",
             [ahead, made],
         )
-        assert heard(ear, db) == wakes
+        assert heard(listener, db) == wakes
 
 
 @pytest.mark.parametrize("columns", NOT_DUE)
-def test_an_insert_that_is_not_due_wakes_nobody(db: Db, ear: Db, columns: dict[str, Any]) -> None:
+def test_an_insert_that_is_not_due_wakes_nobody(db: Db, listener: Db, columns: dict[str, Any]) -> None:
     """There is nothing to claim."""
     a_notification(db, **columns)
 
-    assert heard(ear, db) == 0
+    assert heard(listener, db) == 0
 
 
-def test_a_statement_with_one_due_row_wakes(db: Db, ear: Db) -> None:
-    """Wherever in it the row stands."""
+def test_a_statement_with_a_single_due_row_wakes(db: Db, listener: Db) -> None:
+    """The row may stand anywhere in the statement."""
     db.execute(
         "INSERT INTO notify.ent_notification (enterprise_id, name, recipients, scheduled_for)"
         " VALUES ('acme', 'a', '{s}', '2100-01-01'), ('acme', 'b', '{s}', NULL), ('acme', 'c', '{s}', '2100-01-01')"
     )
 
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
 
 @pytest.mark.parametrize("columns", NOT_DUE)
-def test_what_becomes_due_by_an_update_wakes(db: Db, ear: Db, columns: dict[str, Any]) -> None:
-    """Published, activated, or not to be waited for any more."""
+def test_a_row_that_becomes_due_by_an_update_wakes(db: Db, listener: Db, columns: dict[str, Any]) -> None:
+    """It was published, activated, or its scheduled time was removed."""
     made = a_notification(db, **columns)
 
     written(db, made, scheduled_for=None, publish_status="PUBLISH", deactivated=False)
 
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.PENDING])
-def test_no_change_of_a_state_wakes(db: Db, ear: Db, status: Status) -> None:
-    """Our own claims would wake us."""
+def test_no_change_of_a_state_wakes(db: Db, listener: Db, status: Status) -> None:
+    """Otherwise our own claims would wake us."""
     made = a_notification(db)
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
     db.execute("DELETE FROM notify.ent_notification WHERE id = %s", [made])
     made = a_notification(db, status=status, publish_status="DRAFT")
     written(db, made, publish_status="PUBLISH")
 
-    assert heard(ear, db) == 0
+    assert heard(listener, db) == 0
 
 
-def test_a_writer_behind_another_says_nothing(db: Db, ear: Db) -> None:
-    """A commit that notifies holds up all others that do: within twenty milliseconds, one is enough."""
+def test_a_writer_right_after_another_does_not_notify(db: Db, listener: Db) -> None:
+    """A commit that notifies delays all others that do, so a single wake-up within twenty milliseconds is enough."""
 
     def silent() -> bool:
-        # A machine that pauses just then takes longer than that.
-        behind_another(db)
-        return heard(ear, db) == 0
+        # If the machine pauses just then, it takes longer than that.
+        insert_right_after_another(db)
+        return heard(listener, db) == 0
 
     wait_until(silent)
 
 
-def test_a_clock_that_was_set_back_silences_nobody(db: Db, ear: Db) -> None:
-    """A wake-up that lies ahead is none."""
+def test_a_clock_set_back_silences_nobody(db: Db, listener: Db) -> None:
+    """A last wake-up in the future does not count."""
     db.execute("SELECT setval('notify.last_wakeup_ms', 1 << 60)")
     db.execute(INSERT)
 
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
     a_notification(db)
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
 
-def test_a_transaction_that_stays_open_silences_nobody(db: Db, ear: Db, any_database: str) -> None:
-    """It decides at its commit, as the others do; and then it wakes for itself."""
+def test_a_transaction_that_stays_open_silences_nobody(db: Db, listener: Db, any_database: str) -> None:
+    """It decides at its commit, like the others, and then wakes by itself."""
     with psycopg.connect(any_database) as producer:
         producer.execute(INSERT)
         a_notification(db)
-        assert heard(ear, db) == 1
+        assert heard(listener, db) == 1
 
         producer.commit()
-        assert heard(ear, db) == 1
+        assert heard(listener, db) == 1
 
 
-def test_a_rollback_wakes_nobody_and_silences_nobody(db: Db, ear: Db, any_database: str) -> None:
-    """As if it had never been."""
+def test_a_rollback_wakes_nobody_and_silences_nobody(db: Db, listener: Db, any_database: str) -> None:
+    """It leaves no trace."""
     before = db.execute("SELECT last_value FROM notify.last_wakeup_ms").fetchone()
     with psycopg.connect(any_database) as producer:
         producer.execute(INSERT)
         producer.rollback()
 
     assert db.execute("SELECT last_value FROM notify.last_wakeup_ms").fetchone() == before
-    assert heard(ear, db) == 0
+    assert heard(listener, db) == 0
 
 
-def test_a_tenant_wakes_and_cannot_silence(db: Db, ear: Db, tenant: Db) -> None:
-    """It inserts as before; what the trigger remembers is not its to write."""
+def test_a_tenant_wakes_and_cannot_silence(db: Db, listener: Db, tenant: Db) -> None:
+    """It inserts as usual, but cannot write the trigger's sequence."""
     speak_for(tenant, "acme")
 
     tenant.execute(INSERT)
 
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         tenant.execute(QUIET)
 
 
-def test_a_producers_search_path_leads_nowhere(db: Db, ear: Db, tenant: Db) -> None:
-    """What runs with the owner's rights calls no function of another schema."""
+def test_a_producers_search_path_has_no_effect(db: Db, listener: Db, tenant: Db) -> None:
+    """Code with the owner's rights calls no function of another schema."""
     db.execute("CREATE SCHEMA trap")
     db.execute("CREATE FUNCTION trap.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT 1 / 0'")
     db.execute("GRANT USAGE ON SCHEMA trap TO PUBLIC")
@@ -197,10 +197,10 @@ def test_a_producers_search_path_leads_nowhere(db: Db, ear: Db, tenant: Db) -> N
 
     tenant.execute(INSERT)
 
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
 
-def test_what_runs_at_the_commit_goes_by_no_path_of_the_session(db: Db, ear: Db, tenant: Db) -> None:
+def test_code_at_the_commit_ignores_the_sessions_search_path(db: Db, listener: Db, tenant: Db) -> None:
     """From PostgreSQL 18 on it has the rights of the function that inserted."""
     db.execute("CREATE SCHEMA trap")
     db.execute(
@@ -212,28 +212,28 @@ def test_what_runs_at_the_commit_goes_by_no_path_of_the_session(db: Db, ear: Db,
 
     tenant.execute(INSERT)
 
-    assert heard(ear, db) == 1
+    assert heard(listener, db) == 1
 
 
-def test_a_producer_without_the_schema_wakes_too(db: Db, ear: Db, any_database: str) -> None:
-    """A function with another's rights may insert for a login that has none here: its commit is not to fail."""
+def test_a_producer_without_the_schema_wakes_too(db: Db, listener: Db, any_database: str) -> None:
+    """A function with another login's rights may insert for a login without rights here: its commit must not fail."""
     db.execute(
         f"CREATE FUNCTION insert_one() RETURNS void SECURITY DEFINER LANGUAGE sql AS $$ {INSERT} $$".encode()
     )
     login = a_login(any_database)
     with open_db(login) as producer:
         producer.execute("SELECT insert_one()")
-        assert heard(ear, db) == 1
+        assert heard(listener, db) == 1
     without_login(any_database, login)
 
 
-async def test_a_silent_row_is_met_by_the_turns_after_a_wake_up(db: Db, any_database: str) -> None:
-    """The one before has woken the loops, and their next turn sees both."""
-    met: set[int] = set()
+async def test_a_silent_row_is_seen_by_the_turns_after_a_wake_up(db: Db, any_database: str) -> None:
+    """The wake-up before it has started the loops, and their next turn sees both rows."""
+    found_ids: set[int] = set()
 
     async def turn() -> None:
         found = db.execute("SELECT id FROM notify.ent_notification").fetchall()
-        met.update(one["id"] for one in found)
+        found_ids.update(row["id"] for row in found)
 
     wakeup = WakeupListener(Listener(any_database), turn)
     listening = asyncio.create_task(wakeup.run())
@@ -241,7 +241,7 @@ async def test_a_silent_row_is_met_by_the_turns_after_a_wake_up(db: Db, any_data
     with open_db(any_database) as producer:
         for _ in range(200):
             await asyncio.to_thread(producer.execute, INSERT.encode())
-    await eventually(lambda: len(met) == 200, within=sum(AFTER_SECONDS) + 10)
+    await eventually(lambda: len(found_ids) == 200, within=sum(AFTER_SECONDS) + 10)
     listening.cancel()
     with suppress(asyncio.CancelledError):
         await listening

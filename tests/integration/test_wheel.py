@@ -1,4 +1,4 @@
-"""The wheel carries all that an installation needs."""
+"""The wheel contains everything that an installation needs."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ def build(kind: str, place: Path) -> None:
 
 
 def migrations() -> list[Path]:
-    """Name the files of the migrations."""
+    """Return the files of the migrations."""
     found = [path for path in (ROOT / "migrations").rglob("*.*") if path.suffix != ".pyc"]
     assert any(path.suffix == ".sql" for path in found)
     return found
@@ -43,9 +43,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed
 
 
-def test_a_wheel_migrates_by_itself(installed: Path, empty_database: str) -> None:
-    """Far from any checkout."""
-    ran = subprocess.run(
+def test_a_wheel_migrates_without_a_checkout(installed: Path, empty_database: str) -> None:
+    """Installations have no other copy of the migrations."""
+    completed = subprocess.run(
         [sys.executable, "-W", "error", "-c", UPGRADE, sqlalchemy_url(empty_database)],
         cwd=installed.parent,
         env={
@@ -58,24 +58,24 @@ def test_a_wheel_migrates_by_itself(installed: Path, empty_database: str) -> Non
         check=False,
     )
 
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.startswith(str(installed))
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout.startswith(str(installed))
     with open_db(empty_database) as db:
         a_notification(db)
         found = db.execute("SELECT version_num FROM notify.alembic_version").fetchone()
     assert found == {"version_num": schema.required_revision()}
 
 
-def test_a_wheel_holds_the_migrations_with_their_sql(installed: Path) -> None:
-    """Each file, as it stands in the checkout."""
-    wanted = {path.relative_to(ROOT / "migrations"): path.read_bytes() for path in migrations()}
+def test_a_wheel_contains_the_migrations_with_their_sql(installed: Path) -> None:
+    """Each file equals that of the checkout."""
+    expected = {path.relative_to(ROOT / "migrations"): path.read_bytes() for path in migrations()}
     packaged = installed / "xnovu_poller" / "_migrations"
 
-    assert {path.relative_to(packaged): path.read_bytes() for path in packaged.rglob("*.*")} == wanted
+    assert {path.relative_to(packaged): path.read_bytes() for path in packaged.rglob("*.*")} == expected
 
 
-def test_a_source_distribution_holds_the_migrations_with_their_sql(tmp_path: Path) -> None:
-    """So that a wheel can be built of it."""
+def test_a_source_distribution_contains_the_migrations_with_their_sql(tmp_path: Path) -> None:
+    """A wheel can be built from it."""
     build("sdist", tmp_path)
     [archive] = tmp_path.glob("*.tar.gz")
     shutil.unpack_archive(archive, tmp_path, filter="data")
@@ -85,7 +85,7 @@ def test_a_source_distribution_holds_the_migrations_with_their_sql(tmp_path: Pat
         assert (unpacked / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
 
 
-def test_a_wheel_holds_the_package_and_nothing_else(installed: Path) -> None:
+def test_a_wheel_contains_only_the_package(installed: Path) -> None:
     """No test, no byte code, no file of this machine."""
     names = {path.relative_to(installed).parts[0] for path in installed.iterdir()}
     modules = {path.relative_to(ROOT) for path in (ROOT / "xnovu_poller").rglob("*") if path.suffix == ".py"}

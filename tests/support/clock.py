@@ -1,14 +1,12 @@
-"""A clock in the test's hand."""
+"""A clock that a test moves."""
 
 from datetime import timedelta
 
 import pytest
 
-from xnovu_poller.lifecycle import seconds
-
 
 class Clock:
-    """Time that passes when told."""
+    """Time that passes only when a test advances it."""
 
     def __init__(self) -> None:
         """Begin at some time or other."""
@@ -20,7 +18,7 @@ class Clock:
 
     def advance(self, span: timedelta) -> None:
         """Let time pass."""
-        self.now += seconds(span)
+        self.now += span.total_seconds()
 
 
 @pytest.fixture

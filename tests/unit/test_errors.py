@@ -66,7 +66,7 @@ def test_a_database_without_schema_is_told_what_to_do() -> None:
 def test_a_copy_is_told_both_ways_out() -> None:
     """A person has to decide; nothing of the sentence may have to be looked up."""
     assert str(errors.DeploymentDisputed(UUID("12345678-9abc-4def-8123-456789abcdef"), "a sign")) == (
-        "database: it is a copy of that of deployment 12345678 (a sign);"
-        " run `xnovu db new-deployment` if the original lives on beside it,"
-        " `xnovu db keep-deployment` if this one has replaced it"
+        "database: it is a copy of the database of deployment 12345678 (a sign);"
+        " run `xnovu db new-deployment` if the original is still in use,"
+        " or `xnovu db keep-deployment` if this copy has replaced it"
     )

@@ -1,10 +1,7 @@
 """The words of a notification's life."""
 
-from datetime import timedelta
-
 import pytest
 
-from xnovu_poller import lifecycle
 from xnovu_poller.errors import NovuRejected
 from xnovu_poller.lifecycle import LAWFUL_MOVES, ErrorDetails, Status
 
@@ -53,8 +50,3 @@ def test_a_fault_tells_the_error() -> None:
         "code": "novu_rejected",
         "message": "Novu: rejects it with 422 (workflow_not_found)",
     }
-
-
-def test_a_span_becomes_seconds() -> None:
-    """PostgreSQL's make_interval takes a number."""
-    assert lifecycle.seconds(timedelta(milliseconds=1500)) == 1.5

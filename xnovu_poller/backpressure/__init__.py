@@ -1,1 +1,1 @@
-"""Back-pressure: claims stop while Novu cannot serve, and a workflow that fails alone delays no other."""
+"""Back-pressure: claims stop while Novu cannot serve, and a workflow that fails by itself delays no other workflow."""

@@ -1,4 +1,4 @@
-"""The breaker: a workflow of one enterprise that fails alone is probed by one notification at a time; no other waits."""
+"""The breaker: if only one workflow of one enterprise fails, one notification at a time probes it, and no other waits."""
 
 import random
 from collections import OrderedDict
@@ -12,29 +12,30 @@ from xnovu_poller.lifecycle import Accepted, EnterpriseWorkflow, Outcome, Refuse
 from xnovu_poller.pacing import doubled
 
 TRIPS_AT = 5
-"""This many distinct notifications of one workflow without an answer, with none answered in between, trip it."""
+"""Trip a workflow after this many distinct notifications without an answer, if none was answered in between."""
 
 PAUSE = (timedelta(seconds=1), timedelta(minutes=5))
-"""The first pause and the longest; each is twice the last, so no pause is longer than the workflow has failed."""
+"""The first pause and the longest. Each is twice the last, so no pause is longer than the time of failure before it."""
 
 PROBE_SILENCE = timedelta(seconds=30)
-"""A probe not heard of for this long never reached Novu. The same notification may probe again this long after a pause."""
+"""A probe without an outcome for this long never reached Novu. The same notification may probe again this long after a
+pause."""
 
 SERVED_LATELY = timedelta(minutes=5)
-"""If Novu served others within this time, Novu is not down."""
+"""If Novu served other workflows within this time, Novu is not down."""
 
 SERVED_KEPT = 2
-"""Two of the workflows that were served last are enough to know: at least one is not the workflow in question."""
+"""Remember the last two workflows that were served: at least one of them is not the workflow in question."""
 
 TROUBLES_KEPT = 10_000
-"""With more failing workflows than this, the one not heard of for the longest is forgotten."""
+"""If more workflows than this fail, forget the workflow whose last failure is oldest."""
 
 Key = TypeVar("Key", str, EnterpriseWorkflow)
 
 
 @dataclass(slots=True)
 class _Trouble:
-    """What is known of a workflow that fails."""
+    """The state of a workflow that fails."""
 
     unanswered: set[str] = field(default_factory=set)
     closures: int = 0
@@ -50,12 +51,12 @@ class _Trouble:
 
 
 class Breaker:
-    """Turns the notifications of a failing workflow away, so that they do not wait at Novu and count no failures.
+    """Turns away the notifications of a failing workflow, so that they neither wait at Novu nor count failures.
 
-    `TRIPS_AT` notifications of an enterprise's workflow without an answer in a row trip it. During the pause
-    that follows, all of its notifications are turned away. After the pause one may be sent as a probe, a different one
-    each time, and the others wait for its outcome. Any answer resets it. For one event loop: no method waits,
-    and none is thread-safe.
+    `TRIPS_AT` notifications in a row without an answer trip an enterprise's workflow. During the pause that follows,
+    all its notifications are turned away. After the pause, one notification may be sent as a probe, a different
+    notification each time, while the others wait for its outcome. Any answer resets the workflow. Use it from a
+    single event loop: no method waits, and none is thread-safe.
     """
 
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
@@ -76,19 +77,19 @@ class Breaker:
         return trouble is not None and trouble.tripped
 
     def wait(self, sender: Sender) -> timedelta | None:
-        """Return how long a notification has to wait; None if it may be sent, as the probe if one is due."""
+        """Return how long a notification must wait; None if it may be sent now, perhaps as the probe."""
         trouble = self._troubles.get(sender.workflow)
         if trouble is None or not trouble.tripped:
             return None
         now = self._clock()
         if sender.transaction_id == trouble.probe:
-            # Probing twice in a row would blame the workflow for what may be this notification's own fault.
+            # If it probed twice in a row, the workflow might be blamed for a fault of this notification.
             occupied = trouble.turned_away and now < trouble.until + PROBE_SILENCE.total_seconds()
         else:
             occupied = now < trouble.probe_expires_at
             trouble.turned_away = True
         if now < trouble.until or occupied:
-            # While another one probes, wait a whole pause: otherwise a long backlog would come round every second.
+            # While another notification probes, wait a whole pause, or a long backlog would come back every second.
             pause = trouble.until - now if now < trouble.until else trouble.pause
             return timedelta(seconds=pause * (1 + self._jitter() / 4))
         trouble.probe, trouble.turned_away = sender.transaction_id, False
@@ -96,7 +97,7 @@ class Breaker:
         return None
 
     def observe(self, sender: Sender, outcome: Outcome) -> None:
-        """Learn from how a call ended; a refusal that Novu gives everybody says nothing about one workflow."""
+        """Learn from the outcome of a call. A refusal for a cause that concerns every workflow changes nothing here."""
         match outcome:
             case Accepted():
                 self._troubles.pop(sender.workflow, None)
@@ -111,11 +112,11 @@ class Breaker:
                     self._troubles[sender.workflow].probe_expires_at = self._clock()
 
     def others_served(self, sender: Sender) -> bool:
-        """Return whether Novu lately served another workflow than this one."""
+        """Return whether Novu lately served another workflow than the sender's."""
         return self._were_others_served(self._served, sender.workflow)
 
     def other_enterprises_served(self, sender: Sender) -> bool:
-        """Return whether Novu lately served another enterprise than this one."""
+        """Return whether Novu lately served another enterprise than the sender's."""
         return self._were_others_served(self._enterprises_served, sender.enterprise_id)
 
     def _were_others_served(self, served: OrderedDict[Key, float], except_: Key) -> bool:
@@ -130,7 +131,7 @@ class Breaker:
         if len(trouble.unanswered) < TRIPS_AT:
             trouble.unanswered.add(sender.transaction_id)
         now = self._clock()
-        # Calls that were already in flight count as one.
+        # Calls that were in flight together count as one.
         if len(trouble.unanswered) < TRIPS_AT or now < trouble.until:
             return
         trouble.pause = doubled(*PAUSE, trouble.closures).total_seconds()

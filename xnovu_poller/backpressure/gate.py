@@ -1,4 +1,4 @@
-"""The gate: closed while Novu cannot serve, so that an outage holds notifications back instead of failing them."""
+"""The gate: closed while Novu cannot serve, so that an outage delays notifications instead of failing them."""
 
 import random
 import time
@@ -13,28 +13,28 @@ from xnovu_poller.pacing import doubled
 
 OUTAGE_WITNESSES = 5
 """This many distinct notifications in a row without an answer mean an outage, not bad notifications; fewer while the
-window lets out fewer. If all are of one workflow and Novu serves others, the fault is the workflow's."""
+window is smaller. If all belong to one workflow and Novu serves others, the fault is the workflow's."""
 
 OUTAGE_PAUSE = (timedelta(seconds=1), timedelta(minutes=1))
 """The first pause of an outage and the longest; each is twice the last."""
 
 STOPPED_PAUSE = (timedelta(seconds=30), timedelta(minutes=5))
-"""The same while the key or the address is wrong, which only a person can correct."""
+"""The first and the longest pause while the key or the address is wrong, which only a person can correct."""
 
 
 class Gate:
     """Whether notifications may be claimed and sent, as far as this process knows.
 
-    The gate closes for a pause when Novu asks for one, cannot serve, or does not accept our key. After the pause it
-    lets out a window of one notification; once all that were let out are served, the window doubles, until there is no
-    limit any more. Whoever claims asks `allowance` and reports with `spend`; whoever sends reports with `observe`.
-    Each pause is extended at random by up to a quarter, so that replicas do not return in step. For one event
-    loop: no method waits, and none is thread-safe.
+    The gate closes for a pause when Novu asks for a pause, cannot serve, or does not accept our key. After the pause it
+    opens a window of one notification. When all notifications of a window are served, the window doubles, until there
+    is no limit any more. Before you claim, ask `allowance`; after you claim, call `spend`; after you send, call
+    `observe`. Each pause is extended at random by up to a quarter, so that replicas do not return in step. Use it from
+    a single event loop: no method waits, and none is thread-safe.
 
     Attributes:
-        stopped: the key or the address was found wrong, and nothing was served since.
-        outage: an unknown outcome is Novu's fault now, and does not count against a notification.
-        breaker: hears what the gate hears, and turns away the notifications of a workflow that fails alone.
+        stopped: the key or the address was wrong, and nothing has been served since.
+        outage: unknown outcomes are Novu's fault now, and do not count against notifications.
+        breaker: observes the same outcomes, and turns away the notifications of a workflow that fails by itself.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class Gate:
         self._jitter = jitter
         self._window = Window(clock)
         self._closed_until = clock()
-        self._closures = 0  # in a row, with nothing served in between
+        self._closures = 0  # in a row: nothing was served in between
         self._unanswered: dict[str, EnterpriseWorkflow] = {}
-        self._witness: str | None = None  # the notification whose missing answer closed the gate last
+        self._witness: str | None = None  # the notification whose missing answer last closed the gate
         self._reason: str | None = None
 
     @property
@@ -64,7 +64,7 @@ class Gate:
 
     @property
     def reason(self) -> str | None:
-        """Why the gate is closed or not trusted yet, as a sentence; None if all is well."""
+        """Why the gate is closed or Novu is not trusted yet, as a sentence; None if all is well."""
         return self._reason if self.closed or self.stopped or self.outage else None
 
     def status(self) -> dict[str, object]:
@@ -80,24 +80,23 @@ class Gate:
         }
 
     def allowance(self, limit: int) -> int:
-        """Return how many notifications may be claimed now, at most `limit`; report those claimed to `spend`."""
+        """Return how many notifications may be claimed now, at most `limit`; report the claimed number to `spend`."""
         return 0 if self.closed else self._window.allowance(limit)
 
     def spend(self, count: int) -> None:
-        """Count claimed notifications; if the gate has closed since, they are released and do not count."""
+        """Count claimed notifications. If the gate has closed since, they do not count, because they will be released."""
         if not self.closed:
             self._window.spend(count)
 
     def refund(self, count: int) -> None:
-        """Let others take the place of notifications that ended without a call to Novu."""
+        """Give back the share of notifications that ended without a call to Novu, so that others can use it."""
         self._window.refund(count)
 
     def observe(self, sender: Sender, outcome: Outcome) -> None:
-        """Learn from how a call to Novu ended.
+        """Learn from the outcome of a call to Novu. Do not report a call that was never made.
 
         Args:
-            sender: the notification that was sent; a repeat of it is no further witness of an outage.
-            outcome: Novu's answer. Do not report a call that was never begun.
+            sender: the notification that was sent; it witnesses an outage only once.
         """
         self.breaker.observe(sender, outcome)
         match outcome:
@@ -115,18 +114,18 @@ class Gate:
                 self._miss(sender)
 
     def throttle(self, error: NovuThrottled) -> None:
-        """Close for the pause that Novu asks for, on any of its endpoints."""
+        """Close for the pause that Novu asked for; any of its endpoints may ask."""
         self._close(error.pause, str(error))
 
     def limit_rate(self, remaining: int | None, reset: timedelta | None) -> None:
-        """Learn Novu's rate limit: with no call remaining, the gate closes until the reset."""
+        """Close until the reset of Novu's rate limit if no call remains."""
         if remaining == 0 and reset is not None:
             self._close(reset, "Novu: the rate limit is used up")
 
     def _serve(self) -> None:
-        """Forget what went wrong, and count the served notification.
+        """Forget the failures so far, and count the served notification.
 
-        A pause that has begun stands: the answer may be older than what closed the gate.
+        A pause in progress stays, because the answer may be older than the reason for the pause.
         """
         self.stopped = False
         self.outage = False
@@ -136,10 +135,10 @@ class Gate:
             self._window.serve()
 
     def _miss(self, sender: Sender) -> None:
-        """Count a notification without an answer as a witness of an outage, unless its workflow fails alone."""
+        """Count a notification without an answer as a witness of an outage, unless only its workflow fails."""
         others_served = self.breaker.others_served(sender)
         if others_served and self.breaker.is_tripped(sender):
-            # What this workflow leaves unanswered is its own fault: it gives no witnesses against Novu.
+            # The missing answers are the workflow's own fault, so its notifications are no witnesses against Novu.
             self._unanswered = {
                 id_: workflow for id_, workflow in self._unanswered.items() if workflow != sender.workflow
             }
@@ -151,17 +150,17 @@ class Gate:
         ):
             self.outage = True
             if sender.transaction_id == self._witness:
-                return  # twice in a row, one notification would hold everybody back for what may be its own fault
+                return  # a notification that closed the gate twice in a row might delay all others for its own fault
             self._witness = sender.transaction_id
-            reason = f"Novu: {len(self._unanswered)} notifications in a row got no answer to be trusted"
+            reason = f"Novu: {len(self._unanswered)} notifications in a row got no reliable answer"
             self._back_off(OUTAGE_PAUSE, reason)
 
     def _witnesses_needed(self) -> int:
-        """A window lets out no more than its size: waiting for five witnesses would blame each notification."""
+        """Return how many witnesses prove an outage: a small window can never have more of them than its size."""
         return min(OUTAGE_WITNESSES, self._window.size or OUTAGE_WITNESSES)
 
     def _is_own_fault(self, sender: Sender, others_served: bool) -> bool:  # noqa: FBT001 - private, and named by both callers
-        """Return whether the witnesses are all of one workflow, or of one enterprise, while Novu serves others."""
+        """Return whether all witnesses belong to one workflow, or one enterprise, while Novu serves others."""
         workflows = set(self._unanswered.values())
         if others_served and len(workflows) == 1:
             return True
@@ -171,7 +170,7 @@ class Gate:
     def _back_off(
         self, pauses: tuple[timedelta, timedelta], reason: str, requested: timedelta | None = None
     ) -> None:
-        """Close for a pause that doubles each time; calls that were already in flight count as one."""
+        """Close for a pause that doubles each time; calls that were in flight together count as one."""
         if not self.closed:
             self._closures += 1
         first, longest = pauses

@@ -1,23 +1,23 @@
-"""The slow start after a closure of the gate: few notifications at first, twice as many each time all are served."""
+"""The slow start after the gate was closed: few notifications at first, and twice as many each time all are served."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
 NO_LIMIT = 1024
-"""A window that has grown to this many notifications limits no more."""
+"""A window that reaches this size is no limit any more."""
 
 SILENCE = timedelta(seconds=15)
-"""Notifications that were let out and never heard of again did not reach Novu; after this long others take their place."""
+"""Notifications without an outcome for this long did not reach Novu, so others take their place."""
 
 SILENCE_ONCE_SERVED = timedelta(seconds=2)
-"""The same once one of them was served: Novu works, and other replicas may have heard of the rest."""
+"""The same once a notification was served: Novu works, and the rest may have ended in other replicas."""
 
 
 class Window:
-    """How many notifications may still be claimed before the answers of the earlier ones are in.
+    """How many notifications may be claimed before the outcomes of earlier notifications are known.
 
     Args:
-        clock: returns seconds that only count on.
+        clock: returns seconds, like `time.monotonic`.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -29,7 +29,7 @@ class Window:
 
     @property
     def size(self) -> int | None:
-        """The notifications of one window; None while there is no limit."""
+        """How many notifications a window has; None while there is no limit."""
         return self._size
 
     def open(self, size: int, since: float) -> None:
@@ -37,7 +37,7 @@ class Window:
 
         Args:
             size: from `NO_LIMIT` on there is no limit.
-            since: when the gate is open, by the clock; if nothing is heard of the window, it is renewed after it.
+            since: when the gate opens, by the clock; the window is renewed if it stays silent for `SILENCE` after it.
         """
         self._size = size if size < NO_LIMIT else None
         self._spent = 0
@@ -51,17 +51,17 @@ class Window:
         return limit if self._size is None else min(limit, max(0, self._size - self._spent))
 
     def spend(self, count: int) -> None:
-        """Count notifications that were claimed."""
+        """Count claimed notifications."""
         self._spent += count
 
     def refund(self, count: int) -> None:
-        """Let others take the place of notifications that ended without a call to Novu."""
+        """Give back the share of notifications that ended without a call to Novu, so that others can use it."""
         self._spent = max(0, self._spent - count)
         if self._served:
             self._widen()
 
     def serve(self) -> None:
-        """Count a notification that Novu has served."""
+        """Count a notification that Novu served."""
         if self._size is None:
             return
         self._served += 1
@@ -69,6 +69,6 @@ class Window:
         self._widen()
 
     def _widen(self) -> None:
-        """Open a window twice as large once all notifications of this one are served."""
+        """Open a window of twice the size once all notifications of the current window are served."""
         if self._size is not None and self._served >= self._spent:
             self.open(self._size * 2, since=self._clock())

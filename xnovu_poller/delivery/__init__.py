@@ -1,5 +1,5 @@
 """The delivery of a group: hold → validate → render → trigger → record.
 
-`deliver` conducts the stages in this order. `withdraw` takes the place of the call for what must not be sent any
-more, and `stages` holds what they share.
+`deliver` calls the stages in this order. For notifications that must not be sent any more, `withdraw` replaces the
+call. `stages` contains what the stages share.
 """

@@ -34,13 +34,13 @@ CACHED_WORKFLOWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What became of attempts that went through the stages once.
+    """The result of taking attempts through the stages once.
 
     Attributes:
-        states: the states that were written, by notification; those that are missing are late.
-        left: how many are left to the next try.
-        lapsed: their sender died before, so each must be held by itself.
-        patience: until the last send of somebody else has passed.
+        states: the states that were written, by notification; a missing notification is late.
+        left: how many are left for the next try.
+        lapsed: attempts whose sender died before, so each must be delivered by itself.
+        patience: how long until the last live send of another process has passed.
     """
 
     states: dict[int, Status]
@@ -50,15 +50,13 @@ class Progress:
 
 
 class Delivery:
-    """Delivers groups of notifications; each executor process has one.
+    """Delivers groups of notifications; each executor process has its own.
 
     Args:
-        engine: where the rows are.
-        novu: where they go.
-        gate: open or closed; while it is closed nothing is begun.
-        timeout: of one call to Novu, and of the send that one hold covers.
-        lease: how long a row stays held once work on it has begun.
-        max_failures: counted failures before DEAD.
+        gate: while it is closed, groups are released at once.
+        timeout: of a call to Novu, and of the send that a hold covers.
+        lease: how long a row is leased once work on it has begun.
+        max_failures: with this many failures that count, a notification becomes DEAD.
     """
 
     def __init__(
@@ -81,44 +79,43 @@ class Delivery:
         self._renderer = Renderer()
         self._schemas = Schemas()
         self._workflows: dict[int, Workflow] = {}
-        self._one_at_a_time = asyncio.Lock()
+        self._delivering_lapsed = asyncio.Lock()
 
     async def deliver(
         self, attempts: Sequence[Attempt], *, last: bool, budget: timedelta, limit: timedelta
     ) -> dict[int, Status]:
-        """Deliver a group; each row keeps its own outcome.
+        """Deliver a group; each notification has its own outcome.
 
-        If the process dies here, the holds lapse: the next try, or the rescue, goes on under the same
+        If the process dies here, the holds lapse, and the next try or the rescue continues under the same
         transaction ids.
 
         Args:
-            attempts: the notifications, each at the attempt that was claimed.
-            last: no try of this attempt follows, so an unknown outcome is a failed attempt.
-            budget: after this time no chunk of a large notification is begun, and none that runs by itself.
-            limit: after this time the rest is not recorded any more if the database is away.
+            last: no further try of these attempts follows, so an unknown outcome is a failed attempt.
+            budget: after this time, no further chunk and no further lapsed notification is sent.
+            limit: after this time, stop trying to record outcomes if the database is away.
 
         Returns:
-            The states that were written, by notification; those that are missing were late.
+            The states that were written, by notification; a missing notification was late.
 
         Raises:
-            Unfinished: some notifications are left to the next try of this attempt.
-            StoreUnavailable: PostgreSQL does not answer; what was sent may not be recorded.
+            Unfinished: some notifications are left for the next try of these attempts.
+            StoreUnavailable: PostgreSQL does not answer; notifications may have been sent but not recorded.
         """
         if self._gate.closed:
             released = await by_claim.release(self._engine, attempts)
             metrics.RELEASED.inc(len(released))
             return released
-        begun = time.monotonic()
-        leaves = begun + budget.total_seconds()
+        started_at = time.monotonic()
+        leaves = started_at + budget.total_seconds()
         recorder = Recorder(
             self._engine,
             self._gate,
             max_failures=self._max_failures,
             last=last,
-            until=begun + limit.total_seconds(),
+            until=started_at + limit.total_seconds(),
         )
         found = [await self._deliver(attempts, recorder, leaves)]
-        # One after the other.
+        # One after another, because each may kill the process.
         found += [await self._deliver_lapsed(attempt, recorder, leaves) for attempt in found[0].lapsed]
         if left := sum(progress.left for progress in found):
             raise Unfinished(left, max(progress.patience for progress in found))
@@ -127,15 +124,14 @@ class Delivery:
     async def record_lost_contact(
         self, attempts: Sequence[Attempt], *, counted: bool = True
     ) -> dict[int, Status]:
-        """Record as failed what a run has heard no more of.
+        """Record attempts as failed because their run lost contact with its activity.
 
         Args:
-            attempts: what the run had to deliver.
-            counted: the sender may have died. That brings a notification nearer to DEAD, unless it is in a
-                group: nobody knows whose fault it was, and each runs by itself from now on.
+            counted: the sender may have died. The failure counts for a single notification. It does not count
+                for a group, because nobody knows which notification caused it; each gets its own run from now on.
 
         Returns:
-            The states that were written, by notification.
+            The states that were written, by notification; a missing notification was late.
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer; the rescue will find the rows.
@@ -166,36 +162,38 @@ class Delivery:
             self._engine, attempts, deadline=self._timeout, lease=self._lease, with_lapsed=with_lapsed
         )
         metrics.LATE.inc(len(attempts) - len(found.held) - len(found.lapsed) - len(found.live))
-        over = [held for held in found.held if held.withdrawn or held.expired]
-        wanted = [held for held in found.held if not (held.withdrawn or held.expired)]
-        valid, unfit = await self._validate(wanted)
-        ready, unfilled = await self._render(valid)
-        # These make no trigger call, so others may go in their place.
-        self._gate.refund(len(over) + len(unfit) + len(unfilled))
+        to_withdraw = [held for held in found.held if held.withdrawn or held.expired]
+        to_send = [held for held in found.held if not (held.withdrawn or held.expired)]
+        valid, invalid = await self._validate(to_send)
+        ready, unrendered = await self._render(valid)
+        # These make no call, so give their share of the window to others.
+        self._gate.refund(len(to_withdraw) + len(invalid) + len(unrendered))
         withdrawn, triggered = await asyncio.gather(
-            withdraw(self._engine, self._novu, over), self._trigger.send(ready, ends=ends, leaves=leaves)
+            withdraw(self._engine, self._novu, to_withdraw),
+            self._trigger.send(ready, ends=ends, leaves=leaves),
         )
         self._gate.refund(sum(verdict.turned_away for verdict in triggered))
-        states, left = await recorder.record([*unfit, *unfilled, *withdrawn, *triggered])
+        states, left = await recorder.record([*invalid, *unrendered, *withdrawn, *triggered])
         return Progress(states, left + len(found.live), found.lapsed, found.patience)
 
     async def _deliver_lapsed(self, attempt: Attempt, recorder: Recorder, leaves: float) -> Progress:
-        """Deliver what has lapsed before, one at a time: if it kills the process, it takes no other with it."""
-        async with self._one_at_a_time:
-            # Begun too late it would be cut off, and that would count as one more death.
+        """Deliver an attempt whose sender died before, by itself: if it kills the process again, it harms no other."""
+        async with self._delivering_lapsed:
+            # Starting now, it would hit the timeout of the activity mid-send and count as another lapse.
             if time.monotonic() >= leaves:
                 return Progress({}, left=1)
             return await self._deliver([attempt], recorder, leaves, with_lapsed=True)
 
-    async def _validate(self, wanted: Sequence[Held]) -> tuple[list[tuple[Held, Workflow]], list[Verdict]]:
-        """Give each notification its workflow; poison, and what is unfit for its workflow, gets a verdict."""
+    async def _validate(self, to_send: Sequence[Held]) -> tuple[list[tuple[Held, Workflow]], list[Verdict]]:
+        """Return the valid notifications, each with its workflow, and the verdicts on the others."""
         try:
-            # Poison may lie in the workflow's row itself, so that is not read again.
-            workflows = await self._read_workflows([held for held in wanted if held.lapses <= MAX_LAPSES])
+            # The workflow's row may be what kills the process, so do not read it for poison.
+            workflows = await self._read_workflows([held for held in to_send if held.lapses <= MAX_LAPSES])
         except StoreUnavailable as error:
-            return [], nothing_sent(wanted, error)
+            return [], nothing_sent(to_send, error)
         return partition(
-            prepare(held, partial(self._check, held, workflows.get(held.workflow_id or 0))) for held in wanted
+            prepare(held, partial(self._check, held, workflows.get(held.workflow_id or 0)))
+            for held in to_send
         )
 
     def _check(self, held: Held, workflow: Workflow | None) -> tuple[Held, Workflow]:
@@ -206,22 +204,22 @@ class Delivery:
     async def _render(
         self, valid: Sequence[tuple[Held, Workflow]]
     ) -> tuple[list[tuple[Held, Event]], list[Verdict]]:
-        """Turn each notification into the event that Novu gets; what cannot be filled gets a verdict."""
+        """Return the notifications that could be rendered, each with its event for Novu, and the verdicts on the others."""
         try:
             templates = await read_templates(self._engine, valid)
         except StoreUnavailable as error:
             return [], nothing_sent([held for held, _ in valid], error)
         return partition(
-            prepare(held, partial(self._fill, held, workflow, templates)) for held, workflow in valid
+            prepare(held, partial(self._to_event, held, workflow, templates)) for held, workflow in valid
         )
 
-    def _fill(
+    def _to_event(
         self, held: Held, workflow: Workflow, templates: Mapping[TemplateKey, Template]
     ) -> tuple[Held, Event]:
         return held, render(self._renderer, held, workflow, templates)
 
     async def _read_workflows(self, group: Sequence[Held]) -> dict[int, Workflow]:
-        """Return the workflows of a group; those that changed since they were last read are read again."""
+        """Return the workflows of a group; read a workflow again only if it has changed."""
         wanted = {held.workflow_id: held.workflow_version for held in group if held.workflow_id is not None}
         known = {id_: self._workflows[id_] for id_ in wanted if id_ in self._workflows}
         known = {id_: workflow for id_, workflow in known.items() if workflow.version == wanted[id_]}

@@ -1,7 +1,7 @@
 """The last stage: verdicts become arrows, each kind in one statement.
 
-What is counted and logged is the state that came back, for an arrow may write another one than its verdict
-suggests: a retraction that was asked for meanwhile turns DEAD into RETRACTED.
+It counts and logs the states that the arrows return, because an arrow may write another state than its verdict
+suggests: a retraction that was requested meanwhile turns DEAD into RETRACTED.
 """
 
 import asyncio
@@ -23,25 +23,24 @@ from xnovu_poller.store.notifications.verdict import Ending, Verdict
 _log = log.get(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=5)
-"""Between two tries to reach a database that does not answer."""
+"""The pauses between two tries while the database is away."""
 
 _ON_THE_LAST_TRY = {Ending.UNKNOWN: Ending.FAILED, Ending.UNFINISHED: Ending.RELEASED}
-"""What waits for the next try must not wait for one that does not come."""
+"""On the last try, nothing can wait for the next."""
 
 
 class Recorder:
-    """Writes down how notifications ended.
+    """Records how deliveries ended.
 
-    A database that is away is waited for: only this process knows Novu's answers, and a row whose hold
-    nobody ends looks as if its sender had died.
+    It waits for a database that is away: only this process knows Novu's answers, and a hold that just lapses looks
+    like a dead sender.
 
     Args:
-        engine: where the rows are.
-        gate: knows whether an unknown outcome is an outage, which does not count.
-        max_failures: counted failures before DEAD.
-        last: no try of this attempt follows, so an unknown outcome is a failed attempt, and what time did
-            not suffice for is released.
-        until: the database is waited for no longer, by `time.monotonic`.
+        gate: knows whether an unknown outcome is Novu's outage, which does not count.
+        max_failures: with this many failures that count, a notification becomes DEAD.
+        last: no further try follows, so an unknown outcome is a failed attempt, and an unfinished delivery is
+            released.
+        until: wait for the database no longer than this, by `time.monotonic`.
     """
 
     def __init__(self, engine: Engine, gate: Gate, *, max_failures: int, last: bool, until: float) -> None:
@@ -59,17 +58,17 @@ class Recorder:
         }
 
     async def record(self, verdicts: Sequence[Verdict]) -> tuple[dict[int, Status], int]:
-        """Write down the verdicts of a group.
+        """Record the verdicts on a group.
 
-        If the process dies before or within, the holds of the rest lapse, and they are sent again
-        under the same transaction ids.
+        If the process dies here, the remaining holds lapse, and their notifications are sent again under the same
+        transaction ids.
 
         Returns:
-            The states that were written, by notification; those that are missing were late. And how many
-            notifications are left to the next try.
+            The states that were written, by notification, and how many notifications are left for the next try. A
+            missing notification was late.
 
         Raises:
-            StoreUnavailable: the rest is not recorded.
+            StoreUnavailable: the remaining verdicts are not recorded.
         """
         kinds: dict[Ending, list[Verdict]] = {ending: [] for ending in Ending}
         for verdict in map(self._weigh, verdicts):
@@ -77,17 +76,17 @@ class Recorder:
         states: dict[int, Status] = {}
         for ending, arrow in self._arrows.items():
             if kinds[ending]:
-                written = await self._insist(partial(arrow, kinds[ending]))
+                written = await self._write(partial(arrow, kinds[ending]))
                 self._report(ending, kinds[ending], written)
                 states |= written
         metrics.LATE.inc(len(kinds[Ending.LATE]))
-        # Whether written or late: if the answer to a write was lost, its repeat is late, and the row still waits.
+        # Count late writes too: if the answer to a write was lost, its repeat is late, but the row still waits.
         return states, len(kinds[Ending.UNKNOWN]) + len(kinds[Ending.UNFINISHED])
 
     def _weigh(self, verdict: Verdict) -> Verdict:
-        """Judge by what else is known: whether another try follows, and whether a failure counts.
+        """Adjust a verdict: is this the last try, and does a failure count?
 
-        An outage is Novu's fault: the notifications wait it out and nothing counts against them.
+        An outage is Novu's fault, so notifications wait until it ends, and it counts against none of them.
         """
         ending = _ON_THE_LAST_TRY.get(verdict.ending, verdict.ending) if self._last else verdict.ending
         if ending is not Ending.FAILED:
@@ -99,8 +98,11 @@ class Recorder:
             return replace(verdict, ending=ending, counted=False, wait=wait)
         return replace(verdict, ending=ending, wait=pacing.failure_pause(verdict.held.failure_count + 1))
 
-    async def _insist(self, arrow: Callable[[], Awaitable[dict[int, Status]]]) -> dict[int, Status]:
-        """Carry out an arrow, again if the database is away; a write whose answer was lost finds itself late."""
+    async def _write(self, arrow: Callable[[], Awaitable[dict[int, Status]]]) -> dict[int, Status]:
+        """Carry out an arrow, and try again while the database is away.
+
+        If only the answer to a write was lost, its repeat is late and changes nothing.
+        """
         backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
@@ -112,7 +114,7 @@ class Recorder:
             await asyncio.sleep(pause)
 
     def _report(self, ending: Ending, verdicts: Sequence[Verdict], written: Mapping[int, Status]) -> None:
-        """Count and log what was written by one arrow."""
+        """Count and log the states that an arrow wrote."""
         metrics.LATE.inc(len(verdicts) - len(written))
         now = datetime.now(UTC)
         for verdict in verdicts:
@@ -146,6 +148,6 @@ def _report_state(verdict: Verdict, id_: int, state: Status, now: datetime) -> N
 
 
 def report_dead(notification_id: int, code: str) -> None:
-    """Count and log that a notification was given up."""
+    """Count and log that a notification became DEAD."""
     metrics.DEAD.labels(code).inc()
     _log.warning("notification dead", notification=notification_id, error=code)

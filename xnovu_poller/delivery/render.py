@@ -1,4 +1,4 @@
-"""The words of a notification: its templates by channel, filled with its payload, become the event that Novu gets."""
+"""Render a notification: its templates, filled with its payload, become the event for Novu."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from xnovu_poller.templates.render import Renderer, TemplateSource
 async def read_templates(
     engine: Engine, group: Sequence[tuple[Held, Workflow]]
 ) -> dict[TemplateKey, Template]:
-    """Read all templates that a group needs, in one question.
+    """Read all templates that a group needs, in one query.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
@@ -27,10 +27,10 @@ async def read_templates(
 
 
 def template_keys(held: Held, workflow: Workflow) -> dict[Channel, TemplateKey]:
-    """Name the templates that a notification needs.
+    """Return the keys of the templates that a notification needs.
 
-    A DYNAMIC workflow needs one for each channel; a STATIC one, whose text Novu holds, only where
-    `template_overrides` names one.
+    A DYNAMIC workflow needs a template for each channel. Novu has the text of a STATIC workflow, so it needs a
+    template only for the channels in `template_overrides`.
     """
     dynamic = workflow.type is WorkflowType.DYNAMIC
     return {
@@ -43,11 +43,10 @@ def template_keys(held: Held, workflow: Workflow) -> dict[Channel, TemplateKey]:
 def render(
     renderer: Renderer, held: Held, workflow: Workflow, templates: Mapping[TemplateKey, Template]
 ) -> Event:
-    """Render a notification into the event that Novu gets, addressed to each recipient once.
+    """Render a notification into an event for Novu, addressed to each recipient once.
 
-    Its payload is the producer's own, and beside it `enterprise_id`, `channels` and
-    `rendered.<channel>.subject|body`. Rendered text travels in the payload because Novu honours channel
-    overrides only for email and SMS.
+    The event's payload is the producer's, plus `enterprise_id`, `channels` and `rendered.<channel>.subject|body`.
+    Rendered text travels in the payload because Novu honours channel overrides only for email and SMS.
 
     Raises:
         TemplateError: a template is missing, unsafe, or cannot be filled with this payload.
@@ -73,7 +72,7 @@ def render(
 
 
 def _channels(held: Held, workflow: Workflow) -> list[Channel]:
-    """Return the channels that the producer asked for, or else the workflow's own."""
+    """Return the channels that the producer chose, or else the workflow's."""
     return workflow.channels if held.channels is None else held.channels
 
 
@@ -89,6 +88,8 @@ def _fill(renderer: Renderer, held: Held, key: TemplateKey, template: Template |
         body=template.body,
         defaults=template.defaults,
     )
-    # A template may write ${name} and ${payload.name}.
-    words = renderer.render(source, {"payload": held.payload} | held.payload)
-    return {"body": words.body} if words.subject is None else {"subject": words.subject, "body": words.body}
+    # A template may use both ${name} and ${payload.name}.
+    rendered = renderer.render(source, {"payload": held.payload} | held.payload)
+    if rendered.subject is None:
+        return {"body": rendered.body}
+    return {"subject": rendered.subject, "body": rendered.body}

@@ -1,4 +1,4 @@
-"""What the stages of a delivery share: a fault of one notification becomes its own verdict, and no other's."""
+"""What the stages share: a fault of one notification becomes its own verdict, and affects no other."""
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def partition(results: Iterable[Result | Verdict]) -> tuple[list[Result], list[Verdict]]:
-    """Return what goes on to the next stage, and the verdicts of what does not."""
+    """Return the results for the next stage, and the verdicts on the notifications that do not reach it."""
     passed: list[Result] = []
     verdicts: list[Verdict] = []
     for result in results:
@@ -27,7 +27,7 @@ def partition(results: Iterable[Result | Verdict]) -> tuple[list[Result], list[V
 
 
 def prepare(held: Held, stage: Callable[[], Result]) -> Result | Verdict:
-    """Take one notification through a stage in which nothing is sent."""
+    """Take a notification through a stage in which nothing is sent."""
     try:
         return stage()
     except XnovuError as error:
@@ -37,25 +37,23 @@ def prepare(held: Held, stage: Callable[[], Result]) -> Result | Verdict:
 
 
 def nothing_sent(group: Iterable[Held], error: StoreError) -> list[Verdict]:
-    """Leave a group to the next try.
+    """Leave a group for the next try.
 
-    It has to be recorded that nothing was sent: a hold that only lapses looks as if its sender had died.
+    The verdicts record explicitly that nothing was sent; a hold that just lapses looks like a dead sender.
     """
     return [Verdict(Ending.UNFINISHED, held, ErrorDetails.of(error)) for held in group]
 
 
 async def watch(
-    group: Sequence[Held], doing: Coroutine[Any, Any, list[Verdict]], *, sends: bool
+    group: Sequence[Held], work: Coroutine[Any, Any, list[Verdict]], *, sends: bool
 ) -> list[Verdict]:
-    """Keep a fault to the notifications that it met: the rest of their group is recorded all the same.
+    """Turn a fault of `work` into verdicts on its group, so that other notifications are still recorded.
 
     Args:
-        group: the notifications that are being worked on.
-        doing: the work on them.
-        sends: whether it may have sent something before it failed.
+        sends: `work` may have sent something before it failed.
     """
     try:
-        return await doing
+        return await work
     except StoreError as error:
         if not sends:
             return nothing_sent(group, error)

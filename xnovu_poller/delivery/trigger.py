@@ -1,4 +1,4 @@
-"""The calls to Novu that notifications need, and the verdicts that follow from its answers."""
+"""The calls to Novu, and the verdicts that follow from its answers."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Makes the calls of notifications, each within the holds that cover it."""
+    """Makes the calls for notifications, each before the holds that cover it lapse."""
 
     engine: Engine
     novu: Novu
@@ -31,18 +31,16 @@ class Trigger:
     timeout: timedelta
 
     async def send(self, ready: Sequence[tuple[Held, Event]], *, ends: float, leaves: float) -> list[Verdict]:
-        """Trigger notifications, several by one call where that is safe.
+        """Trigger notifications, with bulk calls where that is safe.
 
-        Guarantee: at least once to Novu, under transaction ids that are the same at every attempt, so
-        that Novu drops a repeat.
+        Guarantee: at least once. The transaction ids are the same at every attempt, so that Novu drops a repeat.
 
         Args:
-            ready: each notification with what Novu gets.
-            ends: when the holds' deadline passes, by `time.monotonic`.
-            leaves: no further chunk is begun after this, by `time.monotonic`.
+            ends: when the deadline of the holds passes, by `time.monotonic`.
+            leaves: start no further chunk after this, by `time.monotonic`.
 
         Returns:
-            One verdict for each, in no order. If the answer to a chunk could not be written, it is UNKNOWN.
+            A verdict for each notification, in any order. It is UNKNOWN if a chunk's answer could not be written.
         """
         found = await asyncio.gather(
             *(
@@ -53,19 +51,19 @@ class Trigger:
         return [verdict for verdicts in found for verdict in verdicts]
 
     def _group(self, ready: Sequence[tuple[Held, Event]]) -> list[list[tuple[Held, Event]]]:
-        """Decide which notifications go to Novu together, in bulk calls.
+        """Decide which notifications share a bulk call.
 
-        By itself goes what needs several calls; and what Novu may have accepted already, or probes a workflow
-        that fails: a call that chokes on one of them must not fail for all.
+        A notification gets calls of its own if it needs several, if Novu may have accepted it already, or if it
+        probes a failing workflow: its fault must not fail the others.
         """
-        alone = [[pair] for pair in ready if self._goes_alone(*pair)]
-        others = [pair for pair in ready if not self._goes_alone(*pair)]
+        singles = [[pair] for pair in ready if self._is_single(*pair)]
+        others = [pair for pair in ready if not self._is_single(*pair)]
         bulks = [others[start : start + EVENTS_PER_CALL] for start in range(0, len(others), EVENTS_PER_CALL)]
         together = [bulk for bulk in bulks if self.novu.together(len(bulk))]
         taken_apart = [[pair] for bulk in bulks if not self.novu.together(len(bulk)) for pair in bulk]
-        return together + alone + taken_apart
+        return together + singles + taken_apart
 
-    def _goes_alone(self, held: Held, event: Event) -> bool:
+    def _is_single(self, held: Held, event: Event) -> bool:
         return (
             held.unknown_outcomes > 0
             or len(held.recipients) > RECIPIENTS_PER_CHUNK
@@ -75,11 +73,11 @@ class Trigger:
     async def _send_call(
         self, call: Sequence[tuple[Held, Event]], ends: float, leaves: float
     ) -> list[Verdict]:
-        """Make one call, for the notifications whose workflow is not tripped."""
+        """Make a call for the notifications whose workflow is not tripped, and turn the others away."""
         if time.monotonic() >= ends:
-            # Given back it would be due at once, and take as long again, for ever.
+            # A release would make it due at once, and it would take as long again, for ever.
             error = ErrorDetails(
-                Unfinished.code, "delivery: to validate and render took as long as a call may last"
+                Unfinished.code, "delivery: validating and rendering took as long as a call may last"
             )
             return [Verdict(Ending.FAILED, held, error) for held, _ in call]
         waits = [(held, event, self.breaker.wait(event.source)) for held, event in call]
@@ -89,30 +87,30 @@ class Trigger:
             for held, _, wait in waits
             if wait
         ]
-        going = [(held, event) for held, event, wait in waits if not wait]
-        verdicts = await self._make_calls(going, ends, leaves)
+        to_send = [(held, event) for held, event, wait in waits if not wait]
+        verdicts = await self._make_calls(to_send, ends, leaves)
         return turned_away + [
-            self._settle(verdict, event) for verdict, (_, event) in zip(verdicts, going, strict=True)
+            self._settle(verdict, event) for verdict, (_, event) in zip(verdicts, to_send, strict=True)
         ]
 
     def _settle(self, verdict: Verdict, event: Event) -> Verdict:
-        """Let an unknown outcome fail if its workflow is tripped: its next try would be turned away, and never count."""
+        """Count an unknown outcome as a failure if its workflow is tripped: the next try would be turned away, uncounted."""
         failed = verdict.ending is Ending.UNKNOWN and self.breaker.is_tripped(event.source)
         return replace(verdict, ending=Ending.FAILED) if failed else verdict
 
     async def _make_calls(
-        self, going: Sequence[tuple[Held, Event]], ends: float, leaves: float
+        self, to_send: Sequence[tuple[Held, Event]], ends: float, leaves: float
     ) -> list[Verdict]:
-        if not going:
+        if not to_send:
             return []
-        held, event = going[0]
+        held, event = to_send[0]
         if len(event.recipients) > RECIPIENTS_PER_CHUNK:
             return [await self._send_chunks(held, event, ends, leaves)]
-        outcomes = await self._call([event for _, event in going], ends)
-        return [_judge(held, outcome) for (held, _), outcome in zip(going, outcomes, strict=True)]
+        outcomes = await self._call([event for _, event in to_send], ends)
+        return [_judge(held, outcome) for (held, _), outcome in zip(to_send, outcomes, strict=True)]
 
     async def _send_chunks(self, held: Held, event: Event, ends: float, leaves: float) -> Verdict:
-        """Send the rest of a large notification, chunk by chunk, each answer written at once."""
+        """Send the remaining chunks of a large notification; record each answer before the next chunk."""
         chunks = await by_chunk.create_chunks(self.engine, held.hold, split_recipients(event.recipients))
         if not chunks:
             return Verdict(Ending.LATE, held)
@@ -135,11 +133,11 @@ class Trigger:
         return Verdict(Ending.SENT, held)
 
     async def _send_chunk(self, held: Held, event: Event, chunk: Chunk, ends: float) -> tuple[Verdict, float]:
-        """Send one chunk and write its answer.
+        """Send a chunk and record its answer.
 
         Returns:
-            The verdict, which carries the hold for the next chunk, and when that hold's deadline passes:
-            counted from before it was asked for, so that a slow database makes no call outlast it.
+            The verdict, with the hold for the next chunk, and when the deadline of that hold passes. The deadline
+            counts from before the hold was requested, so that no call outlasts it even if the database is slow.
         """
         part = replace(
             event,
@@ -161,19 +159,19 @@ class Trigger:
         )
         if hold is None:
             return Verdict(Ending.LATE, held), ends
-        # The chunk keeps its own count of refusals.
+        # The chunk counts its own refusals.
         return replace(verdict, held=replace(held, hold=hold), refused=False), ends
 
     async def _call(self, events: Sequence[Event], ends: float) -> list[Outcome]:
-        begun = time.monotonic()
-        deadline = timedelta(seconds=max(0.0, ends - begun))
+        started_at = time.monotonic()
+        deadline = timedelta(seconds=max(0.0, ends - started_at))
         if len(events) == 1:
             outcomes = [await self.novu.trigger(events[0], deadline=deadline)]
         else:
             outcomes = await self.novu.trigger_bulk(events, deadline=deadline)
         for name, count in Counter(map(_classify, outcomes)).items():
             metrics.NOVU_CALLS.labels(name).inc(count)
-        metrics.NOVU_CALL_SECONDS.observe(time.monotonic() - begun)
+        metrics.NOVU_CALL_SECONDS.observe(time.monotonic() - started_at)
         return outcomes
 
 

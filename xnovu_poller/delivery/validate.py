@@ -16,15 +16,15 @@ from xnovu_poller.store.workflows import Workflow
 CACHED_SCHEMAS = 1024
 
 MOST_PARTS = 10_000
-"""A schema that has more, its references followed, is refused: twenty lines can stand for billions."""
+"""Refuse a schema with more parts, counted with all references followed: twenty lines can amount to billions."""
 
 MOST_PARTS_BESIDE_UNEVALUATED = 500
-"""The same where `unevaluatedProperties` or `unevaluatedItems` stands: each looks through all that stands beside it."""
+"""The limit if `unevaluatedProperties` or `unevaluatedItems` is used: each looks through everything beside it."""
 
 MOST_CHECKS = 20_000_000
-"""Parts of the schema times bytes of the payload: above this one check could take seconds, and all wait for it."""
+"""Parts of the schema times bytes of the payload: above this, a check could block the process for seconds."""
 
-# Where these lead depends on the way on which they are reached.
+# The target of these keywords depends on the path by which they are reached.
 _WANDERING = frozenset({"$dynamicRef", "$recursiveRef"})
 _UNEVALUATED = frozenset({"unevaluatedProperties", "unevaluatedItems"})
 
@@ -32,19 +32,19 @@ _UNEVALUATED = frozenset({"unevaluatedProperties", "unevaluatedItems"})
 class Schemas:
     """The compiled schemas of workflows, by id and version.
 
-    Tenants write schemas, so patterns run on an engine whose time is linear in the text; a reference
-    leads nowhere outside the schema, and not back to where it stands, for the checks that come of it
-    could double with each step. Source: jsonschema-rs, "Regular expressions", "offline".
+    Tenants write schemas, so patterns run on an engine whose time is linear in the text. A reference may not lead
+    outside the schema. It may not lead back to itself either, because the checks could double with each step. Source: jsonschema-rs, "Regular expressions", "offline".
     """
 
     def __init__(self) -> None:
         self._compiled: dict[tuple[int, datetime], _Compiled | str] = {}
 
     def check(self, workflow: Workflow, payload: dict[str, Any]) -> None:
-        """Compare a payload with its workflow's schema.
+        """Check a payload against its workflow's schema.
 
         Raises:
-            PayloadInvalid: it breaks a rule, or the schema is none. Path and rule, never the value.
+            PayloadInvalid: the payload breaks a rule, or the schema cannot be used. The error has the path and the
+                rule, never the value.
         """
         if workflow.schema is None:
             return
@@ -59,7 +59,7 @@ class Schemas:
 
     def _compile(self, id_: int, version: datetime, schema: dict[str, Any]) -> "_Compiled | str":
         """Return the compiled schema of a workflow, or why it cannot be used."""
-        # Taken out and put in again: the first in the dictionary is the one that was not used for longest.
+        # Take it out and put it in again, so that the first entry of the dictionary is the least recently used.
         compiled = self._compiled.pop((id_, version), None)
         if compiled is None:
             compiled = _compile(schema)
@@ -70,7 +70,7 @@ class Schemas:
 
 
 class _Compiled(NamedTuple):
-    """A schema that is ready for use; `parts` is how many it has, its references followed."""
+    """A schema that is ready for use; `parts` is how many it has with all references followed."""
 
     validator: jsonschema_rs.Validator
     parts: int
@@ -78,7 +78,7 @@ class _Compiled(NamedTuple):
 
 def _compile(schema: dict[str, Any]) -> _Compiled | str:
     """Count the parts of a schema and compile it, or return why it cannot be used."""
-    # Before it is compiled: that alone can take all memory.
+    # Count first: compiling a large schema can use all memory.
     try:
         weighing = _Weighing(schema)
         parts = weighing.weigh(schema)
@@ -97,28 +97,25 @@ def _compile(schema: dict[str, Any]) -> _Compiled | str:
 
 
 class _Weighing:
-    """Counts the parts of a schema, constants too, each as often as references lead to it.
-
-    Args:
-        root: a schema, as JSON.
+    """Counts the parts of a schema, constants included, each as often as references lead to it.
 
     Attributes:
-        unevaluated: such a keyword was met.
+        unevaluated: the schema uses `unevaluatedProperties` or `unevaluatedItems`.
     """
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._root = root
         self.unevaluated = False
         self._known: dict[str, int] = {}
-        self._under_way: set[str] = set()
-        # A part with an id is a root of its own for the references within.
+        self._following: set[str] = set()
+        # References inside a part with an id are relative to that part.
         self._ids = {"$id", "id"} if "draft-04" in str(root.get("$schema")) else {"$id"}
 
     def weigh(self, node: object) -> int:
-        """Count.
+        """Return the number of parts of a node.
 
         Raises:
-            LookupError: a reference leads back to where it stands, or cannot be followed here.
+            LookupError: a reference leads back to itself, or cannot be followed here.
         """
         if isinstance(node, list):
             return 1 + sum(map(self.weigh, node))
@@ -134,16 +131,16 @@ class _Weighing:
         )
 
     def _follow(self, reference: str) -> int:
-        if reference in self._under_way:
+        if reference in self._following:
             raise LookupError
         if reference not in self._known:
-            self._under_way.add(reference)
-            self._known[reference] = self.weigh(self._found(reference))
-            self._under_way.remove(reference)
+            self._following.add(reference)
+            self._known[reference] = self.weigh(self._resolve(reference))
+            self._following.remove(reference)
         return self._known[reference]
 
-    def _found(self, reference: str) -> object:
-        """Go where a JSON pointer leads; `#` is the root."""
+    def _resolve(self, reference: str) -> object:
+        """Return the node that a JSON pointer names; `#` is the root."""
         first, *steps = unquote(reference).split("/")
         if first != "#":
             raise LookupError
@@ -158,9 +155,9 @@ def require_usable(held: Held, workflow: Workflow | None) -> Workflow:
     """Return the workflow of a notification, if it may be sent.
 
     Raises:
-        Poison: sending it has killed its process too often.
-        WorkflowNotFound: there is none, it is another enterprise's, unpublished or deactivated.
-        PayloadInvalid: nobody can read what the producer wrote.
+        Poison: sending the notification killed its process too often.
+        WorkflowNotFound: the workflow is missing, another enterprise's, unpublished or deactivated.
+        PayloadInvalid: Python cannot read the payload or the overrides.
     """
     if held.lapses > MAX_LAPSES:
         raise Poison(held.lapses)
@@ -179,7 +176,7 @@ def require_usable(held: Held, workflow: Workflow | None) -> Workflow:
 def _fault(
     compiled: jsonschema_rs.Validator, schema: dict[str, Any], payload: dict[str, Any]
 ) -> PayloadInvalid | None:
-    """Find the first broken rule; the sentence is ours, for the library's quotes the value."""
+    """Return the first broken rule, in a sentence of ours, because the library's message quotes the value."""
     try:
         compiled.validate(payload)
     except jsonschema_rs.ValidationError as found:
@@ -191,7 +188,7 @@ def _fault(
 
 
 def _path(fault: jsonschema_rs.ValidationError, schema: dict[str, Any]) -> str:
-    """Spell where the fault is, in the schema's words: a name that only the payload has may be a person's."""
+    """Return the path of a fault; hide names that only the payload has, because they may identify a person."""
     words = _words(schema)
     path = "$"
     for step in fault.instance_path:

@@ -1,4 +1,4 @@
-"""Held notifications that must not be sent any more: withdrawn by their producer, or expired."""
+"""Withdraw held notifications that must not be sent any more: withdrawn by their producer, or expired."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from xnovu_poller.store.notifications.by_chunk import split_recipients
 from xnovu_poller.store.notifications.hold import Held
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
-_ASKED_AGAIN = timedelta(minutes=1)
-"""After this time, if Novu serves nobody or the key is wrong; that counts against no notification."""
+_ASK_AGAIN_AFTER = timedelta(minutes=1)
+"""If Novu serves nobody or the key is wrong, ask again after this time; that counts against no notification."""
 
 
-async def withdraw(engine: Engine, novu: Novu, over: Sequence[Held]) -> list[Verdict]:
-    """Cancel at Novu what it may have accepted of some notifications, so that they can be retracted.
+async def withdraw(engine: Engine, novu: Novu, group: Sequence[Held]) -> list[Verdict]:
+    """Ask Novu to cancel what it may have accepted, so that the notifications can be retracted.
 
-    Novu's cancel recalls nothing that was delivered, so such a row has the mark that its delivery is unknown.
-    If the process dies here, the hold lapses, and Novu is asked to cancel once more.
+    A cancel recalls nothing that was delivered, so such a row is marked: its delivery is unknown. If the process dies
+    here, the hold lapses, and Novu is asked again.
 
     Returns:
-        One verdict for each: RETRACTED; LATE; FAILED if Novu could not be asked, because a release would bring the
-        row back at once, however often Novu refuses; or UNFINISHED if PostgreSQL did not answer.
+        A verdict for each: RETRACTED; LATE; FAILED if Novu could not be asked, because a released row would come back
+        at once, however often Novu refuses; or UNFINISHED if PostgreSQL did not answer.
     """
     found = await asyncio.gather(
-        *(watch([held], _withdraw(engine, novu, held), sends=False) for held in over)
+        *(watch([held], _withdraw(engine, novu, held), sends=False) for held in group)
     )
     return [verdict for verdicts in found for verdict in verdicts]
 
@@ -43,23 +43,23 @@ async def _withdraw(engine: Engine, novu: Novu, held: Held) -> list[Verdict]:
         return [Verdict(Ending.FAILED, held, ErrorDetails.of(error))]
     except NovuError as error:
         return [
-            Verdict(Ending.FAILED, held, ErrorDetails.of(error), turned_away=True, wait=_ASKED_AGAIN),
+            Verdict(Ending.FAILED, held, ErrorDetails.of(error), turned_away=True, wait=_ASK_AGAIN_AFTER),
         ]
     return [Verdict(Ending.RETRACTED, held, unknown=not certain)]
 
 
 async def _read_sent(engine: Engine, held: Held) -> tuple[bool, list[str]]:
-    """Return whether nothing can have been accepted, and otherwise the transaction ids that may have been."""
+    """Return whether Novu has certainly accepted nothing; if not, the transaction ids that it may have accepted."""
     recipients = held.unique_recipients
     if len(recipients) <= RECIPIENTS_PER_CHUNK:
         certain = held.unknown_outcomes == 0
         return certain, [] if certain else [held.transaction_id]
     chunks = await by_chunk.create_chunks(engine, held.hold, split_recipients(recipients))
-    # A lapse leaves no word at the chunk that was under way.
-    doubt = held.unknown_outcomes > 0
+    # A lapse records nothing about the chunk that was being sent.
+    in_doubt = held.unknown_outcomes > 0
     sent = [
         chunk.transaction_id
         for chunk in chunks
-        if chunk.outcome in {"accepted", "unknown"} or (doubt and chunk.outcome is None)
+        if chunk.outcome in {"accepted", "unknown"} or (in_doubt and chunk.outcome is None)
     ]
     return not sent, sent

@@ -1,4 +1,7 @@
-"""Cancels at Novu what was withdrawn after it was sent: delayed and digested steps can still be stopped."""
+"""The canceller: asks Novu to stop notifications that were withdrawn after they were sent.
+
+Novu can still stop their delayed and digested steps.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -16,22 +19,20 @@ _log = log.get(__name__)
 CANCELLED_AT_ONCE = 20
 
 PUT_OFF_AT_MOST = 1000
-"""So many without an answer let others pass; with more, all begins anew after a rest."""
+"""Up to this many rows without an answer are put off, so that others come first; with more, all are asked again."""
 
 CANCELS_UNDER_WAY = 2
-"""The triggers share the connections: a Novu that hangs on cancels is not to hold them all."""
+"""Triggers share the connections with cancels, so a Novu that hangs on cancels must not hold them all."""
 
 
 class Canceller:
     """Asks Novu to cancel SENT notifications that their producer has withdrawn.
 
-    Guarantee: at least once; to cancel twice changes nothing.
+    Guarantee: at least once. A second cancel changes nothing.
 
     Args:
-        engine: where the rows are.
         gate: while it is closed, Novu is not asked.
-        novu: whom to ask.
-        interval: the rest after a turn that found nothing.
+        interval: the pause after a turn that found nothing.
     """
 
     name = "cancel"
@@ -42,15 +43,17 @@ class Canceller:
         self._gate = gate
         self._novu = novu
         self._put_off: set[int] = set()
-        self._places = asyncio.Semaphore(CANCELS_UNDER_WAY)
+        self._slots = asyncio.Semaphore(CANCELS_UNDER_WAY)
         self._stopped = False
 
     def stop(self) -> None:
-        """Make no further call; what is left is asked for by another replica, or after the next start."""
+        """Make no further call. Another replica asks for the rest, or this worker after its next start."""
         self._stopped = True
 
     async def turn(self) -> timedelta:
-        """Ask for one batch, and write down what Novu said; if the process dies before, it is asked again.
+        """Ask Novu to cancel one batch, and record its answers.
+
+        If the process dies before they are recorded, Novu is asked again.
 
         Returns:
             Zero if there may be more, else the interval.
@@ -62,32 +65,37 @@ class Canceller:
         if limit == 0:
             return self.interval
         found = await read_withdrawn(self._engine, limit, self._put_off)
-        said = await asyncio.gather(*map(self._ask, found))
-        answers = {one.notification_id: word for one, word in zip(found, said, strict=True) if word}
+        results = await asyncio.gather(*map(self._ask, found))
+        answers = {
+            withdrawn.notification_id: answer
+            for withdrawn, answer in zip(found, results, strict=True)
+            if answer
+        }
         if answers:
-            for moved in await by_claim.record_cancel_answer(self._engine, answers):
-                _log.info("sent notification withdrawn", notification=moved, answer=answers[moved])
-        # Those without an answer let the others pass; then it begins anew.
-        self._put_off |= {one.notification_id for one in found} - answers.keys()
+            for recorded in await by_claim.record_cancel_answer(self._engine, answers):
+                _log.info("sent notification withdrawn", notification=recorded, answer=answers[recorded])
+        # Put off the rows without an answer until all others have had their turn.
+        self._put_off |= {withdrawn.notification_id for withdrawn in found} - answers.keys()
         if len(found) < limit or len(self._put_off) >= PUT_OFF_AT_MOST:
             self._put_off.clear()
             return self.interval
         return timedelta(0)
 
-    async def _ask(self, one: Withdrawn) -> str | None:
-        """Give Novu's answer as the row will tell it; None if Novu has to be asked again."""
-        done = []
+    async def _ask(self, withdrawn: Withdrawn) -> str | None:
+        """Return Novu's answer, as the row will record it; None if Novu must be asked again."""
+        cancelled = []
         try:
-            for transaction_id in one.transaction_ids:
-                async with self._places:
+            for transaction_id in withdrawn.transaction_ids:
+                async with self._slots:
                     if self._stopped:
                         return None
-                    done.append(await self._novu.cancel(transaction_id))
+                    cancelled.append(await self._novu.cancel(transaction_id))
         except NovuError as error:
-            # Whatever may pass is waited for, but not for ever: others are behind it.
-            if (error.retryable or isinstance(error, NovuUnauthorized)) and not one.old:
+            # Wait for a fault that may pass, but not for ever, because other rows are waiting behind it.
+            if (error.retryable or isinstance(error, NovuUnauthorized)) and not withdrawn.old:
                 return None
             metrics.CANCELS.labels("refused").inc()
             return error.code
-        metrics.CANCELS.labels("cancelled" if any(done) else "nothing_left").inc()
-        return "cancelled" if any(done) else "nothing_left"
+        answer = "cancelled" if any(cancelled) else "nothing_left"
+        metrics.CANCELS.labels(answer).inc()
+        return answer

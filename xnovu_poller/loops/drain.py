@@ -1,4 +1,4 @@
-"""The driver of a loop: turn after turn until nothing is left to do."""
+"""The driver of a loop: it turns the loop until nothing is left to do."""
 
 import asyncio
 import time
@@ -25,18 +25,14 @@ class Loop(Protocol):
         """The pause after a turn that found nothing to do."""
 
     async def turn(self) -> timedelta:
-        """Do one portion of work; return the pause before the next turn: zero if there is more to do."""
+        """Do one portion of work. Return the pause before the next turn, which is zero if there is more to do."""
 
     def stop(self) -> None:
         """Start no further run: claims that are not handed off yet are released."""
 
 
 class Drain:
-    """Turns a loop until it has nothing to do; never two turns at the same time.
-
-    Args:
-        loop: what it turns.
-    """
+    """Turns a loop until it has nothing to do; never two turns at the same time."""
 
     def __init__(self, loop: Loop) -> None:
         self.name = loop.name
@@ -48,7 +44,7 @@ class Drain:
         self._last_error: str | None = None
 
     async def drain(self) -> None:
-        """Turn now. If a turn is in progress, return at once: one more turn will follow it."""
+        """Turn now. If a turn is in progress, return at once; another turn follows it."""
         self._called = True
         if self._turning.locked():
             return
@@ -62,7 +58,7 @@ class Drain:
                         await wait_for_event(self._stopped, pause.total_seconds())
 
     async def stop(self) -> None:
-        """Let the turn in progress end, and start no other."""
+        """Wait for the turn in progress, and start no other."""
         self._stopped.set()
         async with self._turning:
             pass

@@ -13,13 +13,13 @@ from xnovu_poller.pacing import wait_for_event
 _log = log.get(__name__)
 
 LONGEST_SECONDS = 60.0
-"""Look again after this long even without a notification: the database notifies only of rows due within two minutes."""
+"""Look again after this long even if nothing asks for it: the database notifies only of rows due within two minutes."""
 
 LEAST_SECONDS = 0.1
-"""Between two looks: where a row comes due every millisecond, one turn takes many."""
+"""The shortest time between two looks: if a row comes due every millisecond, one turn should take many rows."""
 
 BLIND_SECONDS = 5.0
-"""After a look that got no answer."""
+"""The pause after a look that got no answer."""
 
 _MARGIN_SECONDS = 0.005
 """The timer fires this long after the time, so that the claim finds it passed."""
@@ -31,12 +31,12 @@ TimeToNextDue = Callable[[], Awaitable[timedelta | None]]
 class DueTimer:
     """Fires when the nearest time of a scheduled notification has come; polling stays the truth.
 
-    A look sees only the future, so the timer fires for whatever passed since the look before: nothing comes due
-    unnoticed between two looks. A row that is due but cannot be claimed is the loop's business, which looks again by
-    itself.
+    A look sees only future times, so the timer also fires for times that have passed since the look before. So no row
+    comes due unnoticed between two looks. The timer ignores a row that is due but cannot be claimed, because the loop
+    looks again by itself.
 
     Args:
-        time_to_next_due: asks the database.
+        time_to_next_due: asks the database for the nearest time.
         fire: turns the scheduled loop.
     """
 
@@ -59,11 +59,11 @@ class DueTimer:
             again_at = await self._look()
             await asyncio.sleep(LEAST_SECONDS)
             if await wait_for_event(self._asked, again_at - time.monotonic()):
-                # Let the turns that the same notification woke go first, and look once for many notifications.
+                # Let the turns that the same wake-up started go first, and look once for many wake-ups.
                 await asyncio.sleep(LEAST_SECONDS)
 
     def status(self) -> dict[str, float | None]:
-        """Describe how far ahead the nearest time is, for /status."""
+        """Describe the timer for /status."""
         known = math.isfinite(self._due_at) and not self._blind
         return {"next_due_in_seconds": round(max(self._due_at - time.monotonic(), 0), 1) if known else None}
 

@@ -1,4 +1,4 @@
-"""The three polling loops: claim due rows, hand them off, and say when to look again."""
+"""The three polling loops: they claim due rows, hand them off, and return when to look again."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -16,8 +16,8 @@ from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
 
 LOOPS = (NEW, SCHEDULED, FAILED)
-"""New rows, most of the traffic; scheduled rows apart, so that no backlog of new ones delays them; failed rows apart,
-so that no number of bad ones crowds out the others."""
+"""New rows are most of the traffic. Scheduled rows have their own loop, so that a backlog of new rows does not delay
+them; so have failed rows, so that they do not crowd out the others."""
 
 BUSY_PAUSE = timedelta(milliseconds=100)
 """The pause while the deployment is full, an enterprise is at its limit, or the gate waits for an answer."""
@@ -35,11 +35,8 @@ class PollLoop:
     """One of the three loops; they differ only in their rows and their interval.
 
     Args:
-        due: its rows.
-        engine: the pool.
+        due: which rows it claims.
         gate: while it is closed, nothing is claimed.
-        terms: the terms of its claims.
-        start: starts a run.
         interval: the pause after a turn that found nothing.
     """
 
@@ -63,12 +60,12 @@ class PollLoop:
         self._cursor = Cursor()
 
     async def turn(self) -> timedelta:
-        """Expire rows, then claim batch after batch, each while the one before is handed off.
+        """Expire rows, then claim batch after batch; hand each batch off while the next is being claimed.
 
         If the process dies between claim and handoff, the leases lapse and the rescuer releases the rows.
 
         Returns:
-            Zero or next to nothing if there may be more; otherwise the pause before the next turn.
+            Zero or `FEW_PAUSE` if there may be more; otherwise the pause before the next turn.
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
@@ -108,7 +105,7 @@ class PollLoop:
         return claims, timedelta(0)
 
     async def _claim_during(self, work: Awaitable[Result]) -> tuple[Result, list[Claim], timedelta]:
-        """Claim a batch while `work` is done; if `work` fails, release what was claimed."""
+        """Claim a batch while `work` runs; if `work` fails, release the claims."""
         done, result = await asyncio.gather(work, self._claim(), return_exceptions=True)
         if isinstance(result, BaseException):
             raise result
@@ -125,11 +122,7 @@ def poll_loops(
     """Build the three loops.
 
     Args:
-        engine: the pool.
-        gate: while it is closed, nothing is claimed.
-        terms: the terms of their claims.
-        start: starts a run.
-        intervals: by the loop's name, the pause after a turn that found nothing.
+        intervals: the pause after a turn that found nothing, by the loop's name.
     """
     return [
         PollLoop(due, engine, gate, terms=terms, start=start, interval=intervals[due.name]) for due in LOOPS

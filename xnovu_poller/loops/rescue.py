@@ -1,4 +1,4 @@
-"""The rescue of notifications whose holder is gone."""
+"""The rescuer: takes over notifications whose lease has lapsed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,14 +23,11 @@ AskRun = Callable[[str], Awaitable[RunState]]
 
 
 class Rescuer:
-    """Rescues rows whose lease has lapsed: asks Temporal what became of their run.
+    """Rescues rows whose lease has lapsed, if Temporal no longer has their run.
 
     Args:
-        engine: the pool.
-        ask: asks Temporal about a run.
-        start: starts a run.
-        terms: the terms on which a row is claimed anew.
-        lease: by how much a lease is extended.
+        terms: the terms on which a row is claimed again.
+        lease: how long an extended lease lasts from now.
         interval: the pause after a turn that found nothing.
     """
 
@@ -61,9 +58,9 @@ class Rescuer:
     async def turn(self) -> timedelta:
         """Rescue one batch.
 
-        If the run is open, its rows keep their attempt and get a longer lease. If it is gone, a row on which no
-        send has begun is released; a row on which one has begun is claimed anew, because its outcome is
-        unknown. If Temporal does not answer, nothing is touched.
+        If the run is open, its rows keep their attempt and get a longer lease. If the run is gone, a row is released
+        if no send has begun; otherwise it is claimed again, because its outcome is unknown. If Temporal does not
+        answer, no row changes.
 
         Returns:
             Zero if there may be more, else the interval.
@@ -87,9 +84,9 @@ class Rescuer:
         _log.info("leases lapsed", lapsed=len(rows), extended=extended, rescued=rescued)
         return timedelta(0) if extended + rescued and len(rows) == RESCUED_AT_ONCE else self.interval
 
-    async def _take_over(self, unsent: list[Attempt], begun: list[Attempt]) -> int:
+    async def _take_over(self, unsent: list[Attempt], sending: list[Attempt]) -> int:
         released = await by_claim.release(self._engine, unsent) if unsent else {}
-        claims = await by_claim.reclaim(self._engine, begun, self._terms) if begun else []
+        claims = await by_claim.reclaim(self._engine, sending, self._terms) if sending else []
         if claims:
             await self._starter.hand_off(claims)
         return len(released) + len(claims)

@@ -16,18 +16,14 @@ _log = log.get(__name__)
 STARTS_AT_ONCE = 20
 
 StartRun = Callable[[Sequence[Claim]], Awaitable[None]]
-"""Starts the run that some claims share; raises `TemporalError`."""
+"""Starts the run that these claims share; raises `TemporalError`."""
 
 
 class Starter:
     """Starts the runs of claims, and releases the claims whose run could not be started.
 
-    Args:
-        engine: the pool.
-        start: starts one run.
-
     Attributes:
-        stopped: the worker is stopping; no further run is started.
+        stopped: the worker is stopping, so no further run is started.
     """
 
     def __init__(self, engine: Engine, start: StartRun) -> None:
@@ -41,7 +37,7 @@ class Starter:
         self.stopped = True
 
     async def hand_off(self, claims: Sequence[Claim]) -> None:
-        """Start the runs of some claims.
+        """Start the runs of claims, and release the claims whose run could not be started.
 
         Raises:
             StoreUnavailable: claims could not be released; their leases lapse.
@@ -62,14 +58,14 @@ class Starter:
             if isinstance(result, TemporalError):
                 raise result
 
-    async def release(self, works: Sequence[Attempt]) -> None:
-        """Release claims. If a run of theirs starts late after all, it finds its attempt over and does nothing.
+    async def release(self, attempts: Sequence[Attempt]) -> None:
+        """Release claims. If their run starts late after all, it finds that its attempt has ended, and does nothing.
 
         Raises:
             StoreUnavailable: the leases lapse.
         """
-        if works:
-            released = await by_claim.release(self._engine, works)
+        if attempts:
+            released = await by_claim.release(self._engine, attempts)
             metrics.RELEASED.inc(len(released))
             _log.info("claims released", released=len(released))
 

@@ -1,4 +1,4 @@
-"""The timetable: when each loop turns, whatever wakes it besides."""
+"""The timetable: each loop turns at its interval, even if nothing else wakes it."""
 
 import asyncio
 import time
@@ -8,17 +8,15 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from xnovu_poller.lifecycle import seconds
-
 WATCH_SECONDS = 1.0
-"""A clock that is set is noticed within so long, if by more than this."""
+"""If somebody sets the system clock by more than this, it is noticed within this time."""
 
 
 class Timetable:
-    """Calls what is entered at its interval, the first time at once.
+    """Calls each entry at its interval, the first time at once.
 
-    APScheduler goes by the clock of the day. Where that is set back, all would wait until it has caught
-    up: so it is watched beside the one that only counts on, and when it is set, everything is called.
+    APScheduler uses the system clock. If somebody sets that clock back, every entry would wait until the clock has
+    caught up. So the timetable compares it with the monotonic clock, and calls every entry when it was set.
     """
 
     def __init__(self) -> None:
@@ -27,24 +25,25 @@ class Timetable:
 
     def enter(self, name: str, turn: Callable[[], Awaitable[None]], interval: timedelta) -> None:
         """Enter a loop. It turns a little before or after its time, so that replicas spread out."""
+        seconds = interval.total_seconds()
         self._scheduler.add_job(
             turn,
-            IntervalTrigger(seconds=seconds(interval), timezone=UTC, jitter=seconds(interval) / 10),
+            IntervalTrigger(seconds=seconds, timezone=UTC, jitter=seconds / 10),
             id=name,
             next_run_time=datetime.now(UTC),
             coalesce=True,
-            # A turn that still goes on notes that it was called, and goes on once more.
+            # A turn in progress notes the call and turns once more.
             max_instances=2,
             misfire_grace_time=None,
         )
 
     def start(self) -> None:
-        """Begin."""
+        """Call every entry now, and then at its interval."""
         self._scheduler.start()
         self._watching = asyncio.create_task(self._watch(), name="timetable-watch")
 
     def stop(self) -> None:
-        """Begin no further turn. One that is under way would be cut off: let it end before."""
+        """Start no further turn. Call this only when no turn is in progress: a turn would be cut off."""
         self._scheduler.shutdown(wait=False)
         if self._watching is not None:
             self._watching.cancel()

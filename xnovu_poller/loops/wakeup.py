@@ -1,4 +1,4 @@
-"""The wake-up: due rows and changed rules do not wait for the poll when the database notifies us of them."""
+"""The wake-up: when the database notifies us, due rows and changed rules do not wait for the poll."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,15 +9,14 @@ from xnovu_poller.store import listen
 from xnovu_poller.store.listen import Listener
 
 AFTER_SECONDS = (0.0, 0.03, 0.1, 1.0)
-"""A notification starts a turn at once. Commits within the next twenty milliseconds send none of their own, so one
-more turn follows for them, and two more for those that were slow. Source: docs/adr/0008-debounced-wakeups.md."""
+"""A notification starts a turn at once. Commits within the next twenty milliseconds send no notification, so another
+turn follows for them, and two more for commits that were slow. Source: docs/adr/0008-debounced-wakeups.md."""
 
 
 class WakeupListener:
     """Wakes the loops when the database notifies us; polling stays the truth.
 
     Args:
-        listener: receives the notifications.
         wake: turns the loops.
         rules_changed: called when a rule was written.
     """
@@ -51,12 +50,12 @@ class WakeupListener:
             self._notified.set()
 
     async def _wake_loops(self, tasks: asyncio.TaskGroup) -> None:
-        """Wake the loops at each notification, and again for silent commits unless the next one comes first."""
+        """Wake the loops at each notification, and again for silent commits unless another notification comes first."""
         while True:
             await self._notified.wait()
             for pause in AFTER_SECONDS:
                 if pause and await wait_for_event(self._notified, pause):
                     break
                 self._notified.clear()
-                # Not awaited: the next notification must not wait until these claims are handed off.
+                # Do not await it: the next notification must not wait until these claims are handed off.
                 tasks.create_task(self._wake(), name="wakeup-wake")

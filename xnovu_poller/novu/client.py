@@ -19,7 +19,7 @@ from xnovu_poller.errors import (
     NovuUnauthorized,
     NovuUnavailable,
 )
-from xnovu_poller.lifecycle import Outcome, Refused, Unknown, seconds
+from xnovu_poller.lifecycle import Outcome, Refused, Unknown
 from xnovu_poller.novu import answers
 from xnovu_poller.novu.event import Event, digest
 from xnovu_poller.novu.transport import Wire
@@ -194,7 +194,7 @@ class Novu:
 
     def _end_time(self, deadline: timedelta | None) -> float:
         span = self._timeout if deadline is None else min(deadline, self._timeout)
-        return asyncio.get_running_loop().time() + seconds(span)
+        return asyncio.get_running_loop().time() + span.total_seconds()
 
     async def _call(
         self, method: str, path: str, ends: float, body: bytes | None = None, key: str | None = None

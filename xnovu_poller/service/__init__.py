@@ -1,1 +1,1 @@
-"""The worker as a whole: the only place where its parts are wired and unwired, in order."""
+"""The worker as a whole: only this room wires its parts, and it stops them in order."""

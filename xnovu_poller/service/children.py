@@ -17,19 +17,19 @@ from xnovu_poller.settings import child_environment
 _log = log.get(__name__)
 
 COMMAND = (sys.executable, "-m", "xnovu_poller", "worker", "execute")
-"""What a child runs: it stops when its standard input ends."""
+"""The command of a child, which stops when its standard input ends."""
 
 
 class ChildProcesses:
     """Keeps executor processes running beside the worker.
 
-    Guarantee: a child ends when asked to, and also when the worker dies, even by SIGKILL: each child reads a pipe
-    whose other end the worker holds.
+    Guarantee: a child ends when asked to, and also when the worker dies, even by SIGKILL, because each child reads a
+    pipe whose other end the worker holds.
 
     Args:
         count: number of children; may be 0.
-        patience: a child that has not ended this long after a stop is killed; its notifications are rescued.
-        pause: between the unexpected end of a child and its restart.
+        patience: a child that runs this long after a stop is killed, and its notifications are rescued.
+        pause: the time between the unexpected end of a child and its restart.
     """
 
     def __init__(self, count: int, *, patience: timedelta, pause: timedelta = timedelta(seconds=2)) -> None:
@@ -42,7 +42,7 @@ class ChildProcesses:
 
     @contextmanager
     def combined_metrics(self) -> Iterator[metrics.Source]:
-        """Yield what /metrics shows: this process's metrics, plus those of the children."""
+        """Yield the metrics of this process plus those of the children, for /metrics."""
         if not self._children:
             yield metrics.REGISTRY
             return
@@ -58,7 +58,7 @@ class ChildProcesses:
             await self._stopping.wait()
 
     def stop(self) -> None:
-        """Let every child finish what is running; `run` returns when all have ended."""
+        """Let every child finish its running work; `run` returns when all have ended."""
         self._stopping.set()
 
     @property
@@ -75,7 +75,6 @@ class ChildProcesses:
         }
 
     async def _keep(self, index: int) -> None:
-        """Keep one child alive."""
         while not self._stopping.is_set():
             child = await asyncio.create_subprocess_exec(
                 *COMMAND,

@@ -1,4 +1,4 @@
-"""The health of the deployment's chores: whether they run, and how the last ones went."""
+"""The health of the deployment's chores: whether they run, and how their last runs went."""
 
 import time
 from collections.abc import Sequence
@@ -20,12 +20,9 @@ LATE_AT_LEAST = timedelta(minutes=2)
 
 
 class ChoreHealth:
-    """Watches the chores for /health and /status; a fault there never stops deliveries.
+    """Watches the chores for /health and /status; a fault of a chore never stops deliveries.
 
     Args:
-        engine: where chores record how they went.
-        schedule: of the chores, in Temporal.
-        keeper: ensures the schedule.
         every: the schedule's interval.
     """
 
@@ -39,11 +36,11 @@ class ChoreHealth:
         self._state: ChoreScheduleState | None = None
         self._chores: Sequence[Chore] = ()
         self._reconciled_at: datetime | None = None
-        # Measured by this process's own clock from its start: never compare two clocks.
+        # Measure from the start of this process by its own clock, because the clocks of two machines may differ.
         self._changed_at = time.monotonic()
 
     async def probe(self) -> ProbeAnswer:
-        """Ask PostgreSQL and Temporal how the chores go; if their schedule is gone, have it created again.
+        """Check with PostgreSQL and Temporal how the chores go; if their schedule is gone, have it created again.
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
@@ -57,7 +54,7 @@ class ChoreHealth:
         try:
             self._state = await self._schedule.read_state()
         except ScheduleMissing:
-            # A person has deleted it. The keeper notices when it requests a run, and creates it again.
+            # Somebody has deleted it. The keeper notices that when it requests a run, and creates it again.
             self._keeper.request_run()
             raise
         return self._judge(self._state)

@@ -1,4 +1,4 @@
-"""The life of a further process: it runs workflows and activities, and claims nothing."""
+"""The life of an executor process: it runs workflows and activities, and claims nothing."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -12,10 +12,9 @@ _log = log.get(__name__)
 
 
 async def execute(settings: Settings, stop: asyncio.Event) -> None:
-    """Run workflows and activities until asked to stop; then finish what is running.
+    """Run workflows and activities until asked to stop; then finish the running work.
 
-    This process has a gate of its own: when it closes here, the other processes go on until they notice it
-    themselves.
+    This process has its own gate: if it closes, the other processes go on until they notice the fault themselves.
 
     Raises:
         SchemaBehind: the database is not at our migration.

@@ -1,4 +1,4 @@
-"""What /health and /status answer about a worker."""
+"""The answers of /health and /status about a worker."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,12 +17,11 @@ class WorkerHealth:
     """Probes the components of a worker for /health, and describes them for /status.
 
     Args:
-        settings: the worker's.
-        wait: says why the worker does not work yet, or no more.
-        children: its further processes.
+        wait: knows why the worker does not work, while it starts or stops.
+        children: its executor processes.
 
     Attributes:
-        running: what runs; None until the start is through.
+        running: the running parts; None until the start is complete.
     """
 
     def __init__(self, settings: Settings, wait: StartWait, children: ChildProcesses) -> None:
@@ -34,7 +33,7 @@ class WorkerHealth:
 
     @property
     def probes(self) -> list[Probe]:
-        """What /health asks."""
+        """The probes of /health."""
         return [
             Probe("database", self._probe_database),
             Probe("temporal", self._probe_temporal),

@@ -28,20 +28,18 @@ from xnovu_poller.temporal.worker import Limits, Worker, build_worker
 _GRACE_MARGIN = timedelta(seconds=10)
 
 ASIDE_CONNECTIONS = 3
-"""For rules and chores: if they wait for a lock, they hold no connection of the deliveries."""
+"""Connections for rules and chores only: if they wait for a lock, they hold no connection of the deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a running process consists of.
+    """The parts of a running process.
 
     Attributes:
         engine: the connections of loops and deliveries.
         aside: the connections of rules and chores.
-        client: the connection to Temporal.
-        gate: closed while Novu cannot be served.
-        novu: the client of Novu.
-        deployment: whose notifications these are.
+        gate: closed while Novu cannot serve.
+        deployment: the owner of the notifications.
         search: the search attributes of all runs that this process starts.
         temporal_worker: runs workflows and activities.
     """
@@ -57,7 +55,7 @@ class Parts:
 
 
 def grace(settings: Settings) -> timedelta:
-    """Return how long running work may go on after a stop: one call to Novu, and a margin."""
+    """Return how long running work may take after a stop: a call to Novu, and a margin."""
     return settings.novu_timeout + _GRACE_MARGIN
 
 
@@ -67,11 +65,10 @@ async def assemble(
     """Connect to everything and build the parts.
 
     Args:
-        settings: the worker's.
-        stack: closes what was opened.
+        stack: closes the connections.
         wait: keeps the reason for /health while a server does not answer.
         stop: ends the wait.
-        is_child: the worker that started this process has already checked that the database is no copy.
+        is_child: the worker that started this process has already checked that the database is not a copy.
 
     Returns:
         The parts, or None if `stop` was set first.
@@ -159,7 +156,7 @@ async def _reach_temporal(settings: Settings, engine: Engine, unproven: Deployme
     """Connect to Temporal, and check that no other database has left runs under our deployment's id."""
     client = await temporal.connect(temporal.address_of(settings))
     if unproven is not None:
-        # Read our rows only after the runs: a claim, even a replica's, is committed before its run starts.
+        # Read our rows after the runs, because every claim, even a replica's, is committed before its run starts.
         attempts = await traces.newest_attempts(client, unproven.id, unproven.known_since)
         await identity.verify_origin(engine, unproven, attempts)
     return client

@@ -1,4 +1,4 @@
-"""What a started worker runs: its loops, what calls for their turns, and the Temporal worker."""
+"""The running parts of a worker: its loops, and the parts that start their turns."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping
@@ -28,14 +28,9 @@ _log = log.get(__name__)
 
 
 class Running:
-    """The running parts of a worker, wired to each other.
-
-    Args:
-        settings: the worker's.
-        parts: connected and built.
+    """Wires the running parts of a worker to each other.
 
     Attributes:
-        parts: the same.
         chores: the health of the deployment's chores.
     """
 
@@ -63,7 +58,7 @@ class Running:
         self._callers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Start everything that calls for turns and chores."""
+        """Start the parts that start turns and chores."""
         callers: dict[str, Coroutine[Any, Any, None]] = {"chore keeper": self._keeper.run()}
         if self._wakeup is not None and self._timer is not None:
             callers |= {"wakeup": self._wakeup.run(), "due timer": self._timer.run()}
@@ -73,17 +68,17 @@ class Running:
         self._timetable.start()
 
     async def stop(self) -> None:
-        """Claim no more and let turns in progress end; then stop what calls for them."""
+        """Claim no more, let turns in progress end, then stop the parts that start turns."""
         for loop in self._loops:
             loop.stop()
-        # Turns run in tasks of the timetable and of the callers, so these must live until the turns have ended.
+        # Turns run in tasks of the timetable and the callers, so keep those until the turns have ended.
         await asyncio.gather(*(drain.stop() for drain in self._drains.values()))
         self._timetable.stop()
         for task in self._callers:
             task.cancel()
 
     def status(self) -> Mapping[str, Any]:
-        """Describe what runs, for /status."""
+        """Describe the running parts for /status."""
         return {
             "deployment": contract.prefix(self.parts.deployment),
             "loops": {name: drain.status() for name, drain in self._drains.items()},
@@ -99,7 +94,7 @@ class Running:
     async def _wake(self) -> None:
         if self._timer is not None:
             self._timer.look()
-        # One after the other: together they would be slower, and new notifications are the more urgent.
+        # Turn one after the other: together they would be slower, and new notifications are more urgent.
         await self._drains["new"].drain()
         await self._drains["scheduled"].drain()
 
@@ -139,7 +134,7 @@ def _build_loops(settings: Settings, parts: Parts) -> list[Loop]:
 
 
 def _log_crash(task: asyncio.Task[None]) -> None:
-    """Log a task that should have run for ever; the polls, which are the truth, go on without it."""
+    """Log that a task crashed that should have run for ever; polling continues without it."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
         log.bug(_log, "task crashed", error, task=task.get_name())

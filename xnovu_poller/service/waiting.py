@@ -1,4 +1,4 @@
-"""The start of a process: it waits for PostgreSQL and Temporal, and keeps the reason for /health."""
+"""The wait of a starting process for PostgreSQL and Temporal; it keeps the reason for /health."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -20,7 +20,7 @@ class StartWait:
     """Waits for the servers that a start needs.
 
     Attributes:
-        reason: why the process does not work yet, or no more; None while it works.
+        reason: why the process does not work, while it starts or stops; None while it works.
     """
 
     def __init__(self) -> None:
@@ -35,8 +35,8 @@ class StartWait:
             The answer, or None if `stop` was set first.
 
         Raises:
-            SchemaBehind: waiting does not help.
-            DeploymentDisputed: waiting does not help.
+            SchemaBehind: at once, because waiting does not help.
+            DeploymentDisputed: at once, because waiting does not help.
         """
         backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while not stop.is_set():

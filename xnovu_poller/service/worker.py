@@ -24,9 +24,6 @@ class Worker:
     """One replica: the polling loops, the rescuer, the canceller, and the processes that deliver.
 
     The chores of the deployment are done once, however many replicas run; each replica checks that they are scheduled.
-
-    Args:
-        settings: everything that the environment says.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -38,7 +35,7 @@ class Worker:
         self._health = WorkerHealth(settings, self._wait, self._children)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until asked to stop; then claim no more, finish what is running, and close everything.
+        """Work until asked to stop; then claim no more, finish the running work, and close everything.
 
         Raises:
             ConfigError: the health port is not available.

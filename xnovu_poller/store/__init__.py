@@ -1,1 +1,1 @@
-"""The database: every statement that reads or writes it."""
+"""The database: all statements that read or write it."""

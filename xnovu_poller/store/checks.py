@@ -1,4 +1,4 @@
-"""Check the database for what an administrator should repair, as far as the worker's role can see it.
+"""Check the database for problems that an administrator should fix, as far as the worker's role can see them.
 
 The checks are cheap. Each finding has a sentence that explains the problem and how to fix it.
 """
@@ -28,15 +28,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """From which size on a problem is reported.
+    """The sizes from which a problem is reported.
 
     Attributes:
-        transaction: how long a transaction may last, if the worker's role may see that.
-        horizon: for how many transactions a session or a slot may keep dead rows from vacuum.
-        wal: how many bytes of WAL a slot without a reader may hold.
-        dead: how many dead rows a table may have.
-        waited: how long a lapsed lease may wait for its rescue, and a due row for its claim while none is in flight.
-        skew: how far the clocks of worker and database may differ.
+        transaction: how long a transaction lasts, if the worker's role may see that.
+        horizon: for how many transactions a session or a slot has kept vacuum from removing dead rows.
+        wal: how many bytes of WAL a slot without a reader holds.
+        dead: how many dead rows a table has.
+        waited: how long a lapsed lease waits for its rescue, or a due row for its claim while nothing is in flight.
+        skew: how far the clocks of worker and database differ.
     """
 
     transaction: timedelta = timedelta(hours=1)
@@ -57,13 +57,13 @@ TRIGGERS = (
     "ent_notification_rule.guard_insert",
     "ent_notification_rule.guard_update",
     "ent_notification_rule.keep_updated_at",
-    "ent_notification_rule.tell",
-    "ent_notification_rule.tell_change",
+    "ent_notification_rule.wake",
+    "ent_notification_rule.wake_on_change",
     "ent_notification_template.keep_updated_at",
     "ent_notification_workflow.keep_updated_at",
     "ent_enterprise_limit.keep_updated_at",
 )
-"""Our triggers, each after its table: they guard states, wake the loops, and keep the versions of rows."""
+"""Our triggers, each after its table: they guard the states, wake the loops, and maintain `updated_at`."""
 
 _TABLES = Base.metadata.tables.values()
 _TENANT_TABLES = [table.name for table in _TABLES if "enterprise_id" in table.columns]
@@ -106,7 +106,7 @@ _ROW_SECURITY = text("""
         AND NOT (relrowsecurity AND relforcerowsecurity)
     ORDER BY relname""")
 
-# Vacuum's own sessions hold nothing up. The name of a session may hold anything, so it is not shown.
+# Vacuum's own sessions block nothing. Do not show the name of a session, because a program may write anything into it.
 _TRANSACTION = text("""
     SELECT format('session %s: its transaction %s, so vacuum cannot remove the rows that died since;'
         ' end it in its program, or run: SELECT pg_terminate_backend(%s)', pid,
@@ -175,9 +175,7 @@ _RULES = text("""
 
 _CLOCK = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS float8)")
 
-_CLOCK_SKEW = (
-    "clocks: those of this worker and the database differ by {:.0f} s; set both from the same time server"
-)
+_CLOCK_SKEW = "clocks: the clocks of this worker and the database differ by {:.0f} s; set both from the same time server"
 
 _DUE_UNCLAIMED = (
     "{} loop: a row has been due for {} minutes, and nothing is in flight; check that a worker runs that serves its"
@@ -190,11 +188,10 @@ async def examine(
 ) -> list[Finding]:
     """Look for problems; return an empty list if there are none.
 
-    PostgreSQL hides how long the transaction of another login lasts, unless `xnovu_worker` has been granted
-    `pg_read_all_stats`. It always shows how many transactions a session holds up.
+    PostgreSQL hides how long another login's transaction lasts, unless `xnovu_worker` was granted `pg_read_all_stats`.
+    It always shows for how many transactions a session holds back vacuum.
 
     Args:
-        bounds: from which size on a problem is reported.
         clock: this process's clock, in seconds since 1970.
 
     Raises:
@@ -207,7 +204,7 @@ async def examine(
         asked_at = clock()
         database_at = await connection.scalar(_CLOCK)
         answered_at = clock()
-    # The database looked at its clock at some time during the round trip: within that time there is no skew.
+    # The database read its clock at some moment of the round trip, so a difference within that time is no skew.
     skew = max(asked_at - database_at, database_at - answered_at)
     if skew > bounds.skew.total_seconds():
         findings.append(Finding("clock_skew", _CLOCK_SKEW.format(skew)))
@@ -227,7 +224,7 @@ async def _find_unclaimed(engine: Engine, bounds: Bounds) -> list[Finding]:
 
 
 def _checks(bounds: Bounds) -> dict[str, tuple[TextClause, dict[str, Any]]]:
-    """Return the checks that are one statement each, by the code of their findings; each row is a sentence."""
+    """Return the checks that are a single statement, by the code of their findings; each row is a sentence."""
     horizon = {"horizon": bounds.horizon}
     return {
         "index_unfit": (_INDEX, {"names": list(_INDEXES), "definitions": list(_INDEXES.values())}),

@@ -1,4 +1,4 @@
-"""How the deployment's chores went: one row for each, written by the worker that did it."""
+"""The results of the deployment's chores: a row for each chore, written by the worker that did it last."""
 
 import json
 from collections.abc import Mapping
@@ -13,13 +13,11 @@ from xnovu_poller.store.engine import Engine, acquire
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """How a chore went the last time.
+    """The result of a chore's last run.
 
     Attributes:
-        name: which chore.
-        finished_at: when it ended, by the database's clock.
-        took: how long it took.
-        report: what it did, and where the next run goes on.
+        finished_at: by the database's clock.
+        report: the work that it did, and where the next run continues.
         error: why it failed; None if it did not.
     """
 
@@ -40,12 +38,10 @@ _RECORD = text("""
 async def record(
     engine: Engine, name: str, took: timedelta, report: Mapping[str, Any] | None, error: str | None = None
 ) -> None:
-    """Record how a chore went, over the last record of it.
+    """Record the result of a chore; it replaces the last result.
 
     Args:
-        name: which chore.
-        took: how long it took.
-        report: what it did, as JSON; None keeps the last report, so that a chore that failed goes on from there.
+        report: the work that it did, as JSON; None keeps the last report, from which the next run continues.
         error: why it failed, in a sentence without payload or recipient.
 
     Raises:
@@ -65,7 +61,7 @@ _READ_ALL = text("SELECT name, finished_at, took_ms, report, error FROM notify.c
 
 
 async def read_all(engine: Engine) -> list[Chore]:
-    """Read how each chore went, by name.
+    """Read the last result of each chore, by name.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.

@@ -31,18 +31,18 @@ class Unreadable(dict[str, Any]):
     """
 
 
-# Connections get old, so that a worker leaves a server that a failover has made read-only.
+# Close connections at this age, so that a worker leaves a server that a failover has made read-only.
 _MAX_AGE_SECONDS = 1800
 _STATEMENT_TIMEOUT_MS = 60_000
 SILENCE_SECONDS = _STATEMENT_TIMEOUT_MS / 1000 + 5
-"""A server that has not ended a statement by then does not answer, even if its machine acknowledges our packets."""
+"""A server that has not ended a statement by then counts as down, even if its machine acknowledges our packets."""
 
 _CHECKED = "checked_at"
 CHECK_SECONDS = 1.0
-"""A connection is not checked again for this long, because a check before each statement doubles the round trips."""
+"""Do not check a connection again for this long: a check before each statement would double the round trips."""
 
-# Under row-level security the planner may not use the statistics of a state (`enum_eq` is not leakproof). It assumes
-# that a quarter of the table is due, scans it, and compiles the statement first. All our statements can use an index.
+# Under row-level security the planner may not use the statistics of the states, because `enum_eq` is not leakproof. So
+# it would assume that a quarter of the table is due, and scan the table. All our statements can use an index.
 # Source: PostgreSQL, "Row Security Policies", and pg_proc.proleakproof.
 _PLANNER = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan -c jit=off"
 
@@ -57,15 +57,15 @@ def worker_options(given: str = "") -> str:
 
 
 def connect(url: str, *, part: str, size: int = 10) -> Engine:
-    """Return the worker's pool; nothing is connected yet.
+    """Return the worker's pool; it does not connect yet.
 
-    Every arrow is one statement, so connections run in autocommit: one round trip for each statement,
-    and no transaction is ever open during a call to Temporal or Novu.
+    Every arrow is a single statement, so connections run in autocommit: a statement takes one round trip, and no
+    transaction is ever open during a call to Temporal or Novu.
 
     Args:
         url: `postgresql+psycopg://…`.
-        part: which part of the program connects; PostgreSQL shows it as `application_name`.
-        size: most connections.
+        part: the part of the program that connects; PostgreSQL shows it as `application_name`.
+        size: the maximum number of connections.
     """
     target = make_url(url)
     engine = create_async_engine(
@@ -73,7 +73,7 @@ def connect(url: str, *, part: str, size: int = 10) -> Engine:
         isolation_level="AUTOCOMMIT",
         pool_size=size,
         max_overflow=0,
-        # Take the connection used last: it has our statements prepared, and was checked a moment ago.
+        # Take the connection that was used last: our statements are prepared there, and it was checked a moment ago.
         pool_use_lifo=True,
         pool_timeout=10,
         pool_recycle=_MAX_AGE_SECONDS,
@@ -98,7 +98,7 @@ async def acquire(engine: Engine, *, bounded: bool = True) -> AsyncIterator[Asyn
     """Lend a connection of the pool.
 
     Args:
-        bounded: give up a server that does not answer; otherwise wait as long as it takes.
+        bounded: give up after `SILENCE_SECONDS`; otherwise wait as long as it takes.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer, is in recovery, or the pool is exhausted.
@@ -118,7 +118,7 @@ _IS_READ_ONLY = text("SELECT current_setting('transaction_read_only')::bool")
 
 
 async def is_read_only(engine: Engine) -> bool:
-    """Return whether PostgreSQL refuses to write: it is a standby, or is set to read only.
+    """Return whether PostgreSQL refuses to write because it is a standby or set to read-only.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
@@ -128,9 +128,9 @@ async def is_read_only(engine: Engine) -> bool:
 
 
 def reason(error: BaseException | None) -> str:
-    """Return why a connection was refused, in the words of the server or the system; for other errors only their type.
+    """Return why a connection was refused, in the words of the server or the system; for other errors, only the type.
 
-    Other messages of the driver may quote the address or a row.
+    The driver's other messages may quote the address or a row.
     """
     refused = _REFUSED.search(str(error))
     return refused[1] if refused else type(error).__name__
@@ -149,11 +149,11 @@ def _given_options(url: URL) -> str:
 
 
 def _check_role(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
-    """Check that the connection works and has the worker's role; if not, the pool replaces it.
+    """Check that the connection works and has the worker's role.
 
     Raises:
-        DisconnectionError: it was good before; the pool replaces it.
-        StoreUnavailable: it is new, so a replacement would not be better.
+        DisconnectionError: it does not, but it did before; the pool replaces it.
+        StoreUnavailable: it does not, and is new, so a replacement would be no better.
     """
     if time.monotonic() - entry.info.get(_CHECKED, -CHECK_SECONDS) < CHECK_SECONDS:
         return

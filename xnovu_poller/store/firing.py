@@ -1,4 +1,4 @@
-"""Make the notification of a rule's firing."""
+"""Create the notification of a rule's firing."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from xnovu_poller.store.engine import Engine, acquire
 
 @dataclass(frozen=True, slots=True)
 class FireResult:
-    """How a firing ended, and the notification that it made, now or before."""
+    """The outcome of a firing, and the notification that it created, now or before."""
 
     outcome: FireOutcome
     notification_id: int | None
@@ -22,7 +22,7 @@ _FIND_MADE = text("""
 
 
 async def find_made(engine: Engine, enterprise_id: str, key: str) -> int | None:
-    """Find the notification that a firing of an enterprise's rule has made; None if there is none (any more).
+    """Return the notification that a firing has created; None if there is none, or it was deleted since.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
@@ -32,21 +32,21 @@ async def find_made(engine: Engine, enterprise_id: str, key: str) -> int | None:
         return found
 
 
-# Two firings of a rule run one after the other, because each locks its row. If somebody else holds the row, or what
-# the insert refers to, the statement gives up within 100 ms, so that it keeps no connection; the firing is tried again.
+# Each firing locks the rule's row, so two firings of a rule run one after the other. If somebody else holds that row or
+# a row that the insert refers to, the statement gives up within 100 ms to free its connection; the firing tries again.
 _FIRE = text("""
     WITH patience AS MATERIALIZED (
         -- How long the statement waits for a lock.
         SELECT set_config('lock_timeout', '100ms', true)
     ), rule AS MATERIALIZED (
-        -- The rule, locked, and the time that it is done with after this firing.
+        -- The rule, locked, and the only time of a SCHEDULE rule, for which it is done after this firing.
         SELECT r.id, enterprise_id, name, notification_workflow_id, rule_payload,
             publish_status = 'PUBLISH' AND NOT deactivated AS active,
             CASE trigger_type WHEN 'SCHEDULE' THEN CAST(:nominal AS timestamptz) END AS done_for
         FROM patience, notify.ent_notification_rule r WHERE r.id = :rule_id
         FOR NO KEY UPDATE OF r NOWAIT
     ), checked AS MATERIALIZED (
-        -- What stands against a new notification: it exists already, the rule is inactive, or it has no recipients.
+        -- The reason not to insert a notification, if any: it exists already, the rule is inactive, or it has no recipients.
         SELECT rule.*, existing.id AS existing_id, named.recipients, CASE
             WHEN existing.id IS NOT NULL THEN 'repeated'
             WHEN NOT rule.active THEN 'inactive'
@@ -63,7 +63,7 @@ _FIRE = text("""
             HAVING bool_and(jsonb_typeof(recipient.value) = 'string' AND recipient.value <> '""')
         ) AS named ON true
     ), inserted AS (
-        -- The notification, unless a twin of this firing has made it meanwhile.
+        -- The notification, unless the same firing has created it elsewhere meanwhile.
         INSERT INTO notify.ent_notification
             (enterprise_id, name, notification_workflow_id, notification_rule_id, payload, recipients, dedup_key)
         SELECT enterprise_id, name, notification_workflow_id, id, rule_payload - 'recipients', recipients, :key
@@ -71,13 +71,13 @@ _FIRE = text("""
         ON CONFLICT (enterprise_id, dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING
         RETURNING id
     ), fired AS MATERIALIZED (
-        -- The outcome.
+        -- The outcome of the firing.
         SELECT checked.id, checked.enterprise_id, checked.done_for,
             coalesce(inserted.id, checked.existing_id) AS notification_id,
             coalesce(checked.hindrance, CASE WHEN inserted.id IS NULL THEN 'repeated' ELSE 'created' END) AS outcome
         FROM checked LEFT JOIN inserted ON true
     ), recorded AS (
-        -- Record it on the rule. A repeat changes nothing, except that the rule may now be done.
+        -- The rule, with the outcome. A repeat changes nothing, except that the rule may now be done.
         UPDATE notify.ent_notification_rule AS r SET
             last_fired_at = CASE WHEN fired.outcome = 'repeated' THEN r.last_fired_at ELSE clock_timestamp() END,
             last_outcome = CASE WHEN fired.outcome = 'repeated' THEN r.last_outcome ELSE fired.outcome END,
@@ -91,20 +91,19 @@ _FIRE = text("""
 
 
 async def fire(engine: Engine, rule_id: int, key: str, nominal: datetime | None) -> FireResult:
-    """Make the notification of a firing, from the rule as it is now, and record the outcome on the rule.
+    """Create the notification of a firing from the current rule, and record the outcome on the rule.
 
     Args:
-        rule_id: the row.
-        key: the firing's name, the same at each try; the notification's `dedup_key`.
-        nominal: the only time of a SCHEDULE rule, which is done with it after any outcome (if the rule
-            was moved meanwhile, the next reconciliation schedules it again); None for other firings.
+        key: names the firing, the same at each try; it becomes the notification's `dedup_key`.
+        nominal: the only time of a SCHEDULE rule; None for other firings. After any outcome the rule is done for that
+            time. If the rule was moved meanwhile, the next reconciliation schedules it again.
 
     Guarantee:
         At most one notification for each key, while the notification is retained.
 
     Raises:
-        StoreUnavailable: the notification may have been made; a repeat finds it. Also raised if somebody
-            else holds the rule, because this does not wait for it.
+        StoreUnavailable: the notification may have been created; a repeat finds it. Also raised if somebody else
+            holds the rule, because the statement does not wait.
     """
     values = {"rule_id": rule_id, "key": key, "nominal": nominal}
     async with acquire(engine) as connection:
@@ -113,6 +112,6 @@ async def fire(engine: Engine, rule_id: int, key: str, nominal: datetime | None)
             return FireResult(FireOutcome.GONE, None)
         outcome, made = FireOutcome(row.outcome), row.notification_id
         if outcome is FireOutcome.REPEATED and made is None:
-            # A twin made it after this statement's snapshot, which cannot see it.
+            # The same firing created it elsewhere after the snapshot of this statement, which cannot see it.
             made = await connection.scalar(_FIND_MADE, {"enterprise": row.enterprise_id, "key": key})
     return FireResult(outcome, made)

@@ -1,4 +1,4 @@
-"""Which deployment a database belongs to, the signs that it is a copy, and the two ways in which a copy goes on."""
+"""The deployment that a database belongs to, the signs that it is a copy, and the two ways to use a copy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Deployment:
     """The deployment that the database belongs to.
 
     Attributes:
-        id: prefixes run ids, and travels in their input.
-        known_since: runs from before this time prove nothing about this database; None if there are none.
+        id: its first digits are the prefix of run ids, and runs carry it in their input.
+        known_since: runs from before this time prove nothing about this database; None: all runs do.
     """
 
     id: UUID
@@ -30,7 +30,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What changed when a copy became a deployment of its own.
+    """The changes that made a copy a deployment of its own.
 
     Attributes:
         former: the id that now belongs to the original only.
@@ -45,7 +45,7 @@ class Renewal:
     taken_back: int
 
 
-# The system identifier is made by initdb and copied with the cluster's files; the oid is made by CREATE DATABASE.
+# initdb makes the system identifier, which is copied with the cluster's files; CREATE DATABASE makes the oid.
 _RENEW_EMPTY = text("""
     WITH here AS (
         -- The database that we are connected to.
@@ -70,7 +70,7 @@ _READ = text("""
 async def read_deployment(engine: Engine) -> Deployment:
     """Read which deployment the database belongs to.
 
-    A copy without notifications and rules gets a new id first: nothing of it can be sent twice.
+    A copy without notifications and rules gets a new id first, because it has nothing that could be sent twice.
 
     Raises:
         DeploymentDisputed: it is a copy that holds notifications, or rules that would fire beside the original's.
@@ -97,13 +97,11 @@ _UNKNOWN_HERE = text("""
 async def verify_origin(engine: Engine, deployment: Deployment, newest: Sequence[Attempt]) -> None:
     """Verify that Temporal ran nothing for this deployment that its database does not know.
 
-    A claim is committed before its run is started, and neither an attempt nor the sequence of ids ever
-    falls. So the database knows every attempt that it made, also of rows that were deleted, claimed again,
-    rescued or released since.
+    A claim is committed before its run starts, and neither attempts nor the sequence of ids ever fall. So the database
+    knows every attempt that it made, even if the row was deleted, claimed again, rescued or released since.
 
     Args:
-        deployment: the deployment that the database belongs to.
-        newest: the attempts for which Temporal started the newest runs; read before this is called.
+        newest: the attempts of Temporal's newest runs; read them before you call this.
 
     Raises:
         DeploymentDisputed: another database has claimed under this deployment's id.
@@ -124,8 +122,7 @@ async def verify_origin(engine: Engine, deployment: Deployment, newest: Sequence
 
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
-# A worker that starts from now on waits for the lock, and then reads the new id. If it is connected by the time
-# that we count, we refuse.
+# A worker that starts now waits for the lock, and then reads the new id. If it connects before we count, we refuse.
 _LOCK = text("LOCK TABLE notify.deployment")
 
 _COUNT_WORKERS = text("""
@@ -138,22 +135,22 @@ _RENEW = text("""
         SELECT system_identifier || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS database
         FROM pg_control_system()
     ), former AS (
-        -- The id that the original keeps.
+        -- The current id, which the original keeps.
         SELECT id FROM notify.deployment
     )
     UPDATE notify.deployment SET id = gen_random_uuid(), database = here.database, known_since = now(), created_at = now()
     FROM here, former
     RETURNING former.id AS former, deployment.id""")
 
-# DEAD and RETRACTED rows may be revived: they get a new id, and keep their counters as a record.
+# DEAD and RETRACTED rows get a new transaction id too, because they may be revived, but keep their counters.
 _RENAME = text("""
     WITH unsent AS (
-        -- All rows that are not SENT, locked, with the state that they have now.
+        -- All rows that are not SENT, locked, with their current state.
         SELECT id, notification_status AS status, notification_status NOT IN ('DEAD', 'RETRACTED') AS waits
         FROM notify.ent_notification WHERE notification_status <> 'SENT'
         ORDER BY id FOR UPDATE
     ), renamed AS (
-        -- New ids; and an arrow: PROCESSING is released.
+        -- The same rows with new transaction ids; PROCESSING rows are released, which is an arrow.
         UPDATE notify.ent_notification AS n SET
             transaction_id = 'xn-' || gen_random_uuid(),
             -- Only a row that came from FAILED has a time for its next attempt.
@@ -191,13 +188,11 @@ _FORGET_CHORES = text("DELETE FROM notify.chore")
 async def new_deployment(engine: Engine) -> Renewal:
     """Make a copy a deployment of its own, in one transaction.
 
-    An arrow for all rows at once: PROCESSING → PENDING, or FAILED where it came from, because the runs
-    belong to the original.
+    An arrow for all rows at once: PROCESSING → PENDING, or back to FAILED, because the runs belong to the original.
 
-    Every row that is not SENT gets a new transaction id. The original may send it under the old id, and
-    Novu would drop the second send. Novu does not know the new ids, so the counters of what Novu may
-    remember start anew. A rule keeps what it has fired and gets a schedule of its own: from now on, both
-    deployments fire it.
+    Every row that is not SENT gets a new transaction id. The original may send it under the old id, and Novu would
+    drop the second send. Novu does not know the new ids, so the counters of refusals and unknown outcomes start again.
+    A rule keeps its last firing and gets a schedule of its own: from now on, both deployments fire it.
 
     Raises:
         StoreError: workers are connected; nothing was changed.
@@ -230,7 +225,7 @@ _KEEP = text("""
 
 
 async def keep_deployment(engine: Engine) -> Deployment:
-    """Let the deployment live in this database from now on, because the original is gone.
+    """Make this database the deployment's own from now on, because the original is gone.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.

@@ -1,4 +1,4 @@
-"""LISTEN on a connection of its own, which comes back after it is lost."""
+"""LISTEN on a separate connection, and connect again when it is lost."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,25 +17,25 @@ RULES = "xnovu_rules"
 CHANNELS = (DUE, RULES)
 
 _ANSWER_SECONDS = 5.0
-"""A silent connection is lost if it does not answer for this long."""
+"""Give up a connection that does not answer its check for this long."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)
-"""The pauses after a connection is lost; half as much again is drawn at random, so that replicas spread out."""
+"""The pauses after a connection is lost; each is extended at random by up to half, so that replicas spread out."""
 
 _OUTAGE = timedelta(minutes=1)
-"""While PostgreSQL is away the pool tries again after 1, 2, 4 … seconds, which it spreads at random. After this long
-it gives up, and begins again with the next request. Source: psycopg_pool, "Connection pools", `reconnect_timeout`."""
+"""While PostgreSQL is away, the pool tries again after about 1, 2, 4 … seconds. After this long it gives up, and begins
+again with the next request. Source: psycopg_pool, "Connection pools", `reconnect_timeout`."""
 
 _REQUEST_SECONDS = 5.0
-"""How long a connection is waited for until it is requested again."""
+"""Wait this long for a connection before requesting it again."""
 
 
 class Listener:
     """Calls back for each notification of the database.
 
     Args:
-        url: `postgresql://…`, directly to the server: LISTEN does not pass a transaction pooler.
-        silence: after this long without a notification the connection is checked.
+        url: `postgresql://…`, directly to the server, because LISTEN does not work through a transaction pooler.
+        silence: check the connection after this long without a notification.
 
     Attributes:
         is_listening: whether notifications are received now.
@@ -78,7 +78,7 @@ class Listener:
             while True:
                 async for notice in connection.notifies(timeout=self._silence):
                     notify(notice.channel)
-                # A connection whose other end vanished looks alive until it is used.
+                # A connection whose server has vanished looks alive until it is used.
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     await connection.execute("SELECT 1")
 

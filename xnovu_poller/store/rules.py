@@ -1,4 +1,4 @@
-"""Read the rules, record what became of them, and find their problems."""
+"""Read the rules, record their states, and find their problems."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,22 +13,18 @@ from xnovu_poller.store.engine import Engine, acquire
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule, as its row holds it.
+    """The row of a rule.
 
     Attributes:
-        id: the row.
-        enterprise_id: the tenant.
-        name: its first 255 characters.
+        name: the first 255 characters.
         workflow_id: the row of the workflow of its notifications.
-        trigger: what makes it fire.
         config: when it fires; empty if Python cannot read the JSON.
         active: it is PUBLISH and not deactivated.
-        status: what became of it; None until it was first looked at.
+        status: None until the first reconciliation.
         error: why it has that status.
-        done_for: the only time of a SCHEDULE rule, once it has fired for it.
-        last_fired_at: when it fired last, by the database's clock.
-        last_outcome: how that ended.
-        recent: its producer has changed it within the last minute, by the database's clock.
+        done_for: the only time of a SCHEDULE rule, once it has fired for that time.
+        last_fired_at: by the database's clock.
+        recent: its producer changed it within the last minute, by the database's clock.
     """
 
     id: int
@@ -48,7 +44,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleState:
-    """What became of a rule; if `done_for` is None, the row keeps its own."""
+    """The state that a reconciliation found for a rule; if `done_for` is None, the row keeps its value."""
 
     rule_id: int
     status: RuleStatus
@@ -58,7 +54,7 @@ class RuleState:
 
 @dataclass(frozen=True, slots=True)
 class RuleProblem:
-    """Why the notifications of a rule would come to nothing, whenever it fires."""
+    """Why no notification of a rule could be sent, whenever it fires."""
 
     rule_id: int
     reason: str
@@ -115,7 +111,7 @@ async def read_page(engine: Engine, after: int | None, size: int) -> list[Rule]:
 
     Args:
         after: the last id of the page before; None for the first page.
-        size: most rules.
+        size: the maximum number of rules.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
@@ -148,12 +144,12 @@ async def read_ids(engine: Engine) -> set[int]:
 
 _RECORD_STATES = text("""
     WITH state AS (
-        -- What became of each rule.
+        -- The new state of each rule.
         SELECT id, status::notify.rule_status AS status, error, done_for FROM unnest(CAST(:ids AS bigint[]),
             CAST(:statuses AS text[]), CAST(:errors AS text[]), CAST(:dones AS timestamptz[]))
             AS state (id, status, error, done_for)
     ), changed AS MATERIALIZED (
-        -- The rules whose row differs, locked; those that others hold are left for the next time.
+        -- The rules whose row differs, locked; skip rows that somebody else holds until the next time.
         SELECT r.id, state.status, state.error, coalesce(state.done_for, r.done_for) AS done_for
         FROM notify.ent_notification_rule r JOIN state ON state.id = r.id
         WHERE (r.rule_status, r.rule_error, r.done_for)
@@ -167,9 +163,9 @@ _RECORD_STATES = text("""
 
 
 async def record_states(engine: Engine, states: Sequence[RuleState]) -> int:
-    """Record what became of rules, where the row differs.
+    """Record the states of rules whose row differs.
 
-    A rule that somebody holds is left for the next time, so one tenant's open transaction cannot delay the others.
+    A rule that somebody holds is skipped until the next time, so one tenant's open transaction cannot delay the others.
 
     Returns:
         How many rows changed.
@@ -229,7 +225,7 @@ _FIND_PROBLEMS = text("""
 
 
 async def find_problems(engine: Engine, ids: Collection[int] | None) -> list[RuleProblem]:
-    """Find the rules whose notifications would come to nothing, by rule.
+    """Find the rules whose notifications could not be sent, by rule.
 
     Args:
         ids: the rules to look at; None for all.

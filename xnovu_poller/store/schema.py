@@ -20,15 +20,15 @@ from xnovu_poller.store.engine import ROLE, Engine, acquire
 _PACKAGE = Path(__file__).parent.parent
 
 COMPARED = ("alembic.autogenerate.*", "~alembic.autogenerate.comments")
-"""Compare all of a schema with the models, except comments: the SQL files state them, and the models do not."""
+"""Compare a schema with the models in everything but comments, which only the SQL files have."""
 
-# Before the first release. Alembic takes the beginning of a revision for the whole: without this list it would
-# read "0001" as our "0001_initial", and find the database up to date.
+# Revisions before the first release. Alembic accepts the beginning of a revision, so without this list it would read
+# "0001" as our "0001_initial", and consider the database up to date.
 _UNRELEASED = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"})
 
 
 def _config(url: str | None = None) -> Config:
-    """Return where the migrations are: inside an installed package, or beside it in a checkout."""
+    """Return Alembic's configuration; the migrations are in the installed package, or beside it in a checkout."""
     packaged = _PACKAGE / "_migrations"
     config = Config()
     config.set_main_option("path_separator", "os")
@@ -40,7 +40,7 @@ def _config(url: str | None = None) -> Config:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database of `url` (`postgresql+psycopg://…`) to a revision.
+    """Upgrade the database of `url` (`postgresql+psycopg://…`) to a revision.
 
     Raises:
         SchemaUnreleased: a version before the first release made its schema. Nothing was changed.
@@ -50,7 +50,7 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Take the database of `url` back to a revision; `base` takes the schema away with all its rows.
+    """Downgrade the database of `url` to a revision; `base` drops the schema with all its rows.
 
     Raises:
         SchemaUnreleased: a version before the first release made its schema. Nothing was changed.
@@ -63,27 +63,27 @@ def _change(change: Callable[[Config, str], None], url: str, revision: str) -> N
     try:
         change(_config(url), revision)
     except CommandError as error:
-        # Alembic lets only its own error pass in silence, so env.py wraps ours.
+        # env.py wraps our errors in Alembic's, which Alembic does not log.
         if isinstance(error.__cause__, StoreError):
             raise error.__cause__ from None
         raise StoreError(str(error)) from error
 
 
 def refuse_unreleased(revision: str | None) -> None:
-    """Refuse a schema that a version before the first release made.
+    """Refuse a schema that was made before the first release.
 
     Raises:
-        SchemaUnreleased: it did.
+        SchemaUnreleased: the revision is from before the first release.
     """
     if revision in _UNRELEASED:
         raise SchemaUnreleased(revision)
 
 
 def lacking_right(error: BaseException | None) -> str | None:
-    """Return which right the login lacks and what to do; None for any other error."""
+    """Return which right the login lacks and what to do; None if the error has another cause."""
     if not isinstance(error, InsufficientPrivilege):
         return None
-    # roles.sql raises with a hint of its own, which names the statements that an administrator runs.
+    # roles.sql raises this error with a hint that has the statements for an administrator.
     hint = error.diag.message_hint or "it must own the database, or the schema and everything in it"
     return f"{error.diag.message_primary}; {hint}"
 
@@ -123,7 +123,7 @@ async def _read_revision(engine: Engine) -> str | None:
     except ProgrammingError:
         return None
     except StoreUnavailable:
-        # Without the migrations there is no role to connect under.
+        # The migrations create the role; without them we cannot connect.
         if await _has_role(engine):
             raise
         return None
@@ -135,7 +135,7 @@ _ROLE = text("""
 
 
 async def _has_role(engine: Engine) -> bool:
-    """Return whether the worker's role exists; ask as the login itself, without the role.
+    """Return whether the worker's role exists; connect as the login itself, without the role.
 
     Raises:
         StoreError: the role exists, but the login may not take it.

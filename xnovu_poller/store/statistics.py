@@ -9,7 +9,7 @@ from xnovu_poller.store.notifications.backlog import COUNTED_AT_MOST, count_back
 
 _STATISTICS = text(f"""
     SELECT
-        -- PostgreSQL's own estimate of the number of rows.
+        -- PostgreSQL's estimate of the number of notifications.
         (SELECT CAST(greatest(reltuples, 0) AS bigint) FROM pg_class
             WHERE oid = to_regclass('notify.ent_notification')) AS estimated,
         -- The newest notifications, by state.
@@ -28,9 +28,11 @@ async def collect(engine: Engine) -> dict[str, Any]:
     """Collect the statistics as JSON.
 
     Returns:
-        `rows`: an estimate of all notifications · `newest`: the states of the last `COUNTED_AT_MOST` of them ·
-        `in_flight` and `due`, by loop: each at most `COUNTED_AT_MOST` · `oldest_due_seconds`, by loop: for how long
-        its oldest row has been due, null if none is · `rules`, by state; `UNSEEN` if no reconciliation has seen them.
+        - `rows`: an estimate of the number of notifications
+        - `newest`: the newest `COUNTED_AT_MOST` notifications, by state
+        - `in_flight`, and `due` by loop: each at most `COUNTED_AT_MOST`
+        - `oldest_due_seconds`, by loop: for how long its oldest row has been due; null if no row is due
+        - `rules`, by state; UNSEEN: no reconciliation has seen them yet
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.

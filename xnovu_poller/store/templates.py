@@ -1,4 +1,4 @@
-"""Read the published templates: of the enterprise, or global."""
+"""Read the published templates of an enterprise, or the global templates."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from xnovu_poller.store.engine import Engine, acquire
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """The published text for one key and channel; `version` changes with the row."""
+    """The published template of a key and channel; `version` changes with the row."""
 
     id: int
     version: datetime

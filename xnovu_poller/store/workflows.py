@@ -13,7 +13,7 @@ from xnovu_poller.store.engine import Engine, acquire
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A kind of notification, as its row holds it; `version` changes with the row."""
+    """The row of a workflow; `version` changes with the row."""
 
     id: int
     version: datetime
@@ -35,7 +35,7 @@ _WORKFLOWS = text("""
 
 
 async def read_workflows(engine: Engine, ids: Collection[int]) -> dict[int, Workflow]:
-    """Read workflows by id, also those that may not be used; leave out ids that do not exist.
+    """Read workflows by id, including those that may not be used; leave out ids that do not exist.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
@@ -51,7 +51,7 @@ async def read_workflows(engine: Engine, ids: Collection[int]) -> dict[int, Work
                 row.workflow_key,
                 [Channel(name) for name in row.channels],
                 row.payload_schema,
-                # A producer may have written something else than text; it names no template.
+                # A producer may have written something other than text, which names no template.
                 {name: key for name, key in row.template_overrides.items() if isinstance(key, str)},
                 PublishStatus(row.publish_status),
                 row.deactivated,

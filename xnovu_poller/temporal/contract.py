@@ -1,4 +1,4 @@
-"""What travels through Temporal, and its names there: no payload, no recipient, no secret."""
+"""What travels through Temporal, and its names there; it contains no payload, no recipient and no secret."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FIRE = "fire"
 
 CHORES_WORKFLOW = "ChoresWorkflow"
 CHORES = tuple(ChoreName)
-"""The chores in their order; each is an activity of this name."""
+"""The chores, in order; each name is also the name of its activity."""
 
 ENTERPRISE = SearchAttributeKey.for_keyword("XnovuEnterpriseId")
 NOTIFICATION = SearchAttributeKey.for_keyword("XnovuNotificationId")
@@ -28,13 +28,13 @@ OUTCOME = SearchAttributeKey.for_keyword("XnovuOutcome")
 SENT = "SENT"
 LOST = "LOST"
 """`OUTCOME` is the state that was written to the row of a single notification: DEAD, RETRACTED, FAILED, or PENDING
-after a release. SENT is never set. LOST is no state: nobody recorded the end of the attempt, neither its
-tries nor the workflow, for the row was somebody else's by then."""
+after a release. SENT is never set. LOST is not a state: neither a try nor the run itself could record how the attempt
+ended, because another attempt had the row by then."""
 
 SEARCH_ATTRIBUTES = (ENTERPRISE, NOTIFICATION, WORKFLOW_KEY, OUTCOME)
 
 EXECUTION_TIMEOUT = timedelta(hours=1)
-"""No run is open for ever, so the rescue reaches every row."""
+"""No run stays open for ever, so the rescue reaches every row."""
 
 LONGEST_TASK = timedelta(seconds=120)
 """Temporal's limit for a workflow task. Source: Temporal, "Workflow Task Timeout"."""
@@ -51,12 +51,12 @@ class DeliverInput:
     """The input of the workflow and of its activities.
 
     Attributes:
-        deployment: whose notifications these are; an executor of another refuses them.
-        attempts: pairs of notification id and attempt, `list[list[int]]`; Temporal's converter looks at each
-            element of what is declared so, at each of a group's way stations.
-        enterprise_id: the tenant, where the group has but one.
-        call_seconds: the longest one call to Novu may last; the timeouts follow from it.
-        searchable: the search attributes are registered, so the workflow may set one.
+        deployment: the owner of the notifications; an executor of another deployment refuses them.
+        attempts: pairs of notification id and attempt, really `list[list[int]]`. Declared so, Temporal's converter
+            would check each element each time that the input is decoded.
+        enterprise_id: the tenant, if the group has only one.
+        call_seconds: the longest that a call to Novu may last; the timeouts follow from it.
+        searchable: the search attributes are registered, so the run may set them.
     """
 
     deployment: str
@@ -66,27 +66,27 @@ class DeliverInput:
     searchable: bool = False
 
     def read_attempts(self) -> list[Attempt]:
-        """Return the attempts as the store knows them."""
+        """Return the attempts as typed values."""
         return [Attempt(notification_id, number) for notification_id, number in self.attempts]
 
     @property
     def call(self) -> timedelta:
-        """The longest one call to Novu may last."""
+        """The longest that a call to Novu may last."""
         return timedelta(seconds=self.call_seconds)
 
     @property
     def single(self) -> bool:
-        """Whether it is one notification, not a group."""
+        """Whether it is a single notification, not a group."""
         return len(self.attempts) == 1
 
     @property
     def begins_locally(self) -> bool:
-        """Whether the first try is a local activity: a call fits into a workflow task."""
+        """Whether the first try is a local activity: it is if a call fits into a workflow task."""
         return self.call + _TASK_MARGIN <= LONGEST_TASK
 
     @property
     def regular_tries(self) -> int:
-        """How many tries of an attempt are regular activities."""
+        """How many tries are regular activities."""
         return TRIES - self.begins_locally
 
 
@@ -152,25 +152,25 @@ def prefix(deployment: UUID) -> str:
 
 
 def to_pairs(attempts: Sequence[Attempt]) -> list[list[int]]:
-    """Write attempts as the input carries them."""
+    """Return attempts in the form that the input carries."""
     return [[attempt.notification_id, attempt.number] for attempt in attempts]
 
 
 def task_timeout(call: timedelta) -> timedelta:
-    """Return the longest a workflow task may last; a local activity runs within it."""
+    """Return the longest that a workflow task may last; a local activity runs within it."""
     return min(call + _TASK_MARGIN, LONGEST_TASK)
 
 
 def local_timeout(call: timedelta) -> timedelta:
-    """Return the longest a local activity may last: it ends before its workflow task does."""
+    """Return the longest that a local activity may last: it must end before its workflow task."""
     return call + _LOCAL_MARGIN
 
 
 def regular_timeout(call: timedelta) -> timedelta:
-    """Return the longest a regular activity may last; it sends groups and many chunks."""
+    """Return the longest that a regular activity may last; it may send groups and many chunks."""
     return call + timedelta(minutes=10)
 
 
 def heartbeat_timeout(call: timedelta) -> timedelta:
-    """Return how long an executor may be silent before Temporal takes it for dead."""
+    """Return how long an activity may be silent before Temporal considers it dead."""
     return max(call, timedelta(seconds=10))

@@ -1,1 +1,1 @@
-"""What the worker serves over HTTP: health, status and metrics."""
+"""The HTTP server of the worker: health, status and metrics."""

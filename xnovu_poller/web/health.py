@@ -1,4 +1,4 @@
-"""The health of a process: its probes, asked together, and what their answers add up to."""
+"""The health of a process: ask all probes together, and combine their answers."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ Health = Literal["healthy", "degraded", "unhealthy"]
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """What a probe found; `detail` is a sentence without secrets."""
+    """The answer of a probe; `detail` is a sentence without secrets."""
 
     status: Health
     detail: str = ""
@@ -33,8 +33,7 @@ class Probe:
 
     Attributes:
         name: the component.
-        ask: the question.
-        failed: the health of the component if the question gets no answer.
+        failed: the health of the component if there is no answer.
     """
 
     name: str
@@ -54,7 +53,7 @@ class HealthReport:
         self._started = time.monotonic()
 
     async def read(self) -> dict[str, Any]:
-        """Return the health of the whole and of each component."""
+        """Return the health of the process and of each component."""
         async with self._asking:
             if time.monotonic() >= self._fresh_until:
                 answers = await asyncio.gather(*(self._ask(probe) for probe in self._probes))
@@ -74,14 +73,14 @@ class HealthReport:
         }
 
     async def _ask(self, probe: Probe) -> ProbeAnswer:
-        """Wait PROBE_SECONDS for an answer; a question that is still open is not asked twice."""
+        """Wait PROBE_SECONDS for an answer; do not ask again while the last question is still open."""
         pending = self._pending.get(probe.name)
         if pending is None or pending.done():
             pending = self._pending[probe.name] = asyncio.create_task(_answer(probe))
         await asyncio.wait([pending], timeout=PROBE_SECONDS)
         if pending.done() and not pending.cancelled():
             return pending.result()
-        # Do not wait for the cancellation: a server that does not answer may not answer that either.
+        # Do not wait until it is cancelled: a server that does not answer may not answer that either.
         pending.cancel()
         return ProbeAnswer(probe.failed, f"no answer within {PROBE_SECONDS:g} s")
 
@@ -91,8 +90,8 @@ async def _answer(probe: Probe) -> ProbeAnswer:
         return await probe.ask()
     except XnovuError as error:
         return ProbeAnswer(probe.failed, f"{error.code}: {error}")
-    except Exception as error:  # noqa: BLE001 - /health answers no matter what is broken
-        # A foreign message may quote what must not be shown.
+    except Exception as error:  # noqa: BLE001 - /health answers even if a probe has a bug
+        # The message of a foreign error may quote a secret or a payload.
         return ProbeAnswer(probe.failed, type(error).__name__)
 
 

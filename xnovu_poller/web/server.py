@@ -33,14 +33,13 @@ class HealthServer:
         status: Callable[[], Mapping[str, Any]],
         counted: metrics.Source = metrics.REGISTRY,
     ) -> None:
-        """Prepare; nothing listens before `start`.
+        """Prepare the server; it listens only after `start`.
 
         Args:
             host: an IPv4 or IPv6 address, or a name.
             port: 0 for any free port.
-            probes: what /health asks.
-            status: what /status adds to it: JSON values, no secret, no recipient.
-            counted: what /metrics shows.
+            status: returns what /status adds to the health: JSON values, no secret, no recipient.
+            counted: the metrics that /metrics shows.
         """
         self.port = port
         self._host = host
@@ -49,7 +48,7 @@ class HealthServer:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen; `port` is the real port from here on.
+        """Listen; from now on, `port` is the real port.
 
         Raises:
             ConfigError: the address is not available; nothing listens.

@@ -1,4 +1,4 @@
-"""`xnovu db`: to the newest schema and back, whose it is, and what it says when it cannot."""
+"""`xnovu db`: to the newest schema and back, the deployment, and the errors."""
 
 import psycopg
 
@@ -12,13 +12,13 @@ SCHEMAS = "SELECT FROM pg_namespace WHERE nspname = 'notify'"
 
 
 def has_schema(url: str) -> bool:
-    """Say whether our schema is there."""
+    """Return whether our schema exists."""
     with open_db(url) as db:
         return db.execute(SCHEMAS).rowcount == 1
 
 
-def test_an_empty_database_is_brought_to_the_newest_and_back(empty_database: str) -> None:
-    """Once more changes nothing; the way back has to be confirmed."""
+def test_an_empty_database_is_upgraded_and_downgraded(empty_database: str) -> None:
+    """A second upgrade changes nothing; a downgrade must be confirmed."""
     for _ in range(2):
         upgraded = xnovu("db", "upgrade", DATABASE_URL=empty_database)
         assert (upgraded.returncode, upgraded.stderr) == (0, "")
@@ -33,8 +33,8 @@ def test_an_empty_database_is_brought_to_the_newest_and_back(empty_database: str
     assert not has_schema(empty_database)
 
 
-def test_an_unknown_revision_is_told_in_a_sentence(database: str) -> None:
-    """Exit code 1, and no traceback."""
+def test_an_unknown_revision_is_reported_in_a_sentence(database: str) -> None:
+    """The exit code is 1, without a traceback."""
     ended = xnovu("db", "upgrade", "nope", DATABASE_URL=database)
 
     assert ended.returncode == 1
@@ -44,7 +44,7 @@ def test_an_unknown_revision_is_told_in_a_sentence(database: str) -> None:
 
 
 def test_a_schema_of_an_unreleased_version_is_refused(database: str, db: Db) -> None:
-    """By its sentence and the exit code of a schema that does not fit, as the worker's start is."""
+    """The message and exit code are those of a worker's start."""
     db.execute("UPDATE notify.alembic_version SET version_num = '0001'")
 
     for command in (("db", "upgrade"), ("db", "downgrade", "base", "--yes"), ("db", "keep-deployment")):
@@ -56,38 +56,38 @@ def test_a_schema_of_an_unreleased_version_is_refused(database: str, db: Db) -> 
         assert ended.stderr.count("\n") == 1
 
 
-def test_a_server_that_refuses_us_is_told_without_the_password(empty_database: str) -> None:
-    """In PostgreSQL's own words, or the system's."""
+def test_a_refusing_server_is_reported_without_the_password(empty_database: str) -> None:
+    """The reason is PostgreSQL's own, or the system's."""
     wrong = empty_database.replace("postgres:", "nobody:hunter2", 1).replace(
         "//nobody:hunter2", "//nobody:hunter2-"
     )
-    away = f"postgresql://nobody:hunter2@{LOOPBACK}:{free_port()}/d"
+    absent = f"postgresql://nobody:hunter2@{LOOPBACK}:{free_port()}/d"
 
-    for url, words in ((wrong, 'failed for user "nobody"'), (away, "Connection refused")):
+    for url, reason in ((wrong, 'failed for user "nobody"'), (absent, "Connection refused")):
         ended = xnovu("db", "upgrade", DATABASE_URL=url)
         assert ended.returncode == 1
         assert ended.stderr.startswith("xnovu: database: does not answer (")
-        assert words in ended.stderr
+        assert reason in ended.stderr
         assert "hunter2" not in ended.stderr + ended.stdout
         assert "Traceback" not in ended.stderr
 
 
-def test_without_an_address_it_asks_for_one() -> None:
-    """The same exit code as the worker's."""
+def test_without_an_address_it_names_the_setting() -> None:
+    """The exit code is the worker's."""
     ended = xnovu("db", "upgrade")
 
     assert (ended.returncode, ended.stderr) == (2, "xnovu: settings:\n  DATABASE_URL: is not set\n")
 
 
 def short_id(db: Db) -> str:
-    """Give the deployment's short name."""
+    """Return the deployment's short name."""
     found = db.execute("SELECT left(id::text, 8) AS name FROM notify.deployment").fetchone()
     assert found is not None
     return str(found["name"])
 
 
-def test_a_copy_becomes_a_deployment_of_its_own(database: str, db: Db) -> None:
-    """The worker's login may do it, and is told what was done."""
+def test_a_copy_becomes_its_own_deployment(database: str, db: Db) -> None:
+    """The worker's login may do it, and the command prints what it changed."""
     made, former = a_notification(db), short_id(db)
     a_notification(db, status=Status.PROCESSING)
     a_notification(db, status=Status.SENT)
@@ -106,8 +106,8 @@ def test_a_copy_becomes_a_deployment_of_its_own(database: str, db: Db) -> None:
     assert row(db, made)["transaction_id"] != before
 
 
-def test_while_workers_are_connected_a_copy_becomes_nothing(database: str, db: Db) -> None:
-    """They would go on under the id that went."""
+def test_a_copy_stays_as_it_is_while_workers_are_connected(database: str, db: Db) -> None:
+    """They would continue under the former id."""
     former = short_id(db)
     with psycopg.connect(database, application_name="xnovu:worker"):
         ended = xnovu("db", "new-deployment", DATABASE_URL=database)
@@ -118,7 +118,7 @@ def test_while_workers_are_connected_a_copy_becomes_nothing(database: str, db: D
 
 
 def test_a_copy_keeps_the_deployment(database: str, db: Db) -> None:
-    """And all of its rows as they are."""
+    """All of its rows stay the same."""
     before, former = row(db, a_notification(db)), short_id(db)
 
     ended = xnovu("db", "keep-deployment", DATABASE_URL=database)
@@ -128,8 +128,8 @@ def test_a_copy_keeps_the_deployment(database: str, db: Db) -> None:
     assert row(db, before["id"]) == before
 
 
-def test_without_our_schema_there_is_nothing_to_decide(empty_database: str) -> None:
-    """The same exit code as the worker's."""
+def test_a_database_without_our_schema_has_no_deployment(empty_database: str) -> None:
+    """The exit code is the worker's."""
     for command in ("new-deployment", "keep-deployment"):
         ended = xnovu("db", command, DATABASE_URL=empty_database)
         assert ended.returncode == 3

@@ -1,4 +1,4 @@
-"""`xnovu demo`: the whole system at work, a verdict, and nothing left behind."""
+"""`xnovu demo`: the whole system runs, the result is checked, and nothing is left behind."""
 
 import os
 import signal
@@ -18,42 +18,42 @@ SERVERS = {"postgres", "temporal", "novu-standin", "worker"}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Give a place for temporary folders; what is left there is forgotten, rows elsewhere included."""
+    """A place for temporary folders; leftovers are erased, including rows elsewhere."""
     yield tmp_path
     for left in tmp_path.iterdir():
         Stack(left).erase()
 
 
 def demo(folder: Path) -> AbstractContextManager[subprocess.Popen[str]]:
-    """Run `xnovu demo`, its temporary folder within another one."""
+    """Run `xnovu demo` with its temporary folder within this folder."""
     return commanded("demo", TMPDIR=str(folder), MAX_FAILURES="not for the demo")
 
 
-def all_said(command: subprocess.Popen[str]) -> str:
-    """Read what it prints up to its end."""
+def read_all(command: subprocess.Popen[str]) -> str:
+    """Read the output up to its end."""
     assert command.stdout
     return command.stdout.read()
 
 
 def descendants(parent: int) -> list[int]:
-    """Ask the kernel for a process's children, and theirs."""
+    """Return the ids of a process's children and their descendants, from the kernel."""
     listed = Path(f"/proc/{parent}/task").glob("*/children")
     children = [int(pid) for file in listed for pid in file.read_text().split()]
     return [*children, *(pid for child in children for pid in descendants(child))]
 
 
 def only_folder(folder: Path) -> Path:
-    """Give the folder that the demo has made."""
+    """Return the folder that the demo has created."""
     (made,) = folder.iterdir()
     return made
 
 
-def test_the_demo_delivers_all_and_says_so(folder: Path) -> None:
+def test_the_demo_delivers_everything_and_reports_it(folder: Path) -> None:
     """Every sample is in its expected state, and every recipient was reached once."""
     with demo(folder) as command:
         read_until(command, "Inserting")
         processes = descendants(command.pid)
-        text = all_said(command)
+        text = read_all(command)
         assert command.wait() == 0, text
     assert "Everything is as expected" in text
     assert not any(is_alive(pid) for pid in processes)
@@ -62,14 +62,14 @@ def test_the_demo_delivers_all_and_says_so(folder: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_a_demo_stopped_midway_leaves_nothing(folder: Path, how: signal.Signals) -> None:
-    """No process, no folder, and no rows where an unprivileged PostgreSQL keeps them."""
+    """No process, no folder, and no rows in the place of an unprivileged PostgreSQL."""
     with demo(folder) as command:
         read_until(command, "Inserting")
         processes = descendants(command.pid)
         assert {log.stem for log in only_folder(folder).rglob("*.log")} == SERVERS
         rows = (only_folder(folder) / "postgres" / "cluster").resolve()
         command.send_signal(how)
-        text = all_said(command)
+        text = read_all(command)
         assert command.wait() == 128 + how
     assert "Traceback" not in text
     assert not any(is_alive(pid) for pid in processes)
@@ -78,13 +78,13 @@ def test_a_demo_stopped_midway_leaves_nothing(folder: Path, how: signal.Signals)
 
 
 def test_a_demo_whose_worker_dies_fails_and_keeps_its_folder(folder: Path) -> None:
-    """The person reads what died, and where to look."""
+    """The output names the dead process and the folder with its log."""
     with demo(folder) as command:
         read_until(command, "Inserting")
         processes = descendants(command.pid)
         (worker,) = (pid for pid in processes if b"worker\0start\0" in command_line(pid))
         os.kill(worker, signal.SIGKILL)
-        text = all_said(command)
+        text = read_all(command)
         assert command.wait() == 1
     assert "worker: ended" in text
     assert str(only_folder(folder)) in text
@@ -93,5 +93,5 @@ def test_a_demo_whose_worker_dies_fails_and_keeps_its_folder(folder: Path) -> No
 
 
 def command_line(pid: int) -> bytes:
-    """Give a process's command, each part ended by a zero."""
+    """Return a process's command line, with its parts ended by zero bytes."""
     return Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -1,4 +1,4 @@
-"""`xnovu dev`: says what to copy, stays, and leaves nothing behind."""
+"""`xnovu dev`: it prints what to copy, stays, and leaves nothing behind."""
 
 import signal
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from xnovu_poller.dev.stack import Stack
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Describe the stack that the command runs."""
+    """The stack that the command runs."""
     stack = Stack(tmp_path / "stack")
     yield stack
     stack.stop()
@@ -21,19 +21,19 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 def guarded_by(owner: int) -> list[int]:
-    """Give the servers that a process owns: the children of its children, its guardians."""
+    """Return the servers of a process: the children of its children, which are guardians."""
     return [server for guardian in children_of(owner) for server in children_of(guardian)]
 
 
 def children_of(parent: int) -> list[int]:
-    """Ask the kernel for a process's children."""
+    """Return the ids of a process's children, from the kernel."""
     listed = Path(f"/proc/{parent}/task").glob("*/children")
     return [int(pid) for file in listed for pid in file.read_text().split()]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_xnovu_dev_stops_all_on(stack: Stack, how: signal.Signals) -> None:
-    """The command prints what to copy, stays, and ends in order with all its servers."""
+def test_xnovu_dev_stops_everything_on_a_signal(stack: Stack, how: signal.Signals) -> None:
+    """It prints what to copy, stays, and stops all its servers cleanly."""
     with commanded("dev", "--folder", stack.folder) as command:
         lines = read_until(command, "xnovu worker start")
         assert f"export TEMPORAL_ADDRESS={Stack(stack.folder).environment['TEMPORAL_ADDRESS']}" in lines
@@ -46,7 +46,7 @@ def test_xnovu_dev_stops_all_on(stack: Stack, how: signal.Signals) -> None:
 
 
 def test_a_killed_xnovu_dev_leaves_no_server(stack: Stack) -> None:
-    """SIGKILL ends the servers too, and the next one goes on."""
+    """SIGKILL ends the servers too, and the next start succeeds."""
     with commanded("dev", "--folder", stack.folder) as command:
         read_until(command, "xnovu worker start")
         servers = guarded_by(command.pid)
@@ -55,7 +55,7 @@ def test_a_killed_xnovu_dev_leaves_no_server(stack: Stack) -> None:
     stack.start()
 
 
-def test_a_second_xnovu_dev_says_that_one_runs(stack: Stack) -> None:
+def test_a_second_xnovu_dev_reports_the_first(stack: Stack) -> None:
     """The person reads a sentence, not a traceback."""
     stack.start()
     with commanded("dev", "--folder", stack.folder) as command:

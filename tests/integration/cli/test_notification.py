@@ -1,4 +1,4 @@
-"""`xnovu notification`: what a person sees who takes notifications up again."""
+"""`xnovu notification`: the output for a person who revives notifications."""
 
 from tests.support.forked import xnovu
 from tests.support.rows import Db, a_notification, back_dated, row, written
@@ -6,8 +6,8 @@ from xnovu_poller.lifecycle import Status
 from xnovu_poller.store.notifications.by_operator import NOVU_REMEMBERS
 
 
-def test_each_notification_is_told_of(db: Db, database: str) -> None:
-    """What was left alone makes exit code 1, and the reason is said."""
+def test_each_notification_has_its_line(db: Db, database: str) -> None:
+    """If any was not revived, the exit code is 1 and its line has the reason."""
     dead, sent, doubtful = (
         a_notification(db, status=status) for status in (Status.DEAD, Status.SENT, Status.DEAD)
     )
@@ -34,8 +34,8 @@ def test_each_notification_is_told_of(db: Db, database: str) -> None:
     assert (forced.returncode, forced.stdout) == (0, f"{doubtful}: PENDING again\n")
 
 
-def test_a_database_without_the_schema_is_told_in_a_sentence(empty_database: str) -> None:
-    """As `worker start` does: exit code 3."""
+def test_a_database_without_the_schema_is_reported_in_a_sentence(empty_database: str) -> None:
+    """As with `worker start` the exit code is 3."""
     ended = xnovu("notification", "revive", "1", DATABASE_URL=empty_database)
 
     assert ended.returncode == 3

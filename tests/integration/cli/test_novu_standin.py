@@ -13,7 +13,7 @@ EVENT = {"name": "welcome", "to": "s-1", "transactionId": "xn-1", "payload": {}}
 
 @contextmanager
 def running(*options: str, stop: signal.Signals = signal.SIGKILL) -> Iterator[str]:
-    """Run the command in a process of its own, and give the address that it prints."""
+    """Run the command in its own process, and return the address that it prints."""
     with subprocess.Popen(
         [sys.executable, "-c", COMMAND, *options], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -26,13 +26,13 @@ def running(*options: str, stop: signal.Signals = signal.SIGKILL) -> Iterator[st
 
 
 def trigger(url: str, key: str = "any") -> httpx.Response:
-    """Trigger one event."""
+    """Trigger an event."""
     headers = {"Authorization": f"ApiKey {key}"}
     return httpx.post(f"{url}/v1/events/trigger", json=EVENT, headers=headers)
 
 
 def test_it_prints_its_address_and_keeps_its_ledger_over_a_kill(tmp_path: Path) -> None:
-    """What was accepted before is there again, and its repeat is dropped."""
+    """Triggers accepted before the kill are still known, and their repeats are dropped."""
     ledger = str(tmp_path / "ledger.jsonl")
     with running("--ledger", ledger) as url:
         assert trigger(url).status_code == 201
@@ -43,15 +43,15 @@ def test_it_prints_its_address_and_keeps_its_ledger_over_a_kill(tmp_path: Path) 
 
 
 def test_its_options_set_key_and_limits() -> None:
-    """Only the key is let in, and the plan's limits hold."""
+    """Only this key is accepted, and the plan's limits hold."""
     options = ("--secret-key", "secret", "--rate-limit", "pro", "--idempotency")
     with running(*options, stop=signal.SIGTERM) as url:
         assert trigger(url).status_code == 401
         assert trigger(url, "secret").headers["RateLimit-Limit"] == "240"
 
 
-def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
-    """No traceback; exit code 1."""
+def test_a_port_in_use_is_reported_in_a_sentence() -> None:
+    """No traceback; the exit code is 1."""
     with running() as url:
         port = url.rpartition(":")[2]
         command = [sys.executable, "-c", COMMAND, "--port", port]

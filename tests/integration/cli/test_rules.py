@@ -80,17 +80,17 @@ def test_rules_are_listed_with_their_next_firing(db: Db) -> None:
     record_state(db, runs, "SCHEDULED")
     record_state(db, broken, "INVALID", "cron: has 4 fields")
 
-    found = {one["id"]: one for one in run_json("list")}
+    found = {rule["id"]: rule for rule in run_json("list")}
 
     assert [*found] == [runs, draft, broken]
-    assert all(sorted(one) == KEYS for one in found.values())
+    assert all(sorted(rule) == KEYS for rule in found.values())
     assert found[runs]["next_at"][11:19] == "02:30:00"
     assert found[runs]["next_at"][19:] in {"+01:00", "+02:00"}
     assert (found[runs]["status"], found[runs]["last_outcome"]) == ("SCHEDULED", "created")
     assert (found[draft]["active"], found[draft]["status"], found[draft]["next_at"]) == (False, None, None)
     assert (found[broken]["error"], found[broken]["next_at"]) == ("cron: has 4 fields", None)
     record_state(db, runs, "FAILED", "Temporal: refuses the schedule (too many)")
-    assert next(one["next_at"] for one in run_json("list") if one["id"] == runs) is None
+    assert next(rule["next_at"] for rule in run_json("list") if rule["id"] == runs) is None
     record_state(db, runs, "SCHEDULED")
 
     lines = run("list")[1].splitlines()
@@ -124,7 +124,7 @@ def test_a_list_can_be_filtered(db: Db) -> None:
     record_state(db, theirs, "SCHEDULED")
 
     def ids(*words: str) -> list[int]:
-        return [one["id"] for one in run_json("list", *words)]
+        return [rule["id"] for rule in run_json("list", *words)]
 
     assert ids("--enterprise", "acme") == [ours, new]
     assert ids("--status", "scheduled") == [ours, theirs]

@@ -1,4 +1,4 @@
-"""`xnovu worker start`: what it says when it cannot, and how it ends."""
+"""`xnovu worker start`: its errors, and its end."""
 
 import signal
 import socket
@@ -17,15 +17,15 @@ ALL_SENT = "SELECT bool_and(notification_status = 'SENT') AS so FROM notify.ent_
 ONE_SENDING = "SELECT bool_or(send_until IS NOT NULL) AS so FROM notify.ent_notification"
 
 
-def holds(db: Db, question: str) -> bool:
-    """Ask the database."""
-    found = db.execute(question).fetchone()
+def holds(db: Db, query: str) -> bool:
+    """Return the boolean that a query returns."""
+    found = db.execute(query).fetchone()
     assert found is not None
     return bool(found["so"])
 
 
-def test_all_faults_of_the_settings_are_told_at_once() -> None:
-    """Each with its variable's name, none with its value."""
+def test_all_errors_of_the_settings_are_reported_at_once() -> None:
+    """Each error has its variable's name, and none has its value."""
     ended = xnovu(
         "worker",
         "start",
@@ -43,7 +43,7 @@ def test_all_faults_of_the_settings_are_told_at_once() -> None:
 
 
 def test_a_password_that_drivers_would_quote_is_refused() -> None:
-    """What stands behind the first @ would be shown as a host or a port."""
+    """The text after the first @ would be shown as a host or a port."""
     ended = xnovu(
         "worker", "start", DATABASE_URL="postgresql://u:hunt@er2:mouse@127.0.0.1:1/d", NOVU_SECRET_KEY="key-1"
     )
@@ -55,7 +55,7 @@ def test_a_password_that_drivers_would_quote_is_refused() -> None:
 
 
 def test_a_schema_of_an_unreleased_version_ends_it_with_3(database: str, db: Db) -> None:
-    """No upgrade leads on from there, so the sentence does not promise one."""
+    """No upgrade leads on from such a schema, so the sentence does not promise one."""
     db.execute("UPDATE notify.alembic_version SET version_num = '0001'")
 
     ended = xnovu("worker", "start", **{**QUICK, "DATABASE_URL": database})
@@ -66,7 +66,7 @@ def test_a_schema_of_an_unreleased_version_ends_it_with_3(database: str, db: Db)
 
 
 def test_a_database_without_our_schema_ends_it_with_3(empty_database: str) -> None:
-    """No waiting helps; the sentence says what does."""
+    """Waiting does not help; the sentence names the command that does."""
     ended = xnovu("worker", "start", **{**QUICK, "DATABASE_URL": empty_database})
 
     assert ended.returncode == 3
@@ -75,7 +75,7 @@ def test_a_database_without_our_schema_ends_it_with_3(empty_database: str) -> No
 
 
 def test_a_health_port_in_use_ends_it_with_2(worker_environment: dict[str, str]) -> None:
-    """Before it has claimed anything."""
+    """It ends before it has claimed anything."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = xnovu("worker", "start", **{**QUICK, **worker_environment, "WORKER_HEALTH_PORT": port})
@@ -85,10 +85,10 @@ def test_a_health_port_in_use_ends_it_with_2(worker_environment: dict[str, str])
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "ctrl-c"])
-async def test_a_stop_ends_what_is_under_way_and_gives_back_the_rest(
+async def test_a_stop_finishes_the_sends_under_way_and_releases_the_rest(
     db: Db, worker_environment: dict[str, str], novu_standin: NovuStandIn, tmp_path: Path, how: signal.Signals
 ) -> None:
-    """What is still claimed afterwards has a workflow that another replica takes up; all are sent once."""
+    """Rows still claimed afterwards have a run for another replica; all rows are sent once."""
     workflow = a_workflow(db)
     made = [a_notification(db, workflow=workflow) for _ in range(60)]
     novu_standin.fault("slow", seconds=1.0, times=None)
@@ -98,14 +98,14 @@ async def test_a_stop_ends_what_is_under_way_and_gives_back_the_rest(
         worker.until_logged("worker stopping")
         late = a_notification(db, workflow=workflow)
         assert worker.ended() == 0
-    ended = [row(db, one) for one in [*made, late]]
+    ended = [row(db, notification_id) for notification_id in [*made, late]]
     assert ended[-1]["attempt"] == 0
-    assert not [one["id"] for one in ended if one["send_until"] is not None]
-    assert "SENT" in {one["notification_status"] for one in ended}
+    assert not [kept_row["id"] for kept_row in ended if kept_row["send_until"] is not None]
+    assert "SENT" in {kept_row["notification_status"] for kept_row in ended}
     temporal = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])
-    for one in ended:
-        if one["notification_status"] == "PROCESSING":
-            found = await temporal.get_workflow_handle(one["temporal_workflow_id"]).describe()
+    for kept_row in ended:
+        if kept_row["notification_status"] == "PROCESSING":
+            found = await temporal.get_workflow_handle(kept_row["temporal_workflow_id"]).describe()
             assert found.status is WorkflowExecutionStatus.RUNNING
 
     novu_standin.clear_faults()
@@ -114,10 +114,10 @@ async def test_a_stop_ends_what_is_under_way_and_gives_back_the_rest(
     assert deliveries(db, novu_standin) == [1] * 61
 
 
-def test_a_second_signal_leaves_at_once(
+def test_a_second_signal_ends_the_worker_at_once(
     db: Db, worker_environment: dict[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Whoever cannot wait need not; the work is rescued."""
+    """A person who cannot wait need not; the rows are rescued."""
     a_notification(db, workflow=a_workflow(db))
     novu_standin.fault("slow", seconds=60, times=None)
     patient = {"NOVU_TIMEOUT_MS": "20000", "LEASE_MS": "40000"}

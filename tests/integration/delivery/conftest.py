@@ -11,6 +11,6 @@ from xnovu_poller.store.engine import Engine
 
 @pytest.fixture
 async def executor(engine: Engine, novu_standin: NovuStandIn) -> AsyncIterator[Delivering]:
-    """A delivery whose calls have time enough."""
+    """A delivery whose calls have enough time."""
     async with delivering(engine, novu_standin) as made:
         yield made

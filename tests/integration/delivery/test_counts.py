@@ -1,4 +1,4 @@
-"""Counters follow the state that was written, whatever the verdict was."""
+"""Counters follow the state that was written, not the verdict."""
 
 import asyncio
 from collections.abc import Iterator
@@ -38,76 +38,78 @@ def counted() -> dict[str, float]:
 
 
 @contextmanager
-def counting(**wanted: float) -> Iterator[None]:
-    """Expect that these counters rise by so much, and no other."""
+def counting(**expected: float) -> Iterator[None]:
+    """Assert that these counters rise by this much, and no others."""
     before = counted()
     yield
     risen = {name.replace(" ", "_"): value - before[name] for name, value in counted().items()}
-    assert {name: value for name, value in risen.items() if value} == wanted
+    assert {name: value for name, value in risen.items() if value} == expected
 
 
-def retract(db: Db, one: Attempt) -> None:
-    """Ask for it as a producer does."""
-    db.execute("SELECT notify.retract(%s)", [one.notification_id])
+def retract(db: Db, attempt: Attempt) -> None:
+    """Withdraw a notification as a producer does."""
+    db.execute("SELECT notify.retract(%s)", [attempt.notification_id])
 
 
 async def retracted_in_mid_send(
-    executor: Delivering, db: Db, standin: NovuStandIn, one: Attempt, *, last: bool = False
+    executor: Delivering, db: Db, standin: NovuStandIn, attempt: Attempt, *, last: bool = False
 ) -> list[Status]:
-    """Deliver what its producer withdraws while Novu is asked."""
-    sending = asyncio.create_task(executor.deliver(one, last=last))
+    """Deliver a notification that its producer withdraws during the call to Novu."""
+    sending = asyncio.create_task(executor.deliver(attempt, last=last))
     await eventually(lambda: standin.stats()["calls"] == 1)
-    retract(db, one)
+    retract(db, attempt)
     standin.clear_faults()
     return await sending
 
 
-async def test_what_is_sent_is_counted_once(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> None:
-    """As it should be."""
+async def test_a_sent_notification_is_counted_once(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Two rows of a group count as two."""
     with counting(sent=2):
         assert await executor.deliver(a_claimed(db), a_claimed(db)) == [Status.SENT] * 2
 
 
-async def test_a_refusal_of_what_was_withdrawn_meanwhile_is_a_retraction(
+async def test_a_refusal_after_a_withdrawal_counts_as_a_retraction(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Novu would never have taken it, and nobody wants it: RETRACTED, and not DEAD."""
-    one = a_claimed(db)
+    """Nothing was delivered and nobody wants it, so the row is RETRACTED and not DEAD."""
+    attempt = a_claimed(db)
     novu_standin.fault("status", status=422)
     novu_standin.fault("slow", seconds=30)
 
     with counting(retracted=1):
-        sending = asyncio.create_task(executor.deliver(one))
-        await eventually(lambda: row(db, one.notification_id)["send_until"])
-        retract(db, one)
+        sending = asyncio.create_task(executor.deliver(attempt))
+        await eventually(lambda: row(db, attempt.notification_id)["send_until"])
+        retract(db, attempt)
         novu_standin.clear_faults()
         novu_standin.fault("status", status=422)
         assert await sending == [Status.RETRACTED]
 
-    assert row(db, one.notification_id)["notification_status"] == "RETRACTED"
+    assert row(db, attempt.notification_id)["notification_status"] == "RETRACTED"
 
 
-async def test_the_last_failure_of_what_was_withdrawn_meanwhile_is_no_death(
+async def test_the_last_failure_after_a_withdrawal_does_not_count_as_dead(
     engine: Engine, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """It stays FAILED, so that Novu is asked to cancel; nobody is counted as dead."""
-    one = a_claimed(db)
+    """The row stays FAILED, so that Novu is asked to cancel."""
+    attempt = a_claimed(db)
     novu_standin.fault("accept_then_hang")
 
     async with delivering(engine, novu_standin, max_failures=1) as executor:
         with counting(failed_novu_unanswered=1):
-            sending = asyncio.create_task(executor.deliver(one, last=True))
+            sending = asyncio.create_task(executor.deliver(attempt, last=True))
             await eventually(lambda: novu_standin.stats()["accepted"] == 1)
-            retract(db, one)
+            retract(db, attempt)
             assert await sending == [Status.FAILED]
 
-    assert row(db, one.notification_id)["notification_status"] == "FAILED"
+    assert row(db, attempt.notification_id)["notification_status"] == "FAILED"
 
 
-async def test_what_expires_in_its_hold_is_counted_as_expired(
+async def test_an_expired_notification_is_counted_as_expired(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """And what is withdrawn as retracted."""
+    """A withdrawn notification is counted as retracted."""
     expired, withdrawn = a_claimed(db, expires_at="2020-01-01T00:00Z"), a_claimed(db)
     written(db, withdrawn.notification_id, retract_requested_at="2020-01-01T00:00Z")
 
@@ -115,7 +117,9 @@ async def test_what_expires_in_its_hold_is_counted_as_expired(
         assert await executor.deliver(expired, withdrawn) == [Status.RETRACTED] * 2
 
 
-async def test_a_release_is_counted_as_such(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> None:
+async def test_a_release_is_counted_as_released(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
     """Novu could not serve; nothing has failed."""
     novu_standin.fault("status", status=503)
 
@@ -126,25 +130,25 @@ async def test_a_release_is_counted_as_such(executor: Delivering, db: Db, novu_s
 async def test_a_late_record_is_counted_as_late(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Somebody else holds the row; nothing was written, whatever Novu's answer is."""
-    one = a_claimed(db)
+    """Somebody else holds the row; nothing is written, with any answer of Novu's."""
+    attempt = a_claimed(db)
     novu_standin.fault("slow", seconds=30)
 
     with counting(late=1):
-        sending = asyncio.create_task(executor.deliver(one))
+        sending = asyncio.create_task(executor.deliver(attempt))
         await eventually(lambda: novu_standin.stats()["calls"] == 1)
-        written(db, one.notification_id, send_until="2100-01-01T00:00Z")
+        written(db, attempt.notification_id, send_until="2100-01-01T00:00Z")
         novu_standin.clear_faults()
         assert await sending == []
 
 
-async def test_lost_contact_is_a_failure_and_the_last_one_a_death(executor: Delivering, db: Db) -> None:
+async def test_lost_contact_counts_as_a_failure_and_the_last_as_dead(executor: Delivering, db: Db) -> None:
     """Both counters follow the row."""
-    one, last = a_claimed(db), a_claimed(db)
+    first, last = a_claimed(db), a_claimed(db)
     written(db, last.notification_id, failure_count=7)
 
     with counting(failed_lost_contact=1):
-        assert await executor.delivery.record_lost_contact([one]) == {one.notification_id: Status.FAILED}
+        assert await executor.delivery.record_lost_contact([first]) == {first.notification_id: Status.FAILED}
     with counting(failed_lost_contact=1, dead_lost_contact=1):
         states = await executor.delivery.record_lost_contact([last])
         assert states == {last.notification_id: Status.DEAD}
@@ -152,13 +156,13 @@ async def test_lost_contact_is_a_failure_and_the_last_one_a_death(executor: Deli
     assert row(db, last.notification_id)["notification_status"] == "DEAD"
 
 
-async def test_lost_contact_with_a_group_or_in_an_outage_counts_nowhere(executor: Delivering, db: Db) -> None:
-    """Nobody knows whose fault it was; also, what is late is not counted as lost."""
-    first, second, away = (a_claimed(db) for _ in range(3))
+async def test_lost_contact_of_a_group_or_in_an_outage_counts_nowhere(executor: Delivering, db: Db) -> None:
+    """Nobody knows the cause; and a late record is not counted as lost contact."""
+    first, second, outage = (a_claimed(db) for _ in range(3))
 
     with counting():
         states = await executor.delivery.record_lost_contact([first, second])
-        states |= await executor.delivery.record_lost_contact([away], counted=False)
-        assert await executor.delivery.record_lost_contact([away]) == {}
+        states |= await executor.delivery.record_lost_contact([outage], counted=False)
+        assert await executor.delivery.record_lost_contact([outage]) == {}
 
     assert list(states.values()) == [Status.FAILED] * 3

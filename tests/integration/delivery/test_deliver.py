@@ -1,4 +1,4 @@
-"""The walk of a group: each row ends in the state that tells what happened, and Novu has it once."""
+"""The delivery of a group: each row ends in the right state, and Novu gets it once."""
 
 import asyncio
 from datetime import timedelta
@@ -17,22 +17,22 @@ PAUSE = Refused(NovuThrottled(timedelta(minutes=1)))
 
 
 async def test_a_notification_is_sent(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> None:
-    """PROCESSING → SENT, nothing held, nothing leased, and one delivery at Novu."""
-    one = a_claimed(db)
+    """PROCESSING becomes SENT without hold or lease, and Novu delivers once."""
+    attempt = a_claimed(db)
 
-    assert await executor.deliver(one) == [Status.SENT]
+    assert await executor.deliver(attempt) == [Status.SENT]
 
-    sent = row(db, one.notification_id)
+    sent = row(db, attempt.notification_id)
     assert sent["notification_status"] == "SENT"
     assert (sent["send_until"], sent["lease_expires_at"], sent["error_details"]) == (None, None, None)
     assert sent["processed_at"] is not None
     assert novu_standin.deliveries() == {(sent["transaction_id"], PERSON): 1}
 
 
-async def test_novu_gets_the_payload_and_what_belongs_beside_it(
+async def test_novu_gets_the_payload_with_our_additions(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """The producer's words, the enterprise, the channels, the rendered text, and the overrides."""
+    """The enterprise, the channels and the rendered text are added; the overrides are passed on."""
     a_template(
         db,
         key="parcel",
@@ -47,9 +47,9 @@ async def test_novu_gets_the_payload_and_what_belongs_beside_it(
         default_channels="{EMAIL}",
         template_overrides={"EMAIL": "parcel"},
     )
-    one = a_claimed(db, workflow=workflow, payload={"name": "A&B"}, overrides={"email": {"from": "x"}})
+    attempt = a_claimed(db, workflow=workflow, payload={"name": "A&B"}, overrides={"email": {"from": "x"}})
 
-    await executor.deliver(one)
+    await executor.deliver(attempt)
 
     [trigger] = novu_standin.ledger()["triggers"]
     assert trigger["workflow"] == "parcel-sent"
@@ -62,10 +62,10 @@ async def test_novu_gets_the_payload_and_what_belongs_beside_it(
     assert trigger["event"]["overrides"] == {"email": {"from": "x"}}
 
 
-async def test_a_changed_workflow_counts_from_the_next_delivery_on(
+async def test_a_changed_workflow_applies_from_the_next_delivery_on(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """What is kept of a workflow is kept by its version."""
+    """The cache keeps workflows by their version."""
     workflow = a_workflow(db, key="before")
     await executor.deliver(a_claimed(db, workflow=workflow))
     db.execute("UPDATE notify.ent_notification_workflow SET workflow_key = 'after' WHERE id = %s", [workflow])
@@ -75,10 +75,10 @@ async def test_a_changed_workflow_counts_from_the_next_delivery_on(
     assert [trigger["workflow"] for trigger in novu_standin.ledger()["triggers"]] == ["before", "after"]
 
 
-async def test_one_bad_row_of_a_group_ends_alone(
+async def test_a_bad_row_does_not_affect_its_group(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Nineteen are sent, one is DEAD and says why."""
+    """Nineteen rows are sent, and a single row is DEAD with the reason."""
     workflow = a_workflow(db)
     good = [a_claimed(db, workflow=workflow, recipients=[f"s{i}"]) for i in range(19)]
     bad = a_claimed(db, workflow=a_workflow(db, key="draft", publish_status="DRAFT"))
@@ -90,10 +90,10 @@ async def test_one_bad_row_of_a_group_ends_alone(
     assert sum(novu_standin.deliveries().values()) == 19
 
 
-async def test_a_payload_that_python_cannot_read_ends_alone(
+async def test_a_payload_that_python_cannot_read_does_not_affect_its_group(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """PostgreSQL keeps numbers and nestings that would break the fetch of a whole group."""
+    """PostgreSQL keeps numbers and nesting that would break the fetch of a whole group."""
     long = f'{{"n": {"9" * 5000}}}'
     deep = f'{{"n": {"[" * 3000}{"]" * 3000}}}'
     bad = [a_claimed(db, payload=text) for text in (long, deep)]
@@ -105,13 +105,13 @@ async def test_a_payload_that_python_cannot_read_ends_alone(
     found = db.execute(
         "SELECT error_details->>'code' AS code FROM notify.ent_notification ORDER BY id"
     ).fetchall()
-    assert [one["code"] for one in found] == ["validation_error", "validation_error", None]
+    assert [kept_row["code"] for kept_row in found] == ["validation_error", "validation_error", None]
 
 
-async def test_a_template_name_that_is_no_text_ends_alone(
+async def test_a_template_name_that_is_not_a_text_does_not_affect_others(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """A tenant's odd workflow takes no other tenant's notification along."""
+    """A tenant's broken workflow must not harm another tenant's notification."""
     odd = a_workflow(
         db,
         enterprise="acme",
@@ -126,60 +126,60 @@ async def test_a_template_name_that_is_no_text_ends_alone(
     assert sorted(ending.name for ending in endings) == ["DEAD", "SENT"]
 
 
-async def test_late_work_sends_nothing_and_changes_nothing(
+async def test_a_late_attempt_sends_nothing_and_changes_nothing(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Another attempt, a row that is through, and one that never was."""
-    one = a_claimed(db)
-    before = row(db, one.notification_id)
+    """Another attempt of the row, or of a row that never existed."""
+    attempt = a_claimed(db)
+    before = row(db, attempt.notification_id)
 
     endings = await executor.deliver(
-        Attempt(one.notification_id, 0), Attempt(one.notification_id, 2), Attempt(10**9, 1), last=True
+        Attempt(attempt.notification_id, 0), Attempt(attempt.notification_id, 2), Attempt(10**9, 1), last=True
     )
 
     assert endings == []
-    assert row(db, one.notification_id) == before
+    assert row(db, attempt.notification_id) == before
     assert novu_standin.stats()["calls"] == 0
 
 
-async def test_what_a_twin_is_sending_is_waited_for(
+async def test_a_try_waits_while_a_twin_sends(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Nothing is sent, the row is untouched, and the next try comes when the hold has passed."""
-    one = a_claimed(db)
-    written(db, one.notification_id, send_until="2100-01-01T00:00Z")
-    before = row(db, one.notification_id)
+    """Nothing is sent, the row does not change, and the next try comes when the hold has passed."""
+    attempt = a_claimed(db)
+    written(db, attempt.notification_id, send_until="2100-01-01T00:00Z")
+    before = row(db, attempt.notification_id)
 
     with pytest.raises(Unfinished) as caught:
-        await executor.deliver(one)
+        await executor.deliver(attempt)
 
     assert caught.value.pause > timedelta(days=365)
-    assert row(db, one.notification_id) == before
+    assert row(db, attempt.notification_id) == before
     assert novu_standin.stats()["calls"] == 0
 
 
-async def test_two_executions_of_one_attempt_never_send_at_once(
+async def test_two_executions_of_an_attempt_never_send_at_once(
     engine: Engine, executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """The second finds a live send while the first waits for Novu."""
-    one = a_claimed(db)
+    attempt = a_claimed(db)
     novu_standin.fault("slow", seconds=30)
-    first = asyncio.create_task(executor.deliver(one))
+    first = asyncio.create_task(executor.deliver(attempt))
     await eventually(lambda: novu_standin.stats()["calls"] == 1)
 
     async with delivering(engine, novu_standin) as twin:
         with pytest.raises(Unfinished):
-            await twin.deliver(one)
+            await twin.deliver(attempt)
     novu_standin.clear_faults()
 
     assert await first == [Status.SENT]
     assert novu_standin.stats()["calls"] == 1
 
 
-async def test_a_lapsed_row_is_counted_and_sent_alone(
+async def test_a_lapsed_row_is_counted_and_sent_by_itself(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Its sender died: a lapse, an unknown outcome, and it goes after its group."""
+    """Its sender died: the row counts a lapse and an unknown outcome, and is sent after its group."""
     died, healthy = a_claimed(db), a_claimed(db)
     lapsed(db, died)
 
@@ -188,21 +188,21 @@ async def test_a_lapsed_row_is_counted_and_sent_alone(
     kept = row(db, died.notification_id)
     assert (kept["lapses"], kept["unknown_outcomes"], kept["notification_status"]) == (1, 1, "SENT")
     order = [trigger["transaction_id"] for trigger in novu_standin.ledger()["triggers"]]
-    assert order == [row(db, one.notification_id)["transaction_id"] for one in (healthy, died)]
+    assert order == [row(db, attempt.notification_id)["transaction_id"] for attempt in (healthy, died)]
 
 
-async def test_lapsed_rows_of_a_process_go_one_at_a_time(
+async def test_a_process_sends_lapsed_rows_in_turn(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """While one is under way, the next is not even held."""
+    """While a send is under way, the next row is not even held."""
     first, second = a_claimed(db), a_claimed(db)
-    for one in (first, second):
-        lapsed(db, one)
+    for attempt in (first, second):
+        lapsed(db, attempt)
     novu_standin.fault("slow", seconds=30)
     begun = asyncio.create_task(executor.deliver(first))
     await eventually(lambda: novu_standin.stats()["calls"] == 1)
     waiting = asyncio.create_task(executor.deliver(second))
-    await eventually(lambda: executor.delivery._one_at_a_time._waiters)
+    await eventually(lambda: executor.delivery._delivering_lapsed._waiters)
 
     assert row(db, second.notification_id)["lapses"] == 0
     novu_standin.clear_faults()
@@ -210,24 +210,24 @@ async def test_lapsed_rows_of_a_process_go_one_at_a_time(
     assert await begun == await waiting == [Status.SENT]
 
 
-async def test_a_lapsed_row_is_not_begun_when_time_has_run_out(
+async def test_a_lapsed_row_is_not_held_when_time_has_run_out(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Cut off, it would count as one more death."""
-    one = a_claimed(db)
-    lapsed(db, one)
+    """An interrupted send would count as another lapse."""
+    attempt = a_claimed(db)
+    lapsed(db, attempt)
 
     with pytest.raises(Unfinished):
-        await executor.deliver(one, budget=0)
+        await executor.deliver(attempt, budget=0)
 
-    assert row(db, one.notification_id)["lapses"] == 0
+    assert row(db, attempt.notification_id)["lapses"] == 0
     assert novu_standin.stats()["calls"] == 0
 
 
-async def test_a_row_that_kills_its_senders_is_dead_without_a_send(
+async def test_a_row_that_kills_its_senders_is_dead_without_another_send(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """After the third lapse it is sent once more; the fourth is the last."""
+    """After the third lapse it is sent once more; the fourth lapse is the last."""
     third, fourth = a_claimed(db), a_claimed(db)
     lapsed(db, third, 2)
     lapsed(db, fourth, 3)
@@ -239,59 +239,59 @@ async def test_a_row_that_kills_its_senders_is_dead_without_a_send(
     assert novu_standin.stats()["calls"] == 1
 
 
-async def test_a_closed_gate_gives_everything_back_without_a_hold(
+async def test_a_closed_gate_releases_everything_without_a_hold(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """PROCESSING → PENDING; nothing is counted, nothing asked of Novu."""
+    """PROCESSING becomes PENDING; nothing is counted, and Novu is not called."""
     attempts = [a_claimed(db) for _ in range(3)]
     executor.gate.observe(Sender("acme", "another", "another"), PAUSE)
 
     assert await executor.deliver(*attempts) == [Status.PENDING] * 3
 
-    for one in attempts:
-        kept = row(db, one.notification_id)
+    for attempt in attempts:
+        kept = row(db, attempt.notification_id)
         assert kept["notification_status"] == "PENDING"
         assert (kept["failure_count"], kept["refusals"], kept["lease_expires_at"]) == (0, 0, None)
     assert novu_standin.stats()["calls"] == 0
 
 
-async def test_a_closed_gate_leaves_what_a_twin_is_sending(executor: Delivering, db: Db) -> None:
-    """A release is not allowed on what may be on its way."""
-    one = a_claimed(db)
-    written(db, one.notification_id, send_until="2100-01-01T00:00Z")
+async def test_a_closed_gate_does_not_release_what_a_twin_is_sending(executor: Delivering, db: Db) -> None:
+    """A row that may be on its way must not be released."""
+    attempt = a_claimed(db)
+    written(db, attempt.notification_id, send_until="2100-01-01T00:00Z")
     executor.gate.observe(Sender("acme", "another", "another"), PAUSE)
 
-    assert await executor.deliver(one) == []
-    assert row(db, one.notification_id)["notification_status"] == "PROCESSING"
+    assert await executor.deliver(attempt) == []
+    assert row(db, attempt.notification_id)["notification_status"] == "PROCESSING"
 
 
-async def test_a_cancelled_delivery_leaves_the_hold_that_keeps_others_away(
+async def test_a_cancelled_delivery_keeps_its_hold(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """It may have been accepted: the next try waits, and goes on under the same transaction id."""
-    one = a_claimed(db)
+    """Novu may have accepted it, so the next try waits, and sends it under the same transaction id."""
+    attempt = a_claimed(db)
     novu_standin.fault("accept_then_hang")
-    sending = asyncio.create_task(executor.deliver(one))
+    sending = asyncio.create_task(executor.deliver(attempt))
     await eventually(lambda: novu_standin.stats()["accepted"] == 1)
 
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
     with pytest.raises(Unfinished):
-        await executor.deliver(one)
-    lapsed(db, one)
-    assert await executor.deliver(one) == [Status.SENT]
+        await executor.deliver(attempt)
+    lapsed(db, attempt)
+    assert await executor.deliver(attempt) == [Status.SENT]
 
     assert (novu_standin.stats()["deliveries"], novu_standin.stats()["duplicates"]) == (1, 0)
 
 
-async def test_losing_contact_is_a_failed_attempt(executor: Delivering, db: Db) -> None:
-    """PROCESSING → FAILED, counted; what a twin is sending is left alone."""
+async def test_lost_contact_is_a_failed_attempt(executor: Delivering, db: Db) -> None:
+    """PROCESSING becomes FAILED and counts; a twin's live send is not touched."""
     lost, live = a_claimed(db), a_claimed(db)
     written(db, live.notification_id, send_until="2100-01-01T00:00Z")
 
-    for one in (lost, live):
-        await executor.delivery.record_lost_contact([one])
+    for attempt in (lost, live):
+        await executor.delivery.record_lost_contact([attempt])
 
     kept = row(db, lost.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
@@ -299,26 +299,26 @@ async def test_losing_contact_is_a_failed_attempt(executor: Delivering, db: Db) 
     assert row(db, live.notification_id)["notification_status"] == "PROCESSING"
 
 
-async def test_losing_contact_with_a_group_counts_against_none(executor: Delivering, db: Db) -> None:
-    """One of them may have killed the process, and nobody knows which."""
+async def test_lost_contact_of_a_group_counts_against_no_row(executor: Delivering, db: Db) -> None:
+    """Any of its rows may have killed the process."""
     group = [a_claimed(db), a_claimed(db)]
 
     await executor.delivery.record_lost_contact(group)
 
-    kept = [row(db, one.notification_id) for one in group]
-    assert [(one["notification_status"], one["failure_count"]) for one in kept] == [("FAILED", 0)] * 2
+    kept = [row(db, attempt.notification_id) for attempt in group]
+    assert [(found["notification_status"], found["failure_count"]) for found in kept] == [("FAILED", 0)] * 2
 
 
-async def test_a_notification_that_takes_all_the_time_before_its_call_has_failed(
+async def test_a_notification_that_uses_up_the_time_before_its_call_has_failed(
     engine: Engine, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Given back it would be due at once, and take as long again, for ever."""
-    one = a_claimed(db)
+    """If it were released, it would be due at once, take as long again, and never end."""
+    attempt = a_claimed(db)
 
     async with delivering(engine, novu_standin, call=timedelta(microseconds=1)) as executor:
-        assert await executor.deliver(one) == [Status.FAILED]
+        assert await executor.deliver(attempt) == [Status.FAILED]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 1)
     assert (kept["error_details"]["code"], kept["unknown_outcomes"]) == ("unfinished", 0)
     assert novu_standin.stats()["triggers"] == 0
@@ -327,13 +327,13 @@ async def test_a_notification_that_takes_all_the_time_before_its_call_has_failed
 async def test_an_unknown_outcome_of_the_last_try_is_a_failed_attempt(
     engine: Engine, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """No try follows that could go on."""
-    one = a_claimed(db)
+    """No further try of this attempt follows."""
+    attempt = a_claimed(db)
     novu_standin.fault("accept_then_hang")
 
     async with delivering(engine, novu_standin, call=SHORT) as executor:
-        assert await executor.deliver(one, last=True) == [Status.FAILED]
+        assert await executor.deliver(attempt, last=True) == [Status.FAILED]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["failure_count"], kept["unknown_outcomes"]) == ("FAILED", 1, 1)
     assert kept["next_attempt_at"] > kept["updated_at"]

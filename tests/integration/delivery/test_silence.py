@@ -1,4 +1,4 @@
-"""Nothing of payloads, recipients and keys leaves the rows, but to Novu."""
+"""No content of payloads, recipients and keys leaves the rows, except to Novu."""
 
 import io
 import traceback
@@ -17,31 +17,31 @@ from xnovu_poller.store.engine import Engine
 
 @pytest.fixture(autouse=True)
 def lines() -> Iterator[io.StringIO]:
-    """All that is logged."""
+    """Everything that is logged."""
     with logged_in_full() as written:
         yield written
 
 
-def told(db: Db) -> str:
-    """Give all that rows tell of their faults."""
+def read_errors(db: Db) -> str:
+    """Return all error details of rows."""
     return str(db.execute("SELECT error_details FROM notify.ent_notification").fetchall()) + str(
         db.execute("SELECT error_details FROM notify.ent_notification_delivery").fetchall()
     )
 
 
 def assert_silent(text: str) -> None:
-    """Find no marker."""
+    """Assert that the text contains no marker."""
     for marker in MARKERS:
         assert marker not in text
 
 
-async def test_no_fault_tells_a_value(
+async def test_no_error_contains_a_value(
     engine: Engine,
     db: Db,
     novu_standin: NovuStandIn,
     lines: io.StringIO,
 ) -> None:
-    """Schemas, templates, Novu's refusals and resets: codes, paths and rules alone."""
+    """Errors of schemas, templates and Novu only have codes, paths and rules."""
     strict = {"properties": {"note": {"enum": [1]}}, "additionalProperties": False}
     surplus = {"additionalProperties": {"type": "integer"}}
     a_template(db, key="parcel", body_template="${note.missing}")
@@ -72,28 +72,28 @@ async def test_no_fault_tells_a_value(
 
     printed = lines.getvalue()
     assert "notification dead" in printed
-    assert_silent(printed + raised + told(db))
+    assert_silent(printed + raised + read_errors(db))
 
 
-async def test_a_bug_tells_its_name_and_its_place_alone(
+async def test_only_the_name_and_place_of_a_bug_are_reported(
     executor: Delivering,
     db: Db,
     novu_standin: NovuStandIn,
     lines: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A foreign exception may quote what it stumbled over."""
+    """A foreign exception may quote content."""
 
-    async def stumble(*_: object, **__: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise KeyError(VALUE, PERSON)
 
-    monkeypatch.setattr(Trigger, "_send_call", stumble)
-    one = a_claimed(db)
+    monkeypatch.setattr(Trigger, "_send_call", fail)
+    attempt = a_claimed(db)
 
-    await executor.deliver(one)
+    await executor.deliver(attempt)
 
     printed = lines.getvalue()
     assert '"bug": "KeyError"' in printed
     assert '"at": "watch:' in printed
-    assert_silent(printed + told(db))
-    assert "KeyError" in told(db)
+    assert_silent(printed + read_errors(db))
+    assert "KeyError" in read_errors(db)

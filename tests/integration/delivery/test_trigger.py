@@ -1,4 +1,4 @@
-"""What Novu says, and what the row says then; large notifications chunk by chunk."""
+"""Novu's answers and the states of the rows after them; large notifications in chunks."""
 
 import asyncio
 from typing import Any
@@ -16,48 +16,50 @@ from xnovu_poller.store.engine import Engine
 PEOPLE = [f"s{i:03}" for i in range(250)]
 
 
-def reclaimed(db: Db, one: Attempt) -> Attempt:
-    """Claim a row that was given back, as a loop would."""
+def reclaim(db: Db, attempt: Attempt) -> Attempt:
+    """Claim a released row, as a loop does."""
     db.execute(
         "UPDATE notify.ent_notification SET notification_status = 'PROCESSING', attempt = attempt + 1,"
         " lease_expires_at = now() + interval '5 min', temporal_workflow_id = 'again' WHERE id = %s",
-        [one.notification_id],
+        [attempt.notification_id],
     )
-    return attempt_of(db, one.notification_id)
+    return attempt_of(db, attempt.notification_id)
 
 
-def chunks(db: Db, one: Attempt) -> list[dict[str, Any]]:
-    """Read the delivery rows of a notification."""
+def chunks(db: Db, attempt: Attempt) -> list[dict[str, Any]]:
+    """Return the delivery rows of a notification."""
     return db.execute(
         "SELECT * FROM notify.ent_notification_delivery WHERE notification_id = %s ORDER BY chunk",
-        [one.notification_id],
+        [attempt.notification_id],
     ).fetchall()
 
 
 async def test_repeated_recipients_are_sent_once_in_order(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """The producer's order, without what it said before."""
+    """The producer's order stays, without the repeats."""
     await executor.deliver(a_claimed(db, recipients=["b", "a", "b", "c", "a"]))
 
     [trigger] = novu_standin.ledger()["triggers"]
     assert trigger["event"]["to"] == ["b", "a", "c"]
 
 
-async def test_a_hundred_recipients_with_repeats_are_one_call(
+async def test_a_hundred_different_recipients_are_a_single_call(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """What counts is how many there are without repeats."""
-    one = a_claimed(db, recipients=PEOPLE[:100] * 2)
+    """Repeats do not count towards the limit."""
+    attempt = a_claimed(db, recipients=PEOPLE[:100] * 2)
 
-    assert await executor.deliver(one) == [Status.SENT]
+    assert await executor.deliver(attempt) == [Status.SENT]
 
-    assert chunks(db, one) == []
+    assert chunks(db, attempt) == []
     assert novu_standin.stats()["calls"] == 1
 
 
-async def test_a_topic_is_addressed_as_one(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> None:
-    """`topic:KEY` beside a subscriber."""
+async def test_a_topic_is_addressed_as_a_topic(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """A recipient `topic:KEY` may stand beside a subscriber."""
     await executor.deliver(a_claimed(db, recipients=["topic:managers", PERSON]))
 
     [trigger] = novu_standin.ledger()["triggers"]
@@ -67,13 +69,13 @@ async def test_a_topic_is_addressed_as_one(executor: Delivering, db: Db, novu_st
 async def test_a_large_notification_goes_in_chunks(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Three calls, each with its own transaction id and its own row."""
-    one = a_claimed(db, recipients=PEOPLE)
+    """Each of three calls has its own transaction id and its own row."""
+    attempt = a_claimed(db, recipients=PEOPLE)
 
-    assert await executor.deliver(one) == [Status.SENT]
+    assert await executor.deliver(attempt) == [Status.SENT]
 
-    transaction = row(db, one.notification_id)["transaction_id"]
-    found = chunks(db, one)
+    transaction = row(db, attempt.notification_id)["transaction_id"]
+    found = chunks(db, attempt)
     assert [len(chunk["recipients"]) for chunk in found] == [100, 100, 50]
     assert [chunk["outcome"] for chunk in found] == ["accepted"] * 3
     assert novu_standin.deliveries() == {
@@ -81,77 +83,77 @@ async def test_a_large_notification_goes_in_chunks(
     }
 
 
-async def test_after_a_fault_only_the_other_chunks_are_sent(
+async def test_after_an_error_only_the_other_chunks_are_sent(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """The first chunk's answer was written at once."""
-    one = a_claimed(db, recipients=PEOPLE)
+    """The first chunk's answer was recorded at once."""
+    attempt = a_claimed(db, recipients=PEOPLE)
     novu_standin.fault("accept_then_reset", match={"recipient": "s150"})
 
     with pytest.raises(Unfinished):
-        await executor.deliver(one)
-    assert [chunk["outcome"] for chunk in chunks(db, one)] == ["accepted", "unknown", None]
-    assert await executor.deliver(one) == [Status.SENT]
+        await executor.deliver(attempt)
+    assert [chunk["outcome"] for chunk in chunks(db, attempt)] == ["accepted", "unknown", None]
+    assert await executor.deliver(attempt) == [Status.SENT]
 
     stats = novu_standin.stats()
     assert (stats["calls"], stats["deliveries"], stats["duplicates"]) == (4, 250, 0)
-    assert row(db, one.notification_id)["unknown_outcomes"] == 1
+    assert row(db, attempt.notification_id)["unknown_outcomes"] == 1
 
 
-async def test_time_that_runs_out_between_chunks_leaves_them_to_the_next_try(
+async def test_chunks_that_run_out_of_time_are_left_to_the_next_try(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Nothing is live, nothing is counted; on the last try the row is given back."""
-    one = a_claimed(db, recipients=PEOPLE)
+    """No hold is live, and nothing is counted; on the last try the row is released."""
+    attempt = a_claimed(db, recipients=PEOPLE)
 
     with pytest.raises(Unfinished):
-        await executor.deliver(one, budget=-1)
-    held = row(db, one.notification_id)
+        await executor.deliver(attempt, budget=-1)
+    held = row(db, attempt.notification_id)
     assert (held["notification_status"], held["send_until"]) == ("PROCESSING", None)
 
-    assert await executor.deliver(one, budget=-1, last=True) == [Status.PENDING]
-    kept = row(db, one.notification_id)
+    assert await executor.deliver(attempt, budget=-1, last=True) == [Status.PENDING]
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["failure_count"], kept["lapses"]) == ("PENDING", 0, 0)
     assert novu_standin.stats()["calls"] == 0
 
 
-async def test_a_rejected_chunk_does_not_keep_the_others_back(
+async def test_a_rejected_chunk_does_not_block_the_others(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """DEAD, and it says which chunks; everybody else has their notification."""
-    one = a_claimed(db, recipients=PEOPLE)
+    """The row is DEAD and names the chunk; everybody else has their notification."""
+    attempt = a_claimed(db, recipients=PEOPLE)
     novu_standin.fault("status", status=422, match={"recipient": "s150"})
 
-    assert await executor.deliver(one) == [Status.DEAD]
+    assert await executor.deliver(attempt) == [Status.DEAD]
 
-    assert row(db, one.notification_id)["error_details"]["message"].endswith("the chunks 2")
-    assert [chunk["outcome"] for chunk in chunks(db, one)] == ["accepted", "refused", "accepted"]
+    assert row(db, attempt.notification_id)["error_details"]["message"].endswith("the chunks 2")
+    assert [chunk["outcome"] for chunk in chunks(db, attempt)] == ["accepted", "refused", "accepted"]
     assert novu_standin.stats()["deliveries"] == 150
 
 
-async def test_a_chunk_that_novu_cannot_serve_is_still_to_be_sent(
+async def test_a_chunk_that_novu_cannot_serve_remains_unsent(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """The refusal counts for the chunk alone: the others keep their idempotency keys."""
-    one = a_claimed(db, recipients=PEOPLE)
+    """The refusal counts only for the chunk, so the others keep their idempotency keys."""
+    attempt = a_claimed(db, recipients=PEOPLE)
     novu_standin.fault("status", status=503, match={"recipient": "s150"})
 
-    assert await executor.deliver(one) == [Status.PENDING]
+    assert await executor.deliver(attempt) == [Status.PENDING]
 
-    found = chunks(db, one)
+    found = chunks(db, attempt)
     assert [chunk["outcome"] for chunk in found] == ["accepted", None, None]
     assert [chunk["refusals"] for chunk in found] == [0, 1, 0]
-    assert row(db, one.notification_id)["refusals"] == 0
+    assert row(db, attempt.notification_id)["refusals"] == 0
 
 
-async def test_a_slow_database_makes_no_chunk_outlast_its_hold(
+async def test_no_chunk_outlasts_its_hold_with_a_slow_database(
     engine: Engine, db: Db, database: str, novu_standin: NovuStandIn
 ) -> None:
-    """The hold for the next chunk is counted from before it was asked for."""
-    one = a_claimed(db, recipients=PEOPLE)
+    """The next chunk's hold counts from before the request for it."""
+    attempt = a_claimed(db, recipients=PEOPLE)
     novu_standin.fault("slow", seconds=30)
     async with delivering(engine, novu_standin, call=SHORT * 4) as executor:
-        sending = asyncio.create_task(executor.deliver(one))
+        sending = asyncio.create_task(executor.deliver(attempt))
         await eventually(lambda: novu_standin.stats()["calls"] == 1)
         with db.transaction():
             db.execute("SELECT FROM notify.ent_notification FOR UPDATE")
@@ -162,38 +164,38 @@ async def test_a_slow_database_makes_no_chunk_outlast_its_hold(
         assert await sending == [Status.PENDING]
 
     assert novu_standin.stats()["calls"] == 1
-    assert [chunk["outcome"] for chunk in chunks(db, one)] == ["accepted", None, None]
+    assert [chunk["outcome"] for chunk in chunks(db, attempt)] == ["accepted", None, None]
 
 
 async def test_a_late_holder_sends_no_further_chunk(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """Somebody else holds the row by now."""
-    one = a_claimed(db, recipients=PEOPLE)
+    attempt = a_claimed(db, recipients=PEOPLE)
     novu_standin.fault("slow", seconds=30)
-    sending = asyncio.create_task(executor.deliver(one))
+    sending = asyncio.create_task(executor.deliver(attempt))
     await eventually(lambda: novu_standin.stats()["calls"] == 1)
-    written(db, one.notification_id, send_until="2100-01-01T00:00Z")
+    written(db, attempt.notification_id, send_until="2100-01-01T00:00Z")
     novu_standin.clear_faults()
 
     assert await sending == []
 
     assert novu_standin.stats()["calls"] == 1
-    assert [chunk["outcome"] for chunk in chunks(db, one)] == [None, None, None]
+    assert [chunk["outcome"] for chunk in chunks(db, attempt)] == [None, None, None]
 
 
 @pytest.mark.parametrize("start", [Status.PENDING, Status.FAILED])
-async def test_what_novu_cannot_serve_now_goes_back_where_it_came_from(
+async def test_a_notification_that_novu_cannot_serve_is_released(
     executor: Delivering, db: Db, novu_standin: NovuStandIn, start: Status
 ) -> None:
-    """Released, never counted; the next call bears another key; the gate is closed."""
-    one = reclaimed(db, Attempt(a_notification(db, workflow=_plain(db), status=start), 0))
-    before = row(db, one.notification_id)
+    """It returns to its former state without a failure, its next call has another key, and the gate is closed."""
+    attempt = reclaim(db, Attempt(a_notification(db, workflow=_plain(db), status=start), 0))
+    before = row(db, attempt.notification_id)
     novu_standin.fault("status", status=503, retry_after=7)
 
-    assert await executor.deliver(one) == [start]
+    assert await executor.deliver(attempt) == [start]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert kept["notification_status"] == start
     assert kept["failure_count"] == before["failure_count"]
     assert (kept["refusals"], kept["unknown_outcomes"]) == (1, 0)
@@ -204,26 +206,26 @@ async def test_what_novu_cannot_serve_now_goes_back_where_it_came_from(
 async def test_a_throttled_notification_waits_as_long_as_novu_asks(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """429 with `Retry-After`."""
-    one = a_claimed(db)
+    """Novu answers 429 with `Retry-After`."""
+    attempt = a_claimed(db)
     novu_standin.fault("throttle", retry_after=40)
 
-    assert await executor.deliver(one) == [Status.PENDING]
+    assert await executor.deliver(attempt) == [Status.PENDING]
 
-    assert row(db, one.notification_id)["notification_status"] == "PENDING"
+    assert row(db, attempt.notification_id)["notification_status"] == "PENDING"
     assert 30 < executor.gate.pause.total_seconds() <= 50
 
 
-async def test_an_unknown_key_stops_the_gate_and_fails_nobody(
+async def test_an_unknown_key_stops_the_gate_and_fails_no_row(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """401: a person has to mend it."""
-    one = a_claimed(db)
+    """After a 401 a person has to act."""
+    attempt = a_claimed(db)
     novu_standin.switch(secret_key="another")
 
-    assert await executor.deliver(one) == [Status.PENDING]
+    assert await executor.deliver(attempt) == [Status.PENDING]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == ("PENDING", 0)
     assert executor.gate.stopped
 
@@ -233,40 +235,40 @@ async def test_an_unknown_key_stops_the_gate_and_fails_nobody(
 async def test_after_an_unknown_outcome_the_same_call_is_made_again(
     engine: Engine, db: Db, novu_standin: NovuStandIn, fault: str, *, idempotency: bool
 ) -> None:
-    """Same transaction id, same idempotency key: one delivery."""
-    one = a_claimed(db)
+    """Transaction id and idempotency key are the same, so there is a single delivery."""
+    attempt = a_claimed(db)
     novu_standin.switch(idempotency=idempotency)
     novu_standin.fault(fault)
 
-    # Long enough for Novu to accept the call, which is what has to be unknown.
+    # The call is long enough for Novu to accept it: its outcome must be unknown.
     async with delivering(engine, novu_standin, call=SHORT * 8) as executor:
         with pytest.raises(Unfinished):
-            await executor.deliver(one)
+            await executor.deliver(attempt)
     assert novu_standin.stats()["accepted"] == 1
-    held = row(db, one.notification_id)
+    held = row(db, attempt.notification_id)
     assert (held["notification_status"], held["unknown_outcomes"]) == ("PROCESSING", 1)
     assert (held["send_until"], held["lapses"], held["refusals"]) == (None, 0, 0)
     async with delivering(engine, novu_standin) as executor:
-        assert await executor.deliver(one) == [Status.SENT]
+        assert await executor.deliver(attempt) == [Status.SENT]
 
     stats = novu_standin.stats()
     assert (stats["calls"], stats["deliveries"], stats["duplicates"]) == (2, 1, 0)
     assert (stats["replays"], stats["dropped"]) == ((1, 0) if idempotency else (0, 1))
 
 
-async def test_a_stored_error_is_left_behind_at_the_next_attempt(
+async def test_the_next_attempt_avoids_novus_stored_error(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """Novu repeats its 500 under the same key for a day; a failed attempt changes the key."""
-    one = a_claimed(db)
+    attempt = a_claimed(db)
     novu_standin.switch(idempotency=True)
     novu_standin.fault("status", status=500)
 
     with pytest.raises(Unfinished):
-        await executor.deliver(one)
-    assert await executor.deliver(one, last=True) == [Status.FAILED]
+        await executor.deliver(attempt)
+    assert await executor.deliver(attempt, last=True) == [Status.FAILED]
     assert novu_standin.stats()["replays"] == 1
-    assert await executor.deliver(reclaimed(db, one)) == [Status.SENT]
+    assert await executor.deliver(reclaim(db, attempt)) == [Status.SENT]
 
     assert novu_standin.stats()["deliveries"] == 1
 
@@ -280,16 +282,16 @@ async def test_a_stored_error_is_left_behind_at_the_next_attempt(
     ],
     ids=["422", "not active", "no steps"],
 )
-async def test_what_novu_rejects_is_dead(
+async def test_a_notification_that_novu_rejects_is_dead(
     executor: Delivering, db: Db, novu_standin: NovuStandIn, fault: dict[str, Any], reason: str
 ) -> None:
-    """No attempt can succeed; the row tells Novu's code."""
-    one = a_claimed(db)
+    """No attempt can succeed; the row has Novu's code."""
+    attempt = a_claimed(db)
     novu_standin.fault(**fault)
 
-    assert await executor.deliver(one) == [Status.DEAD]
+    assert await executor.deliver(attempt) == [Status.DEAD]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["refusals"]) == ("DEAD", 1)
     assert kept["error_details"]["code"] == "novu_rejected"
     assert reason in kept["error_details"]["message"]
@@ -298,13 +300,13 @@ async def test_what_novu_rejects_is_dead(
 async def test_a_workflow_that_novu_does_not_know_is_dead(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Novu's own code is what the row tells."""
+    """The row has Novu's own code."""
     novu_standin.switch(workflows_known=False)
-    one = a_claimed(db)
+    attempt = a_claimed(db)
 
-    assert await executor.deliver(one) == [Status.DEAD]
+    assert await executor.deliver(attempt) == [Status.DEAD]
 
-    assert "workflow_not_found" in row(db, one.notification_id)["error_details"]["message"]
+    assert "workflow_not_found" in row(db, attempt.notification_id)["error_details"]["message"]
 
 
 def _plain(db: Db) -> int:

@@ -1,4 +1,4 @@
-"""A workflow that fails alone: its notifications are turned away, and the others are served."""
+"""A workflow that fails while others succeed: its notifications are turned away, and the others are sent."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -18,14 +18,14 @@ from xnovu_poller.store.engine import Engine
 
 @pytest.fixture
 async def executor(engine: Engine, novu_standin: NovuStandIn) -> AsyncIterator[Delivering]:
-    """A delivery on real tools."""
+    """A delivery on real servers."""
     async with delivering(engine, novu_standin) as made:
         yield made
 
 
 @pytest.fixture
 async def broken(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> int:
-    """Give a workflow that Novu never answers for, tripped; Novu has just served another."""
+    """A workflow that Novu never answers, tripped; Novu has just accepted another."""
     workflow = a_workflow(db, key="broken")
     novu_standin.fault("status", status=500, match={"workflow": "broken"}, times=TRIPS_AT)
     assert await executor.deliver(a_claimed(db)) == [Status.SENT]
@@ -38,13 +38,13 @@ async def broken(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> int
 async def test_a_notification_of_a_tripped_workflow_is_turned_away(
     executor: Delivering, broken: int, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """FAILED until the pause is over, nothing sent, nothing counted."""
+    """It is FAILED until the pause is over; nothing is sent, and nothing is counted."""
     calls = novu_standin.stats()["calls"]
-    one = a_claimed(db, workflow=broken)
+    attempt = a_claimed(db, workflow=broken)
 
-    assert await executor.deliver(one) == [Status.FAILED]
+    assert await executor.deliver(attempt) == [Status.FAILED]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert kept["notification_status"] == "FAILED"
     assert (kept["failure_count"], kept["unknown_outcomes"]) == (0, 0)
     assert kept["error_details"]["code"] == "workflow_tripped"
@@ -54,32 +54,32 @@ async def test_a_notification_of_a_tripped_workflow_is_turned_away(
 
 async def test_others_are_served_meanwhile(executor: Delivering, broken: int, db: Db) -> None:
     """The gate stays open, and a group is divided."""
-    failing, well = a_claimed(db, workflow=broken), a_claimed(db)
+    failing, healthy = a_claimed(db, workflow=broken), a_claimed(db)
 
-    assert sorted(ending.name for ending in await executor.deliver(failing, well)) == ["FAILED", "SENT"]
+    assert sorted(ending.name for ending in await executor.deliver(failing, healthy)) == ["FAILED", "SENT"]
     assert not executor.gate.closed
 
 
-async def test_a_tripped_workflow_is_mended_by_one_that_is_served(
+async def test_a_tripped_workflow_recovers_after_a_successful_probe(
     executor: Delivering, broken: int, db: Db
 ) -> None:
-    """After the pause one probes; the next ones follow it."""
+    """After the pause a single notification probes; the others follow once Novu accepts it."""
     probe = a_claimed(db, workflow=broken)
-    source = Sender("acme", "broken", row(db, probe.notification_id)["transaction_id"])
-    await eventually(lambda: executor.gate.breaker.wait(source) is None)
+    sender = Sender("acme", "broken", row(db, probe.notification_id)["transaction_id"])
+    await eventually(lambda: executor.gate.breaker.wait(sender) is None)
 
     assert await executor.deliver(probe) == [Status.SENT]
     following: list[Attempt] = [a_claimed(db, workflow=broken) for _ in range(3)]
     assert await executor.deliver(*following) == [Status.SENT] * 3
 
 
-async def test_a_probe_without_an_answer_has_failed_at_once(
+async def test_a_probe_without_an_answer_fails_at_once(
     executor: Delivering, broken: int, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Its next try would be turned away: so a workflow that fails for ever is counted, and ends."""
+    """Its next try would be turned away. So a workflow that always fails is counted, and ends."""
     probe = a_claimed(db, workflow=broken)
-    source = Sender("acme", "broken", row(db, probe.notification_id)["transaction_id"])
-    await eventually(lambda: executor.gate.breaker.wait(source) is None)
+    sender = Sender("acme", "broken", row(db, probe.notification_id)["transaction_id"])
+    await eventually(lambda: executor.gate.breaker.wait(sender) is None)
     novu_standin.fault("status", status=500, match={"workflow": "broken"})
 
     assert await executor.deliver(probe) == [Status.FAILED]

@@ -1,4 +1,4 @@
-"""What is withdrawn or expired before its send is not sent, and says so."""
+"""A notification that was withdrawn or expired before its send is not sent, and its row shows it."""
 
 from typing import Any
 
@@ -14,20 +14,20 @@ from xnovu_poller.store.engine import Engine
 LONG_AGO = "2020-01-01T00:00Z"
 
 
-def retract(db: Db, one: Attempt) -> None:
-    """Ask for it as a producer does."""
-    db.execute("SELECT notify.retract(%s, 'changed my mind')", [one.notification_id])
+def retract(db: Db, attempt: Attempt) -> None:
+    """Withdraw a notification as a producer does."""
+    db.execute("SELECT notify.retract(%s, 'changed my mind')", [attempt.notification_id])
 
 
 async def test_an_expired_notification_is_not_sent(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """PROCESSING → RETRACTED, reason `expired`, without a mark of doubt."""
-    one = a_claimed(db, expires_at=LONG_AGO)
+    """PROCESSING becomes RETRACTED with the reason `expired`, and certainly unsent."""
+    attempt = a_claimed(db, expires_at=LONG_AGO)
 
-    assert await executor.deliver(one) == [Status.RETRACTED]
+    assert await executor.deliver(attempt) == [Status.RETRACTED]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["retraction_reason"]) == ("RETRACTED", "expired")
     assert kept["error_details"] is None
     assert novu_standin.stats()["calls"] == 0
@@ -36,13 +36,13 @@ async def test_an_expired_notification_is_not_sent(
 async def test_a_withdrawn_notification_is_not_sent(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Asked for while somebody held it, who let go without a send."""
-    one = a_claimed(db)
-    written(db, one.notification_id, retract_requested_at=LONG_AGO)
+    """The producer withdrew it while it was held, and the holder released it without a send."""
+    attempt = a_claimed(db)
+    written(db, attempt.notification_id, retract_requested_at=LONG_AGO)
 
-    assert await executor.deliver(one) == [Status.RETRACTED]
+    assert await executor.deliver(attempt) == [Status.RETRACTED]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["error_details"]) == ("RETRACTED", None)
     assert novu_standin.stats()["calls"] == 0
 
@@ -50,17 +50,17 @@ async def test_a_withdrawn_notification_is_not_sent(
 async def test_after_an_unknown_outcome_novu_is_asked_to_cancel(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """What a delayed workflow holds back is cancelled; the row says that its delivery is unknown."""
-    one = a_claimed(db)
+    """Novu cancels what it still delays; the row shows an unknown delivery."""
+    attempt = a_claimed(db)
     novu_standin.workflow("plain-0", delayed=True)
     novu_standin.fault("accept_then_reset")
     with pytest.raises(Unfinished):
-        await executor.deliver(one)
-    retract(db, one)
+        await executor.deliver(attempt)
+    retract(db, attempt)
 
-    assert await executor.deliver(one) == [Status.RETRACTED]
+    assert await executor.deliver(attempt) == [Status.RETRACTED]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert kept["notification_status"] == "RETRACTED"
     assert kept["error_details"] == {"delivery": "unknown"}
     assert kept["retraction_reason"] == "changed my mind"
@@ -70,43 +70,43 @@ async def test_after_an_unknown_outcome_novu_is_asked_to_cancel(
 async def test_every_chunk_that_may_have_been_accepted_is_cancelled(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """The first was accepted, of the second nobody knows, the third was never sent."""
-    one = a_claimed(db, recipients=[f"s{i:03}" for i in range(250)])
+    """The first was accepted, the second has an unknown outcome, the third was never sent."""
+    attempt = a_claimed(db, recipients=[f"s{i:03}" for i in range(250)])
     novu_standin.workflow("plain-0", delayed=True)
     novu_standin.fault("accept_then_reset", match={"recipient": "s150"})
     with pytest.raises(Unfinished):
-        await executor.deliver(one)
-    retract(db, one)
+        await executor.deliver(attempt)
+    retract(db, attempt)
 
-    assert await executor.deliver(one) == [Status.RETRACTED]
+    assert await executor.deliver(attempt) == [Status.RETRACTED]
 
-    assert row(db, one.notification_id)["error_details"] == {"delivery": "unknown"}
+    assert row(db, attempt.notification_id)["error_details"] == {"delivery": "unknown"}
     assert (novu_standin.stats()["cancelled"], novu_standin.deliver()) == (2, 0)
 
 
-async def test_a_large_notification_of_which_nothing_was_sent_is_retracted_without_doubt(
+async def test_a_large_notification_without_a_send_is_certainly_retracted(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """No chunk was ever on its way."""
-    one = a_claimed(db, recipients=[f"s{i:03}" for i in range(250)], expires_at=LONG_AGO)
+    attempt = a_claimed(db, recipients=[f"s{i:03}" for i in range(250)], expires_at=LONG_AGO)
 
-    assert await executor.deliver(one) == [Status.RETRACTED]
+    assert await executor.deliver(attempt) == [Status.RETRACTED]
 
-    assert row(db, one.notification_id)["error_details"] is None
+    assert row(db, attempt.notification_id)["error_details"] is None
     assert novu_standin.stats()["calls"] == 0
 
 
-async def test_a_cancel_that_fails_is_tried_again_after_a_rest(
+async def test_a_failed_cancellation_is_tried_again_after_a_backoff(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """PROCESSING → FAILED: a release would bring it back at once, for as long as Novu refuses."""
-    one = a_claimed(db)
-    written(db, one.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
+    """PROCESSING becomes FAILED: a release would make it due at once, as long as Novu refuses."""
+    attempt = a_claimed(db)
+    written(db, attempt.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
     novu_standin.fault("status", status=422, match={"method": "DELETE"})
 
-    assert await executor.deliver(one) == [Status.FAILED]
+    assert await executor.deliver(attempt) == [Status.FAILED]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["failure_count"], kept["unknown_outcomes"]) == ("FAILED", 1, 1)
     assert kept["next_attempt_at"] > kept["updated_at"]
 
@@ -118,31 +118,31 @@ async def test_a_cancel_that_fails_is_tried_again_after_a_rest(
         {"kind": "throttle", "seconds": 1},
     ],
 )
-async def test_an_outage_is_not_held_against_what_is_withdrawn(
+async def test_an_outage_does_not_count_against_a_withdrawn_notification(
     executor: Delivering, db: Db, novu_standin: NovuStandIn, fault: dict[str, Any]
 ) -> None:
-    """However long it lasts: what is DEAD would never be cancelled."""
-    one = a_claimed(db)
-    written(db, one.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
+    """For any duration, because a DEAD notification would never be cancelled."""
+    attempt = a_claimed(db)
+    written(db, attempt.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
     novu_standin.fault(**fault, match={"method": "DELETE"})
 
-    assert await executor.deliver(one) == [Status.FAILED]
+    assert await executor.deliver(attempt) == [Status.FAILED]
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == ("FAILED", 0)
 
 
-async def test_a_withdrawal_that_hangs_keeps_nobody_back(
+async def test_a_cancellation_that_hangs_does_not_block_others(
     engine: Engine, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """The others of the group are sent while Novu's cancel is waited for."""
-    one, other = a_claimed(db), a_claimed(db, recipients=["other"])
-    written(db, one.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
+    """The others of the group are sent while the cancellation waits for Novu."""
+    withdrawn, other = a_claimed(db), a_claimed(db, recipients=["other"])
+    written(db, withdrawn.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
     novu_standin.fault("hang_before_accept", match={"method": "DELETE"})
 
     async with delivering(engine, novu_standin, call=SHORT * 2) as executor:
-        states = await executor.deliver(one, other)
+        states = await executor.deliver(withdrawn, other)
 
     assert sorted(states) == ["FAILED", "SENT"]
     assert {subscriber for _, subscriber in novu_standin.deliveries()} == {"other"}
-    assert PERSON not in str(row(db, one.notification_id)["error_details"])
+    assert PERSON not in str(row(db, withdrawn.notification_id)["error_details"])

@@ -1,4 +1,4 @@
-"""A guardian says what it started, and ends its server with the line."""
+"""A guardian reports what it started, and ends its server when its pipe closes."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from xnovu_poller.dev import guardian
 
 @contextmanager
 def guarding(folder: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a guardian as `Child` does; its line is held by the test."""
+    """Run a guardian as `Child` does; the test holds its pipe."""
     order = guardian.Order(
         command=command,
         log=str(folder / "log"),
@@ -36,8 +36,8 @@ def guarding(folder: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
         yield child
 
 
-def test_the_end_of_the_line_ends_the_server(tmp_path: Path) -> None:
-    """Nothing needs to be written: whoever held the line may have died."""
+def test_the_end_of_the_pipe_ends_the_server(tmp_path: Path) -> None:
+    """Nothing has to be written, because the owner may have died."""
     with guarding(tmp_path, "/bin/sleep", "600") as child:
         server = int(first_line(child))
         assert is_alive(server)
@@ -47,15 +47,15 @@ def test_the_end_of_the_line_ends_the_server(tmp_path: Path) -> None:
     assert not is_alive(server)
 
 
-def test_a_guardian_ends_as_its_server_does(tmp_path: Path) -> None:
-    """Its exit code is the server's."""
+def test_a_guardian_ends_with_its_servers_exit_code(tmp_path: Path) -> None:
+    """So the owner can see how the server ended."""
     with guarding(tmp_path, "/bin/sh", "-c", "exit 3") as child:
         assert int(first_line(child)) > 0
         assert child.wait() == 3
 
 
-def test_what_the_server_says_is_in_the_log_for_us_alone(tmp_path: Path) -> None:
-    """The log is closed to other users, and begins anew."""
+def test_only_we_can_read_the_servers_log(tmp_path: Path) -> None:
+    """Other users cannot read the log, and each start clears it."""
     (tmp_path / "log").touch(mode=0o600)
     (tmp_path / "log").write_text("of yesterday")
     with guarding(tmp_path, "/bin/echo", "of today") as child:
@@ -64,8 +64,8 @@ def test_what_the_server_says_is_in_the_log_for_us_alone(tmp_path: Path) -> None
     assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_lock_is_taken_by_one_at_a_time(tmp_path: Path) -> None:
-    """The second is told no once its patience ends, and yes when the first let go."""
+def test_only_one_process_at_a_time_holds_a_lock(tmp_path: Path) -> None:
+    """The second is refused when its time is over, and succeeds once the first has released it."""
     first, second = (os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600) for _ in range(2))
     assert guardian.acquire(first, patience_seconds=0)
     assert not guardian.acquire(second, patience_seconds=0)

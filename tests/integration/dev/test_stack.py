@@ -1,4 +1,4 @@
-"""The one-machine stack: up as a whole, down as a whole, and its rows kept."""
+"""The one-machine stack starts and stops as a whole, and keeps its rows."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ KEEP_A_ROW = "CREATE TABLE kept AS SELECT 1 AS one"
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Describe a stack in a folder of its own."""
+    """A stack in its own folder."""
     stack = Stack(tmp_path / "stack")
     yield stack
     stack.stop()
@@ -26,19 +26,19 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 def pids(stack: Stack) -> list[int]:
-    """Give the process ids of all servers."""
+    """Return the process ids of all servers."""
     return [server.pid for server in stack.servers]
 
 
 def has_kept_row(stack: Stack) -> bool:
-    """Look whether the row of before is there."""
+    """Return whether the row of the earlier start exists."""
     with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
         found = connection.execute("SELECT to_regclass('kept') IS NOT NULL").fetchone()
         return found == (True,)
 
 
 async def test_a_started_stack_serves_a_worker(stack: Stack) -> None:
-    """Each address in the environment answers, and the schema is there."""
+    """Each address in the environment answers, and the schema exists."""
     stack.start()
     with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM notify.ent_notification").fetchone() == (0,)
@@ -47,7 +47,7 @@ async def test_a_started_stack_serves_a_worker(stack: Stack) -> None:
 
 
 def test_rows_and_addresses_survive_a_restart(stack: Stack) -> None:
-    """A stack started again in its folder goes on where it was."""
+    """A stack that starts again in its folder continues where it was."""
     stack.start()
     environment = stack.environment
     with psycopg.connect(environment["DATABASE_URL"]) as connection:
@@ -55,13 +55,13 @@ def test_rows_and_addresses_survive_a_restart(stack: Stack) -> None:
     before = pids(stack)
     stack.stop()
     assert not any(is_alive(pid) for pid in before)
-    with Stack(stack.folder) as again:
-        assert again.environment == environment
-        assert has_kept_row(again)
+    with Stack(stack.folder) as restarted:
+        assert restarted.environment == environment
+        assert has_kept_row(restarted)
 
 
-def test_a_fresh_stack_forgets(stack: Stack) -> None:
-    """What was kept is gone, the schema is not."""
+def test_a_fresh_stack_has_no_former_rows(stack: Stack) -> None:
+    """The kept rows are gone, but the schema exists."""
     stack.start()
     with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
         connection.execute(KEEP_A_ROW)
@@ -73,15 +73,15 @@ def test_a_fresh_stack_forgets(stack: Stack) -> None:
 
 
 def test_a_second_stack_in_the_folder_is_refused(stack: Stack) -> None:
-    """The error says where, and the first is not disturbed."""
+    """The error names the folder, and the first stack is not disturbed."""
     stack.start()
     with pytest.raises(ServerFailed, match="already runs in"):
         Stack(stack.folder).start(fresh=True)
     assert all(is_alive(pid) for pid in pids(stack))
 
 
-def test_a_start_that_is_interrupted_leaves_nothing(stack: Stack) -> None:
-    """What was already up is stopped again."""
+def test_an_interrupted_start_leaves_nothing(stack: Stack) -> None:
+    """Servers already running are stopped again."""
     started: list[int] = []
 
     def interrupt(doing: str) -> None:
@@ -96,7 +96,7 @@ def test_a_start_that_is_interrupted_leaves_nothing(stack: Stack) -> None:
 
 
 def test_a_server_that_ends_is_noticed(stack: Stack) -> None:
-    """The stack does not pretend to be up."""
+    """The stack does not claim to be running."""
     stack.start()
     os.kill(stack.servers[1].pid, signal.SIGKILL)
     with pytest.raises(ServerFailed, match="temporal: ended"):

@@ -28,7 +28,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Temporal]:
-    """Describe a server that keeps its workflows and shows them."""
+    """A server that keeps its workflows and has a web interface."""
     server = Temporal(tmp_path, keep=True, ui_port=0)
     yield server
     server.stop()
@@ -41,7 +41,7 @@ async def test_a_started_server_serves_at_once(temporal_server: Temporal) -> Non
 
 
 async def test_search_attributes_are_registered(temporal_server: Temporal) -> None:
-    """What was named at start can be used at once."""
+    """Attributes named at the start can be used at once."""
     client = await Client.connect(temporal_server.address)
     found = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=NAMESPACE)
@@ -51,7 +51,7 @@ async def test_search_attributes_are_registered(temporal_server: Temporal) -> No
 
 
 async def test_workflows_survive_a_restart(server: Temporal, task_queue: str) -> None:
-    """A kept workflow is found again, at the same address."""
+    """A kept workflow is found again at the same address."""
     server.start()
     address = server.address
     client = await Client.connect(address)
@@ -67,7 +67,7 @@ async def test_workflows_survive_a_restart(server: Temporal, task_queue: str) ->
 
 
 def test_the_web_interface_answers(server: Temporal) -> None:
-    """People can look at workflows."""
+    """People can look at workflows in the browser."""
     server.start()
     connection = http.client.HTTPConnection(server.ui_url.removeprefix("http://"), timeout=10)
     connection.request("GET", "/")
@@ -76,7 +76,7 @@ def test_the_web_interface_answers(server: Temporal) -> None:
 
 
 def test_a_stopped_server_is_gone(server: Temporal, temporal_server: Temporal) -> None:
-    """When `stop` returns there is no process left, and others are untouched."""
+    """When `stop` returns no process is left, and other servers are not affected."""
     server.start()
     pid = server.pid
     assert server.address != temporal_server.address
@@ -85,8 +85,8 @@ def test_a_stopped_server_is_gone(server: Temporal, temporal_server: Temporal) -
     assert is_alive(temporal_server.pid)
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
-    """The log's end is in the error."""
+def test_a_server_that_cannot_start_reports_why(tmp_path: Path) -> None:
+    """The error has the end of the log."""
     server = Temporal(tmp_path, search_attributes={"XnovuEnterpriseId": "Poem"})
     with pytest.raises(ServerFailed, match="Poem"):
         server.start()

@@ -1,4 +1,4 @@
-"""What the tests of the loops share."""
+"""Fixtures for the tests of the loops."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ INTERVAL = timedelta(seconds=10)
 
 
 class Starts:
-    """Takes the place of Temporal: remembers what was started, fails as told, waits until it may go on."""
+    """Takes the place of Temporal: records starts, fails for some claims, waits until it may continue."""
 
     def __init__(self) -> None:
         self.groups: list[list[Claim]] = []
@@ -29,7 +29,7 @@ class Starts:
         self.go_on.set()
 
     async def start(self, claims: Sequence[Claim]) -> None:
-        """Start the workflow of some claims."""
+        """Start the run of some claims."""
         self.begun += 1
         await self.go_on.wait()
         for claim in claims:
@@ -39,17 +39,17 @@ class Starts:
 
     @property
     def ids(self) -> list[int]:
-        """Which notifications were handed off."""
+        """The ids of the notifications that were handed off."""
         return sorted(claim.notification_id for group in self.groups for claim in group)
 
 
 def a_loop(engine: Engine, starts: Starts, terms: Terms, gate: Gate | None = None) -> PollLoop:
-    """Make a loop of new rows."""
+    """Build a loop of new rows."""
     return PollLoop(NEW, engine, gate or Gate(), terms=terms, start=starts.start, interval=INTERVAL)
 
 
 def states(db: Db) -> list[str]:
-    """Give the states of all rows, in their order."""
+    """Return the states of all rows, in the order of their ids."""
     return [
         found["notification_status"]
         for found in db.execute("SELECT notification_status FROM notify.ent_notification ORDER BY id")
@@ -58,11 +58,11 @@ def states(db: Db) -> list[str]:
 
 @pytest.fixture
 def starts() -> Starts:
-    """Give what remembers the starts."""
+    """A recorder of starts."""
     return Starts()
 
 
 @pytest.fixture
 def terms() -> Terms:
-    """Give the terms of a small deployment."""
+    """The terms of a small deployment."""
     return Terms(prefix="abc", batch=100, group_size=1, max_in_flight=1000, lease=timedelta(seconds=30))

@@ -1,4 +1,4 @@
-"""What was withdrawn after it was sent: Novu is asked to cancel it, and its answer stands beside the state."""
+"""Notifications withdrawn after they were sent: Novu is asked to cancel them, and the row keeps its answer."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -32,7 +32,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 async def novu(novu_standin: NovuStandIn, gate: Gate) -> AsyncIterator[Novu]:
-    """A client of the stand-in, which holds back what `delayed` is triggered for."""
+    """A client of the stand-in, which delays the workflow `delayed`."""
     novu_standin.workflow("delayed", delayed=True)
     client = Novu(novu_standin.url, "key-1", CALL, gate)
     yield client
@@ -45,25 +45,25 @@ def cancel(engine: Engine, gate: Gate, novu: Novu) -> Canceller:
     return Canceller(engine, gate, novu, interval=INTERVAL)
 
 
-def withdrawn(db: Db, enterprise: str = "acme") -> int:
-    """Make a notification that was sent and then withdrawn."""
+def insert_withdrawn(db: Db, enterprise: str = "acme") -> int:
+    """Insert a notification that was sent and then withdrawn."""
     made = a_notification(db, status=Status.SENT, enterprise=enterprise)
     db.execute("SELECT notify.retract(%s)", [made])
     return made
 
 
-async def accepted(novu: Novu, transaction_id: str) -> None:
-    """Let Novu have a trigger whose steps are still delayed."""
-    source = Sender("acme", "delayed", transaction_id)
-    await novu.trigger(Event("delayed", ("s",), {}, None, transaction_id, 0, source))
+async def trigger_delayed(novu: Novu, transaction_id: str) -> None:
+    """Trigger a notification whose steps Novu still delays."""
+    sender = Sender("acme", "delayed", transaction_id)
+    await novu.trigger(Event("delayed", ("s",), {}, None, transaction_id, 0, sender))
 
 
-async def test_what_novu_still_delays_is_cancelled(
+async def test_a_notification_that_novu_still_delays_is_cancelled(
     cancel: Canceller, novu: Novu, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """It is never delivered; the row stays SENT, for it was."""
-    made = withdrawn(db)
-    await accepted(novu, row(db, made)["transaction_id"])
+    """It is never delivered; the row stays SENT, because Novu accepted it."""
+    made = insert_withdrawn(db)
+    await trigger_delayed(novu, row(db, made)["transaction_id"])
 
     assert await cancel.turn() == INTERVAL
 
@@ -72,11 +72,11 @@ async def test_what_novu_still_delays_is_cancelled(
     assert novu_standin.deliver() == 0
 
 
-async def test_what_was_delivered_cannot_be_recalled(
+async def test_a_delivered_notification_cannot_be_cancelled(
     cancel: Canceller, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Novu says so, and is not asked again."""
-    made = withdrawn(db)
+    """Novu answers that nothing is left, and is not asked again."""
+    made = insert_withdrawn(db)
 
     for _ in range(2):
         await cancel.turn()
@@ -88,11 +88,11 @@ async def test_what_was_delivered_cannot_be_recalled(
 async def test_each_chunk_is_cancelled(
     cancel: Canceller, novu: Novu, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """One answer for the whole: something could still be stopped."""
-    made = withdrawn(db)
+    """If anything could still be stopped, the answer for the whole notification is `cancelled`."""
+    made = insert_withdrawn(db)
     for number in (1, 2):
         db.execute(CHUNK, [number, number, made])
-    await accepted(novu, f"{row(db, made)['transaction_id']}-2")
+    await trigger_delayed(novu, f"{row(db, made)['transaction_id']}-2")
 
     await cancel.turn()
 
@@ -100,11 +100,11 @@ async def test_each_chunk_is_cancelled(
     assert novu_standin.deliver() == 0
 
 
-async def test_while_novu_cannot_be_asked_it_is_asked_again(
+async def test_while_novu_cannot_serve_it_is_asked_again(
     cancel: Canceller, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """But not for ever: after an hour the row tells why there is no answer."""
-    made = withdrawn(db)
+    """But not for ever: after an hour the row records why there is no answer."""
+    made = insert_withdrawn(db)
     novu_standin.fault("status", status=503, times=2, match="all")
 
     assert await cancel.turn() == INTERVAL
@@ -115,11 +115,11 @@ async def test_while_novu_cannot_be_asked_it_is_asked_again(
     assert row(db, made)["error_details"] == {"cancel": "novu_unavailable"}
 
 
-async def test_a_closed_gate_holds_it_back(
+async def test_a_closed_gate_stops_cancellations(
     cancel: Canceller, gate: Gate, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """The pause that Novu asked for is meant for every call."""
-    withdrawn(db)
+    """The pause that Novu asked for applies to every call."""
+    insert_withdrawn(db)
     gate.observe(Sender("acme", "delayed", "xn-1"), Refused(NovuThrottled(timedelta(seconds=9))))
 
     assert await cancel.turn() == INTERVAL
@@ -127,9 +127,9 @@ async def test_a_closed_gate_holds_it_back(
 
 
 async def test_a_full_batch_is_followed_by_the_next(cancel: Canceller, db: Db) -> None:
-    """Without a rest between."""
+    """Without a pause between them."""
     for _ in range(CANCELLED_AT_ONCE + 1):
-        withdrawn(db)
+        insert_withdrawn(db)
 
     assert await cancel.turn() == timedelta(0)
     assert await cancel.turn() == INTERVAL
@@ -137,12 +137,12 @@ async def test_a_full_batch_is_followed_by_the_next(cancel: Canceller, db: Db) -
     assert left.rowcount == 0
 
 
-async def test_what_gets_no_answer_lets_the_others_pass(
+async def test_a_cancellation_without_an_answer_does_not_block_others(
     cancel: Canceller, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """In the next turn; after all had theirs, they are asked for again."""
+    """The others come in the next turn; after them, Novu is asked again."""
     for _ in range(CANCELLED_AT_ONCE + 5):
-        withdrawn(db)
+        insert_withdrawn(db)
     novu_standin.fault("status", status=500, times=CANCELLED_AT_ONCE, match="all")
 
     assert [await cancel.turn() for _ in range(2)] == [timedelta(0), INTERVAL]
@@ -152,9 +152,9 @@ async def test_what_gets_no_answer_lets_the_others_pass(
     assert db.execute(answered).rowcount == CANCELLED_AT_ONCE + 5
 
 
-async def test_what_was_cancelled_is_told_whoever_writes_first(engine: Engine, db: Db) -> None:
-    """Of two replicas the second is told that nothing is left; the first one knows better."""
-    made = withdrawn(db)
+async def test_a_successful_cancellation_wins_in_any_order(engine: Engine, db: Db) -> None:
+    """The second of two replicas gets the answer that nothing is left; the first answer is the true one."""
+    made = insert_withdrawn(db)
 
     for answer in ("nothing_left", "cancelled", "nothing_left"):
         await by_claim.record_cancel_answer(engine, {made: answer})
@@ -162,11 +162,11 @@ async def test_what_was_cancelled_is_told_whoever_writes_first(engine: Engine, d
     assert row(db, made)["error_details"] == {"cancel": "cancelled"}
 
 
-async def test_a_copy_does_not_cancel_what_the_original_sent(
+async def test_a_copy_does_not_cancel_notifications_of_the_original(
     engine: Engine, cancel: Canceller, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """It bears the original's transaction id."""
-    made = withdrawn(db)
+    """They have the original's transaction ids."""
+    made = insert_withdrawn(db)
     await new_deployment(engine)
 
     await cancel.turn()
@@ -176,8 +176,8 @@ async def test_a_copy_does_not_cancel_what_the_original_sent(
 
 
 async def test_a_stopped_worker_asks_no_more(cancel: Canceller, db: Db, novu_standin: NovuStandIn) -> None:
-    """Another replica will."""
-    withdrawn(db)
+    """Another replica will ask."""
+    insert_withdrawn(db)
     cancel.stop()
 
     await cancel.turn()

@@ -1,4 +1,4 @@
-"""The alarm on a real table: what is set, moved or taken back, and who cannot be claimed."""
+"""The timer on a real table: rows that are scheduled, moved, withdrawn or cannot be claimed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,32 +25,32 @@ from xnovu_poller.store.notifications.due import SCHEDULED
 HOUR = timedelta(hours=1)
 SOON = timedelta(milliseconds=400)
 LATE_AT_MOST = timedelta(seconds=2)
-"""It is some milliseconds; but the machine may be busy."""
+"""Usually a few milliseconds; but the machine may be busy."""
 
 PASSED = "SELECT FROM notify.ent_notification WHERE id = %s AND scheduled_for < clock_timestamp()"
 
 
-class Clockwork:
-    """A scheduled loop that would poll each hour, and the alarm on it."""
+class TimedLoop:
+    """A scheduled loop that would poll each hour, and its timer."""
 
     def __init__(self, engine: Engine, starts: Starts, terms: Terms) -> None:
         loop = PollLoop(SCHEDULED, engine, Gate(), terms=terms, start=starts.start, interval=HOUR)
         self.drain = Drain(loop)
-        self.alarm = DueTimer(partial(time_to_next_due, engine), self.drain.drain)
+        self.timer = DueTimer(partial(time_to_next_due, engine), self.drain.drain)
 
     @property
     def turns(self) -> int:
-        """How often the loop has turned."""
+        """The number of the loop's turns."""
         turns = self.drain.status()["turns"]
         assert isinstance(turns, int)
         return turns
 
 
 @asynccontextmanager
-async def wound_up(engine: Engine, starts: Starts, terms: Terms) -> AsyncIterator[Clockwork]:
-    """Run the alarm, and have done with its first ring."""
-    made = Clockwork(engine, starts, terms)
-    running = asyncio.create_task(made.alarm.run())
+async def running_timer(engine: Engine, starts: Starts, terms: Terms) -> AsyncIterator[TimedLoop]:
+    """Run the timer, and wait for its first turn."""
+    made = TimedLoop(engine, starts, terms)
+    running = asyncio.create_task(made.timer.run())
     try:
         await eventually(lambda: made.turns)
         yield made
@@ -61,24 +61,24 @@ async def wound_up(engine: Engine, starts: Starts, terms: Terms) -> AsyncIterato
 
 
 @pytest.fixture
-async def clockwork(engine: Engine, starts: Starts, terms: Terms) -> AsyncIterator[Clockwork]:
-    """Give a running one."""
-    async with wound_up(engine, starts, terms) as made:
+async def timed_loop(engine: Engine, starts: Starts, terms: Terms) -> AsyncIterator[TimedLoop]:
+    """A running timer and its loop."""
+    async with running_timer(engine, starts, terms) as made:
         yield made
 
 
 def ahead(span: timedelta) -> datetime:
-    """Give a time that has not come yet."""
+    """Return a time in the future."""
     return datetime.now(UTC) + span
 
 
-async def test_a_row_is_taken_when_its_time_has_come(
-    db: Db, clockwork: Clockwork, starts: Starts, terms: Terms
+async def test_a_row_is_claimed_when_its_time_has_come(
+    db: Db, timed_loop: TimedLoop, starts: Starts, terms: Terms
 ) -> None:
-    """Not before it and soon after, by the database's clock; and whatever offset the time was written with."""
+    """Not before and soon after, by the database's clock, with any offset in the written time."""
     at = ahead(SOON)
     made = a_notification(db, scheduled_for=f"{at.replace(tzinfo=None) + timedelta(hours=8)}+08:00")
-    clockwork.alarm.look()
+    timed_loop.timer.look()
 
     await eventually(lambda: starts.ids == [made])
 
@@ -86,74 +86,72 @@ async def test_a_row_is_taken_when_its_time_has_come(
     assert timedelta(0) < claimed_at - at < LATE_AT_MOST
 
 
-async def test_rows_close_behind_each_other_are_all_taken(
-    db: Db, clockwork: Clockwork, starts: Starts
-) -> None:
+async def test_rows_close_together_are_all_claimed(db: Db, timed_loop: TimedLoop, starts: Starts) -> None:
     """None falls between two looks."""
     made = [
         a_notification(db, scheduled_for=ahead(timedelta(milliseconds=300 + n))) for n in range(0, 200, 10)
     ]
-    clockwork.alarm.look()
+    timed_loop.timer.look()
 
     await eventually(lambda: starts.ids == sorted(made))
 
 
-async def test_a_row_that_is_moved_nearer_is_taken_at_its_new_time(
-    db: Db, clockwork: Clockwork, starts: Starts
+async def test_a_row_moved_to_an_earlier_time_is_claimed_then(
+    db: Db, timed_loop: TimedLoop, starts: Starts
 ) -> None:
-    """Whoever is told that something was written looks again."""
+    """The timer looks again after each notification of a change."""
     made = a_notification(db, scheduled_for=ahead(HOUR))
-    clockwork.alarm.look()
-    await eventually(lambda: clockwork.alarm.status()["next_due_in_seconds"])
+    timed_loop.timer.look()
+    await eventually(lambda: timed_loop.timer.status()["next_due_in_seconds"])
     written(db, made, scheduled_for=ahead(SOON))
-    clockwork.alarm.look()
+    timed_loop.timer.look()
 
     await eventually(lambda: starts.ids == [made])
 
 
-async def test_a_row_that_is_moved_away_is_not_taken_at_its_old_time(
-    db: Db, clockwork: Clockwork, starts: Starts
+async def test_a_row_moved_to_a_later_time_is_not_claimed_at_its_former_time(
+    db: Db, timed_loop: TimedLoop, starts: Starts
 ) -> None:
-    """The alarm may ring for nothing; the claim goes by the row."""
+    """The timer may fire for nothing, because the claim reads the row."""
     moved = a_notification(db, scheduled_for=ahead(2 * SOON))
-    clockwork.alarm.look()
-    await eventually(lambda: clockwork.alarm.status()["next_due_in_seconds"] is not None)
+    timed_loop.timer.look()
+    await eventually(lambda: timed_loop.timer.status()["next_due_in_seconds"] is not None)
     written(db, moved, scheduled_for=ahead(HOUR))
-    behind = a_notification(db, scheduled_for=ahead(2 * SOON))
-    clockwork.alarm.look()
+    later = a_notification(db, scheduled_for=ahead(2 * SOON))
+    timed_loop.timer.look()
 
-    await eventually(lambda: starts.ids == [behind])
+    await eventually(lambda: starts.ids == [later])
 
     assert row(db, moved)["attempt"] == 0
 
 
-async def test_a_due_row_that_cannot_be_claimed_sets_no_alarm(
-    db: Db, clockwork: Clockwork, starts: Starts
+async def test_a_due_row_that_cannot_be_claimed_sets_no_timer(
+    db: Db, timed_loop: TimedLoop, starts: Starts
 ) -> None:
-    """Here another session holds it: one ring, and then it is left to the poll."""
+    """Another session holds it: the timer fires once, and then leaves it to the poll."""
     made = a_notification(db, scheduled_for=ahead(SOON))
     with db.transaction():
         db.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [made])
-        clockwork.alarm.look()
-        await eventually(lambda: clockwork.turns == 2)
-        clockwork.alarm.look()
-        await eventually(lambda: clockwork.alarm.status() == {"next_due_in_seconds": None})
+        timed_loop.timer.look()
+        await eventually(lambda: timed_loop.turns == 2)
+        timed_loop.timer.look()
+        await eventually(lambda: timed_loop.timer.status() == {"next_due_in_seconds": None})
 
-    assert (clockwork.turns, starts.ids) == (2, [])
+    assert (timed_loop.turns, starts.ids) == (2, [])
 
 
-async def test_what_came_due_while_the_database_was_away_is_taken(
+async def test_a_row_that_became_due_during_an_outage_is_claimed(
     db: Db, database: str, starts: Starts, terms: Terms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first look that is answered rings."""
+    """The first look with an answer starts a turn."""
     monkeypatch.setattr(module, "BLIND_SECONDS", 0.1)
     async with proxied(database) as proxy:
         engine = connect(sqlalchemy_url(proxy.through(database)), part="test")
-        async with wound_up(engine, starts, terms) as clockwork:
+        async with running_timer(engine, starts, terms) as timed_loop:
             proxy.cut()
             made = a_notification(db, scheduled_for=ahead(SOON))
-            clockwork.alarm.look()
-            await eventually(lambda: clockwork.alarm._blind)
+            timed_loop.timer.look()
+            await eventually(lambda: timed_loop.timer._blind)
             await eventually(lambda: db.execute(PASSED, [made]).rowcount)
             proxy.mend()
 

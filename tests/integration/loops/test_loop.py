@@ -1,4 +1,4 @@
-"""One turn: expire, claim, hand off; and what is given back."""
+"""A turn of a loop: expire, claim, hand off; and the release of claims."""
 
 import asyncio
 from dataclasses import replace
@@ -26,25 +26,25 @@ AT_ONCE = timedelta(0)
 
 
 class Clock:
-    """A clock that stands still until it is put forward."""
+    """A clock that only a test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
-async def until_it_rests(loop: PollLoop) -> timedelta:
-    """Turn until there is no more to do at once; give the rest."""
-    while (rest := await loop.turn()) <= FEW_PAUSE:
+async def until_it_pauses(loop: PollLoop) -> timedelta:
+    """Turn until no work is left at once; return the pause."""
+    while (pause := await loop.turn()) <= FEW_PAUSE:
         pass
-    return rest
+    return pause
 
 
 async def finish(engine: Engine, starts: Starts, number: int) -> None:
-    """Deliver one of the notifications that were handed off."""
+    """Deliver a notification that was handed off."""
     claim = starts.groups[number][0]
     holding = await hold(engine, [claim.attempt], deadline=SECOND, lease=SECOND)
     await by_hold.record_sent(engine, [Verdict(Ending.SENT, holding.held[0])])
@@ -85,7 +85,7 @@ async def test_each_loop_hands_off_its_own_rows(  # noqa: PLR0913 - the fixtures
     own: dict[str, Any],
     others: list[dict[str, Any]],
 ) -> None:
-    """And none of the others' rows, nor a row whose time has not come."""
+    """It hands off neither the rows of other loops nor a row before its time."""
     made = a_notification(db, **own)
     for columns in others:
         later = {key: columns[key] for key in columns if key == "next_attempt_at"}
@@ -105,7 +105,7 @@ async def test_each_loop_hands_off_its_own_rows(  # noqa: PLR0913 - the fixtures
 async def test_a_turn_claims_and_hands_off_and_the_next_comes_at_once(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """There may be more; a turn that finds nothing rests for the interval."""
+    """There may be more rows; a turn that finds nothing pauses for the interval."""
     made = notifications(db, 3)
     loop = a_loop(engine, starts, terms)
 
@@ -114,10 +114,10 @@ async def test_a_turn_claims_and_hands_off_and_the_next_comes_at_once(
     assert states(db) == ["PROCESSING"] * 3
 
 
-async def test_while_a_full_batch_is_handed_off_the_next_is_claimed(
+async def test_the_next_batch_is_claimed_during_the_handoff_of_a_full_batch(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """And no more than that before the first is with Temporal; a turn has its end."""
+    """Only one batch ahead of Temporal; and a turn ends after a limited number of claims."""
     made = notifications(db, 3 * CLAIMS_A_TURN)
     loop = a_loop(engine, starts, replace(terms, batch=2))
     starts.go_on.clear()
@@ -129,14 +129,14 @@ async def test_while_a_full_batch_is_handed_off_the_next_is_claimed(
 
     assert await turning == AT_ONCE
     assert starts.ids == made[: 2 * CLAIMS_A_TURN]
-    assert await until_it_rests(loop) == INTERVAL
+    assert await until_it_pauses(loop) == INTERVAL
     assert starts.ids == made
 
 
-async def test_what_was_claimed_ahead_is_given_back_if_the_handoff_fails(
+async def test_claims_ahead_are_released_if_the_handoff_fails(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """Temporal does not take the first batch: the second is not to wait for its lease."""
+    """If Temporal does not take the first batch, the second should not wait until its lease lapses."""
     made = notifications(db, 4)
     starts.failing = dict.fromkeys(made[:2], TemporalUnavailable("DEADLINE_EXCEEDED"))
 
@@ -147,8 +147,8 @@ async def test_what_was_claimed_ahead_is_given_back_if_the_handoff_fails(
     assert starts.ids == []
 
 
-async def test_each_turn_expires_what_is_over(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
-    """Also while the gate is closed: nobody may send it any more."""
+async def test_each_turn_expires_rows(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """Even while the gate is closed, because these rows must not be sent."""
     made = a_notification(db, expires_at="2020-01-01T00:00Z")
     gate = Gate()
     gate.observe(Sender("acme", "another", "xn-1"), Refused(NovuThrottled(SECOND)))
@@ -158,10 +158,10 @@ async def test_each_turn_expires_what_is_over(engine: Engine, db: Db, starts: St
     assert row(db, made)["retraction_reason"] == "expired"
 
 
-async def test_while_the_gate_is_closed_nothing_is_claimed_and_the_rest_is_the_pause(
+async def test_a_closed_gate_stops_claims_for_its_pause(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """Novu asked for it."""
+    """Novu asked for the pause."""
     notifications(db, 1)
     gate = Gate(clock=Clock(), jitter=lambda: 0.0)
     gate.observe(Sender("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
@@ -171,10 +171,10 @@ async def test_while_the_gate_is_closed_nothing_is_claimed_and_the_rest_is_the_p
     assert states(db) == ["PENDING"]
 
 
-async def test_after_a_pause_one_notification_goes_ahead_and_more_when_it_is_served(
+async def test_after_a_pause_a_single_notification_goes_first(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """Nobody knows yet whether Novu can serve again."""
+    """More follow once Novu has accepted it, because nobody knows yet whether Novu can serve."""
     notifications(db, 10)
     clock = Clock()
     gate = Gate(clock=clock, jitter=lambda: 0.0)
@@ -190,10 +190,8 @@ async def test_after_a_pause_one_notification_goes_ahead_and_more_when_it_is_ser
     assert len(starts.groups) == 3
 
 
-async def test_a_full_deployment_rests_briefly_and_goes_on(
-    engine: Engine, db: Db, starts: Starts, terms: Terms
-) -> None:
-    """The bound is for all replicas; as soon as one notification is through, another is claimed."""
+async def test_a_full_deployment_pauses_briefly(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """The limit is for all replicas; as soon as a notification has ended, another is claimed."""
     notifications(db, 3)
     loop = a_loop(engine, starts, replace(terms, max_in_flight=2))
 
@@ -204,24 +202,24 @@ async def test_a_full_deployment_rests_briefly_and_goes_on(
     assert states(db) == ["SENT", "PROCESSING", "PROCESSING"]
 
 
-async def test_an_enterprise_at_its_limit_is_looked_at_again_soon(
+async def test_the_pause_is_short_while_an_enterprise_is_at_its_limit(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """Its next tokens are due before the interval is over; once it has no rows, the loop rests."""
+    """Its next tokens come before the interval is over; once it has no rows, the pause is the interval."""
     notifications(db, 3)
     db.execute("INSERT INTO notify.ent_enterprise_limit (enterprise_id, in_flight) VALUES ('acme', 2)")
     loop = a_loop(engine, starts, terms)
 
-    assert await until_it_rests(loop) == BUSY_PAUSE
+    assert await until_it_pauses(loop) == BUSY_PAUSE
     await finish(engine, starts, 0)
-    assert await until_it_rests(loop) == INTERVAL
+    assert await until_it_pauses(loop) == INTERVAL
     assert states(db) == ["SENT", "PROCESSING", "PROCESSING"]
 
 
 async def test_a_stopped_loop_claims_nothing_more(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """Also in a turn that had begun before the stop."""
+    """Even in a turn that began before the stop."""
     [made] = notifications(db, 1)
     loop = a_loop(engine, starts, terms)
     loop.stop()

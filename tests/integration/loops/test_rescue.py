@@ -1,4 +1,4 @@
-"""The failed loop, and the rescue of rows whose lease has lapsed."""
+"""The rescue of rows whose lease has lapsed."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -20,16 +20,16 @@ LEASE = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 
 
-class Fates:
-    """What Temporal says of workflows: the same of each."""
+class RunStates:
+    """Answers questions about runs, always in the same way."""
 
     def __init__(self, answer: RunState | TemporalError) -> None:
         self.answer = answer
-        self.asked: list[str] = []
+        self.questions: list[str] = []
 
     async def ask(self, run_id: str) -> RunState:
-        """Answer, and remember who was asked for."""
-        self.asked.append(run_id)
+        """Answer, and record the question."""
+        self.questions.append(run_id)
         if isinstance(self.answer, TemporalError):
             raise self.answer
         return self.answer
@@ -38,12 +38,12 @@ class Fates:
 def a_rescue(
     engine: Engine, starts: Starts, terms: Terms, ask: Callable[[str], Awaitable[RunState]]
 ) -> Rescuer:
-    """Make a rescue."""
+    """Build a rescuer."""
     return Rescuer(engine, ask=ask, start=starts.start, terms=terms, lease=LEASE, interval=INTERVAL)
 
 
 def a_lapsed(db: Db, *, sending: bool = False) -> int:
-    """Make a row whose holder is gone, before or during its send."""
+    """Insert a row whose holder is gone, before or during its send."""
     made = a_notification(db, status=Status.PROCESSING)
     if sending:
         back_dated(db, made, HOUR, "send_until")
@@ -51,37 +51,37 @@ def a_lapsed(db: Db, *, sending: bool = False) -> int:
     return made
 
 
-async def test_an_open_workflow_keeps_its_row(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
-    """The lease goes on, the attempt is the same."""
+async def test_an_open_run_keeps_its_row(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """The lease is extended, and the attempt stays the same."""
     made = a_lapsed(db)
     before = row(db, made)
 
-    rest = await a_rescue(engine, starts, terms, Fates(RunState.OPEN).ask).turn()
+    pause = await a_rescue(engine, starts, terms, RunStates(RunState.OPEN).ask).turn()
 
     after = row(db, made)
     assert (after["notification_status"], after["attempt"]) == ("PROCESSING", before["attempt"])
     assert timedelta(0) < after["lease_expires_at"] - after["updated_at"] <= LEASE
-    assert rest == INTERVAL
+    assert pause == INTERVAL
 
 
-async def test_what_was_not_begun_is_given_back(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
-    """Its workflow is gone, or there never was one."""
+async def test_a_row_without_a_send_is_released(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """Its run is gone, or never existed."""
     made = a_lapsed(db)
 
-    await a_rescue(engine, starts, terms, Fates(RunState.GONE).ask).turn()
+    await a_rescue(engine, starts, terms, RunStates(RunState.GONE).ask).turn()
 
     after = row(db, made)
     assert (after["notification_status"], after["attempt"], after["failure_count"]) == ("PENDING", 1, 0)
     assert starts.groups == []
 
 
-async def test_what_was_being_sent_is_claimed_anew_and_runs_alone(
+async def test_a_row_that_was_being_sent_is_reclaimed_with_its_own_run(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """It may have been accepted, so the same transaction is sent again."""
+    """It may have been accepted, so the same transaction id is sent again."""
     made = [a_lapsed(db, sending=True), a_lapsed(db, sending=True)]
 
-    await a_rescue(engine, starts, terms, Fates(RunState.GONE).ask).turn()
+    await a_rescue(engine, starts, terms, RunStates(RunState.GONE).ask).turn()
 
     assert starts.ids == made
     assert [len(group) for group in starts.groups] == [1, 1]
@@ -92,59 +92,63 @@ async def test_what_was_being_sent_is_claimed_anew_and_runs_alone(
         assert after["send_until"] is not None
 
 
-async def test_a_live_send_is_left_alone(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
-    """Its sender may still record it, whatever became of the workflow."""
+async def test_a_live_send_is_not_rescued(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """Its sender may still record it, even if the run is gone."""
     made = a_lapsed(db)
     written(db, made, send_until="2999-01-01T00:00Z")
     before = row(db, made)
-    fates = Fates(RunState.GONE)
+    runs = RunStates(RunState.GONE)
 
-    await a_rescue(engine, starts, terms, fates.ask).turn()
+    await a_rescue(engine, starts, terms, runs.ask).turn()
 
     assert row(db, made) == before
-    assert fates.asked == []
+    assert runs.questions == []
 
 
-async def test_without_an_answer_nothing_is_touched(
+async def test_without_an_answer_nothing_changes(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """The workflow may well be at work."""
+    """The run may still be working."""
     made = [a_lapsed(db), a_lapsed(db, sending=True)]
-    before = [row(db, one) for one in made]
-    silent = Fates(TemporalUnavailable("UNAVAILABLE"))
+    before = [row(db, notification_id) for notification_id in made]
+    silent = RunStates(TemporalUnavailable("UNAVAILABLE"))
 
-    rest = await a_rescue(engine, starts, terms, silent.ask).turn()
+    pause = await a_rescue(engine, starts, terms, silent.ask).turn()
 
-    assert [row(db, one) for one in made] == before
-    assert rest == INTERVAL
+    assert [row(db, notification_id) for notification_id in made] == before
+    assert pause == INTERVAL
 
 
-async def test_a_group_is_asked_for_once(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
-    """Its rows share one workflow."""
+async def test_the_run_of_a_group_is_asked_about_once(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """Its rows share a run."""
     for _ in range(3):
         written(db, a_lapsed(db), temporal_workflow_id="abc-notifications-1")
-    fates = Fates(RunState.GONE)
+    runs = RunStates(RunState.GONE)
 
-    await a_rescue(engine, starts, terms, fates.ask).turn()
+    await a_rescue(engine, starts, terms, runs.ask).turn()
 
-    assert fates.asked == ["abc-notifications-1"]
+    assert runs.questions == ["abc-notifications-1"]
 
 
-async def test_after_a_stop_nobody_is_asked(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
-    """A Temporal that is slow to answer does not hold up the stop."""
+async def test_after_a_stop_temporal_is_not_asked(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """So a Temporal that answers slowly does not delay the stop."""
     made = a_lapsed(db)
     before = row(db, made)
-    fates = Fates(RunState.GONE)
-    rescue = a_rescue(engine, starts, terms, fates.ask)
+    runs = RunStates(RunState.GONE)
+    rescue = a_rescue(engine, starts, terms, runs.ask)
 
     rescue.stop()
     await rescue.turn()
 
-    assert (fates.asked, row(db, made)) == ([], before)
+    assert (runs.questions, row(db, made)) == ([], before)
 
 
-class Watched:
-    """A real Temporal, asked as the worker asks it."""
+class RealTemporal:
+    """A real Temporal, with the same questions as the worker's."""
 
     def __init__(self, client: Client, task_queue: str) -> None:
         self.client = client
@@ -157,19 +161,19 @@ class Watched:
         )
 
     async def ask(self, run_id: str) -> RunState:
-        """Ask."""
+        """Ask about a run."""
         return await self.handoff.ask(run_id)
 
     async def begin(self, notification_id: int, workflow_id: str) -> None:
-        """Start a workflow that nobody executes."""
+        """Start a run that no worker executes."""
         await self.handoff.start([Claim(Attempt(notification_id, 1), "acme", None, workflow_id, 0)])
 
 
-async def test_a_workflow_that_was_terminated_by_hand_is_noticed(
+async def test_a_run_that_was_terminated_by_hand_is_noticed(
     engine: Engine, db: Db, starts: Starts, terms: Terms, temporal_address: str, task_queue: str
 ) -> None:
-    """As long as it is open the row waits for it; once it is gone the row is due again."""
-    temporal = Watched(await Client.connect(temporal_address), task_queue)
+    """As long as the run is open the row waits for it; then the row is due again."""
+    temporal = RealTemporal(await Client.connect(temporal_address), task_queue)
     made = a_lapsed(db)
     workflow_id = f"{task_queue}-{made}"
     written(db, made, temporal_workflow_id=workflow_id)
@@ -185,11 +189,11 @@ async def test_a_workflow_that_was_terminated_by_hand_is_noticed(
     assert row(db, made)["notification_status"] == "PENDING"
 
 
-async def test_a_missing_namespace_says_nothing_about_the_workflow(
+async def test_a_missing_namespace_does_not_release_a_row(
     engine: Engine, db: Db, starts: Starts, terms: Terms, temporal_address: str, task_queue: str
 ) -> None:
-    """Temporal answers "not found" there too."""
-    temporal = Watched(await Client.connect(temporal_address, namespace="elsewhere"), task_queue)
+    """Temporal answers "not found" in this case too."""
+    temporal = RealTemporal(await Client.connect(temporal_address, namespace="elsewhere"), task_queue)
     made = a_lapsed(db)
     before = row(db, made)
 

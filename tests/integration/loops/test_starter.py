@@ -19,10 +19,8 @@ from xnovu_poller.store.notifications.hold import hold
 SECOND = timedelta(seconds=1)
 
 
-async def test_claims_of_one_group_share_a_start(
-    engine: Engine, db: Db, starts: Starts, terms: Terms
-) -> None:
-    """A slice of the claim is one workflow."""
+async def test_claims_of_a_group_share_a_start(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
+    """Each group is a single run."""
     made = notifications(db, 5)
 
     await a_loop(engine, starts, replace(terms, group_size=2)).turn()
@@ -38,7 +36,7 @@ async def test_claims_of_one_group_share_a_start(
 async def test_a_start_that_fails_releases_its_claims_and_no_others(
     engine: Engine, db: Db, starts: Starts, terms: Terms, error: TemporalRefused | TemporalUnavailable
 ) -> None:
-    """The rest of the batch is handed off; the turn says what went wrong."""
+    """The rest of the batch is handed off; the turn raises the error."""
     first, second, third = notifications(db, 3)
     starts.failing[second] = error
 
@@ -47,20 +45,18 @@ async def test_a_start_that_fails_releases_its_claims_and_no_others(
 
     assert states(db) == ["PROCESSING", "PENDING", "PROCESSING"]
     assert starts.ids == [first, third]
-    given_back = row(db, second)
-    assert (given_back["attempt"], given_back["failure_count"], given_back["lease_expires_at"]) == (
+    released = row(db, second)
+    assert (released["attempt"], released["failure_count"], released["lease_expires_at"]) == (
         1,
         0,
         None,
     )
 
 
-async def test_a_start_that_arrives_after_its_release_finds_itself_late(
+async def test_a_start_that_arrives_after_its_release_is_late(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """Temporal did not answer, and started the workflow all the same: it holds nothing, before or after
-    the next claim.
-    """
+    """Temporal did not answer, but started the run: it holds nothing, neither before nor after the next claim."""
     [made] = notifications(db, 1)
     starts.failing[made] = TemporalUnavailable("DEADLINE_EXCEEDED")
     loop = a_loop(engine, starts, terms)
@@ -71,17 +67,17 @@ async def test_a_start_that_arrives_after_its_release_finds_itself_late(
     arrived = await hold(engine, [first], deadline=SECOND, lease=SECOND)
     starts.failing.clear()
     await loop.turn()
-    again = await hold(engine, [first], deadline=SECOND, lease=SECOND)
+    later = await hold(engine, [first], deadline=SECOND, lease=SECOND)
 
-    assert not arrived.held + again.held
-    assert not arrived.live + again.live
+    assert not arrived.held + later.held
+    assert not arrived.live + later.live
     assert [group[0].attempt.number for group in starts.groups] == [2]
 
 
 async def test_a_stop_starts_nothing_more_and_releases_what_was_not_handed_off(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
-    """What had begun to start ends; the turn under way is the last."""
+    """Starts under way are finished; the current turn is the last."""
     notifications(db, STARTS_AT_ONCE + 10)
     starts.go_on.clear()
     loop = a_loop(engine, starts, terms)

@@ -1,4 +1,4 @@
-"""What goes wrong on the wire is told apart: whether Novu can have heard of the call or not."""
+"""Errors of the connection show whether Novu can have received the call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +17,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def served(serve: Serve) -> AsyncIterator[str]:
-    """Serve one kind of misfortune."""
+    """Serve with this kind of failure."""
 
     async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -31,28 +31,28 @@ async def served(serve: Serve) -> AsyncIterator[str]:
         yield f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
 
 
-async def asked(url: str) -> httpx.Response:
-    """Make one call."""
+async def call(url: str) -> httpx.Response:
+    """Make a call."""
     async with httpx.AsyncClient(transport=Wire(2, 4.0), timeout=httpx.Timeout(0.5)) as client:
         return await client.post(f"{url}/v1/a%2Fb", content=b"{}", headers={"X-One": "1"})
 
 
-async def whole(reader: asyncio.StreamReader) -> bytes:
+async def read_request(reader: asyncio.StreamReader) -> bytes:
     """Read a request to its end."""
     return await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(2)
 
 
 async def test_a_call_arrives_as_it_was_written() -> None:
-    """Path, headers and body; and the answer comes back with its own."""
+    """Path, headers and body reach the server, and its whole answer comes back."""
     requests: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        requests.append(await whole(reader))
+        requests.append(await read_request(reader))
         writer.write(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok")
         await writer.drain()
 
     async with served(serve) as url:
-        answer = await asked(url)
+        answer = await call(url)
 
     head, _, body = requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/a%2Fb HTTP/1.1")
@@ -62,14 +62,14 @@ async def test_a_call_arrives_as_it_was_written() -> None:
 
 
 async def test_a_refused_connection_was_never_sent() -> None:
-    """Nobody listens."""
+    """Nobody listens at the port."""
     with pytest.raises(httpx.ConnectError) as caught:
-        await asked(f"http://{LOOPBACK}:{free_port()}")
+        await call(f"http://{LOOPBACK}:{free_port()}")
     assert isinstance(caught.value, NEVER_SENT)
 
 
 async def test_a_handshake_that_fails_was_never_sent() -> None:
-    """TLS is asked of who does not speak it."""
+    """The server does not speak TLS."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -77,61 +77,61 @@ async def test_a_handshake_that_fails_was_never_sent() -> None:
 
     async with served(serve) as url:
         with pytest.raises(NEVER_SENT):
-            await asked(url.replace("http", "https"))
+            await call(url.replace("http", "https"))
 
 
 async def _hangs_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    await whole(reader)
+    await read_request(reader)
 
 
 async def _resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await whole(reader)
+    await read_request(reader)
     writer.transport.abort()
 
 
-async def _says_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    await whole(reader)
+async def _does_not_answer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await read_request(reader)
     await reader.read()
 
 
 async def _breaks_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await whole(reader)
+    await read_request(reader)
     writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\nhalf")
     await writer.drain()
 
 
-async def _speaks_something_else(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await whole(reader)
+async def _speaks_another_protocol(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
     writer.write(b"220 smtp ready\r\n")
     await writer.drain()
 
 
 @pytest.mark.parametrize(
     "serve",
-    [_hangs_up, _resets, _says_nothing, _breaks_off, _speaks_something_else],
+    [_hangs_up, _resets, _does_not_answer, _breaks_off, _speaks_another_protocol],
     ids=lambda s: s.__name__,
 )
-async def test_after_the_call_was_written_it_may_have_been_heard(serve: Serve) -> None:
-    """Whatever happens then is no kind of never sent."""
+async def test_a_call_that_was_written_may_have_been_received(serve: Serve) -> None:
+    """No later failure counts as never sent."""
     async with served(serve) as url:
         with pytest.raises(httpx.TransportError) as caught:
-            await asked(url)
+            await call(url)
     assert not isinstance(caught.value, NEVER_SENT)
 
 
-async def test_a_netrc_is_not_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A password for everybody else neither replaces Novu's key nor fails the call."""
+async def test_a_netrc_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A default password there neither replaces Novu's key nor fails the call."""
     (tmp_path / "netrc").write_text("default login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     requests: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        requests.append(await whole(reader))
+        requests.append(await read_request(reader))
         writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
 
     async with served(serve) as url:
-        assert (await asked(url)).status_code == 201
+        assert (await call(url)).status_code == 201
     assert b"authorization: basic" not in requests[0].lower()
 
 
@@ -140,7 +140,7 @@ async def test_a_netrc_is_not_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 async def test_the_environments_proxy_is_used(
     monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
 ) -> None:
-    """And one that refuses to connect us has passed nothing on."""
+    """If the proxy refuses to connect us, it has not passed anything on."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -150,4 +150,4 @@ async def test_the_environments_proxy_is_used(
     async with served(serve) as url:
         monkeypatch.setenv(name, url.replace("http://", scheme))
         with pytest.raises(httpx.ProxyError):
-            await asked("https://novu.invalid")
+            await call("https://novu.invalid")

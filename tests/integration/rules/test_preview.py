@@ -64,17 +64,17 @@ async def scheduled(client: Client, spec: ScheduleSpec) -> AsyncIterator[Schedul
 async def compare(client: Client, read: Timing, start: datetime) -> None:
     """Compare our times with the server's: those of a day after the start, and the next ten."""
     after, until = start - timedelta(hours=1), start + timedelta(hours=28)
-    asked = ListScheduleMatchingTimesRequest(
+    request = ListScheduleMatchingTimesRequest(
         namespace=client.namespace, start_time=stamp(after), end_time=stamp(until)
     )
     async with scheduled(client, build_spec(read)) as handle:
-        asked.schedule_id = handle.id
-        answer = await client.workflow_service.list_schedule_matching_times(asked)
+        request.schedule_id = handle.id
+        answer = await client.workflow_service.list_schedule_matching_times(request)
         described = await handle.describe()
 
     assert [time.ToDatetime(UTC) for time in answer.start_time] == between(read, after, until)
     assert described.info.next_action_times == [
-        one.at for one in list_next(read, datetime.now(UTC), 10) if one.at
+        firing.at for firing in list_next(read, datetime.now(UTC), 10) if firing.at
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the tests of a whole worker share."""
+"""Fixtures for the tests of a whole worker."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,31 +13,31 @@ from tests.support.rows import Db, row
 from tests.support.waiting import wait_until
 from tests.support.worker import WorkerProgram, running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 
 @pytest.fixture
-def worker(worker_environment: Told, tmp_path: Path) -> Iterator[WorkerProgram]:
-    """Run a worker of two processes, both at work."""
+def worker(worker_environment: Environment, tmp_path: Path) -> Iterator[WorkerProgram]:
+    """Run a worker of two processes, both running."""
     with running_worker(tmp_path, **worker_environment, WORKER_PROCESSES="2") as program:
         program.until_logged("executor started")
         yield program
 
 
 def child_of(worker: WorkerProgram) -> int:
-    """Give the process id of the further executor."""
+    """Return the process id of the further executor."""
     wait_until(lambda: worker.get_status()["executors"]["pids"])
     (pid,) = worker.get_status()["executors"]["pids"]
     return int(pid)
 
 
-async def pollers(told: Told) -> set[str]:
-    """Ask Temporal who waits for workflow tasks of the queue."""
-    client = await Client.connect(told["TEMPORAL_ADDRESS"])
+async def pollers(environment: Environment) -> set[str]:
+    """Return the identities that wait for workflow tasks of the queue, according to Temporal."""
+    client = await Client.connect(environment["TEMPORAL_ADDRESS"])
     found = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
-            task_queue=TaskQueue(name=told["TEMPORAL_TASK_QUEUE"]),
+            task_queue=TaskQueue(name=environment["TEMPORAL_TASK_QUEUE"]),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
     )
@@ -45,10 +45,10 @@ async def pollers(told: Told) -> set[str]:
 
 
 def is_sent(db: Db, notification_id: int) -> bool:
-    """Say whether a notification was sent."""
+    """Return whether a notification is SENT."""
     return bool(row(db, notification_id)["notification_status"] == "SENT")
 
 
 def listens(worker: WorkerProgram) -> bool:
-    """Say whether wake-ups would be heard."""
+    """Return whether the worker listens for wake-ups."""
     return bool(worker.get_status()["wakeup"]["listening"])

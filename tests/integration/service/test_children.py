@@ -12,7 +12,7 @@ SENT = "SELECT FROM notify.ent_notification WHERE notification_status = 'SENT'"
 
 
 def test_a_killed_child_is_replaced(worker: WorkerProgram) -> None:
-    """/health tells of the gap, and the worker goes on."""
+    """/health shows the gap, and the worker continues."""
     killed = child_of(worker)
 
     os.kill(killed, signal.SIGKILL)
@@ -27,7 +27,7 @@ def test_a_killed_child_is_replaced(worker: WorkerProgram) -> None:
 
 
 def test_a_killed_worker_leaves_nothing_behind(worker: WorkerProgram) -> None:
-    """The child ends in order: what it had begun is recorded."""
+    """The child stops cleanly, and its begun sends are recorded."""
     child = child_of(worker)
 
     worker.ask(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The parts of an executor process on real servers: what waits for rules keeps nothing from the deliveries."""
+"""The parts of an executor process on real servers: firings that wait do not slow the deliveries."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,22 +18,22 @@ from xnovu_poller.temporal.rules.schedules import RuleSchedules
 FIRINGS = 40
 
 
-async def test_firings_that_wait_take_no_connection_of_the_deliveries(
+async def test_waiting_firings_use_no_connection_of_the_deliveries(
     db: Db, database: str, worker_environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tenant holds a rule that is to fire again and again: not one of them asks the deliveries' pool, none is lost."""
+    """While a tenant locks a rule, its many firings use another pool, and none is lost."""
     for name, value in {**worker_environment, "NOVU_SECRET_KEY": "key"}.items():
         monkeypatch.setenv(name, value)
-    told = settings.load()
+    loaded = settings.load()
     rule = a_rule(db, workflow=a_workflow(db))
     taken: list[object] = []
     async with AsyncExitStack() as stack:
-        parts = await assemble(told, stack, StartWait(), asyncio.Event())
+        parts = await assemble(loaded, stack, StartWait(), asyncio.Event())
         assert parts is not None
         schedules = RuleSchedules(
             parts.client,
             deployment=parts.deployment,
-            task_queue=told.temporal_task_queue,
+            task_queue=loaded.temporal_task_queue,
             search=parts.search,
         )
         event.listen(parts.engine.sync_engine, "checkout", lambda *_: taken.append(1))
@@ -41,7 +41,7 @@ async def test_firings_that_wait_take_no_connection_of_the_deliveries(
         with open_db(database) as holder, holder.transaction():
             holder.execute("SELECT FROM notify.ent_notification_rule FOR UPDATE")
             fired = await asyncio.gather(*(schedules.fire(rule) for _ in range(FIRINGS)))
-            handles = [parts.client.get_workflow_handle(one) for one in fired]
+            handles = [parts.client.get_workflow_handle(run_id) for run_id in fired]
 
             async def all_refused() -> bool:
                 return all(await asyncio.gather(*(tried(handle, 2) for handle in handles)))

@@ -1,4 +1,4 @@
-"""The worker as a whole: what it waits for, what it shows, and that its settings reach its parts."""
+"""The whole worker: it waits for its servers, shows its state, and passes its settings to its parts."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.service.conftest import Told, is_sent, listens
+from tests.integration.service.conftest import Environment, is_sent, listens
 from tests.support.proxy import proxied
 from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.waiting import eventually
@@ -15,29 +15,29 @@ from xnovu_poller.dev.ports import LOOPBACK
 
 
 async def health(worker: WorkerProgram) -> tuple[int, dict[str, Any]]:
-    """Ask for the health, and let the proxy in this event loop go on meanwhile."""
+    """Return the health, while the proxy in this event loop keeps running."""
     answer = await asyncio.to_thread(worker.get, "health")
     return answer.status_code, answer.json()["components"]
 
 
 def claims_counted(worker: WorkerProgram) -> bool:
-    """Say whether the worker has claimed something."""
+    """Return whether the worker has claimed anything."""
     return worker.metric("xnovu_notifications_claimed_total") > 0
 
 
-async def healed(worker: WorkerProgram) -> None:
-    """Wait for a start that goes on by itself."""
+async def until_healthy(worker: WorkerProgram) -> None:
+    """Wait until the start has completed by itself."""
 
-    async def well() -> bool:
+    async def is_healthy() -> bool:
         return (await health(worker))[0] == 200
 
-    await eventually(well)
+    await eventually(is_healthy)
 
 
-async def test_a_database_that_comes_later_is_waited_for(
-    database: str, worker_environment: Told, tmp_path: Path
+async def test_the_worker_waits_for_a_database_that_comes_later(
+    database: str, worker_environment: Environment, tmp_path: Path
 ) -> None:
-    """One sentence says so in the log and at /health, and never the password."""
+    """The log and /health have the same sentence, without the password."""
     async with proxied(database) as proxy:
         proxy.cut()
         environment = {**worker_environment, "DATABASE_URL": proxy.through(database)}
@@ -48,15 +48,15 @@ async def test_a_database_that_comes_later_is_waited_for(
             assert components["database"] == {"status": "unhealthy", "detail": line["reason"]}
             assert line["reason"].startswith("database: does not answer (")
             proxy.mend()
-            await healed(worker)
+            await until_healthy(worker)
             assert await asyncio.to_thread(worker.stop) == 0
             assert database.partition("@")[0].rpartition(":")[2] not in worker.log.read_text()
 
 
-async def test_a_temporal_that_comes_later_is_waited_for(
-    db: Db, worker_environment: Told, tmp_path: Path
+async def test_the_worker_waits_for_a_temporal_that_comes_later(
+    db: Db, worker_environment: Environment, tmp_path: Path
 ) -> None:
-    """The address is told; what was due meanwhile is sent."""
+    """The sentence names the address; rows due meanwhile are sent."""
     made = a_notification(db, workflow=a_workflow(db))
     async with proxied(f"tcp://{worker_environment['TEMPORAL_ADDRESS']}") as proxy:
         proxy.cut()
@@ -67,21 +67,21 @@ async def test_a_temporal_that_comes_later_is_waited_for(
             assert (code, components["temporal"]["detail"]) == (503, line["reason"])
             assert f"no connection to {address}; check TEMPORAL_ADDRESS" in line["reason"]
             proxy.mend()
-            await healed(worker)
+            await until_healthy(worker)
             await eventually(lambda: is_sent(db, made))
             assert await asyncio.to_thread(worker.stop) == 0
 
 
 @pytest.mark.parametrize("what", ["DATABASE_URL", "TEMPORAL_ADDRESS"])
-async def test_a_stop_while_a_server_says_nothing_is_heard(
-    what: str, worker_environment: Told, tmp_path: Path
+async def test_a_stop_works_while_a_server_does_not_answer(
+    what: str, worker_environment: Environment, tmp_path: Path
 ) -> None:
-    """The server takes the connection and never answers."""
+    """The server accepts the connection and never answers."""
     url = worker_environment[what]
     async with proxied(url if "//" in url else f"tcp://{url}") as proxy:
         proxy.hang()
-        leads = proxy.through(url) if "//" in url else f"{LOOPBACK}:{proxy.port}"
-        with running_worker(tmp_path, **{**worker_environment, what: leads}) as worker:
+        address = proxy.through(url) if "//" in url else f"{LOOPBACK}:{proxy.port}"
+        with running_worker(tmp_path, **{**worker_environment, what: address}) as worker:
             await asyncio.to_thread(worker.until_logged, "health served")
             await eventually(lambda: proxy._writers)
             worker.ask()
@@ -89,12 +89,12 @@ async def test_a_stop_while_a_server_says_nothing_is_heard(
 
 
 @pytest.mark.parametrize("wakeup", ["on", "off"])
-async def test_a_stop_does_not_cut_a_handoff_short(
-    db: Db, worker_environment: Told, tmp_path: Path, wakeup: str
+async def test_a_stop_does_not_interrupt_a_handoff(
+    db: Db, worker_environment: Environment, tmp_path: Path, wakeup: str
 ) -> None:
-    """The turn under way ends first, whoever had called for it: no claim is left without a workflow.
+    """The turn under way ends first, with and without wake-ups: no claim is left without a run.
 
-    Certain, for the stop comes while Temporal is asked for the workflow; a stop before that gives the claim back.
+    The order is certain because the stop comes while Temporal is starting the run; before that, the claim is released.
     """
     async with proxied(f"tcp://{worker_environment['TEMPORAL_ADDRESS']}") as proxy:
         environment = {
@@ -106,13 +106,13 @@ async def test_a_stop_does_not_cut_a_handoff_short(
         }
         with running_worker(tmp_path, **environment) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
-            await healed(worker)
+            await until_healthy(worker)
             if wakeup == "on":
                 await eventually(lambda: asyncio.to_thread(listens, worker))
             proxy.hang()
             made = a_notification(db, workflow=a_workflow(db))
             await eventually(lambda: asyncio.to_thread(claims_counted, worker))
-            # Temporal is asked in the same turn, without a wait: before the worker answers once more.
+            # The start request follows in the same turn, before the worker can answer again.
             assert await asyncio.to_thread(claims_counted, worker)
             assert row(db, made)["notification_status"] == "PROCESSING"
             worker.ask()

@@ -1,4 +1,4 @@
-"""What ails the database: each finding with its fault, and none without."""
+"""The checks of the database: each problem is found, and a sound database has none."""
 
 import time
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ STRICT = Bounds(
     waited=timedelta(0),
     skew=timedelta(seconds=5),
 )
-"""Of which a fault need not be as large as in life."""
+"""Bounds so small that a test can exceed them."""
 
 
-async def found(engine: Engine, code: str, bounds: Bounds = STRICT) -> list[str]:
-    """Give the sentences of one kind of finding."""
-    return [one.sentence for one in await checks.examine(engine, bounds) if one.code == code]
+async def find(engine: Engine, code: str, bounds: Bounds = STRICT) -> list[str]:
+    """Return the sentences of the findings with this code."""
+    return [finding.sentence for finding in await checks.examine(engine, bounds) if finding.code == code]
 
 
 async def test_a_sound_database_has_no_findings(any_engine: Engine, any_database: str) -> None:
@@ -46,60 +46,60 @@ async def test_a_sound_database_has_no_findings(any_engine: Engine, any_database
 
 
 async def test_our_triggers_are_those_of_the_migrations(db: Db) -> None:
-    """Each that the migrations make is looked for."""
+    """The check looks for each trigger that the migrations create."""
     made = db.execute(
         "SELECT c.relname || '.' || t.tgname AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
         " WHERE c.relnamespace = 'notify'::regnamespace AND NOT t.tgisinternal"
     )
 
-    assert sorted(checks.TRIGGERS) == sorted(one["name"] for one in made)
+    assert sorted(checks.TRIGGERS) == sorted(row["name"] for row in made)
 
 
 async def test_an_index_that_is_missing_or_invalid_is_found(engine: Engine, db: Db) -> None:
-    """With the statement that makes it again, which mends it."""
+    """The finding has the statement that repairs it."""
     db.execute("DROP INDEX notify.ent_notification_new_age")
     db.execute(
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'notify.ent_notification_dedup'::regclass"
     )
 
-    invalid, missing = await found(engine, "index_unfit")
+    invalid, missing = await find(engine, "index_unfit")
 
     assert invalid.startswith("index ent_notification_dedup: is invalid")
     assert missing.startswith("index ent_notification_new_age: is missing")
     db.execute(missing.partition("run: ")[2].encode())
     db.execute(invalid.partition("run: ")[2].encode())
-    assert await found(engine, "index_unfit") == []
+    assert await find(engine, "index_unfit") == []
 
 
 async def test_a_trigger_that_is_off_is_found(engine: Engine, db: Db) -> None:
-    """Or gone; and the statement that turns it on does."""
+    """Disabled or missing; the statement in the finding turns it on."""
     db.execute("ALTER TABLE notify.ent_notification DISABLE TRIGGER guard_update")
     db.execute("DROP TRIGGER tell ON notify.ent_notification_rule")
 
-    off, gone = await found(engine, "trigger_off")
+    off, gone = await find(engine, "trigger_off")
 
     assert off.startswith("trigger guard_update of notify.ent_notification: is disabled")
     assert gone.startswith("trigger tell of notify.ent_notification_rule: is missing")
     db.execute(off.partition("run: ")[2].encode())
-    assert await found(engine, "trigger_off") == [gone]
+    assert await find(engine, "trigger_off") == [gone]
 
 
 async def test_row_level_security_that_is_off_is_found(engine: Engine, db: Db) -> None:
-    """Or not forced; and the statement that turns it on does."""
+    """Disabled or not forced; the statement in the finding repairs it."""
     db.execute("ALTER TABLE notify.ent_notification_rule NO FORCE ROW LEVEL SECURITY")
     db.execute("ALTER TABLE notify.ent_notification_workflow DISABLE ROW LEVEL SECURITY")
 
-    rule, workflow = await found(engine, "row_security_off")
+    rule, workflow = await find(engine, "row_security_off")
 
     assert rule.startswith("table notify.ent_notification_rule: row-level security is not forced")
     assert workflow.startswith("table notify.ent_notification_workflow: row-level security is off")
     for sentence in (rule, workflow):
         db.execute(sentence.partition("run: ")[2].encode())
-    assert await found(engine, "row_security_off") == []
+    assert await find(engine, "row_security_off") == []
 
 
 async def test_a_session_that_holds_vacuum_up_is_found(any_engine: Engine, any_database: str) -> None:
-    """By how many transactions it holds up, on each version, whoever it is; neither its query nor its name is told."""
+    """On each version, for any login, the check counts the transactions held up; it shows neither query nor name."""
     login = a_login(any_database, "xnovu_tenant")
     with closing(psycopg.connect(login, application_name="report")) as reader, open_db(any_database) as db:
         reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -107,32 +107,32 @@ async def test_a_session_that_holds_vacuum_up_is_found(any_engine: Engine, any_d
         for _ in range(2):
             a_notification(db)
 
-        (sentence,) = await found(any_engine, "transaction_old", Bounds(horizon=1))
+        (sentence,) = await find(any_engine, "transaction_old", Bounds(horizon=1))
 
         assert sentence.startswith(f"session {reader.info.backend_pid}: its transaction is older than")
         assert "secret" not in sentence
         assert "report" not in sentence
-        assert await found(any_engine, "transaction_old", Bounds()) == []
+        assert await find(any_engine, "transaction_old", Bounds()) == []
         db.execute(sentence.partition("run: ")[2].encode())
     without_login(any_database, login)
-    assert await found(any_engine, "transaction_old", Bounds(horizon=1)) == []
+    assert await find(any_engine, "transaction_old", Bounds(horizon=1)) == []
 
 
-async def test_a_long_transaction_is_found_where_its_age_is_seen(
+async def test_a_long_transaction_is_found_if_its_age_is_visible(
     engine: Engine, db: Db, database: str
 ) -> None:
-    """By the time it has lasted, once an administrator lets the worker see that."""
+    """An administrator must let the worker see the age of other sessions."""
     with psycopg.connect(database, application_name="idler") as idler, may_see_ages(db):
         idler.execute("SELECT 1")
 
-        (sentence,) = await found(engine, "transaction_old", Bounds(transaction=timedelta(0)))
+        (sentence,) = await find(engine, "transaction_old", Bounds(transaction=timedelta(0)))
 
         assert sentence.startswith(f"session {idler.info.backend_pid}: its transaction has lasted 0 minutes")
 
 
 @contextmanager
 def may_see_ages(db: Db) -> Iterator[None]:
-    """Let the worker's role see other sessions, for a moment: roles are the whole server's."""
+    """Let the worker's role see other sessions for a moment: roles belong to the whole server."""
     db.execute("GRANT pg_read_all_stats TO xnovu_worker")
     try:
         yield
@@ -141,41 +141,41 @@ def may_see_ages(db: Db) -> Iterator[None]:
 
 
 async def test_a_slot_without_a_reader_is_found(engine: Engine, db: Db) -> None:
-    """It holds WAL until the disk is full."""
+    """It keeps WAL until the disk is full."""
     db.execute("SELECT pg_create_physical_replication_slot('left_behind', true)")
     try:
-        (sentence,) = await found(engine, "slot_holds")
+        (sentence,) = await find(engine, "slot_holds")
         assert sentence.startswith("replication slot left_behind: has no reader, and holds")
-        assert await found(engine, "slot_holds", Bounds()) == []
+        assert await find(engine, "slot_holds", Bounds()) == []
     finally:
         db.execute("SELECT pg_drop_replication_slot('left_behind')")
-    assert await found(engine, "slot_holds") == []
+    assert await find(engine, "slot_holds") == []
 
 
 async def test_dead_rows_that_nobody_removes_are_found(engine: Engine, db: Db) -> None:
-    """Where autovacuum is off; and where it is on and there are more of them than live ones."""
+    """If autovacuum is off; and if it is on, but there are more dead rows than live rows."""
     db.execute("ALTER TABLE notify.ent_notification SET (autovacuum_enabled = false)")
     notifications(db, 30)
     db.execute("DELETE FROM notify.ent_notification WHERE id % 3 > 0")
 
-    async def told() -> list[str]:
-        # A session tells what it did once in ten seconds, if nobody asks.
+    async def findings() -> list[str]:
+        # Without a request, a session reports its statistics only every ten seconds.
         db.execute("SELECT pg_stat_force_next_flush()")
-        return await found(engine, "vacuum_behind")
+        return await find(engine, "vacuum_behind")
 
-    (sentence,) = await eventually(told)
+    (sentence,) = await eventually(findings)
     assert sentence.startswith(
         "table notify.ent_notification: has 20 dead rows and 10 live rows, because autovacuum is off"
     )
-    assert await found(engine, "vacuum_behind", Bounds()) == []
+    assert await find(engine, "vacuum_behind", Bounds()) == []
     db.execute(sentence.partition("run: ")[2].encode())
-    assert "does not keep up" in (await told())[0]
+    assert "does not keep up" in (await findings())[0]
     db.execute("VACUUM notify.ent_notification")
-    assert await told() == []
+    assert await findings() == []
 
 
 async def test_leases_that_nobody_rescues_are_found(engine: Engine, db: Db) -> None:
-    """A live send is not among them."""
+    """A live send is not counted."""
     lapsed, sending, _fresh = (a_notification(db, status=Status.PROCESSING) for _ in range(3))
     for made in (lapsed, sending):
         back_dated(db, made)
@@ -183,48 +183,48 @@ async def test_leases_that_nobody_rescues_are_found(engine: Engine, db: Db) -> N
         "UPDATE notify.ent_notification SET send_until = now() + interval '1 h' WHERE id = %s", [sending]
     )
 
-    (sentence,) = await found(engine, "leases_lapsed", Bounds())
+    (sentence,) = await find(engine, "leases_lapsed", Bounds())
 
     assert sentence.startswith("rescue: at least 1 leases lapsed")
     back_dated(db, lapsed, timedelta(minutes=9))
-    assert await found(engine, "leases_lapsed", Bounds()) == []
+    assert await find(engine, "leases_lapsed", Bounds()) == []
 
 
 async def test_rows_that_nobody_claims_are_found(engine: Engine, db: Db) -> None:
-    """Of each loop; not while anything is in flight, nor where an enterprise waits for its limit."""
+    """Of each loop; but not while rows are in flight, or while an enterprise waits because of its limit."""
     a_notification(db, scheduled_for="2100-01-01T00:00Z")
-    assert await found(engine, "due_unclaimed") == []
+    assert await find(engine, "due_unclaimed") == []
     failed = a_notification(db, status=Status.FAILED)
     back_dated(db, failed, timedelta(minutes=11), "next_attempt_at")
     a_notification(db)
 
-    (sentence,) = await found(engine, "due_unclaimed", Bounds())
+    (sentence,) = await find(engine, "due_unclaimed", Bounds())
 
     assert sentence.startswith("failed loop: a row has been due for 11 minutes, and nothing is in flight")
-    assert len(await found(engine, "due_unclaimed")) == 2
+    assert len(await find(engine, "due_unclaimed")) == 2
     a_notification(db, enterprise="globex", status=Status.PROCESSING)
-    assert await found(engine, "due_unclaimed") == []
+    assert await find(engine, "due_unclaimed") == []
     db.execute("DELETE FROM notify.ent_notification WHERE enterprise_id = 'globex'")
     db.execute("INSERT INTO notify.ent_enterprise_limit (enterprise_id, rate) VALUES ('acme', 1)")
-    assert await found(engine, "due_unclaimed") == []
+    assert await find(engine, "due_unclaimed") == []
 
 
 @pytest.mark.parametrize("ahead", [-7, 7])
-async def test_clocks_that_are_apart_are_found(engine: Engine, ahead: int) -> None:
-    """Either way."""
+async def test_clocks_that_differ_are_found(engine: Engine, ahead: int) -> None:
+    """In either direction."""
     (finding,) = await checks.examine(engine, clock=lambda: time.time() + ahead)
 
     assert finding == Finding("clock_skew", finding.sentence)
-    assert finding.sentence.startswith("clocks: those of this worker and the database differ by")
+    assert finding.sentence.startswith("clocks: the clocks of this worker and the database differ by")
 
 
 async def test_rules_that_cannot_be_scheduled_are_found(engine: Engine, db: Db) -> None:
-    """How many, not which."""
+    """The finding shows how many, not which."""
     workflow = a_workflow(db)
     made = [a_rule(db, workflow=workflow) for _ in range(4)]
     statuses = (RuleStatus.INVALID, RuleStatus.INVALID, RuleStatus.FAILED, RuleStatus.DONE)
     await rules.record_states(
-        engine, [RuleState(one, status, "no") for one, status in zip(made, statuses, strict=True)]
+        engine, [RuleState(rule_id, status, "no") for rule_id, status in zip(made, statuses, strict=True)]
     )
 
     (finding,) = await checks.examine(engine)

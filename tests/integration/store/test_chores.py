@@ -1,4 +1,4 @@
-"""How the chores went, in the database."""
+"""The results of the chores in the database."""
 
 from datetime import timedelta
 
@@ -11,8 +11,8 @@ from xnovu_poller.store.chores import Chore
 from xnovu_poller.store.engine import Engine
 
 
-async def test_each_chore_is_told_as_it_went_the_last_time(engine: Engine, db: Db) -> None:
-    """By name; the time is the database's."""
+async def test_each_chore_keeps_its_last_result(engine: Engine, db: Db) -> None:
+    """Chores are listed by name; the time is the database's."""
     before = db.execute("SELECT clock_timestamp() AS at").fetchone()
     assert before is not None
     await chores.record(engine, "rules", timedelta(seconds=1), {"created": 3})
@@ -27,24 +27,26 @@ async def test_each_chore_is_told_as_it_went_the_last_time(engine: Engine, db: D
     assert before["at"] < doctor.finished_at < rules.finished_at
 
 
-async def test_a_chore_that_failed_keeps_where_it_was(engine: Engine) -> None:
-    """Its error stands beside the last report until it succeeds again."""
+async def test_a_failed_chore_keeps_its_last_report(engine: Engine) -> None:
+    """The error stands beside the last report until the chore succeeds again."""
     await chores.record(engine, "retention", timedelta(0), None, "database: does not answer")
-    assert [(one.report, one.error) for one in await chores.read_all(engine)] == [
+    assert [(chore.report, chore.error) for chore in await chores.read_all(engine)] == [
         ({}, "database: does not answer")
     ]
 
     await chores.record(engine, "retention", timedelta(0), {"after": 7})
     await chores.record(engine, "retention", timedelta(0), None, "database: does not answer")
-    assert [(one.report, one.error) for one in await chores.read_all(engine)] == [
+    assert [(chore.report, chore.error) for chore in await chores.read_all(engine)] == [
         ({"after": 7}, "database: does not answer")
     ]
     await chores.record(engine, "retention", timedelta(0), {"after": None})
-    assert [(one.report, one.error) for one in await chores.read_all(engine)] == [({"after": None}, None)]
+    assert [(chore.report, chore.error) for chore in await chores.read_all(engine)] == [
+        ({"after": None}, None)
+    ]
 
 
-async def test_a_chore_is_fresh_by_when_it_was_begun(engine: Engine) -> None:
-    """One that takes all its interval is done again behind it; one that failed is never fresh."""
+async def test_a_chore_is_fresh_from_its_beginning(engine: Engine) -> None:
+    """A chore that takes its whole interval runs again at once; a failed chore is never fresh."""
     minute = timedelta(minutes=1)
     assert not await chores.is_fresh(engine, "doctor", minute)
     await chores.record(engine, "doctor", timedelta(0), {})
@@ -58,16 +60,16 @@ async def test_a_chore_is_fresh_by_when_it_was_begun(engine: Engine) -> None:
     assert not await chores.is_fresh(engine, "doctor", minute)
 
 
-async def test_before_the_first_there_are_none(engine: Engine) -> None:
-    """An empty list."""
+async def test_without_a_run_there_is_no_result(engine: Engine) -> None:
+    """The list is empty."""
     assert await chores.read_all(engine) == []
 
 
 @pytest.mark.parametrize(
     ("took_ms", "report", "rule"), [(-1, "{}", "took"), (1, "[]", "report"), (1, "null", "report")]
 )
-def test_nonsense_is_refused(db: Db, took_ms: int, report: str, rule: str) -> None:
-    """By the database itself."""
+def test_impossible_results_are_refused(db: Db, took_ms: int, report: str, rule: str) -> None:
+    """A constraint of the table refuses them."""
     with pytest.raises(CheckViolation, match=f"chore_{rule}_check"):
         db.execute(
             "INSERT INTO notify.chore (name, finished_at, took_ms, report) VALUES ('a', now(), %s, %s)",

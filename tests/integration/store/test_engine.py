@@ -1,4 +1,4 @@
-"""The pool: whoever logs in, it works as the worker; and its errors are ours."""
+"""The pool: every login works as the worker, and its errors are translated to ours."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,63 +30,63 @@ async def pool_of_one(url: str) -> AsyncIterator[Engine]:
         await engine.dispose()
 
 
-async def asked(engine: Engine, question: str) -> Any:  # noqa: ANN401 - whatever PostgreSQL answers
-    """Ask for one value."""
+async def ask(engine: Engine, question: str) -> Any:  # noqa: ANN401 - any type of PostgreSQL's
+    """Ask for a single value."""
     async with acquire(engine) as connection:
         return await connection.scalar(text(question))
 
 
 async def test_a_superusers_login_works_as_the_worker(engine: Engine) -> None:
-    """So row-level security holds whatever stands in DATABASE_URL."""
-    assert await asked(engine, "SELECT current_user") == ROLE
-    assert await asked(engine, "SELECT session_user") == "postgres"
-    assert await asked(engine, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+    """So row-level security holds with any login in DATABASE_URL."""
+    assert await ask(engine, "SELECT current_user") == ROLE
+    assert await ask(engine, "SELECT session_user") == "postgres"
+    assert await ask(engine, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
 
 
-async def test_a_connection_says_who_it_is(engine: Engine) -> None:
-    """An operator finds it in pg_stat_activity, and no statement of it runs for ever."""
-    assert await asked(engine, "SELECT current_setting('application_name')") == "xnovu:test"
-    assert await asked(engine, "SELECT current_setting('statement_timeout')") == "1min"
+async def test_a_connection_has_a_name_and_a_time_limit(engine: Engine) -> None:
+    """An operator finds it in pg_stat_activity, and no statement runs for ever."""
+    assert await ask(engine, "SELECT current_setting('application_name')") == "xnovu:test"
+    assert await ask(engine, "SELECT current_setting('statement_timeout')") == "1min"
 
 
 async def test_options_of_the_url_are_kept(database: str) -> None:
-    """But the role is ours."""
+    """Only the role is always ours."""
     async with pool_of_one(f"{database}?options=-c%20lock_timeout%3D7s%20-c%20role%3Dnone") as engine:
-        assert await asked(engine, "SELECT current_setting('lock_timeout')") == "7s"
-        assert await asked(engine, "SELECT current_user") == ROLE
+        assert await ask(engine, "SELECT current_setting('lock_timeout')") == "7s"
+        assert await ask(engine, "SELECT current_user") == ROLE
 
 
 def test_our_options_come_last() -> None:
-    """The last word of a name counts."""
+    """If a name occurs twice, the last value counts."""
     assert worker_options("-c role=other").index("role=other") < worker_options("-c role=other").index(ROLE)
     assert not worker_options().startswith(" ")
 
 
 async def test_a_rollback_does_not_take_the_role_away(database: str) -> None:
-    """A role that was set inside a transaction would be undone with it."""
+    """A rollback would undo a role that was set within the transaction."""
     async with pool_of_one(database) as engine:
         async with acquire(engine) as connection:
             await connection.execute(text("BEGIN"))
             await connection.execute(text("SET ROLE xnovu_tenant"))
             await connection.execute(text("ROLLBACK"))
-        assert await asked(engine, "SELECT current_user") == ROLE
+        assert await ask(engine, "SELECT current_user") == ROLE
 
 
 @pytest.mark.parametrize("change", ["SET ROLE xnovu_tenant", "SET ROLE none", "RESET ROLE"])
 async def test_a_connection_with_another_role_is_not_handed_out(
     database: str, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its next borrower gets a new one, if need be; once the last proof is old."""
+    """Once the last check is too old, the next borrower gets a new connection if necessary."""
     monkeypatch.setattr(engine_module, "CHECK_SECONDS", 0.0)
     async with pool_of_one(database) as engine:
-        await asked(engine, "SELECT 1")
+        await ask(engine, "SELECT 1")
         async with acquire(engine) as connection:
             await connection.execute(text(change))
-        assert await asked(engine, "SELECT current_user") == ROLE
+        assert await ask(engine, "SELECT current_user") == ROLE
 
 
-async def test_a_pooler_that_drops_the_role_is_told(database: str) -> None:
-    """No connection is any better: the reader learns what to look for, and is not asked in a ring."""
+async def test_a_pooler_that_drops_the_role_is_reported(database: str) -> None:
+    """A new connection does not help, so the error names the cause and nobody tries again in a loop."""
     async with pool_of_one(database) as engine:
 
         def drop(connection: DBAPIConnection, _: object) -> None:
@@ -95,113 +95,115 @@ async def test_a_pooler_that_drops_the_role_is_told(database: str) -> None:
         event.listen(engine.sync_engine, "connect", drop)
         for _ in range(2):
             with pytest.raises(StoreUnavailable, match="lacks the role xnovu_worker"):
-                await asked(engine, "SELECT 1")
+                await ask(engine, "SELECT 1")
 
 
 async def test_a_connection_that_was_cut_is_replaced(
     database: str, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failover costs nobody an error who comes a second after it."""
+    """A caller that comes a second after a failover gets no error."""
     monkeypatch.setattr(engine_module, "CHECK_SECONDS", 0.0)
     async with pool_of_one(database) as engine:
-        pid = await asked(engine, "SELECT pg_backend_pid()")
+        pid = await ask(engine, "SELECT pg_backend_pid()")
         db.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
-        assert await asked(engine, "SELECT pg_backend_pid()") != pid
+        assert await ask(engine, "SELECT pg_backend_pid()") != pid
 
 
 async def test_a_connection_cut_in_use_is_unavailable(database: str, db: Db) -> None:
-    """What was asked may or may not have been written; the caller tries again."""
+    """The statement may or may not have been executed; the caller tries again."""
     async with pool_of_one(database) as engine:
-        sleeper = asyncio.create_task(asked(engine, "SELECT pg_sleep(30)"))
+        sleeper = asyncio.create_task(ask(engine, "SELECT pg_sleep(30)"))
         await eventually(lambda: db.execute(_SLEEPS).rowcount)
         db.execute(_SLEEPS.replace("SELECT", "SELECT pg_terminate_backend(pid, 5000)"))
         with pytest.raises(StoreUnavailable):
             await sleeper
-        assert await asked(engine, "SELECT 1") == 1
+        assert await ask(engine, "SELECT 1") == 1
 
 
 async def test_a_server_that_stops_is_unavailable() -> None:
-    """With and without a former connection; and it is served again once it is back."""
+    """With and without an open connection; and the pool works again once the server is back."""
     with quick_server() as server:
         password = server.url().split(":")[2].split("@")[0]
         with open_db(server.url()) as admin:
             admin.execute("CREATE ROLE xnovu_worker")
         async with pool_of_one(server.url()) as engine:
-            await asked(engine, "SELECT 1")
+            await ask(engine, "SELECT 1")
             server.stop()
             for _ in range(2):
                 with pytest.raises(StoreUnavailable) as raised:
-                    await asked(engine, "SELECT 1")
+                    await ask(engine, "SELECT 1")
                 assert password not in str(raised.value)
             server.start()
-            assert await asked(engine, "SELECT 1") == 1
+            assert await ask(engine, "SELECT 1") == 1
 
 
-async def test_a_pool_that_is_used_up_is_unavailable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every connection is lent: the borrower hears of it, and does not wait for ever."""
+async def test_an_exhausted_pool_is_unavailable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If every connection is lent, the borrower gets an error and does not wait for ever."""
     async with pool_of_one(database) as engine, acquire(engine):
         monkeypatch.setattr(engine.sync_engine.pool, "_timeout", 0.05)
         with pytest.raises(StoreUnavailable, match="no connection of the pool is free"):
-            await asked(engine, "SELECT 1")
+            await ask(engine, "SELECT 1")
 
 
-async def test_a_server_that_only_reads_is_unavailable(database: str, db: Db) -> None:
-    """After a failover the former writer refuses; to the loops that is no answer."""
+async def test_a_read_only_server_is_unavailable(database: str, db: Db) -> None:
+    """After a failover the former primary refuses to write; the loops treat that as an outage."""
     made = a_notification(db)
     name = database.rpartition("/")[2]
     db.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
 
     async with pool_of_one(database) as engine:
         with pytest.raises(StoreUnavailable):
-            await asked(engine, "UPDATE notify.ent_notification SET priority = 1 RETURNING id")
+            await ask(engine, "UPDATE notify.ent_notification SET priority = 1 RETURNING id")
     assert row(db, made)["priority"] == 0
 
 
 async def test_a_statement_that_runs_too_long_is_unavailable(database: str) -> None:
-    """It is ended by the server, and the caller tries again."""
+    """The server ends it, and the caller tries again."""
     async with pool_of_one(database) as engine:
-        await asked(engine, "SELECT set_config('statement_timeout', '20ms', false)")
+        await ask(engine, "SELECT set_config('statement_timeout', '20ms', false)")
         with pytest.raises(StoreUnavailable):
-            await asked(engine, "SELECT pg_sleep(30)")
+            await ask(engine, "SELECT pg_sleep(30)")
 
 
-async def test_a_server_that_is_mute_is_unavailable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It cannot end a statement that runs too long, so we do; and the connection is not lent again."""
+async def test_a_server_that_does_not_answer_is_unavailable(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server cannot end its long statement, so we do; and that connection is not lent again."""
     async with proxied(database) as proxy, pool_of_one(proxy.through(database)) as engine:
-        await asked(engine, "SELECT 1")
+        await ask(engine, "SELECT 1")
         proxy.hang()
-        with monkeypatch.context() as hasty:
-            hasty.setattr(engine_module, "SILENCE_SECONDS", 0.2)
-            waiting = asyncio.create_task(asked(engine, "SELECT 1"))
-            # It is asked to end the statement, on a connection of its own, and is mute to that as well.
+        with monkeypatch.context() as patch:
+            patch.setattr(engine_module, "SILENCE_SECONDS", 0.2)
+            waiting = asyncio.create_task(ask(engine, "SELECT 1"))
+            # A further connection asks it to cancel the statement, and gets no answer either.
             await eventually(lambda: len(proxy._writers) == 4)
         proxy.cut()
         with pytest.raises(StoreUnavailable, match="no response within"):
             await waiting
         proxy.mend()
-        assert await asked(engine, "SELECT 1") == 1
+        assert await ask(engine, "SELECT 1") == 1
 
 
 async def test_a_caller_that_is_cancelled_leaks_no_connection(database: str, db: Db) -> None:
-    """The next one is served by the same pool of one."""
+    """The next caller gets the only connection of the pool."""
     async with pool_of_one(database) as engine:
-        sleeper = asyncio.create_task(asked(engine, "SELECT pg_sleep(30)"))
+        sleeper = asyncio.create_task(ask(engine, "SELECT pg_sleep(30)"))
         await eventually(lambda: db.execute(_SLEEPS).rowcount)
         sleeper.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sleeper
-        assert await asked(engine, "SELECT 1") == 1
+        assert await ask(engine, "SELECT 1") == 1
 
 
 async def test_an_error_of_ours_stays_an_error(engine: Engine) -> None:
-    """A bug is not to look like an outage."""
+    """A bug must not look like an outage."""
     with pytest.raises(Exception, match="no_such_column"):
-        await asked(engine, "SELECT no_such_column")
+        await ask(engine, "SELECT no_such_column")
 
 
-async def test_a_server_that_only_reads_is_known(engine: Engine, db: Db) -> None:
-    """It answers every question, and no notification goes on."""
+async def test_a_read_only_server_is_detected(engine: Engine, db: Db) -> None:
+    """It answers every query, but no notification can move."""
     assert not await is_read_only(engine)
 
     db.execute(f"ALTER DATABASE {db.info.dbname} SET default_transaction_read_only = on".encode())

@@ -1,4 +1,4 @@
-"""Nobody waits behind a big backlog, and nothing that is remembered of it hides a row for long."""
+"""Nobody waits behind a big backlog, and a loop's memory of it hides no row for long."""
 
 import asyncio
 from dataclasses import replace
@@ -24,24 +24,24 @@ SECOND = timedelta(seconds=1)
 
 
 def ids_of(claims: list[Claim]) -> set[int]:
-    """Name the rows that were claimed."""
-    return {one.notification_id for one in claims}
+    """Return the ids of the claimed rows."""
+    return {claimed.notification_id for claimed in claims}
 
 
 async def finish(engine: Engine, claims: list[Claim]) -> None:
-    """Deliver what was claimed."""
-    holding = await hold(engine, [one.attempt for one in claims], deadline=SECOND, lease=SECOND)
+    """Deliver the claimed rows."""
+    holding = await hold(engine, [claimed.attempt for claimed in claims], deadline=SECOND, lease=SECOND)
     await by_hold.record_sent(engine, [Verdict(Ending.SENT, held) for held in holding.held])
 
 
-def forgetful(cursor: Cursor) -> Cursor:
-    """Let the moment be over for which a loop remembers."""
+def expire_memory(cursor: Cursor) -> Cursor:
+    """Return the cursor with its memory expired."""
     assert cursor.memory is not None
     return replace(cursor, memory=replace(cursor.memory, until=0.0))
 
 
-async def remembering(engine: Engine, terms: Terms = TERMS) -> Cursor:
-    """Claim twice; the second claim goes by what the first has seen."""
+async def remember(engine: Engine, terms: Terms = TERMS) -> Cursor:
+    """Claim twice; the second claim uses what the first has seen."""
     cursor = Cursor()
     for _ in range(2):
         _, cursor = await claim(engine, NEW, terms, cursor)
@@ -49,45 +49,45 @@ async def remembering(engine: Engine, terms: Terms = TERMS) -> Cursor:
     return cursor
 
 
-async def test_one_row_is_claimed_within_two_turns_beside_a_nearly_full_deployment(
+async def test_a_single_row_is_claimed_within_two_turns_beside_a_nearly_full_deployment(
     engine: Engine, db: Db
 ) -> None:
-    """The other one has all but ten of the places in flight, and thousands more are due."""
+    """The other enterprise has all but ten of the places in flight, and thousands more rows are due."""
     notifications(db, 3000)
     terms = replace(TERMS, batch=100, max_in_flight=510)
     cursor = Cursor()
     for _ in range(5):
         _, cursor = await claim(engine, NEW, terms, cursor)
-    lone = a_notification(db, enterprise="zenith")
+    single = a_notification(db, enterprise="zenith")
 
     turns = list[set[int]]()
     for _ in range(2):
         claims, cursor = await claim(engine, NEW, terms, cursor)
         turns.append(ids_of(claims))
 
-    assert lone in turns[0] | turns[1]
+    assert single in turns[0] | turns[1]
 
 
-async def test_one_row_is_the_next_in_a_full_deployment(engine: Engine, db: Db) -> None:
-    """As soon as anything is through."""
+async def test_a_single_row_is_the_next_in_a_full_deployment(engine: Engine, db: Db) -> None:
+    """As soon as any row is finished."""
     notifications(db, 300)
     terms = replace(TERMS, batch=100, max_in_flight=200)
     first, cursor = await claim(engine, NEW, terms, Cursor())
     _, cursor = await claim(engine, NEW, terms, cursor)
-    lone = a_notification(db, enterprise="zenith")
+    single = a_notification(db, enterprise="zenith")
     none, cursor = await claim(engine, NEW, terms, cursor)
     await finish(engine, first[:1])
 
     claims, _ = await claim(engine, NEW, terms, cursor)
 
-    assert (none, ids_of(claims)) == ([], {lone})
+    assert (none, ids_of(claims)) == ([], {single})
 
 
 async def test_a_newcomer_is_seen_at_once(engine: Engine, db: Db) -> None:
-    """Before, between and after those that are remembered, one of each in each claim."""
+    """Before, between and after the remembered enterprises, each claim takes a row of each."""
     for enterprise in ("d", "m"):
         notifications(db, 200, enterprise=enterprise)
-    cursor = await remembering(engine)
+    cursor = await remember(engine)
     newcomers = {a_notification(db, enterprise=name) for name in ("a", "g", "z")}
 
     claims, _ = await claim(engine, NEW, TERMS, cursor)
@@ -96,9 +96,9 @@ async def test_a_newcomer_is_seen_at_once(engine: Engine, db: Db) -> None:
 
 
 async def test_an_urgent_row_overtakes_at_once(engine: Engine, db: Db) -> None:
-    """Though its enterprise is remembered, with no row of that priority."""
+    """Although its enterprise is remembered, with no row of this priority."""
     notifications(db, 500)
-    cursor = await remembering(engine)
+    cursor = await remember(engine)
     urgent = a_notification(db, priority=9)
 
     claims, _ = await claim(engine, NEW, TERMS, cursor)
@@ -107,7 +107,7 @@ async def test_an_urgent_row_overtakes_at_once(engine: Engine, db: Db) -> None:
 
 
 async def test_an_old_row_is_served_while_urgent_ones_keep_coming(engine: Engine, db: Db) -> None:
-    """One place in ten, so within ten claims however small they are; also by a loop that remembers."""
+    """A place in ten is by age, so it takes at most ten claims, even if they are small; also with a memory."""
     patient = notifications(db, 1)[0]
     cursor, taken = Cursor(), list[set[int]]()
     terms = replace(TERMS, batch=5)
@@ -119,35 +119,35 @@ async def test_an_old_row_is_served_while_urgent_ones_keep_coming(engine: Engine
     assert patient in set[int]().union(*taken)
 
 
-async def test_a_late_commit_is_seen_when_the_memory_is_over(engine: Engine, db: Db, database: str) -> None:
-    """Its id lies below what was claimed meanwhile, and there is ever more above."""
+async def test_a_late_commit_is_seen_when_the_memory_expires(engine: Engine, db: Db, database: str) -> None:
+    """Its id is lower than those claimed meanwhile, and ever more rows come above."""
     with open_db(database) as producer, producer.transaction():
         [late] = notifications(producer, 1)
         notifications(db, 500)
-        cursor = await remembering(engine)
+        cursor = await remember(engine)
     hidden, cursor = await claim(engine, NEW, TERMS, cursor)
-    claims, _ = await claim(engine, NEW, TERMS, forgetful(cursor))
+    claims, _ = await claim(engine, NEW, TERMS, expire_memory(cursor))
 
     assert late not in ids_of(hidden)
     assert late in ids_of(claims)
 
 
-async def test_a_late_commit_is_seen_before_a_loop_rests(engine: Engine, db: Db, database: str) -> None:
-    """A claim that finds nothing by what is remembered looks at everything."""
+async def test_a_late_commit_is_seen_before_a_loop_pauses(engine: Engine, db: Db, database: str) -> None:
+    """A claim that finds nothing by its memory looks at everything."""
     with open_db(database) as producer, producer.transaction():
         [late] = notifications(producer, 1)
         notifications(db, 40)
-        cursor = await remembering(engine)
+        cursor = await remember(engine)
     claims, _ = await claim(engine, NEW, TERMS, cursor)
 
     assert ids_of(claims) == {late}
 
 
-async def test_claimers_side_by_side_pass_the_bound_by_a_claim_each_at_most(engine: Engine, db: Db) -> None:
-    """What a loop remembers is not that nobody else claims."""
+async def test_concurrent_claimers_exceed_the_limit_by_at_most_a_claim_each(engine: Engine, db: Db) -> None:
+    """A loop's memory cannot include the claims of others."""
     notifications(db, 900)
     terms, cursors = replace(TERMS, batch=50, max_in_flight=300), [Cursor()] * 4
-    # Whoever connects first takes long, and then trusts for longer what it remembers.
+    # The first to connect takes long, and then trusts its memory for longer.
     await asyncio.gather(*(claim(engine, SCHEDULED, terms, cursor) for cursor in cursors))
 
     for _ in range(8):
@@ -161,22 +161,22 @@ async def test_claimers_side_by_side_pass_the_bound_by_a_claim_each_at_most(engi
     assert 300 <= found["held"] <= 300 + 4 * 50
 
 
-async def test_what_is_released_is_due_again(engine: Engine, db: Db) -> None:
-    """It lies below what is remembered as well."""
+async def test_released_rows_are_due_again(engine: Engine, db: Db) -> None:
+    """Their ids are lower than those remembered."""
     notifications(db, 500)
     first, cursor = await claim(engine, NEW, TERMS, Cursor())
-    await by_claim.release(engine, [one.attempt for one in first])
+    await by_claim.release(engine, [claimed.attempt for claimed in first])
 
-    claims, _ = await claim(engine, NEW, TERMS, forgetful(cursor))
+    claims, _ = await claim(engine, NEW, TERMS, expire_memory(cursor))
 
     assert ids_of(claims) == ids_of(first)
 
 
-async def test_what_lies_behind_costs_nothing(
+async def test_rows_claimed_before_cost_nothing(
     engine: Engine, db: Db, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session that holds an old snapshot keeps the index entries of whatever was claimed since."""
-    # Where a look is dear, what is in flight is not counted either.
+    """A session with an old snapshot keeps the index entries of all rows claimed since."""
+    # Where reading is expensive, rows in flight are not counted either.
     monkeypatch.setattr(claim_module, "COUNTED_CHEAPLY", 0)
     for enterprise in ("acme", "globex"):
         notifications(db, 2000, enterprise=enterprise)
@@ -194,9 +194,9 @@ async def test_what_lies_behind_costs_nothing(
 
 
 async def _pages(engine: Engine, cursor: Cursor) -> int:
-    """Count the pages that a claim of one row touches before it writes."""
+    """Count the pages that a claim of a single row reads before it writes."""
     scope = EnterpriseScope.KNOWN if cursor.memory else EnterpriseScope.ALL
-    told = claim_module._bind(cursor.memory) | {
+    parameters = claim_module._bind(cursor.memory) | {
         "after": "",
         "turn": 0,
         "limit": 1,
@@ -208,5 +208,5 @@ async def _pages(engine: Engine, cursor: Cursor) -> int:
     }
     statement = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claim_sql(NEW, 20, scope).text}")
     async with engine.connect() as connection:
-        plan: dict[str, Any] = (await connection.scalar(statement, told))[0]["Plan"]
+        plan: dict[str, Any] = (await connection.scalar(statement, parameters))[0]["Plan"]
     return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])

@@ -1,4 +1,4 @@
-"""The firing of a rule in the database: one notification a key, whatever the rule holds and whoever else fires it."""
+"""The firing of a rule in the database: one notification for a key, with any content of the rule and any rivals."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -29,10 +29,10 @@ from xnovu_poller.store.rules import RuleState
 AT = datetime(2030, 1, 1, 9, tzinfo=UTC)
 
 
-async def insisting(
+async def fire_until_done(
     engine: Engine, rule_id: int, key: str, nominal: datetime | None, refused: list[str]
 ) -> FireResult:
-    """Fire as the workflow does: again, until somebody else's hold of what it needs is over."""
+    """Fire as the workflow does: again, until a rival's lock is released."""
     while True:
         try:
             return await firing.fire(engine, rule_id, key, nominal)
@@ -41,16 +41,14 @@ async def insisting(
             await asyncio.sleep(BEAT_SECONDS)
 
 
-def told(db: Db, rule_id: int) -> tuple[str | None, bool, datetime | None, str | None]:
-    """Give what a rule tells of its firings: outcome, whether there is a time, for what it is done, status."""
+def summary(db: Db, rule_id: int) -> tuple[str | None, bool, datetime | None, str | None]:
+    """Return what a rule's row shows of its firings: outcome, whether it has a time, done_for, status."""
     found = rule_row(db, rule_id)
     return found["last_outcome"], found["last_fired_at"] is not None, found["done_for"], found["rule_status"]
 
 
-async def test_a_firing_makes_the_notification_of_the_rule_as_it_is_now(
-    any_engine: Engine, any_database: str
-) -> None:
-    """Its words, its workflow, its recipients as they stand; due at once."""
+async def test_a_firing_uses_the_rule_as_it_is_now(any_engine: Engine, any_database: str) -> None:
+    """Its payload, workflow and recipients are read at the firing; the notification is due at once."""
     with open_db(any_database) as db:
         workflow = a_workflow(db)
         made = a_rule(db, workflow=workflow, rule_payload={"recipients": ["a"], "text": "old"})
@@ -62,7 +60,7 @@ async def test_a_firing_makes_the_notification_of_the_rule_as_it_is_now(
         assert fired.outcome is FireOutcome.CREATED
         assert fired.notification_id is not None
         found = row(db, fired.notification_id)
-        assert told(db, made) == ("created", True, None, None)
+        assert summary(db, made) == ("created", True, None, None)
     assert (found["enterprise_id"], found["name"], found["dedup_key"]) == ("acme", "daily", "dep-rule-1-2030")
     assert (found["notification_workflow_id"], found["notification_rule_id"]) == (workflow, made)
     assert found["payload"] == {"text": "new", "deep": {"recipients": [1]}}
@@ -70,8 +68,8 @@ async def test_a_firing_makes_the_notification_of_the_rule_as_it_is_now(
     assert (found["scheduled_for"], found["publish_status"]) == (None, "PUBLISH")
 
 
-async def test_a_repeat_makes_nothing_and_tells_what_was_made(engine: Engine, db: Db) -> None:
-    """Also when the rule is another by then; newer news of it stays."""
+async def test_a_repeat_makes_nothing_and_returns_the_first_notification(engine: Engine, db: Db) -> None:
+    """Even if the rule has changed since; its newer outcome stays."""
     made = a_rule(db, workflow=a_workflow(db))
     first = await firing.fire(engine, made, "one", None)
     rewritten(db, made, deactivated=True)
@@ -86,8 +84,8 @@ async def test_a_repeat_makes_nothing_and_tells_what_was_made(engine: Engine, db
     assert db.execute("SELECT FROM notify.ent_notification").rowcount == 1
 
 
-async def test_two_enterprises_may_fire_under_one_key(engine: Engine, db: Db) -> None:
-    """A key is its enterprise's."""
+async def test_two_enterprises_may_fire_under_the_same_key(engine: Engine, db: Db) -> None:
+    """A key belongs to its enterprise."""
     workflow = a_workflow(db)
     a_notification(db, enterprise="globex", dedup_key="k")
 
@@ -96,8 +94,8 @@ async def test_two_enterprises_may_fire_under_one_key(engine: Engine, db: Db) ->
     ).outcome is FireOutcome.CREATED
 
 
-async def test_a_firing_whose_notification_is_purged_is_anew(engine: Engine, db: Db) -> None:
-    """The key is as long-lived as the notification."""
+async def test_a_firing_whose_notification_was_purged_makes_another(engine: Engine, db: Db) -> None:
+    """The key lives as long as the notification."""
     made = a_rule(db, workflow=a_workflow(db))
     first = await firing.fire(engine, made, "one", None)
     db.execute("DELETE FROM notify.ent_notification")
@@ -110,18 +108,18 @@ async def test_a_firing_whose_notification_is_purged_is_anew(engine: Engine, db:
 
 @pytest.mark.parametrize("change", [{"deactivated": True}, {"publish_status": "DRAFT"}])
 async def test_an_inactive_rule_makes_nothing(engine: Engine, db: Db, change: dict[str, Any]) -> None:
-    """And tells why."""
+    """The rule's row shows the reason."""
     made = a_rule(db, workflow=a_workflow(db))
     rewritten(db, made, **change)
 
     assert await firing.fire(engine, made, "k", None) == FireResult(FireOutcome.INACTIVE, None)
 
-    assert told(db, made) == ("inactive", True, None, None)
+    assert summary(db, made) == ("inactive", True, None, None)
     assert db.execute("SELECT FROM notify.ent_notification").rowcount == 0
 
 
 async def test_a_rule_that_is_gone_makes_nothing(engine: Engine) -> None:
-    """There is no row that could tell."""
+    """There is no row that could show the outcome."""
     assert await firing.fire(engine, 1, "k", AT) == FireResult(FireOutcome.GONE, None)
 
 
@@ -149,15 +147,17 @@ async def test_a_rule_that_is_gone_makes_nothing(engine: Engine) -> None:
     ],
     ids=lambda payload: str(payload)[:40],
 )
-async def test_who_is_no_name_is_no_recipient(engine: Engine, db: Db, payload: dict[str, Any]) -> None:
-    """Whatever stands there, the firing ends and tells why; `rules validate` says it beforehand."""
+async def test_invalid_recipients_make_no_notification(
+    engine: Engine, db: Db, payload: dict[str, Any]
+) -> None:
+    """The firing ends and records the reason; `rules validate` reports it beforehand."""
     made = a_rule(db, workflow=a_workflow(db), rule_payload=payload)
 
     assert await firing.fire(engine, made, "k", None) == FireResult(FireOutcome.NO_RECIPIENTS, None)
 
-    assert told(db, made)[0] == "no_recipients"
-    (doubt,) = await rules.find_problems(engine, [made])
-    assert "recipients" in doubt.reason
+    assert summary(db, made)[0] == "no_recipients"
+    (problem,) = await rules.find_problems(engine, [made])
+    assert "recipients" in problem.reason
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,10 @@ async def test_who_is_no_name_is_no_recipient(engine: Engine, db: Db, payload: d
     [["a"] * 100_000, ["topic:KEY", " ", '"', "\\", "é" * 1000, "\ue000", "null", "{a,b}", "x" * 100_000]],
     ids=["many", "odd"],
 )
-async def test_names_are_taken_as_they_are_written(engine: Engine, db: Db, recipients: list[str]) -> None:
-    """In their order, however many, whatever signs they hold."""
+async def test_recipients_are_taken_as_they_are_written(
+    engine: Engine, db: Db, recipients: list[str]
+) -> None:
+    """In their order, in any number, with any characters."""
     made = a_rule(db, workflow=a_workflow(db), rule_payload={"recipients": recipients, "a": None})
 
     fired = await firing.fire(engine, made, "k", None)
@@ -177,8 +179,8 @@ async def test_names_are_taken_as_they_are_written(engine: Engine, db: Db, recip
     assert await rules.find_problems(engine, [made]) == []
 
 
-async def test_a_one_time_rule_is_done_with_its_time(engine: Engine, db: Db) -> None:
-    """Whatever came of it; a firing by hand is not its time, and a cron rule is never done."""
+async def test_a_one_time_rule_is_done_after_its_time(engine: Engine, db: Db) -> None:
+    """With any outcome; a firing by hand does not count, and a cron rule is never done."""
     workflow = a_workflow(db)
     once, off, cron = (
         a_single_rule(db, workflow=workflow),
@@ -188,101 +190,109 @@ async def test_a_one_time_rule_is_done_with_its_time(engine: Engine, db: Db) -> 
     await rules.record_states(engine, [RuleState(once, RuleStatus.FAILED, "Temporal: refuses it")])
 
     await firing.fire(engine, once, "by hand", None)
-    assert told(db, once) == ("created", True, None, "FAILED")
+    assert summary(db, once) == ("created", True, None, "FAILED")
     await firing.fire(engine, once, "in time", AT)
     await firing.fire(engine, off, "off", AT)
     await firing.fire(engine, cron, "cron", AT)
 
-    assert told(db, once) == ("created", True, AT, "DONE")
+    assert summary(db, once) == ("created", True, AT, "DONE")
     assert rule_row(db, once)["rule_error"] is None
-    assert told(db, off) == ("inactive", True, AT, "DONE")
-    assert told(db, cron) == ("created", True, None, None)
+    assert summary(db, off) == ("inactive", True, AT, "DONE")
+    assert summary(db, cron) == ("created", True, None, None)
 
 
-async def test_a_repeat_still_sees_that_the_rule_is_done(engine: Engine, db: Db) -> None:
-    """Where a person had made the row another one meanwhile; but what happened since is not written over."""
+async def test_a_repeat_still_records_that_the_rule_is_done(engine: Engine, db: Db) -> None:
+    """Somebody may have reset the row meanwhile; but a later outcome is not overwritten."""
     once = a_single_rule(db, workflow=a_workflow(db))
     first = await firing.fire(engine, once, "k", AT)
     db.execute("UPDATE notify.ent_notification_rule SET done_for = NULL, last_outcome = 'inactive'")
 
     assert await firing.fire(engine, once, "k", AT) == FireResult(FireOutcome.REPEATED, first.notification_id)
 
-    assert told(db, once) == ("inactive", True, AT, "DONE")
+    assert summary(db, once) == ("inactive", True, AT, "DONE")
 
 
-async def test_two_firings_at_once_under_one_key_make_one(any_engine: Engine, any_database: str) -> None:
-    """Both are refused while somebody holds the rule; whoever comes second tells what the first has made."""
+async def test_two_firings_at_once_under_the_same_key_make_one_notification(
+    any_engine: Engine, any_database: str
+) -> None:
+    """Both are refused while somebody locks the rule; the second then returns what the first has made."""
     refused: list[str] = []
     with open_db(any_database) as db, open_db(any_database) as holder:
         made = a_single_rule(db, workflow=a_workflow(db))
         with holder.transaction():
             rewritten(holder, made, name="held")
-            trying = [asyncio.create_task(insisting(any_engine, made, "k", AT, refused)) for _ in range(2)]
+            trying = [
+                asyncio.create_task(fire_until_done(any_engine, made, "k", AT, refused)) for _ in range(2)
+            ]
             await eventually(lambda: len(refused) > 1)
         fired = await asyncio.gather(*trying)
 
         (notification,) = db.execute("SELECT id, name FROM notify.ent_notification").fetchall()
-        assert {one.outcome for one in fired} == {FireOutcome.CREATED, FireOutcome.REPEATED}
-        assert {one.notification_id for one in fired} == {notification["id"]}
+        assert {result.outcome for result in fired} == {FireOutcome.CREATED, FireOutcome.REPEATED}
+        assert {result.notification_id for result in fired} == {notification["id"]}
         assert notification["name"] == "held"
-        assert told(db, made) == ("created", True, AT, "DONE")
+        assert summary(db, made) == ("created", True, AT, "DONE")
 
 
-async def test_a_firing_behind_another_key_of_its_rule_makes_its_own(
+async def test_firings_of_a_rule_under_different_keys_make_a_notification_each(
     any_engine: Engine, any_database: str
 ) -> None:
-    """None waits, none is lost."""
+    """None blocks another, and none is lost."""
     keys, refused = [f"k{i}" for i in range(4)], list[str]()
     with open_db(any_database) as db, open_db(any_database) as holder:
         made = a_rule(db, workflow=a_workflow(db))
         with holder.transaction():
             rewritten(holder, made, name="held")
-            trying = [asyncio.create_task(insisting(any_engine, made, key, None, refused)) for key in keys]
+            trying = [
+                asyncio.create_task(fire_until_done(any_engine, made, key, None, refused)) for key in keys
+            ]
             await eventually(lambda: {*refused} == {*keys})
         fired = await asyncio.gather(*trying)
 
-        assert [one.outcome for one in fired] == [FireOutcome.CREATED] * 4
+        assert [result.outcome for result in fired] == [FireOutcome.CREATED] * 4
         assert db.execute("SELECT FROM notify.ent_notification WHERE name = 'held'").rowcount == 4
 
 
-async def test_a_rule_that_goes_while_it_is_to_fire_is_gone(engine: Engine, db: Db, database: str) -> None:
-    """Its row was there when the firing began."""
+async def test_a_rule_deleted_while_it_fires_is_gone(engine: Engine, db: Db, database: str) -> None:
+    """Its row still existed when the firing began."""
     made, refused = a_rule(db, workflow=a_workflow(db)), list[str]()
     with open_db(database) as holder, holder.transaction():
         holder.execute("DELETE FROM notify.ent_notification_rule")
-        trying = asyncio.create_task(insisting(engine, made, "k", None, refused))
+        trying = asyncio.create_task(fire_until_done(engine, made, "k", None, refused))
         await eventually(lambda: refused)
     assert await trying == FireResult(FireOutcome.GONE, None)
 
 
-async def test_a_key_that_somebody_inserts_meanwhile_is_taken(engine: Engine, db: Db, database: str) -> None:
-    """By a producer of the same enterprise; the firing tells that it is there."""
+async def test_a_key_that_a_producer_inserts_meanwhile_is_taken(
+    engine: Engine, db: Db, database: str
+) -> None:
+    """A producer of the same enterprise uses the key; the firing returns that notification."""
     made = a_rule(db, workflow=a_workflow(db))
     with open_db(database) as producer, producer.transaction():
         theirs = a_notification(producer, dedup_key="k")
-        trying = asyncio.create_task(insisting(engine, made, "k", None, []))
+        trying = asyncio.create_task(fire_until_done(engine, made, "k", None, []))
         await until_blocked(database, "xnovu:test")
 
     assert await trying == FireResult(FireOutcome.REPEATED, theirs)
 
 
-async def test_who_holds_what_a_firing_needs_keeps_no_connection(
-    engine: Engine, db: Db, database: str
-) -> None:
-    """The rule is given up at once, its workflow and its key soon, all to be tried again, and nothing is made."""
+async def test_a_firing_that_meets_a_lock_keeps_no_connection(engine: Engine, db: Db, database: str) -> None:
+    """It gives up at once on the rule, soon on the workflow and the key; it can be tried again, and makes nothing."""
     workflow, held = a_workflow(db), a_workflow(db, workflow_key="held")
-    made = [a_rule(db, workflow=one) for one in (workflow, held, workflow)]
+    made = [a_rule(db, workflow=workflow_id) for workflow_id in (workflow, held, workflow)]
     with open_db(database) as holder, holder.transaction():
         holder.execute("SELECT FROM notify.ent_notification_rule WHERE id = %s FOR UPDATE", [made[0]])
         holder.execute("SELECT FROM notify.ent_notification_workflow WHERE id = %s FOR UPDATE", [held])
         a_notification(holder, workflow=workflow, dedup_key=f"k{made[2]}")
         fired = await asyncio.gather(
-            *(firing.fire(engine, one, f"k{one}", None) for one in made), return_exceptions=True
+            *(firing.fire(engine, rule_id, f"k{rule_id}", None) for rule_id in made), return_exceptions=True
         )
-    assert [str(one) for one in fired] == ["database: does not answer (LockNotAvailable)"] * 3
-    assert ["lock timeout" in str(one.__cause__) for one in fired if isinstance(one, StoreUnavailable)] == [
+    assert [str(error) for error in fired] == ["database: does not answer (LockNotAvailable)"] * 3
+    assert [
+        "lock timeout" in str(error.__cause__) for error in fired if isinstance(error, StoreUnavailable)
+    ] == [
         False,
         True,
         True,
     ]
-    assert [told(db, one)[0] for one in made] == [None] * 3
+    assert [summary(db, rule_id)[0] for rule_id in made] == [None] * 3

@@ -1,4 +1,4 @@
-"""The rules of a copy: they would fire beside the original's, and are looked at anew where they may."""
+"""The rules of a copy: they would fire beside the original's, so they are only applied after a decision."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,10 @@ from xnovu_poller.store.rules import RuleState
 
 
 @pytest.mark.parametrize("answer", [identity.new_deployment, identity.keep_deployment], ids=["new", "keep"])
-async def test_a_copy_with_rules_alone_is_disputed(
+async def test_a_copy_with_only_rules_is_disputed(
     engine: Engine, db: Db, answer: Callable[[Engine], Awaitable[object]]
 ) -> None:
-    """It would fire beside the original; after a person's word it goes on, with its rules."""
+    """It would fire beside the original; after a person's decision it goes on with its rules."""
     made = a_rule(db, workflow=a_workflow(db))
     before = await identity.read_deployment(engine)
     db.execute("UPDATE notify.deployment SET database = 'another'")
@@ -28,11 +28,11 @@ async def test_a_copy_with_rules_alone_is_disputed(
 
     after = await identity.read_deployment(engine)
     assert (after.id == before.id) is (answer is identity.keep_deployment)
-    assert [one.id for one in await rules.read_all(engine)] == [made]
+    assert [rule.id for rule in await rules.read_all(engine)] == [made]
 
 
-async def test_the_rules_of_a_copy_are_looked_at_anew(engine: Engine, db: Db) -> None:
-    """Its schedules were the original's; what has been fired stays so, and no chore was done here."""
+async def test_the_rules_of_a_copy_are_applied_again(engine: Engine, db: Db) -> None:
+    """Its schedules were the original's; past firings stay recorded, and no chore has run here."""
     workflow = a_workflow(db)
     once, broken, fresh = (
         a_rule(db, workflow=workflow, **kind) for kind in ({"trigger_type": "SCHEDULE"}, {}, {})
@@ -45,7 +45,7 @@ async def test_the_rules_of_a_copy_are_looked_at_anew(engine: Engine, db: Db) ->
     await identity.new_deployment(engine)
 
     found = await rules.read_all(engine)
-    assert [(one.id, one.status, one.error, one.done_for) for one in found] == [
+    assert [(rule.id, rule.status, rule.error, rule.done_for) for rule in found] == [
         (once, None, None, at),
         (broken, None, None, None),
         (fresh, None, None, None),

@@ -1,4 +1,4 @@
-"""What an enterprise may have at most, whoever claims."""
+"""The limits of an enterprise hold with any number of claimers."""
 
 import asyncio
 from collections import Counter
@@ -23,99 +23,103 @@ PAST = "2020-01-01T00:00Z"
 def a_limit(
     db: Db, enterprise: str = "acme", *, rate: float | None = None, in_flight: int | None = None
 ) -> None:
-    """Set what an enterprise may have at most."""
+    """Set the limits of an enterprise."""
     db.execute(
         "INSERT INTO notify.ent_enterprise_limit (enterprise_id, rate, in_flight) VALUES (%s, %s, %s)",
         [enterprise, rate, in_flight],
     )
 
 
-async def taken(engine: Engine, due: Due = NEW) -> Counter[str]:
+async def claim_once(engine: Engine, due: Due = NEW) -> Counter[str]:
     """Claim once, and count by enterprise."""
     claims, _ = await claim(engine, due, TERMS, Cursor())
-    return Counter(one.enterprise_id for one in claims)
+    return Counter(claimed.enterprise_id for claimed in claims)
 
 
-async def test_a_rate_lets_out_what_was_saved_up_and_no_more(engine: Engine, db: Db) -> None:
-    """One and a quarter of a second's worth; then as time goes by."""
+async def test_a_rate_permits_only_the_saved_tokens(engine: Engine, db: Db) -> None:
+    """A row and a quarter of a second's worth at first, then as time passes."""
     notifications(db, 100)
     a_limit(db, rate=20)
 
-    assert [await taken(engine), await taken(engine)] == [{"acme": 6}, {}]
+    assert [await claim_once(engine), await claim_once(engine)] == [{"acme": 6}, {}]
 
     db.execute("UPDATE notify.ent_enterprise_limit SET counted_at = counted_at - interval '0.2 s'")
-    assert (await taken(engine))["acme"] in range(4, 7)
+    assert (await claim_once(engine))["acme"] in range(4, 7)
 
 
-async def test_nothing_is_saved_up_beyond_a_quarter_of_a_second(engine: Engine, db: Db) -> None:
-    """An enterprise that was idle for an hour has no hour's worth."""
+async def test_at_most_a_quarter_of_a_second_is_saved(engine: Engine, db: Db) -> None:
+    """An enterprise that was idle for an hour does not have an hour's worth."""
     notifications(db, 100)
     a_limit(db, rate=20)
-    await taken(engine)
+    await claim_once(engine)
     db.execute("UPDATE notify.ent_enterprise_limit SET counted_at = counted_at - interval '1 h'")
 
-    assert await taken(engine) == {"acme": 6}
+    assert await claim_once(engine) == {"acme": 6}
 
 
 async def test_all_loops_share_a_limit(engine: Engine, db: Db) -> None:
-    """New, scheduled and failed rows are claims alike."""
+    """New, scheduled and failed rows are all claims."""
     a_limit(db, rate=4)
     a_notification(db)
     a_notification(db, scheduled_for=PAST)
     a_notification(db, status=Status.FAILED)
 
-    assert [await taken(engine, due) for due in (NEW, SCHEDULED, FAILED)] == [{"acme": 1}, {"acme": 1}, {}]
+    assert [await claim_once(engine, due) for due in (NEW, SCHEDULED, FAILED)] == [
+        {"acme": 1},
+        {"acme": 1},
+        {},
+    ]
 
 
-async def test_a_clock_that_was_set_back_stops_nobody(engine: Engine, db: Db) -> None:
-    """The bucket was last looked at in what is the future now: it begins full."""
+async def test_a_clock_set_back_stops_nobody(engine: Engine, db: Db) -> None:
+    """The bucket's last time is in the future now: it starts full."""
     notifications(db, 10)
     a_limit(db, rate=8)
     db.execute(
         "UPDATE notify.ent_enterprise_limit SET tokens = 0, counted_at = clock_timestamp() + interval '1 h'"
     )
 
-    assert await taken(engine) == {"acme": 3}
+    assert await claim_once(engine) == {"acme": 3}
 
 
 @pytest.mark.parametrize("rate", ["0", "5e-324", "1.7e308", "Infinity", "NaN", "-1"])
-def test_a_rate_that_cannot_be_reckoned_with_is_refused(db: Db, rate: str) -> None:
-    """It would fail the claims of all."""
+def test_a_rate_unfit_for_arithmetic_is_refused(db: Db, rate: str) -> None:
+    """It would fail every claim."""
     with pytest.raises(CheckViolation):
         db.execute(
             "INSERT INTO notify.ent_enterprise_limit (enterprise_id, rate) VALUES ('acme', %s)", [rate]
         )
 
 
-async def test_in_flight_is_kept_exactly(engine: Engine, db: Db) -> None:
-    """Others have the places that it may not have."""
+async def test_the_limit_in_flight_is_exact(engine: Engine, db: Db) -> None:
+    """Others get the places that it may not use."""
     notifications(db, 100)
     notifications(db, 100, enterprise="globex")
     a_limit(db, in_flight=3)
 
-    assert [(await taken(engine))["acme"] for _ in range(2)] == [3, 0]
+    assert [(await claim_once(engine))["acme"] for _ in range(2)] == [3, 0]
 
 
-async def test_an_enterprise_at_its_limit_leaves_its_places(engine: Engine, db: Db) -> None:
-    """The other one gets all of a claim, not its half."""
+async def test_an_enterprise_at_its_limit_leaves_its_places_to_others(engine: Engine, db: Db) -> None:
+    """The other enterprise gets the whole claim, not only its half."""
     notifications(db, 100)
     notifications(db, 100, enterprise="globex")
     a_limit(db, in_flight=3)
-    await taken(engine)
+    await claim_once(engine)
 
-    assert await taken(engine) == {"globex": 50}
+    assert await claim_once(engine) == {"globex": 50}
 
 
-async def test_whoever_is_claimed_from_is_left_out(engine: Engine, db: Db, database: str) -> None:
-    """A rival's claim of this moment is not seen, so nothing is claimed beside it; nobody waits."""
+async def test_an_enterprise_with_a_claim_under_way_is_skipped(engine: Engine, db: Db, database: str) -> None:
+    """The rival's claim is not visible yet, so nothing is claimed beside it; nobody waits."""
     notifications(db, 10)
     notifications(db, 10, enterprise="globex")
     a_limit(db, in_flight=5)
 
     with open_db(database) as rival, rival.transaction():
         rival.execute("SELECT FROM notify.ent_enterprise_limit FOR UPDATE")
-        assert await taken(engine) == {"globex": 10}
-    assert await taken(engine) == {"acme": 5}
+        assert await claim_once(engine) == {"globex": 10}
+    assert await claim_once(engine) == {"acme": 5}
 
 
 async def test_a_claim_that_began_before_anothers_end_takes_nothing(
@@ -124,7 +128,7 @@ async def test_a_claim_that_began_before_anothers_end_takes_nothing(
     """It saw the rows as they were before, so it would count too few in flight."""
     notifications(db, 10)
     a_limit(db, in_flight=5)
-    # The slow one stands still between its first look and the limit: there it waits for an advisory lock.
+    # The slow claim stops between its first read and the limit, where it waits for an advisory lock.
     db.execute("""
         CREATE FUNCTION stand_still() RETURNS boolean VOLATILE LANGUAGE plpgsql AS $$
         BEGIN
@@ -139,9 +143,9 @@ async def test_a_claim_that_began_before_anothers_end_takes_nothing(
     slow = connect(sqlalchemy_url(database), part="slow")
     with open_db(database) as gate:
         gate.execute("SELECT pg_advisory_lock(1)")
-        late = asyncio.create_task(taken(slow))
+        late = asyncio.create_task(claim_once(slow))
         await eventually(lambda: _waiting(db) == 1)
-        assert await taken(engine) == {"acme": 5}
+        assert await claim_once(engine) == {"acme": 5}
         gate.execute("SELECT pg_advisory_unlock(1)")
         assert await late == {}
     await slow.dispose()
@@ -152,8 +156,8 @@ def _waiting(db: Db) -> int:
     return int(found.fetchone()["count"])  # type: ignore[index] # a count is one row
 
 
-async def test_eight_claimers_keep_in_flight(engine: Engine, db: Db) -> None:
-    """However they meet."""
+async def test_eight_claimers_keep_the_limit_in_flight(engine: Engine, db: Db) -> None:
+    """In any interleaving."""
     notifications(db, 200)
     a_limit(db, in_flight=30)
 
@@ -175,8 +179,10 @@ class Drained:
 
 
 @pytest.mark.parametrize("rate", [8, 150])
-async def test_two_replicas_keep_a_rate_to_a_tenth(engine: Engine, db: Db, database: str, rate: int) -> None:
-    """And another enterprise is drained meanwhile, whole."""
+async def test_two_replicas_keep_a_rate_within_a_tenth(
+    engine: Engine, db: Db, database: str, rate: int
+) -> None:
+    """Another enterprise is drained completely meanwhile."""
     notifications(db, 8 * rate)
     notifications(db, 2000, enterprise="globex")
     a_limit(db, rate=rate)
@@ -190,7 +196,7 @@ async def test_two_replicas_keep_a_rate_to_a_tenth(engine: Engine, db: Db, datab
 
 
 async def _drain_for(db: Db, engines: list[Engine], span: timedelta) -> Drained:
-    """Claim on all engines at once until the database's clock says that a time is over."""
+    """Claim on all engines at once until this time has passed on the database's clock."""
     counted = Counter[str]()
     began = _now(db)
 
@@ -198,7 +204,7 @@ async def _drain_for(db: Db, engines: list[Engine], span: timedelta) -> Drained:
         cursor = Cursor()
         while _now(db) - began < span:
             claims, cursor = await claim(engine, NEW, TERMS, cursor)
-            counted.update(one.enterprise_id for one in claims)
+            counted.update(claimed.enterprise_id for claimed in claims)
             if not claims:
                 assert await is_held_back(engine, NEW, TERMS.max_in_flight, None)
 

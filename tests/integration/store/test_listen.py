@@ -1,4 +1,4 @@
-"""LISTEN: heard at once, and whatever becomes of the connection, heard again."""
+"""LISTEN: notifications arrive at once, and arrive again after any loss of the connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'xnovu:wa
 async def listening(
     url: str, heard: list[str], *, silence: timedelta = timedelta(30)
 ) -> AsyncIterator[Listener]:
-    """Listen, and have done with the first connection; after it, stop and leave no connection."""
+    """Listen until the first connection stands; afterwards stop and leave no connection."""
     listener = Listener(url, silence=silence)
     running = asyncio.create_task(listener.run(heard.append))
     try:
@@ -42,8 +42,8 @@ def listener_pid(db: Db) -> int | None:
     return found[0]["pid"] if found else None
 
 
-async def test_each_channel_is_heard(database: str, db: Db) -> None:
-    """And each counts as heard with the first connection, because nobody listened before."""
+async def test_each_channel_is_received(database: str, db: Db) -> None:
+    """The first connection counts as a notification of each, because nobody listened before."""
     heard: list[str] = []
     async with listening(database, heard):
         assert heard == list(CHANNELS)
@@ -54,7 +54,7 @@ async def test_each_channel_is_heard(database: str, db: Db) -> None:
 
 
 async def test_a_stop_leaves_no_connection(database: str, db: Db) -> None:
-    """Nor a line in the log."""
+    """And no line in the log."""
     with logged_in_full() as lines:
         async with listening(database, []):
             assert listener_pid(db) is not None
@@ -63,7 +63,7 @@ async def test_a_stop_leaves_no_connection(database: str, db: Db) -> None:
 
 
 async def test_a_killed_connection_comes_back(database: str, db: Db) -> None:
-    """It counts as a notification of each channel: nobody heard what was committed meanwhile."""
+    """It counts as a notification of each channel, because commits of the meantime were not heard."""
     heard: list[str] = []
     async with listening(database, heard) as listener:
         before = listener_pid(db)
@@ -75,10 +75,10 @@ async def test_a_killed_connection_comes_back(database: str, db: Db) -> None:
         await eventually(lambda: heard[4:] == [DUE])
 
 
-async def test_a_server_that_is_away_for_longer_than_the_pool_tries_is_heard_again(
+async def test_the_listener_returns_after_an_outage_longer_than_the_pools_patience(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pool gives up, and begins again with the next request; no line of the log holds the password."""
+    """The pool gives up, and starts again at the next request; no line of the log has the password."""
     monkeypatch.setattr(listen, "_OUTAGE", timedelta(milliseconds=100))
     monkeypatch.setattr(listen, "_REQUEST_SECONDS", 0.1)
     monkeypatch.setattr(listen, "_FIRST_PAUSE", timedelta(milliseconds=100))
@@ -99,7 +99,7 @@ async def test_a_server_that_is_away_for_longer_than_the_pool_tries_is_heard_aga
 
 
 async def test_a_half_open_connection_is_noticed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It looks alive and says nothing: it is asked, and given up without an answer."""
+    """It looks open but is silent: it gets a query, and is dropped without an answer."""
     monkeypatch.setattr(listen, "_ANSWER_SECONDS", 0.1)
     heard: list[str] = []
     async with (
@@ -114,12 +114,12 @@ async def test_a_half_open_connection_is_noticed(database: str, monkeypatch: pyt
 
 
 async def test_a_quiet_connection_is_kept(database: str, db: Db) -> None:
-    """It answers when it is asked, so it is the same one."""
+    """It answers the query, so it stays the same connection."""
     heard: list[str] = []
     async with listening(database, heard, silence=timedelta(milliseconds=1)):
         before = listener_pid(db)
-        asked = "SELECT FROM pg_stat_activity WHERE pid = %s AND query = 'SELECT 1'"
-        await eventually(lambda: db.execute(asked, [before]).rowcount)
+        query = "SELECT FROM pg_stat_activity WHERE pid = %s AND query = 'SELECT 1'"
+        await eventually(lambda: db.execute(query, [before]).rowcount)
 
         assert listener_pid(db) == before
         assert heard == list(CHANNELS)

@@ -1,4 +1,4 @@
-"""No claim, no arrow ever scans the table, whatever it holds and whatever was bound."""
+"""No claim and no arrow ever scans the table, with any content and any parameters."""
 
 import json
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ STATEMENTS: dict[str, TextClause] = {
 
 CLAIMS = pytest.mark.parametrize("name", [name for name in STATEMENTS if name.startswith("claim ")])
 
-# Not vacuumed: a table on which the planner cannot count on its index-only scans.
+# Not vacuumed, so the planner cannot rely on index-only scans.
 FILLED = f"""
     INSERT INTO notify.ent_notification (enterprise_id, name, recipients, priority, scheduled_for, expires_at)
     SELECT 'tenant-' || i % 40, 'n' || i, '{{subscriber-1}}', i % 10,
@@ -67,7 +67,7 @@ FILLED = f"""
 
 @pytest.fixture(scope="module")
 def filled(any_postgres_server: Postgres) -> Iterator[Connection]:
-    """Give a database with a long history and some due rows of each kind."""
+    """Lend a database with a long history and some due rows of each kind."""
     with migrated_copy(any_postgres_server) as url:
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute(FILLED.encode())
@@ -77,7 +77,7 @@ def filled(any_postgres_server: Postgres) -> Iterator[Connection]:
 
 
 def plan_of(connection: Connection, statement: TextClause) -> dict[str, Any]:
-    """Give the generic plan of a statement, as a pooled connection comes to use it."""
+    """Return the generic plan of a statement, which a pooled connection ends up with."""
     compiled = statement.compile(dialect=postgresql.dialect(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call] # SQLAlchemy's dialects have no types
     connection.execute(f"PREPARE asked AS {compiled}".encode())
     count = len(compiled.positiontup or ())
@@ -100,7 +100,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_no_statement_scans_the_table(filled: Connection, name: str) -> None:
-    """Every access to the notifications is by an index."""
+    """Every access to the notifications uses an index."""
     plan = plan_of(filled, STATEMENTS[name])
 
     scans = [node for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
@@ -109,7 +109,7 @@ def test_no_statement_scans_the_table(filled: Connection, name: str) -> None:
 
 @CLAIMS
 def test_a_claim_sorts_no_notifications(filled: Connection, name: str) -> None:
-    """Their order is the index's; what is sorted are the few rows of the claim."""
+    """Their order is the index's; only the few rows of the claim are sorted."""
     plan = plan_of(filled, STATEMENTS[name])
 
     sorts = [node for node in nodes(plan) if "Sort" in node["Node Type"]]
@@ -118,8 +118,8 @@ def test_a_claim_sorts_no_notifications(filled: Connection, name: str) -> None:
 
 
 @CLAIMS
-def test_a_claim_seeks_each_row_where_it_lies(filled: Connection, name: str) -> None:
-    """By the bounds of a lane, never by primary key through what was sent: that walked all of the history."""
+def test_a_claim_seeks_each_row_by_the_bounds_of_its_order(filled: Connection, name: str) -> None:
+    """By the bounds of its order, never by the primary key through sent rows: that read the whole history."""
     found = [node for node in nodes(plan_of(filled, STATEMENTS[name])) if "Scan" in node["Node Type"]]
     scans = [node for node in found if node.get("Relation Name") == "ent_notification"]
     by_index: dict[str, list[str]] = {}
@@ -138,7 +138,7 @@ def test_a_claim_seeks_each_row_where_it_lies(filled: Connection, name: str) -> 
 
 
 def test_the_next_due_row_is_the_first_of_its_index(filled: Connection) -> None:
-    """However many enterprises there are: one step, no sort."""
+    """With any number of enterprises it is a single step without a sort."""
     kinds = [
         (node["Node Type"], node.get("Index Name")) for node in nodes(plan_of(filled, backlog._NEXT_DUE))
     ]
@@ -147,8 +147,8 @@ def test_the_next_due_row_is_the_first_of_its_index(filled: Connection) -> None:
     assert {name for _, name in kinds if name} == {"ent_notification_scheduled_time"}
 
 
-def test_a_scan_would_be_seen(filled: Connection) -> None:
-    """A bound state is the trap that this guard stands at."""
+def test_a_scan_would_be_found(filled: Connection) -> None:
+    """Binding a state is the mistake that this guard is for."""
     bound = text("SELECT id FROM notify.ent_notification WHERE notification_status::text = :status")
 
     assert plan_of(filled, bound)["Node Type"] == "Seq Scan"

@@ -1,4 +1,4 @@
-"""The rules in the database: read, marked, fired, switched, doubted."""
+"""The rules in the database: read, recorded, fired, deactivated, checked."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ AT = datetime(2030, 1, 1, 9, tzinfo=UTC)
 
 
 async def test_every_rule_is_read_by_id(engine: Engine, db: Db) -> None:
-    """However many there are, of whichever enterprise and kind; what was never looked at has no status."""
+    """In any number, of each enterprise and kind; a rule that was never applied has no status."""
     workflow = a_workflow(db)
     first = a_rule(db, workflow=workflow)
     once = a_single_rule(db, workflow=workflow, enterprise="globex", publish_status="DRAFT")
@@ -25,9 +25,9 @@ async def test_every_rule_is_read_by_id(engine: Engine, db: Db) -> None:
 
     found = await rules.read_all(engine)
 
-    assert [one.id for one in found] == sorted(one.id for one in found)
+    assert [listed.id for listed in found] == sorted(listed.id for listed in found)
     assert len(found) == 3003
-    assert await rules.read_ids(engine) == {one.id for one in found}
+    assert await rules.read_ids(engine) == {listed.id for listed in found}
     pages = [await rules.read_page(engine, after, 2000) for after in (None, found[1999].id, found[-1].id)]
     assert pages == [found[:2000], found[2000:], []]
     config = {"cron": "0 9 * * *", "timezone": "UTC"}
@@ -46,17 +46,17 @@ async def test_every_rule_is_read_by_id(engine: Engine, db: Db) -> None:
         last_outcome=None,
         recent=True,
     )
-    one = {rule.id: rule for rule in found}
-    assert (one[once].trigger, one[once].enterprise_id, one[once].active) == (
+    by_id = {rule.id: rule for rule in found}
+    assert (by_id[once].trigger, by_id[once].enterprise_id, by_id[once].active) == (
         RuleTrigger.SCHEDULE,
         "globex",
         False,
     )
-    assert (one[off].active, len(one[off].name)) == (False, 255)
+    assert (by_id[off].active, len(by_id[off].name)) == (False, 255)
 
 
-async def test_one_rule_is_read_with_what_became_of_it(engine: Engine, db: Db) -> None:
-    """Or none, if there is none."""
+async def test_a_rule_is_read_with_its_outcome(engine: Engine, db: Db) -> None:
+    """None, if there is no such rule."""
     made = a_single_rule(db, workflow=a_workflow(db))
     await firing.fire(engine, made, "k", AT)
 
@@ -68,8 +68,8 @@ async def test_one_rule_is_read_with_what_became_of_it(engine: Engine, db: Db) -
     assert await rules.read(engine, made + 1) is None
 
 
-async def test_a_config_that_python_will_not_read_keeps_no_other_rule_back(engine: Engine, db: Db) -> None:
-    """It is an empty one, and the others are read."""
+async def test_a_config_that_python_cannot_read_delays_no_other_rule(engine: Engine, db: Db) -> None:
+    """It is read as empty, and the other rules are read."""
     workflow = a_workflow(db)
     long = a_rule(db, workflow=workflow)
     other = a_rule(db, workflow=workflow)
@@ -81,13 +81,15 @@ async def test_a_config_that_python_will_not_read_keeps_no_other_rule_back(engin
 
     found = await rules.read_all(engine)
 
-    assert [one.id for one in found] == [long, other]
+    assert [rule.id for rule in found] == [long, other]
     assert found[0].config == {}
     assert found[1].config["cron"] == "0 9 * * *"
 
 
-async def test_what_its_writer_has_just_changed_is_recent(engine: Engine, db: Db, database: str) -> None:
-    """What we write on it does not count."""
+async def test_a_rule_that_its_writer_has_just_changed_is_recent(
+    engine: Engine, db: Db, database: str
+) -> None:
+    """Our own records do not count."""
     made = a_rule(db, workflow=a_workflow(db))
     with open_db(database) as owner:
         owner.execute("SET session_replication_role = replica")
@@ -102,26 +104,26 @@ async def test_what_its_writer_has_just_changed_is_recent(engine: Engine, db: Db
     assert (before.recent, after.recent) == (False, True)
 
 
-async def test_only_news_is_marked(engine: Engine, db: Db) -> None:
-    """What is written already is not written again: the row stays the very one; `updated_at` is its writer's."""
+async def test_only_changed_states_are_written(engine: Engine, db: Db) -> None:
+    """An unchanged row is not written again, and `updated_at` belongs to the rule's writer."""
     workflow = a_workflow(db)
-    one, other, third = (a_rule(db, workflow=workflow) for _ in range(3))
-    before = [rule_row(db, made)["updated_at"] for made in (one, other, third)]
-    verdicts = [
+    first, other, third = (a_rule(db, workflow=workflow) for _ in range(3))
+    before = [rule_row(db, made)["updated_at"] for made in (first, other, third)]
+    states = [
         RuleState(other, RuleStatus.INVALID, "rule: cron: it has 4 fields"),
-        RuleState(one, RuleStatus.SCHEDULED),
+        RuleState(first, RuleStatus.SCHEDULED),
         RuleState(10**12, RuleStatus.SCHEDULED),
     ]
 
-    assert await rules.record_states(engine, verdicts) == 2
+    assert await rules.record_states(engine, states) == 2
     versions = db.execute("SELECT id, xmin, ctid FROM notify.ent_notification_rule").fetchall()
-    assert await rules.record_states(engine, verdicts) == 0
+    assert await rules.record_states(engine, states) == 0
     assert db.execute("SELECT id, xmin, ctid FROM notify.ent_notification_rule").fetchall() == versions
 
-    assert await rules.record_states(engine, [RuleState(one, RuleStatus.DONE, done_for=AT), verdicts[0]]) == 1
-    assert await rules.record_states(engine, [RuleState(one, RuleStatus.DONE)]) == 0
+    assert await rules.record_states(engine, [RuleState(first, RuleStatus.DONE, done_for=AT), states[0]]) == 1
+    assert await rules.record_states(engine, [RuleState(first, RuleStatus.DONE)]) == 0
     assert await rules.record_states(engine, []) == 0
-    found = [rule_row(db, made) for made in (one, other, third)]
+    found = [rule_row(db, made) for made in (first, other, third)]
     assert [(r["rule_status"], r["rule_error"], r["done_for"]) for r in found] == [
         ("DONE", None, AT),
         ("INVALID", "rule: cron: it has 4 fields", None),
@@ -130,21 +132,21 @@ async def test_only_news_is_marked(engine: Engine, db: Db) -> None:
     assert [r["updated_at"] for r in found] == before
 
 
-async def test_a_rule_that_somebody_holds_keeps_no_other_back(engine: Engine, db: Db, database: str) -> None:
-    """A tenant's open transaction; its rule is marked the next time."""
+async def test_a_locked_rule_delays_no_other(engine: Engine, db: Db, database: str) -> None:
+    """A tenant's transaction is open; its rule's state is recorded the next time."""
     workflow = a_workflow(db)
     held, free = (a_rule(db, workflow=workflow) for _ in range(2))
-    verdicts = [RuleState(made, RuleStatus.SCHEDULED) for made in (held, free)]
+    states = [RuleState(made, RuleStatus.SCHEDULED) for made in (held, free)]
     with open_db(database) as tenant, tenant.transaction():
         rewritten(tenant, held, name="mine")
-        assert await rules.record_states(engine, verdicts) == 1
+        assert await rules.record_states(engine, states) == 1
 
     assert rule_row(db, held)["rule_status"] is None
-    assert await rules.record_states(engine, verdicts) == 1
+    assert await rules.record_states(engine, states) == 1
 
 
-async def test_a_rule_is_switched_off_and_on(engine: Engine, db: Db) -> None:
-    """Twice is as once."""
+async def test_a_rule_is_deactivated_and_activated(engine: Engine, db: Db) -> None:
+    """A repeat changes nothing."""
     made = a_rule(db, workflow=a_workflow(db))
 
     for deactivated in (True, True, False):
@@ -153,8 +155,8 @@ async def test_a_rule_is_switched_off_and_on(engine: Engine, db: Db) -> None:
     assert not await rules.set_deactivated(engine, made + 1, deactivated=True)
 
 
-async def test_doubts_say_why_nothing_would_come_of_a_rule(engine: Engine, db: Db) -> None:
-    """Each of them; a rule with none is not named."""
+async def test_problems_name_why_a_rule_would_make_nothing(engine: Engine, db: Db) -> None:
+    """Each problem of a rule is listed; a rule without problems is not."""
     bad = a_workflow(db, enterprise="globex", publish_status="DRAFT", deactivated=True)
     own = a_workflow(db, enterprise="acme")
     fine = [a_single_rule(db, workflow=own), a_rule(db, workflow=a_workflow(db)), a_rule(db, workflow=own)]
@@ -162,8 +164,8 @@ async def test_doubts_say_why_nothing_would_come_of_a_rule(engine: Engine, db: D
 
     found = await rules.find_problems(engine, None)
 
-    assert [one.rule_id for one in found] == [wrong] * 4
-    assert [one.reason.partition(";")[0] for one in found] == [
+    assert [problem.rule_id for problem in found] == [wrong] * 4
+    assert [problem.reason.partition(";")[0] for problem in found] == [
         f"its workflow {bad} belongs to another enterprise",
         f"its workflow {bad} is not published",
         f"its workflow {bad} is deactivated",
@@ -172,4 +174,4 @@ async def test_doubts_say_why_nothing_would_come_of_a_rule(engine: Engine, db: D
     assert await rules.find_problems(engine, fine) == []
     assert await rules.find_problems(engine, []) == []
     assert await rules.find_problems(engine, [wrong]) == found
-    assert all(isinstance(one, RuleProblem) for one in found)
+    assert all(isinstance(problem, RuleProblem) for problem in found)

@@ -1,4 +1,4 @@
-"""The migrations from within: where a database stands."""
+"""The state of a database's migrations, as the worker sees it."""
 
 import asyncio
 import uuid
@@ -17,13 +17,13 @@ from xnovu_poller.store.engine import Engine
 
 @pytest.fixture(scope="module")
 def bare_server() -> Iterator[Postgres]:
-    """Give a server on which nobody has ever migrated: the roles are missing too."""
+    """Lend a server without any migrated database: the roles are missing too."""
     with quick_server() as server:
         yield server
 
 
 def plain(url: str, login: str) -> str:
-    """Make a login without rights, and give its URL of the same database."""
+    """Create a login without rights, and return its URL of the same database."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {login} LOGIN PASSWORD 'plain'".encode())
     return f"postgresql://{login}:plain@{url.partition('@')[2]}"
@@ -35,7 +35,7 @@ async def test_a_migrated_database_passes(engine: Engine) -> None:
 
 
 async def test_an_empty_database_is_behind(empty_database: str) -> None:
-    """On a server where another database is migrated: the roles are there, the schema is not."""
+    """Its server has another migrated database: the roles exist, the schema does not."""
     async with engine_on(empty_database) as engine:
         with pytest.raises(SchemaBehind) as raised:
             await schema.check(engine)
@@ -44,21 +44,21 @@ async def test_an_empty_database_is_behind(empty_database: str) -> None:
 
 
 async def test_a_new_server_is_behind(bare_server: Postgres) -> None:
-    """No role to connect under: that is a missing migration, not a server that does not answer."""
+    """A missing role means a missing migration, not an outage."""
     async with engine_on(bare_server.url()) as engine:
         with pytest.raises(SchemaBehind):
             await schema.check(engine)
 
 
 def stamp(url: str, revision: str) -> None:
-    """Pretend that a database is at another version's revision."""
+    """Set a database to another version's revision."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE notify.alembic_version SET version_num = %s", [revision])
 
 
 @pytest.mark.parametrize("revision", ["0009", "0002_later", "0001_initial_"])
 async def test_another_versions_database_is_behind(database: str, revision: str) -> None:
-    """Each revision but ours is another version's; also one that is not an old one."""
+    """Each revision but ours belongs to another version, even if it is not an older version."""
     stamp(database, revision)
 
     async with engine_on(database) as engine:
@@ -70,7 +70,7 @@ async def test_another_versions_database_is_behind(database: str, revision: str)
 
 @pytest.mark.parametrize("number", range(1, 9))
 async def test_an_unreleased_versions_database_is_refused(database: str, number: int) -> None:
-    """By the worker and by the migrations, in the same sentence, which does not promise that an upgrade helps."""
+    """The worker and the migrations raise the same message, which does not promise that an upgrade helps."""
     stamp(database, f"000{number}")
 
     async with engine_on(database) as engine:
@@ -82,7 +82,7 @@ async def test_an_unreleased_versions_database_is_refused(database: str, number:
         assert str(refused.value) == str(raised.value)
 
 
-async def test_a_login_without_the_role_is_told_what_to_ask_for(database: str, db: Db) -> None:
+async def test_a_login_without_the_role_gets_the_statement_to_ask_for(database: str, db: Db) -> None:
     """A retry would never help."""
     login = f"stranger_{uuid.uuid4().hex[:8]}"
     async with engine_on(plain(database, login)) as engine:
@@ -94,7 +94,7 @@ async def test_a_login_without_the_role_is_told_what_to_ask_for(database: str, d
 
 
 async def test_a_dead_server_is_unavailable() -> None:
-    """Nobody listens there."""
+    """Nobody listens at its port."""
     async with engine_on("postgresql://nobody:secret@127.0.0.1:1/none") as engine:
         with pytest.raises(StoreUnavailable) as raised:
             await schema.check(engine)
@@ -102,22 +102,22 @@ async def test_a_dead_server_is_unavailable() -> None:
     assert "secret" not in str(raised.value)
 
 
-def test_upgrade_and_downgrade_say_what_is_wrong_without_the_password() -> None:
-    """An operator reads the sentence, and so does whoever reads the logs."""
+def test_upgrade_and_downgrade_report_an_outage_without_the_password() -> None:
+    """Operators read the message, and so does everybody who reads the logs."""
     for change in (schema.upgrade, schema.downgrade):
         with pytest.raises(StoreError, match="does not answer") as raised:
             change("postgresql+psycopg://nobody:secret@127.0.0.1:1/none", "base")
         assert "secret" not in str(raised.value)
 
 
-def test_an_unknown_revision_is_a_sentence(empty_database: str) -> None:
-    """Not Alembic's error."""
+def test_an_unknown_revision_is_our_error(empty_database: str) -> None:
+    """It is not Alembic's error."""
     with pytest.raises(StoreError, match="9999"):
         schema.upgrade(sqlalchemy_url(empty_database), "9999")
 
 
-def test_a_newer_versions_database_is_not_taken_for_an_old_one(database: str) -> None:
-    """Alembic's sentence names the revision that this version does not know."""
+def test_a_newer_versions_database_is_not_taken_for_an_unreleased_one(database: str) -> None:
+    """Alembic's message names the revision that this version does not know."""
     stamp(database, "0002_later")
 
     with pytest.raises(StoreError, match="0002_later") as raised:

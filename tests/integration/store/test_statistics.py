@@ -1,4 +1,4 @@
-"""How much there is of what."""
+"""The counts of rows and rules."""
 
 import json
 
@@ -12,8 +12,8 @@ from xnovu_poller.store.rules import RuleState
 NONE = {"new": None, "scheduled": None, "failed": None}
 
 
-async def test_an_empty_database_has_none_of_it(engine: Engine) -> None:
-    """Every name is there all the same."""
+async def test_an_empty_database_has_every_count_at_zero(engine: Engine) -> None:
+    """Every name is present."""
     assert await statistics.collect(engine) == {
         "rows": 0,
         "newest": {},
@@ -24,8 +24,8 @@ async def test_an_empty_database_has_none_of_it(engine: Engine) -> None:
     }
 
 
-async def test_what_there_is_is_counted(engine: Engine, db: Db) -> None:
-    """By state, by loop, by what became of a rule; as JSON knows it, and without a word of any row."""
+async def test_rows_and_rules_are_counted(engine: Engine, db: Db) -> None:
+    """By state, by loop and by rule status; as JSON, and without any content of a row."""
     workflow = a_workflow(db)
     for status in Status:
         a_notification(db, status=status, enterprise="secretive", payload={"secret": "s"})
@@ -51,8 +51,8 @@ async def test_what_there_is_is_counted(engine: Engine, db: Db) -> None:
     assert "secret" not in json.dumps(counted | oldest)
 
 
-async def test_only_the_newest_are_told_by_state(engine: Engine, db: Db) -> None:
-    """The counts of ended rows have no index."""
+async def test_only_the_newest_rows_are_counted_by_state(engine: Engine, db: Db) -> None:
+    """No index covers ended rows, so counting them all would be slow."""
     a_notification(db, status=Status.DEAD)
     notifications(db, COUNTED_AT_MOST)
 

@@ -1,4 +1,4 @@
-"""The workflows, as their rows hold them."""
+"""The workflows as their rows hold them."""
 
 from tests.support.rows import Db, a_workflow
 from xnovu_poller.lifecycle import Channel, PublishStatus, WorkflowType
@@ -6,8 +6,8 @@ from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.workflows import Workflow, read_workflows
 
 
-async def test_a_workflow_is_read_whole(engine: Engine, db: Db) -> None:
-    """Also one that may not be sent: the executor says why."""
+async def test_a_workflow_is_read_completely(engine: Engine, db: Db) -> None:
+    """Even if it must not be sent: the executor records the reason."""
     schema = {"type": "object"}
     made = a_workflow(
         db,
@@ -40,7 +40,7 @@ async def test_a_workflow_is_read_whole(engine: Engine, db: Db) -> None:
 
 
 async def test_a_change_of_a_workflow_is_a_new_version(engine: Engine, db: Db) -> None:
-    """Whoever keeps a copy sees that it is old."""
+    """So a cache sees that its copy is old."""
     made = a_workflow(db)
     before = (await read_workflows(engine, [made]))[made]
 
@@ -51,8 +51,8 @@ async def test_a_change_of_a_workflow_is_a_new_version(engine: Engine, db: Db) -
     assert after.channels == [Channel.IN_APP]
 
 
-async def test_a_key_that_is_no_text_names_no_template(engine: Engine, db: Db) -> None:
-    """A tenant may write anything; odd times are not taken over."""
+async def test_a_key_that_is_not_a_text_names_no_template(engine: Engine, db: Db) -> None:
+    """A tenant may write any value and any time."""
     made = a_workflow(
         db, template_overrides={"EMAIL": 5, "SMS": None, "PUSH": "short"}, updated_at="infinity"
     )

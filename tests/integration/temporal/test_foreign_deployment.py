@@ -50,7 +50,7 @@ async def events_of(handle: WorkflowHandle[object, None], kind: str) -> list[dic
     return [event for event in history["events"] if event["eventType"] == f"EVENT_TYPE_{kind}"]
 
 
-async def refused(handle: WorkflowHandle[object, None], times: int) -> None:
+async def until_refused(handle: WorkflowHandle[object, None], times: int) -> None:
     """Wait until foreign executors have refused a regular activity this many times."""
 
     async def enough() -> bool:
@@ -64,70 +64,72 @@ async def refused(handle: WorkflowHandle[object, None], times: int) -> None:
     await eventually(enough)
 
 
-async def pauses(handle: WorkflowHandle[object, None], name: str, attempt: int) -> None:
+async def until_pause(handle: WorkflowHandle[object, None], name: str, attempt: int) -> None:
     """Wait until an activity pauses before one of its attempts, so that a stop interrupts nothing."""
 
     async def pausing() -> bool:
         pending = (await handle.describe()).raw_description.pending_activities
-        return [(one.activity_type.name, one.attempt) for one in pending] == [(name, attempt)]
+        return [(activity.activity_type.name, activity.attempt) for activity in pending] == [(name, attempt)]
 
     await eventually(pausing)
 
 
 async def scheduled(handle: WorkflowHandle[object, None]) -> list[tuple[str, int]]:
-    """Return the regular activities that were scheduled, each with its tries."""
+    """Return the regular activities that were scheduled, each with its maximum number of tries."""
     events = [
-        one["activityTaskScheduledEventAttributes"]
-        for one in await events_of(handle, "ACTIVITY_TASK_SCHEDULED")
+        event["activityTaskScheduledEventAttributes"]
+        for event in await events_of(handle, "ACTIVITY_TASK_SCHEDULED")
     ]
-    return [(one["activityType"]["name"], one["retryPolicy"].get("maximumAttempts", 0)) for one in events]
+    return [
+        (event["activityType"]["name"], event["retryPolicy"].get("maximumAttempts", 0)) for event in events
+    ]
 
 
-def claimed(db: Db, count: int) -> list[Attempt]:
+def insert_claimed(db: Db, count: int) -> list[Attempt]:
     """Insert claimed notifications."""
     return [a_claimed(db, recipients=[f"s{index}"]) for index in range(count)]
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["single", "group"])
-async def test_a_foreign_executor_changes_nothing_and_we_go_on(
+async def test_a_foreign_executor_changes_nothing_and_ours_continues(
     db: Db, novu_standin: NovuStandIn, foreign: Begin, ours: Begin, task_queue: str, count: int
 ) -> None:
-    """A refusal is no try: not of the local activity, and not of the regular one."""
-    attempts = claimed(db, count)
-    before = [row(db, one.notification_id) for one in attempts]
+    """A refusal does not count as a try, neither of the local activity nor of the regular activity."""
+    attempts = insert_claimed(db, count)
+    before = [row(db, attempt.notification_id) for attempt in attempts]
     async with foreign() as executor:
         handle = await executor.begin(*claims_of(db, attempts, group=f"{task_queue}-strange"))
-        await refused(handle, 2)
-    assert [row(db, one.notification_id) for one in attempts] == before
+        await until_refused(handle, 2)
+    assert [row(db, attempt.notification_id) for attempt in attempts] == before
     assert novu_standin.stats()["calls"] == 0
 
     async with ours():
         await handle.result()
 
-    assert {row(db, one.notification_id)["notification_status"] for one in attempts} == {"SENT"}
+    assert {row(db, attempt.notification_id)["notification_status"] for attempt in attempts} == {"SENT"}
     assert novu_standin.stats()["deliveries"] == count
-    asked = await scheduled(handle)
-    assert asked == [("deliver", 3)] * len(asked)
+    activities = await scheduled(handle)
+    assert activities == [("deliver", 3)] * len(activities)
 
 
 async def test_a_foreign_refusal_between_two_tries_does_not_count(
     db: Db, novu_standin: NovuStandIn, foreign: Begin, ours: Begin, task_queue: str
 ) -> None:
     """Ours have made the local try and one of two regular tries; the last try records the failure."""
-    attempts = claimed(db, 2)
+    attempts = insert_claimed(db, 2)
     novu_standin.fault("reset_before_accept", times=None)
     async with ours() as executor:
         handle = await executor.begin(*claims_of(db, attempts, group=f"{task_queue}-between"))
-        await pauses(handle, "deliver", 2)
+        await until_pause(handle, "deliver", 2)
     async with foreign():
-        await refused(handle, 1)
+        await until_refused(handle, 1)
     async with ours():
         await handle.result()
 
-    kept = [row(db, one.notification_id) for one in attempts]
-    assert {(one["notification_status"], one["failure_count"], one["unknown_outcomes"]) for one in kept} == {
-        ("FAILED", 1, 3)
-    }
+    kept = [row(db, attempt.notification_id) for attempt in attempts]
+    assert {
+        (found["notification_status"], found["failure_count"], found["unknown_outcomes"]) for found in kept
+    } == {("FAILED", 1, 3)}
     assert await scheduled(handle) == [("deliver", 2), ("deliver", 1)]
 
 
@@ -139,29 +141,31 @@ async def test_a_foreign_executor_does_not_record_our_lost_contact(
     async def fail(*_: object, **__: object) -> None:
         raise WorkflowNotFound("w", "none")
 
-    async def away(*_: object, **__: object) -> None:
+    async def fail_to_record(*_: object, **__: object) -> None:
         raise StoreUnavailable("gone")
 
-    attempts = claimed(db, 2)
+    attempts = insert_claimed(db, 2)
     with monkeypatch.context() as patch:
         patch.setattr(Delivery, "_deliver", fail)
-        patch.setattr(Delivery, "record_lost_contact", away)
+        patch.setattr(Delivery, "record_lost_contact", fail_to_record)
         async with ours() as executor:
             handle = await executor.begin(*claims_of(db, attempts, group=f"{task_queue}-lost"))
-            await pauses(handle, "record_lost_contact", 3)
+            await until_pause(handle, "record_lost_contact", 3)
     async with foreign():
-        await refused(handle, 1)
-    assert {row(db, one.notification_id)["notification_status"] for one in attempts} == {"PROCESSING"}
+        await until_refused(handle, 1)
+    assert {row(db, attempt.notification_id)["notification_status"] for attempt in attempts} == {"PROCESSING"}
     async with ours():
         await handle.result()
 
-    assert {row(db, one.notification_id)["error_details"]["code"] for one in attempts} == {"lost_contact"}
+    assert {row(db, attempt.notification_id)["error_details"]["code"] for attempt in attempts} == {
+        "lost_contact"
+    }
 
 
 async def test_a_foreign_executor_fires_no_rule_of_ours(
     running: Executing, db: Db, workflow: int, client: Client, deployment: UUID
 ) -> None:
-    """It refuses, and the run asks again until ours gets it."""
+    """It refuses, and the run tries again until our executor gets it."""
     rule, queue = a_rule(db, workflow=workflow), f"{deployment}-shared"
     schedules = schedules_of(client, queue, deployment)
     async with executing_for(FOREIGN, running, queue, limits=FORGETFUL):
@@ -175,21 +179,21 @@ async def test_a_foreign_executor_fires_no_rule_of_ours(
 async def test_a_foreign_executor_does_no_chore_of_ours(
     running: Executing, client: Client, deployment: UUID, engine: Engine, make: Make, handle: ScheduleHandle
 ) -> None:
-    """Its database is another; ours does the chores once it gets them."""
+    """Its database is another; our executor does the chores once it gets them."""
     queue = f"{deployment}-shared"
     chore_schedule = make(HOURLY, queue)
     async with executing_for(FOREIGN, running, queue, limits=FORGETFUL):
         await chore_schedule.ensure()
         await chore_schedule.request_run()
 
-        async def it_refused() -> bool:
+        async def foreign_refused() -> bool:
             recent = (await handle.describe()).info.recent_actions
             if not recent:
                 return False
             run = client.get_workflow_handle(recent[-1].action.workflow_id)  # type: ignore[attr-defined] # the only kind of action
             return await has_refused(run)
 
-        await eventually(it_refused)
+        await eventually(foreign_refused)
     assert await chores.read_all(engine) == []
     async with executing_for(deployment, running, queue, limits=FORGETFUL):
         report = await report_of(client, handle)

@@ -84,7 +84,7 @@ Call = Callable[[Client, TypedSearchAttributes], Coroutine[Any, Any, None]]
 
 
 async def test_attributes_that_temporal_refuses_are_given_up(bare: Client) -> None:
-    """Temporal names a missing attribute for a run, a new schedule and a changed one; the next call succeeds."""
+    """Temporal names a missing attribute of a run, a new schedule or a changed schedule; the next call succeeds."""
     calls: tuple[Call, ...] = (start, create, update)
     for call in calls:
         attributes = SearchAttributes(registered=True)
@@ -101,7 +101,7 @@ async def test_attributes_that_temporal_refuses_are_given_up(bare: Client) -> No
         await call(bare, attributes.build(values))
 
 
-async def test_another_invalid_argument_is_no_reason_to_give_attributes_up(client: Client) -> None:
+async def test_attributes_are_kept_after_another_invalid_argument(client: Client) -> None:
     """Temporal refuses an id that is too long with the same status."""
     attributes = SearchAttributes(registered=True)
 

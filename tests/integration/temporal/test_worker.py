@@ -1,4 +1,4 @@
-"""What one worker takes on."""
+"""The capacity of a worker."""
 
 import asyncio
 
@@ -23,5 +23,5 @@ async def test_more_notifications_than_slots_are_all_sent(
         await asyncio.gather(*(handle.result() for handle in handles))
 
     assert len(attempts) > LIMITS.workflow_tasks
-    assert {row(db, one.notification_id)["notification_status"] for one in attempts} == {"SENT"}
+    assert {row(db, attempt.notification_id)["notification_status"] for attempt in attempts} == {"SENT"}
     assert await eventually(lambda: novu_standin.stats()["deliveries"] == 30)

@@ -1,4 +1,4 @@
-"""What the tests of the HTTP server share: probes with one answer, and a server that is asked."""
+"""Probes with a fixed answer, and a server that serves them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from xnovu_poller.web.server import HealthServer
 
 
 def always(answer: ProbeAnswer) -> Callable[[], Awaitable[ProbeAnswer]]:
-    """Build the question that always gets one answer."""
+    """Return a probe that always gives this answer."""
 
     async def ask() -> ProbeAnswer:
         return answer
@@ -20,7 +20,7 @@ def always(answer: ProbeAnswer) -> Callable[[], Awaitable[ProbeAnswer]]:
 
 
 def failing(error: Exception) -> Callable[[], Awaitable[ProbeAnswer]]:
-    """Build the question that raises."""
+    """Return a probe that raises."""
 
     async def ask() -> ProbeAnswer:
         raise error
@@ -32,7 +32,7 @@ def failing(error: Exception) -> Callable[[], Awaitable[ProbeAnswer]]:
 async def served(
     *probes: Probe, status: Callable[[], Mapping[str, Any]] = dict
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve on a free port, give a client of it."""
+    """Serve on a free port, and lend a client of it."""
     server = HealthServer("127.0.0.1", 0, probes, status)
     await server.start()
     try:

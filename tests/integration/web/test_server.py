@@ -1,4 +1,4 @@
-"""The window to the outside, on a real socket."""
+"""The HTTP server on a real socket."""
 
 import signal
 import socket
@@ -15,22 +15,22 @@ from xnovu_poller.web.health import Probe, ProbeAnswer
 from xnovu_poller.web.server import HealthServer
 
 
-async def test_all_well_is_200() -> None:
-    """What each component says stands beside its name."""
+async def test_a_healthy_worker_answers_200() -> None:
+    """The detail of each component stands beside its name."""
     async with served(Probe("database", always(ProbeAnswer("healthy", "answers in 2 ms")))) as client:
         answer = await client.get("/health")
 
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 200
-    assert told["status"] == "healthy"
-    assert told["version"] == __version__
-    assert told["uptime"] >= 0
-    assert told["timestamp"].endswith("+00:00")
-    assert told["components"] == {"database": {"status": "healthy", "detail": "answers in 2 ms"}}
+    assert body["status"] == "healthy"
+    assert body["version"] == __version__
+    assert body["uptime"] >= 0
+    assert body["timestamp"].endswith("+00:00")
+    assert body["components"] == {"database": {"status": "healthy", "detail": "answers in 2 ms"}}
 
 
 async def test_a_degraded_worker_stays_in_service() -> None:
-    """It works, if not as it should: 200."""
+    """It works, although not fully, so the answer is 200."""
     probes = (Probe("a", always(ProbeAnswer("healthy"))), Probe("b", always(ProbeAnswer("degraded"))))
     async with served(*probes) as client:
         answer = await client.get("/health")
@@ -38,8 +38,8 @@ async def test_a_degraded_worker_stays_in_service() -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
 
 
-async def test_one_unhealthy_component_makes_503() -> None:
-    """The worst answer is the answer."""
+async def test_an_unhealthy_component_makes_503() -> None:
+    """The worst status is the status of the whole."""
     probes = (
         Probe("a", always(ProbeAnswer("degraded"))),
         Probe("b", always(ProbeAnswer("unhealthy", "stopped"))),
@@ -50,21 +50,21 @@ async def test_one_unhealthy_component_makes_503() -> None:
     assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
 
 
-async def test_status_tells_more_and_is_always_200() -> None:
-    """The page for people adds what the worker knows of itself."""
+async def test_status_shows_more_and_is_always_200() -> None:
+    """The page for people adds the worker's own figures."""
     probe = Probe("temporal", always(ProbeAnswer("unhealthy")))
     async with served(probe, status=lambda: {"gate": "open", "loops": {"new": {"turns": 3}}}) as client:
         answer = await client.get("/status")
 
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 200
-    assert told["status"] == "unhealthy"
-    assert told["components"]["temporal"]["status"] == "unhealthy"
-    assert (told["gate"], told["loops"]) == ("open", {"new": {"turns": 3}})
+    assert body["status"] == "unhealthy"
+    assert body["components"]["temporal"]["status"] == "unhealthy"
+    assert (body["gate"], body["loops"]) == ("open", {"new": {"turns": 3}})
 
 
-async def test_metrics_are_in_the_form_of_prometheus() -> None:
-    """Its scraper reads the version of the format from the content type."""
+async def test_metrics_are_in_prometheus_format() -> None:
+    """The scraper reads the version of the format from the content type."""
     async with served() as client:
         answer = await client.get("/metrics")
 
@@ -73,7 +73,7 @@ async def test_metrics_are_in_the_form_of_prometheus() -> None:
 
 
 async def test_head_is_served() -> None:
-    """Some health checks ask without wanting the body."""
+    """Some health checks do not want the body."""
     async with served() as client:
         answer = await client.head("/health")
 
@@ -85,7 +85,7 @@ async def test_head_is_served() -> None:
     [("GET", "/nowhere", 404, "Not Found"), ("POST", "/health", 405, "Method Not Allowed")],
 )
 async def test_refusals_are_json(method: str, path: str, code: int, error: str) -> None:
-    """Whoever reads the pages with a program can read the refusals."""
+    """A program that reads the pages can read the refusals too."""
     async with served() as client:
         answer = await client.request(method, path)
 
@@ -93,7 +93,7 @@ async def test_refusals_are_json(method: str, path: str, code: int, error: str) 
 
 
 async def test_a_broken_status_is_a_500_in_json(caplog: pytest.LogCaptureFixture) -> None:
-    """The page says that it is broken, the log says why."""
+    """The page shows only that it is broken; the log has the reason."""
 
     def status() -> Mapping[str, Any]:
         raise RuntimeError("hush")
@@ -104,8 +104,8 @@ async def test_a_broken_status_is_a_500_in_json(caplog: pytest.LogCaptureFixture
     assert (answer.status_code, answer.json()) == (500, {"error": "Internal Server Error"})
 
 
-async def test_a_taken_port_is_a_fault_of_the_settings() -> None:
-    """The fault names the variable to change."""
+async def test_a_port_in_use_is_an_error_of_the_settings() -> None:
+    """The error names the variable to change."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = HealthServer("127.0.0.1", taken.getsockname()[1], (), dict)
 
@@ -114,7 +114,7 @@ async def test_a_taken_port_is_a_fault_of_the_settings() -> None:
 
 
 async def test_after_stop_nothing_listens() -> None:
-    """The port is free for the next worker at once; a second stop does no harm."""
+    """The next worker can use the port at once; a second stop does no harm."""
     server = HealthServer("127.0.0.1", 0, (), dict)
     await server.start()
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -126,8 +126,8 @@ async def test_after_stop_nothing_listens() -> None:
         pass
 
 
-async def test_stop_right_after_start_ends() -> None:
-    """A worker that fails while starting stops what it has started."""
+async def test_a_stop_right_after_the_start_ends() -> None:
+    """A worker that fails while starting stops the parts that it has started."""
     server = HealthServer("127.0.0.1", 0, (), dict)
     await server.start()
 
@@ -135,7 +135,7 @@ async def test_stop_right_after_start_ends() -> None:
 
 
 async def test_signals_stay_with_the_worker() -> None:
-    """The server does not decide what SIGTERM means."""
+    """The server leaves SIGTERM to the worker."""
     before = signal.getsignal(signal.SIGTERM)
 
     async with served() as client:

@@ -14,7 +14,7 @@ from xnovu_poller.errors import (
     NovuUnauthorized,
     NovuUnavailable,
 )
-from xnovu_poller.lifecycle import Accepted, Refused, Sender, Unknown, seconds
+from xnovu_poller.lifecycle import Accepted, Refused, Sender, Unknown
 
 ACCEPTED = Accepted()
 REJECTED = Refused(NovuRejected(422, "workflow_not_found"))
@@ -41,7 +41,7 @@ def throttled(pause_seconds: float) -> Refused:
 
 def closed_for(gate: Gate) -> float:
     """Seconds left until the gate opens."""
-    return seconds(gate.pause)
+    return gate.pause.total_seconds()
 
 
 def pauses(gate: Gate, clock: Clock, outcome: Refused, count: int) -> list[float]:
@@ -168,7 +168,7 @@ def test_five_different_unknown_outcomes_are_an_outage(gate: Gate) -> None:
     assert (gate.outage, gate.closed) == (False, False)
     gate.observe(xn("xn-last"), UNKNOWN)
     assert (gate.outage, gate.closed) == (True, True)
-    assert gate.reason == "Novu: 5 notifications in a row got no answer to be trusted"
+    assert gate.reason == "Novu: 5 notifications in a row got no reliable answer"
 
 
 def test_one_notification_alone_makes_no_outage(gate: Gate) -> None:

@@ -1,19 +1,20 @@
 """The notifications: the arrows between their states, and the reads of the loops.
 
-Each arrow of the state diagram is one function and one statement, which checks its caller's right and
-returns what it wrote. The arrows stand here:
+Each arrow of the state diagram is one function with one statement, which checks its caller's right and returns the
+states that it wrote. The modules with arrows:
 
-- `claim`: the claim itself; `claim_sql` writes its statement, `due` has which rows it may take.
+- `claim`: the claim; `claim_sql` has its statement, `due` the rows of each loop.
 - `by_claim`: arrows whose right is a claim on which no send has begun.
-- `by_hold`: arrows whose right is a hold, including the very `send_until` that it wrote.
-- `by_chunk`: records of a notification that needs several calls to Novu; the row stays PROCESSING.
+- `hold`: the hold.
+- `by_hold`: arrows whose right is a hold, including the `send_until` that the hold wrote.
+- `by_chunk`: the chunks of a notification that needs several calls to Novu; the row stays PROCESSING.
 - `by_operator`: revive, for a person.
-- `hold`: the hold itself, the sole right to send. `arrow` is what they share.
+- `arrow`: the code that they share.
 
-Three more places move a row:
+Rows also change in three other places:
 
-- `notify.retract`, a function of the database that a producer calls (in the migrations): PENDING, FAILED or
-  PROCESSING → RETRACTED, or only the request for it while an outcome is open.
-- `store.identity.new_deployment`: PROCESSING → PENDING, or FAILED where it came from, for all rows of a copy at once.
-- `purge` deletes rows that have ended, which is no arrow.
+- `notify.retract`, a database function for producers (in the migrations): PENDING, FAILED or PROCESSING → RETRACTED,
+  or only the request for it while an outcome is open.
+- `store.identity.new_deployment`: PROCESSING → PENDING, or back to FAILED, for all rows of a copy at once.
+- `purge` deletes rows that ended long ago, which is no arrow.
 """

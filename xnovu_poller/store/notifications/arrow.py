@@ -1,8 +1,8 @@
-"""What the arrows share: how their rights are bound, and how the states that they wrote come back.
+"""The code that the arrows share: bind rights, and return the states that were written.
 
-Each statement locks the rows that the caller has a right to, in the order of their ids, then changes
-them: two batches that lock in one order never wait for each other in a circle. A caller whose right is
-gone is late: its rows are not among those that come back, and nothing of them has changed.
+Each statement first locks the rows to which the caller has a right, in the order of their ids, so that two batches
+cannot deadlock, and then changes them. If a caller no longer has its right, it is late: its row does not change, and
+is not among the returned rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ async def move(engine: Engine, statement: TextClause, values: dict[str, Any]) ->
     """Carry out an arrow.
 
     Returns:
-        The state that was written, by id; ids that are missing are late.
+        The state that was written, by id; a missing id is late.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
@@ -29,7 +29,7 @@ async def move(engine: Engine, statement: TextClause, values: dict[str, Any]) ->
 
 
 def read_claims(rows: Iterable[Row[Any]]) -> list[Claim]:
-    """Read the rows that a claim returns."""
+    """Return the claims in the rows of a statement."""
     return [
         Claim(
             Attempt(row.id, row.attempt),
@@ -43,7 +43,7 @@ def read_claims(rows: Iterable[Row[Any]]) -> list[Claim]:
 
 
 def bind_attempts(attempts: Sequence[Attempt]) -> dict[str, Any]:
-    """Bind the right of a claim."""
+    """Return the parameters that prove the right of a claim."""
     return {
         "ids": [attempt.notification_id for attempt in attempts],
         "attempts": [attempt.number for attempt in attempts],
@@ -51,5 +51,5 @@ def bind_attempts(attempts: Sequence[Attempt]) -> dict[str, Any]:
 
 
 def bind_holds(holds: Sequence[Hold]) -> dict[str, Any]:
-    """Bind the right of a hold."""
+    """Return the parameters that prove the right of a hold."""
     return bind_attempts([hold.attempt for hold in holds]) | {"untils": [hold.until for hold in holds]}

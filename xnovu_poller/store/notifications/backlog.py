@@ -1,4 +1,4 @@
-"""Measure the backlog: how many rows are due, for how long, and how soon the next row comes due."""
+"""Measure the backlog: how many rows are due, for how long, and when the next row comes due."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -28,7 +28,7 @@ _BACKLOG = text(f"""
 
 
 async def count_backlog(engine: Engine) -> dict[str, int]:
-    """Count the rows in flight and the due rows of each loop, each at most `COUNTED_AT_MOST`.
+    """Count the rows in flight, and the due rows of each loop, each at most `COUNTED_AT_MOST`.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
@@ -73,12 +73,10 @@ _HELD_BACK = {
 async def is_held_back(
     engine: Engine, due: Due, max_in_flight: int, enterprises: Collection[str] | None
 ) -> bool:
-    """Return whether due rows may be left because the deployment is full, or an enterprise at its limit.
+    """Return whether due rows may be waiting because the deployment is full or an enterprise is at its limit.
 
     Args:
-        due: the loop's rows.
-        max_in_flight: most PROCESSING rows of the deployment.
-        enterprises: the tenants served; None for all.
+        enterprises: the tenants to serve; None for all.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
@@ -89,9 +87,9 @@ async def is_held_back(
 
 
 def _seconds_due(due: Due, since: str) -> str:
-    """Write the subquery that returns for how many seconds the oldest row of a loop has been due.
+    """Return the subquery that computes for how many seconds the oldest row of a loop has been due.
 
-    A loose index scan, as in the claims: from the oldest row of one enterprise to that of the next.
+    It is a loose index scan, as in the claims: it jumps from each enterprise to the next.
     """
     return f"""(
         WITH RECURSIVE enterprises (enterprise_id, number) AS (
@@ -124,10 +122,10 @@ _OLDEST_DUE = text(f"""
 async def oldest_due(engine: Engine, *, limited: bool = True) -> dict[str, timedelta | None]:
     """Return for how long the oldest row of each loop has been due; None if no row is due.
 
-    Looks at the oldest row of each of the first `COUNTED_AT_MOST` enterprises.
+    It looks at the oldest row of each of the first `COUNTED_AT_MOST` enterprises.
 
     Args:
-        limited: include enterprises that have a limit of their own, whose rows may wait for it.
+        limited: include enterprises that have a limit of their own, because of which their rows may wait.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.

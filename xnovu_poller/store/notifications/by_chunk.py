@@ -1,4 +1,4 @@
-"""The arrows of a notification that needs more than one call to Novu: one delivery row a chunk."""
+"""The arrows of notifications that need more than one call to Novu: each chunk has a delivery row."""
 
 import json
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from xnovu_poller.store.notifications.hold import SEND_MARGIN
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """At most 100 recipients of a notification, and how their call has ended so far.
+    """At most 100 recipients of a notification, and the outcome of their call so far.
 
     Attributes:
         number: from 1.
         recipients: unique, in the producer's order.
-        transaction_id: the notification's, with the number.
-        refusals: definite answers so far that were no acceptance.
-        outcome: None while it is still to be sent.
+        transaction_id: the notification's, followed by the number.
+        refusals: how many definite answers so far were not an acceptance.
+        outcome: None if it must be sent.
     """
 
     number: int
@@ -55,14 +55,13 @@ _READ_CHUNKS = text("""
 
 
 async def create_chunks(engine: Engine, hold: Hold, slices: Sequence[Sequence[str]]) -> list[Chunk]:
-    """Create the delivery rows, unless they are there already.
+    """Create the delivery rows, unless they exist already. A late caller creates none.
 
     Args:
-        hold: the right to write; a late caller creates none.
         slices: the recipients of each chunk.
 
     Returns:
-        All chunks, by number, with what earlier attempts have reached; none for a late caller.
+        All chunks, by number, with the outcomes of earlier attempts; none for a late caller.
 
     Raises:
         StoreUnavailable: nothing may have been written.
@@ -83,14 +82,14 @@ async def create_chunks(engine: Engine, hold: Hold, slices: Sequence[Sequence[st
 
 _RECORD_CHUNK_ANSWER = text("""
     WITH held AS (
-        -- The notification, if its hold still stands: it is held on for the next chunk.
+        -- The notification, if its hold is still valid; it gets a new hold for the next chunk.
         UPDATE notify.ent_notification SET send_until = clock_timestamp() + make_interval(secs => :send),
-            -- The clock goes on within the statement, and the lease must not end before the send.
+            -- One second more, because the clock advances within the statement and the lease must outlast the send.
             lease_expires_at = greatest(lease_expires_at, clock_timestamp() + make_interval(secs => :send + 1))
         WHERE id = :id AND attempt = :attempt AND notification_status = 'PROCESSING' AND send_until = :until
         RETURNING id, send_until
     ), answered AS (
-        -- The chunk, with its answer.
+        -- The chunk, with Novu's answer.
         UPDATE notify.ent_notification_delivery AS d SET outcome = CAST(:outcome AS text),
             refusals = d.refusals + :refused, error_details = CAST(:error AS jsonb), answered_at = clock_timestamp()
         FROM held WHERE d.notification_id = held.id AND d.chunk = :chunk
@@ -108,18 +107,15 @@ async def record_chunk_answer(  # noqa: PLR0913 - the parts of an answer, each n
     refused: bool,
     deadline: timedelta,
 ) -> Hold | None:
-    """Write the answer to one chunk, and hold on for the next.
+    """Record the answer to a chunk, and renew the hold for the next chunk.
 
     Args:
-        hold: the right to write.
-        chunk: whose answer it is.
-        outcome: None if Novu could not serve: the chunk has to be sent again.
-        error: what went wrong.
-        refused: it was a definite answer, so the next call needs another idempotency key.
+        outcome: None if Novu could not serve, so the chunk must be sent again.
+        refused: the answer was definite, so the next call needs another idempotency key.
         deadline: total time of the next send.
 
     Returns:
-        The new hold, or None for a late caller, who changed nothing.
+        The new hold, or None for a late caller, which changed nothing.
 
     Raises:
         StoreUnavailable: nothing may have been written.

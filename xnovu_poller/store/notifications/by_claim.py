@@ -1,6 +1,6 @@
-"""The arrows whose right is a claim: nobody is sending, and the row is still at the attempt that was claimed.
+"""The arrows whose right is a claim: the row is still at the claimed attempt, and nobody is sending it.
 
-Two need no claim: `expire` takes rows that nobody has claimed, and `record_cancel_answer` writes beside SENT.
+Two of them need no claim: `expire` moves rows that nobody has claimed, and `record_cancel_answer` leaves SENT rows SENT.
 """
 
 import json
@@ -16,7 +16,7 @@ from xnovu_poller.store.notifications.arrow import bind_attempts, move, read_cla
 from xnovu_poller.store.notifications.claim import Terms
 
 EXPIRE_AT_ONCE = 1000
-"""One turn expires this many notifications at most."""
+"""A turn expires at most this many notifications."""
 
 _RELEASE = text("""
     WITH requested AS (
@@ -30,7 +30,7 @@ _RELEASE = text("""
         FOR UPDATE OF n
     )
     UPDATE notify.ent_notification AS n SET
-        -- Only what came from FAILED has a time for its next attempt.
+        -- Only a row that was FAILED before has a time for its next attempt.
         notification_status =
             CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status,
         lease_expires_at = NULL, send_until = NULL
@@ -39,7 +39,7 @@ _RELEASE = text("""
 
 
 async def release(engine: Engine, attempts: Sequence[Attempt]) -> dict[int, Status]:
-    """Write PROCESSING → PENDING, or FAILED where it came from: give back rows on which no send has begun.
+    """Write PROCESSING → PENDING, or back to FAILED: release rows on which no send has begun; it counts as no failure.
 
     Raises:
         StoreUnavailable: nothing may have been written; the leases lapse.
@@ -65,7 +65,7 @@ _EXTEND_LEASE = text("""
 
 
 async def extend_lease(engine: Engine, attempts: Sequence[Attempt], lease: timedelta) -> dict[int, Status]:
-    """Write PROCESSING → PROCESSING: Temporal still has the run, so the lease goes on.
+    """Write PROCESSING → PROCESSING: extend the lease, because Temporal still has the run.
 
     Raises:
         StoreUnavailable: nothing may have been written.
@@ -95,10 +95,10 @@ _RECLAIM = text("""
 
 
 async def reclaim(engine: Engine, attempts: Sequence[Attempt], terms: Terms) -> list[Claim]:
-    """Write PROCESSING → PROCESSING, claimed anew: the run is gone and its last send has lapsed.
+    """Write PROCESSING → PROCESSING: claim again, because the run is gone and its last send has lapsed.
 
     Returns:
-        The new claims; each gets a run of its own.
+        The new claims; each has a run of its own.
 
     Raises:
         StoreUnavailable: the rows may have been claimed; their leases lapse.
@@ -110,7 +110,7 @@ async def reclaim(engine: Engine, attempts: Sequence[Attempt], terms: Terms) -> 
 
 _EXPIRE = text(f"""
     WITH over AS MATERIALIZED (
-        -- The first rows whose time has run out, and of which nothing can have been accepted.
+        -- The rows that expired first, of which Novu cannot have accepted anything.
         SELECT n.id FROM notify.ent_notification n
         WHERE n.notification_status IN ('PENDING', 'FAILED') AND n.expires_at <= now()
             AND n.unknown_outcomes = 0 AND NOT EXISTS (
@@ -127,9 +127,9 @@ _EXPIRE = text(f"""
 
 
 async def expire(engine: Engine) -> dict[int, Status]:
-    """Write PENDING or FAILED → RETRACTED, reason `expired`, unless something may have been accepted already.
+    """Write PENDING or FAILED → RETRACTED, with the reason `expired`, for at most `EXPIRE_AT_ONCE` rows.
 
-    At most `EXPIRE_AT_ONCE` rows move.
+    A row stays if Novu may have accepted something of it.
 
     Raises:
         StoreUnavailable: nothing may have been written.
@@ -142,10 +142,10 @@ _RECORD_CANCEL_ANSWER = text("""
         -- Novu's answers, by notification.
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:answers AS text[])) AS answers (id, answer)
     ), locked AS MATERIALIZED (
-        -- The withdrawn rows that have no answer yet.
+        -- The withdrawn rows that still need this answer.
         SELECT n.id, answers.answer FROM notify.ent_notification n JOIN answers USING (id)
         WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL
-            -- A replica that later hears that nothing is left does not know what the other has cancelled.
+            -- `cancelled` wins: another replica may have asked later, when nothing was left to cancel.
             AND (n.error_details IS NULL OR answers.answer = 'cancelled')
         ORDER BY n.id
         FOR UPDATE OF n
@@ -156,10 +156,10 @@ _RECORD_CANCEL_ANSWER = text("""
 
 
 async def record_cancel_answer(engine: Engine, answers: Mapping[int, str]) -> dict[int, Status]:
-    """Write SENT → SENT: Novu's answer to a cancel stands beside the state, which stays true.
+    """Write SENT → SENT: record Novu's answer to a cancel; the notification stays SENT.
 
     Args:
-        answers: the word that the row keeps, by notification id; the first answer stands.
+        answers: the answer to record, by notification id. A row keeps its first answer, unless the new answer is `cancelled`.
 
     Raises:
         StoreUnavailable: nothing may have been written; Novu is asked again.
@@ -170,14 +170,13 @@ async def record_cancel_answer(engine: Engine, answers: Mapping[int, str]) -> di
 
 
 class LostAttempt(NamedTuple):
-    """An attempt of which its run has heard no more.
+    """An attempt whose run lost contact with its activity.
 
     Attributes:
         attempt: the right to write.
-        wait: time to the next attempt.
-        counted: whether it brings the notification nearer to DEAD.
-        died: the sender may have died, so that a send which nobody ended is a lapse. It did not if only its
-            database was away.
+        wait: the time until the next attempt.
+        counted: the failure brings the notification nearer to DEAD.
+        died: the sender may have died, so an open send is a lapse; False if only the database was away.
     """
 
     attempt: Attempt
@@ -196,7 +195,7 @@ _RECORD_LOST_CONTACT = text("""
     ), locked AS MATERIALIZED (
         -- The rows that are still at that attempt, and that nobody is sending.
         SELECT n.id, requested.wait, requested.counted, requested.died, n.send_until IS NOT NULL AS was_sending,
-            -- What is withdrawn is not given up, for Novu has to be asked to cancel it.
+            -- A withdrawn row must not become DEAD, because Novu must be asked to cancel it.
             requested.counted AND n.failure_count + 1 >= :max_failures AND n.retract_requested_at IS NULL AS is_last
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
         WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING'
@@ -221,15 +220,15 @@ async def record_lost_contact(
 ) -> dict[int, Status]:
     """Write PROCESSING → FAILED, or DEAD with the counted failure that reaches `max_failures`.
 
-    Rows with a live send are not touched: their sender may still record it.
+    Rows with a live send do not change, because their sender may still record the outcome.
 
     Raises:
         StoreUnavailable: nothing may have been written.
     """
-    values = bind_attempts([one.attempt for one in lost]) | {
-        "waits": [one.wait.total_seconds() for one in lost],
-        "counted": [one.counted for one in lost],
-        "died": [one.died for one in lost],
+    values = bind_attempts([lost_attempt.attempt for lost_attempt in lost]) | {
+        "waits": [lost_attempt.wait.total_seconds() for lost_attempt in lost],
+        "counted": [lost_attempt.counted for lost_attempt in lost],
+        "died": [lost_attempt.died for lost_attempt in lost],
         "error": json.dumps(error.to_json()),
         "max_failures": max_failures,
     }

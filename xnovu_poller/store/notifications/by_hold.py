@@ -1,6 +1,6 @@
-"""The arrows of the executors: their right is a hold, the very `send_until` that it wrote included.
+"""The arrows of the executors: their right is a hold, including the `send_until` that the hold wrote.
 
-So a twin that was stalled until its hold lapsed is late, and changes nothing.
+So an executor that stalled until its hold lapsed is late, and changes nothing.
 """
 
 import json
@@ -20,7 +20,7 @@ _RECORD_SENT = text("""
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]))
             AS requested (id, attempt, until)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands.
+        -- The rows whose hold is still valid.
         SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
         WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
@@ -46,14 +46,14 @@ async def record_sent(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, 
 
 _RECORD_FAILED = text("""
     WITH requested AS (
-        -- The holds of the caller, each with what went wrong.
+        -- The holds of the caller, each with its error.
         SELECT * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
             CAST(:errors AS jsonb[]), CAST(:waits AS float8[]), CAST(:counted AS bool[]),
             CAST(:refused AS bool[]), CAST(:unknown AS bool[]), CAST(:withdrawn AS bool[])
         ) AS requested (id, attempt, until, error, wait, counted, refused, unknown, withdrawn)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands. A retraction that came after the hold is news to its sender.
+        -- The rows whose hold is still valid. Their sender does not know of a retraction that came after the hold.
         SELECT n.id, n.failure_count, requested.error, requested.wait, requested.counted, requested.refused,
             requested.unknown, n.retract_requested_at IS NOT NULL AND NOT requested.withdrawn AS newly_withdrawn
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
@@ -61,7 +61,7 @@ _RECORD_FAILED = text("""
         ORDER BY n.id
         FOR UPDATE OF n
     ), judged AS (
-        -- Which failure is the last. What was newly withdrawn gets one more attempt, which asks Novu to cancel.
+        -- Decide which failure is the last. A newly withdrawn row gets another attempt, which asks Novu to cancel.
         SELECT locked.*, counted AND failure_count + 1 >= :max_failures AND NOT newly_withdrawn AS is_last FROM locked
     )
     UPDATE notify.ent_notification AS n SET
@@ -82,8 +82,7 @@ async def record_failed(
 ) -> dict[int, Status]:
     """Write PROCESSING → FAILED, or DEAD with the counted failure that reaches `max_failures`.
 
-    A retraction that was asked for since the hold is not given up: its row stays FAILED, and its next
-    attempt comes at once.
+    If a retraction was requested since the hold, the row becomes FAILED, not DEAD, and its next attempt comes at once.
 
     Raises:
         StoreUnavailable: nothing may have been written.
@@ -102,13 +101,13 @@ async def record_failed(
 
 _RECORD_DEAD = text("""
     WITH requested AS (
-        -- The holds of the caller, each with what went wrong.
+        -- The holds of the caller, each with its error.
         SELECT * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
             CAST(:errors AS jsonb[]), CAST(:refused AS bool[])
         ) AS requested (id, attempt, until, error, refused)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands. What was withdrawn meanwhile is retracted, if nothing was accepted.
+        -- The rows whose hold is still valid. A row that was withdrawn meanwhile is retracted if nothing was accepted.
         SELECT n.id, requested.error, requested.refused,
             n.retract_requested_at IS NOT NULL AND n.unknown_outcomes = 0 AND NOT EXISTS (
                 SELECT FROM notify.ent_notification_delivery d
@@ -131,7 +130,7 @@ _RECORD_DEAD = text("""
 async def record_dead(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
     """Write PROCESSING → DEAD: no further attempt can succeed; `error_details` has the reason.
 
-    RETRACTED instead, if that was asked for meanwhile and nothing was accepted.
+    Write RETRACTED instead if that was requested meanwhile and nothing was accepted.
 
     Raises:
         StoreUnavailable: nothing may have been written.
@@ -145,13 +144,13 @@ async def record_dead(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, 
 
 _RELEASE_HELD = text("""
     WITH requested AS (
-        -- The holds of the caller, each with how Novu refused.
+        -- The holds of the caller, each with the kind of Novu's refusal.
         SELECT * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
             CAST(:refused AS bool[]), CAST(:unknown AS bool[])
         ) AS requested (id, attempt, until, refused, unknown)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands.
+        -- The rows whose hold is still valid.
         SELECT n.id, requested.refused, requested.unknown
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
         WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
@@ -159,7 +158,7 @@ _RELEASE_HELD = text("""
         FOR UPDATE OF n
     )
     UPDATE notify.ent_notification AS n SET
-        -- Only what came from FAILED has a time for its next attempt.
+        -- Only a row that was FAILED before has a time for its next attempt.
         notification_status =
             CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status,
         refusals = n.refusals + locked.refused::int, unknown_outcomes = n.unknown_outcomes + locked.unknown::int,
@@ -169,9 +168,9 @@ _RELEASE_HELD = text("""
 
 
 async def release_held(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
-    """Write PROCESSING → PENDING, or FAILED where it came from: Novu could not serve.
+    """Write PROCESSING → PENDING, or back to FAILED: Novu could not serve.
 
-    `unknown` counts here too: a gateway may have passed the call on before it refused.
+    `unknown` counts here too, because a gateway may have passed the call on before it refused.
 
     Raises:
         StoreUnavailable: nothing may have been written; the sends lapse.
@@ -191,7 +190,7 @@ _RECORD_RETRACTED = text("""
             CAST(:reasons AS text[]), CAST(:unknown AS bool[])
         ) AS requested (id, attempt, until, reason, unknown)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands.
+        -- The rows whose hold is still valid.
         SELECT n.id, requested.reason, requested.unknown
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
         WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
@@ -210,7 +209,7 @@ _RECORD_RETRACTED = text("""
 async def record_retracted(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
     """Write PROCESSING → RETRACTED: withdrawn or expired before its send.
 
-    A verdict's `unknown` marks the row: its delivery is unknown. Without the mark nothing was accepted.
+    If the verdict is `unknown`, the row is marked: its delivery is unknown. Without the mark, Novu accepted nothing.
 
     Raises:
         StoreUnavailable: nothing may have been written.
@@ -224,12 +223,12 @@ async def record_retracted(engine: Engine, verdicts: Sequence[Verdict]) -> dict[
 
 _RECORD_UNKNOWN = text("""
     WITH requested AS (
-        -- The holds of the caller, each with what went wrong.
+        -- The holds of the caller, each with its error.
         SELECT * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]), CAST(:errors AS jsonb[])
         ) AS requested (id, attempt, until, error)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands.
+        -- The rows whose hold is still valid.
         SELECT n.id, requested.error FROM notify.ent_notification n JOIN requested ON n.id = requested.id
         WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
@@ -242,7 +241,7 @@ _RECORD_UNKNOWN = text("""
 
 
 async def record_unknown(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
-    """Write PROCESSING → PROCESSING: Novu may have accepted it; the next try makes the same call again.
+    """Write PROCESSING → PROCESSING: Novu may have accepted it; the next try repeats the same call.
 
     Raises:
         StoreUnavailable: nothing may have been written; the send lapses, which counts the same.
@@ -256,7 +255,7 @@ _CLEAR_HOLD = text("""
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]))
             AS requested (id, attempt, until)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands.
+        -- The rows whose hold is still valid.
         SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
         WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
@@ -268,7 +267,7 @@ _CLEAR_HOLD = text("""
 
 
 async def clear_hold(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
-    """Write PROCESSING → PROCESSING: nothing is being sent; the next try of this attempt goes on at once.
+    """Write PROCESSING → PROCESSING: nothing is being sent, so the next try of this attempt can start at once.
 
     Raises:
         StoreUnavailable: nothing may have been written; the sends lapse.

@@ -1,4 +1,4 @@
-"""The arrow of an operator: revive notifications that are DEAD or RETRACTED."""
+"""The arrow for people: revive notifications that are DEAD or RETRACTED."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,17 +10,16 @@ from xnovu_poller.lifecycle import Status
 from xnovu_poller.store.engine import Engine, acquire
 
 NOVU_REMEMBERS = timedelta(days=25)
-"""A repeat of a transaction id is dropped for 30 days; after 25 we no longer rely on that.
-Source: Novu, "Trigger event"."""
+"""Novu drops a repeat of a transaction id for 30 days; after this time we no longer rely on it. Source: Novu, "Trigger event"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revived:
-    """What became of notifications that a person wants revived; those in neither are DEAD or RETRACTED no more.
+    """The result of `revive`; an id in neither attribute is not DEAD or RETRACTED any more.
 
     Attributes:
         revived: the state that was written, by id.
-        doubtful: left as they were: they may have been accepted, too long ago for Novu to drop a repeat.
+        doubtful: unchanged, because Novu may have accepted them too long ago to drop a repeat.
     """
 
     revived: dict[int, Status]
@@ -29,8 +28,8 @@ class Revived:
 
 _REVIVE = text("""
     WITH ended AS MATERIALIZED (
-        -- The rows that were given up. A RETRACTED one of which Novu was asked to cancel something is `renamed`: it
-        -- gets another transaction id. Of a doubtful one something may have been accepted.
+        -- The DEAD and RETRACTED rows. `renamed`: Novu was asked to cancel the row, so it needs another transaction id.
+        -- `doubtful`: Novu may have accepted something of it.
         SELECT n.id, coalesce(n.processed_at, n.retracted_at) AS ended_at,
             n.notification_status = 'RETRACTED' AND n.error_details ? 'delivery' AS renamed,
             n.unknown_outcomes > 0 OR EXISTS (
@@ -41,16 +40,16 @@ _REVIVE = text("""
         ORDER BY n.id
         FOR UPDATE OF n
     ), chosen AS MATERIALIZED (
-        -- Those of which Novu would drop a repeat.
+        -- The rows to revive: sending them again is harmless, or is forced.
         SELECT id, renamed FROM ended
         WHERE :force OR renamed OR NOT doubtful
             OR ended_at > clock_timestamp() - make_interval(secs => :remembered)
     ), removed AS (
-        -- The chunks of renamed rows that were not accepted: they are made anew, under the new transaction id.
+        -- The unaccepted chunks of renamed rows: delete them, so that they are created again under the new id.
         DELETE FROM notify.ent_notification_delivery AS d USING chosen
         WHERE d.notification_id = chosen.id AND chosen.renamed AND d.outcome IS DISTINCT FROM 'accepted'
     ), reopened AS (
-        -- The chunks of the others that were refused: they are sent again.
+        -- The refused chunks of the other rows: forget the refusal, so that they are sent again.
         UPDATE notify.ent_notification_delivery AS d SET outcome = NULL, error_details = NULL, answered_at = NULL
         FROM chosen WHERE d.notification_id = chosen.id AND NOT chosen.renamed AND d.outcome = 'refused'
     ), revived AS (
@@ -69,15 +68,14 @@ _WAKE = text("SELECT pg_notify('xnovu_due', '')")
 
 
 async def revive(engine: Engine, ids: Collection[int], *, force: bool = False) -> Revived:
-    """Write DEAD or RETRACTED → PENDING: take it up again, its failures and lapses forgotten.
+    """Write DEAD or RETRACTED → PENDING, and forget failures and lapses.
 
-    A DEAD one keeps its transaction id, so that Novu drops what it had accepted; of a large one only the
-    chunks that were not accepted are sent. A row that was RETRACTED after an unknown outcome gets a new
-    transaction id, because Novu was asked to cancel the old id.
+    A DEAD notification keeps its transaction id, so that Novu drops what it accepted before. Chunks that were accepted
+    are not sent again. A notification that was RETRACTED after an unknown outcome gets a new transaction id, because
+    Novu was asked to cancel the old id.
 
     Args:
-        ids: the notifications, in any order.
-        force: also those whose repeat Novu may no longer know.
+        force: also revive notifications that Novu may have accepted too long ago to drop a repeat.
 
     Raises:
         StoreUnavailable: nothing may have been written.

@@ -15,20 +15,20 @@ from xnovu_poller.store.notifications.due import Due
 from xnovu_poller.store.notifications.memory import Memory
 
 COUNTED_CHEAPLY = 5000
-"""Up to this many rows in flight are counted at each claim: others claim too, and would soon pass a small bound."""
+"""Count up to this many rows in flight at each claim: other workers claim too, and could soon exceed a small bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """On what terms a deployment claims.
+    """The terms on which a deployment claims.
 
     Attributes:
-        prefix: the deployment's short name, first part of every run's id.
-        batch: most rows of one claim.
-        group_size: notifications of one workflow, 1 to 500.
-        max_in_flight: most PROCESSING rows of the deployment.
-        lease: how long a claim stands before work on it begins.
-        enterprises: the tenants served; None for all.
+        prefix: the deployment's short name, the first part of every run's id.
+        batch: the most rows of a claim.
+        group_size: how many notifications may share a run, 1 to 500.
+        max_in_flight: the most PROCESSING rows of the deployment.
+        lease: how long a claim is valid before work on it begins.
+        enterprises: the tenants to serve; None for all.
     """
 
     prefix: str
@@ -41,12 +41,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a loop's round of the enterprises stands.
+    """How far a loop has come in its round of the enterprises.
 
     Attributes:
         after: the enterprise that was served last.
-        turn: which of ten turns comes next; each lets the oldest row of an enterprise go first at another place.
-        memory: what the last claim learnt about who waits.
+        turn: 0 to 9, another at each claim; it spreads out the claims that take the oldest rows.
+        memory: the observations of recent claims.
     """
 
     after: str = ""
@@ -57,31 +57,29 @@ class Cursor:
 async def claim(
     engine: Engine, due: Due, terms: Terms, cursor: Cursor, *, limit: int | None = None
 ) -> tuple[list[Claim], Cursor]:
-    """Write PENDING or FAILED → PROCESSING: take due rows, fairly, for as long as a handoff needs.
+    """Write PENDING or FAILED → PROCESSING: claim due rows, fairly, for as long as a handoff needs.
 
-    If the process dies here, the lease lapses and the failed loop rescues the rows.
+    If the process dies here, the leases lapse and the rescuer releases the rows.
 
     Args:
-        due: the loop's rows.
-        terms: on which it claims.
-        cursor: where its round stands.
-        limit: most rows now, at most a batch; None for a batch.
+        cursor: the cursor that the loop's last claim returned.
+        limit: the most rows now, at most a batch; None for a batch.
 
     Returns:
-        The claims, in no order, empty if nothing is due or the deployment is full; and the cursor
-        from which the next claim of this loop goes on.
+        The claims, in any order, and the cursor for the loop's next claim. There are no claims if nothing is due or the
+        deployment is full.
 
     Raises:
-        StoreUnavailable: PostgreSQL does not answer; the rows may have been claimed, and lapse.
+        StoreUnavailable: PostgreSQL does not answer; rows may have been claimed, and their leases lapse.
     """
     limit = terms.batch if limit is None else limit
     memory = cursor.memory if cursor.memory and time.monotonic() < cursor.memory.until else None
     rows, learnt = await _take(engine, due, terms, replace(cursor, memory=memory), limit)
     if memory and not rows:
-        # The memory hides rows that came due late, and room that is free again.
+        # The memory hides rows that came due late, and capacity that others have freed.
         rows, learnt = await _take(engine, due, terms, replace(cursor, memory=None), limit)
     after = max(rows, key=lambda row: row.position).enterprise_id if rows else cursor.after
-    # After less than half, the memory may hide more than it spares.
+    # If the claim got less than half, the memory may hide more than it saves.
     return read_claims(rows), Cursor(
         after, (cursor.turn + 1) % 10, learnt if 2 * len(rows) >= limit else None
     )
@@ -90,7 +88,7 @@ async def claim(
 async def _take(
     engine: Engine, due: Due, terms: Terms, cursor: Cursor, limit: int
 ) -> tuple[Sequence[Any], Memory | None]:
-    """Claim once, and learn from it."""
+    """Claim once; return the rows, and the memory after it."""
     memory, named = cursor.memory, terms.enterprises is not None
     values: dict[str, Any] = {
         "after": cursor.after,
@@ -115,14 +113,14 @@ async def _take(
 
 
 def _groups(terms: Terms, limit: int) -> list[str]:
-    """Name the runs that the rows may share; a row with a run of its own needs none."""
+    """Return ids for the runs that rows may share; a row with a run of its own needs none."""
     if terms.group_size == 1:
         return []
     return [f"{terms.prefix}-notifications-{uuid4()}" for _ in range(-(-limit // terms.group_size))]
 
 
 def _bind(memory: Memory | None) -> dict[str, Any]:
-    """Bind the memory."""
+    """Return the parameters of a memory."""
     counting = memory is None or not (memory.slow or sum(memory.in_flight.values()) >= COUNTED_CHEAPLY)
     held = memory.in_flight if memory and not counting else {}
     marks = memory.marks if memory else {}

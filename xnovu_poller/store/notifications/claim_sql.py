@@ -1,11 +1,11 @@
 """The statement by which a loop claims due notifications.
 
-A claim is fair, bounded and one statement. It goes round the enterprises that have due rows, starting
-after the enterprise it served last, and gives each the same share. Within an enterprise it takes the
-highest priority first, but one row in ten is the oldest. At most `max_in_flight` notifications are
-PROCESSING in the deployment, and no enterprise has more than half of that while another has due rows.
-(A loop does not see what others claim while it trusts its memory, so the bound may be passed by that
-much.) An enterprise with a limit of its own never gets more, whichever worker claims.
+A claim is fair, bounded and a single statement. It goes round the enterprises that have due rows, starting after the
+enterprise that was served last, and gives each the same share. Within an enterprise it takes the highest priority
+first, but one row in ten is the oldest. At most `max_in_flight` notifications are PROCESSING in the deployment, and no
+enterprise has more than half of that while another has due rows. (While a loop trusts its memory, it does not see the
+claims of others, so the bound may be exceeded by those.) An enterprise with a limit of its own never exceeds it,
+whichever worker claims.
 
 The outer LIMIT is a literal, or the generic plan scans the table.
 Source: docs/adr/0002-claims-are-sql-text.md, docs/adr/0009-flat-claims.md.
@@ -29,7 +29,7 @@ class EnterpriseScope(Enum):
     """The enterprises that the settings name."""
 
     KNOWN = "known"
-    """The enterprises that the loop remembers, and the next newcomer between each two of them."""
+    """The enterprises that the loop remembers, and the first newcomer between any two of them."""
 
 
 # A loose index scan: go from each enterprise straight to the next, however many rows lie between.
@@ -254,22 +254,18 @@ RETURNING n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority, 
 
 @cache
 def claim_sql(due: Due, limit: int, scope: EnterpriseScope) -> TextClause:
-    """Write the claim of a loop.
+    """Return the statement by which a loop claims, and which returns the claims.
 
-    Binds: `after` (the enterprise served last), `limit` (most rows now), `max_in_flight`, `turn` (0 to 9,
-    another at each claim: it spreads the turns of the oldest rows), `lease` (seconds), `prefix`,
-    `group_size`, `groups` (enough run ids), and `enterprises` if the scope is NAMED. What the loop
-    remembers: `counting` (nothing; then the arrays are empty), `holders` and `held` (how much is in
-    flight), `known` (enterprises), `marks` and, if the rows have a time, `times` (the last row taken in
-    each order, `ORDERS` for each enterprise).
+    Its parameters: `after` (the enterprise that was served last), `limit` (the most rows now), `max_in_flight`, `turn`
+    (0 to 9, another at each claim: it spreads out the claims that take the oldest rows), `lease` (seconds), `prefix`,
+    `group_size`, `groups` (enough run ids), and `enterprises` if the scope is NAMED.
+
+    The parameters of the memory: `counting` (rows in flight are counted, not remembered), `holders` and `held` (rows in
+    flight, by enterprise), `known` (enterprises), `marks` and, if the rows have a time, `times` (the last row that was
+    taken in each order: `ORDERS` entries for each enterprise).
 
     Args:
-        due: the loop's rows.
-        limit: most rows to claim, as a literal.
-        scope: the enterprises that it serves.
-
-    Returns:
-        One statement that moves the rows to PROCESSING and returns the claims.
+        limit: the most rows, as a literal.
     """
     return text(
         _CLAIM.replace("{enterprises}", _ENTERPRISES[scope])
@@ -285,10 +281,9 @@ def claim_sql(due: Due, limit: int, scope: EnterpriseScope) -> TextClause:
 
 
 def _is_due(due: Due, enterprise: str, order: str) -> str:
-    """Write the condition that a row of an enterprise is due and comes after the mark of an order.
+    """Return the condition that a row of an enterprise is due and comes after the mark of an order.
 
     Args:
-        due: the loop's rows.
         enterprise: the alias whose `enterprise_id` and `known_index` are meant.
         order: the order, as an SQL expression.
     """

@@ -1,4 +1,4 @@
-"""Which notifications each loop owns; no row is owned by two loops.
+"""Which notifications each loop owns; no two loops own the same row.
 
 States are literals: with a bound state the generic plan scans the table.
 """
@@ -20,11 +20,11 @@ class Due:
 
     Attributes:
         name: the loop.
-        owned: the row is the loop's; the condition of its partial indexes.
-        due_now: its time has come; a range over `oldest_first`.
-        due_at: when a row came due; null if the ids already give the order.
-        oldest_first: the columns that order rows by age; the last columns of each index.
-        after_mark: the row comes after the last row taken in an order; `{order}` is that order's index.
+        owned: the row belongs to the loop; also the condition of its partial indexes.
+        due_now: the row's time has come; a range over `oldest_first`.
+        due_at: when the row came due; null if the ids give the order.
+        oldest_first: the columns that order rows by age, which are the last columns of each index.
+        after_mark: the row comes after the last row that was taken in an order; `{order}` is the index of that order.
     """
 
     name: str
@@ -41,7 +41,7 @@ def _timed(name: str, owned: str, time: str) -> Due:
         f"({time}, n.id) > (coalesce((CAST(:times AS timestamptz[]))[{{order}}], '-infinity'),"
         " coalesce((CAST(:marks AS bigint[]))[{order}], 0))"
     )
-    # A time that Python cannot hold would fail the whole claim. A mark that lies late does no harm.
+    # A time that Python cannot represent would fail the whole claim. A mark that is too late does no harm.
     due_at = f"greatest({time}, timestamptz '1970-01-01Z')"
     return Due(name, owned, f"{time} <= now()", due_at, f"{time}, n.id", after_mark)
 
@@ -54,14 +54,14 @@ NEW = Due(
     oldest_first="n.id",
     after_mark="n.id > coalesce((CAST(:marks AS bigint[]))[{order}], 0)",
 )
-"""PENDING without a set time: due at once."""
+"""PENDING without a time: due at once."""
 
 SCHEDULED = _timed(
     "scheduled",
     f"n.notification_status = 'PENDING' AND n.scheduled_for IS NOT NULL AND {_PUBLISHED}",
     "n.scheduled_for",
 )
-"""PENDING with a set time: due from then on."""
+"""PENDING with a time: due from then on."""
 
 FAILED = _timed("failed", f"n.notification_status = 'FAILED' AND {_PUBLISHED}", "n.next_attempt_at")
 """FAILED: due again once its backoff has passed."""

@@ -1,4 +1,4 @@
-"""The arrow to a send: hold the notification, which is also the fetch of all that the send needs."""
+"""The arrow before a send: hold notifications, and read all that the send needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,30 +12,28 @@ from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.arrow import bind_attempts
 
 SEND_MARGIN = timedelta(seconds=5)
-"""A live send outlasts the deadline of its call by this much."""
+"""A hold outlasts the deadline of its call by this much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A notification that is ours to send, with all that the send needs.
+    """A notification that we hold, with all that its send needs.
 
     Attributes:
         hold: the right to send and to record.
-        enterprise_id: the tenant.
-        workflow_id: the row of its workflow, None if it names none.
+        workflow_id: the row of its workflow; None if it has none.
         workflow_version: changes with that row.
         transaction_id: Novu drops a repeat of it.
-        payload: what the producer wrote.
         recipients: as the producer wrote them, repeats included.
-        channels: None for the workflow's own.
-        overrides: handed to Novu as they are.
-        refusals: definite answers so far that were no acceptance.
-        unknown_outcomes: sends so far that may have been accepted.
-        lapses: sends so far whose sender died.
-        failure_count: failed attempts so far that count.
-        withdrawn: its retraction was asked for.
+        channels: None for the workflow's channels.
+        overrides: sent to Novu unchanged.
+        refusals: how many definite answers so far were not an acceptance.
+        unknown_outcomes: how many sends so far Novu may have accepted.
+        lapses: how many senders so far died during a send.
+        failure_count: how many failed attempts so far count.
+        withdrawn: its producer requested a retraction.
         expired: its `expires_at` has passed.
-        due_at: when it became due; never later than now, even if its producer writes another time meanwhile.
+        due_at: when it became due; never in the future, even if its producer has postponed it since.
     """
 
     hold: Hold
@@ -63,13 +61,13 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class HoldResult:
-    """What a hold found; an attempt that is in none of the three is late.
+    """The result of `hold`; an attempt in none of the three lists is late.
 
     Attributes:
-        held: ours to send.
+        held: we may send them.
         lapsed: their sender died before, so each must be held by itself.
-        live: somebody is sending them; try again after `patience`.
-        patience: until the last of the live sends has passed.
+        live: another process is sending them; try again after `patience`.
+        patience: how long until the last of the live sends has passed.
     """
 
     held: list[Held]
@@ -106,7 +104,7 @@ _HOLD = text("""
         held.refusals, held.unknown_outcomes, held.lapses, held.failure_count, held.retract_requested_at,
         coalesce(held.expires_at <= clock_timestamp(), false) AS expired,
         least(greatest(held.created_at, held.scheduled_for), clock_timestamp()) AS due_at, w.updated_at AS workflow_version,
-        -- Seconds for which somebody else is still sending.
+        -- For how many more seconds another process may be sending.
         CASE WHEN held.id IS NULL
             THEN coalesce(extract(epoch FROM locked.send_until - clock_timestamp()), 0) ELSE 0 END::float8 AS live
     FROM locked
@@ -123,16 +121,14 @@ async def hold(
     lease: timedelta,
     with_lapsed: bool = False,
 ) -> HoldResult:
-    """Write PROCESSING → PROCESSING: take the sole right to send, for a moment; this is also the fetch.
+    """Write PROCESSING → PROCESSING: take the sole right to send for a moment, and read all that the send needs.
 
-    A `send_until` that lies in the past was cleared by nobody: its sender died. That is a lapse, and
-    its outcome is unknown.
+    If `send_until` is in the past and nobody cleared it, the sender died. That is a lapse with an unknown outcome.
 
     Args:
-        attempts: which to send.
-        deadline: total time of the send to come; the hold outlasts it by `SEND_MARGIN`.
-        lease: how long the row stays ours, counted from now.
-        with_lapsed: hold those too whose sender died before.
+        deadline: total time of the send; the hold outlasts it by `SEND_MARGIN`.
+        lease: how long the row stays leased, from now.
+        with_lapsed: also hold rows whose sender died before.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer; the rows may be held, and then lapse.

@@ -14,9 +14,8 @@ class Lapsed:
     """A PROCESSING notification whose lease has lapsed.
 
     Attributes:
-        attempt: the attempt that was under way.
-        run_id: the run in Temporal that carries it.
-        sending: a send was begun, and nobody has recorded its outcome.
+        attempt: the attempt whose lease has lapsed.
+        sending: a send began, and nobody recorded its outcome.
     """
 
     attempt: Attempt
@@ -32,9 +31,9 @@ _LAPSED = text("""
 
 
 async def read_lapsed(engine: Engine, limit: int) -> Sequence[Lapsed]:
-    """Read the rows whose lease has lapsed, the longest lapsed first.
+    """Read the rows whose lease has lapsed, oldest lapse first.
 
-    Rows with a live send are left out, because their sender may still record it.
+    Leave out rows with a live send, because their sender may still record the outcome.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.

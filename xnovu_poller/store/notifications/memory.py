@@ -1,7 +1,7 @@
-"""What a loop remembers for a moment, so that a claim costs the same however much was claimed before.
+"""The short memory of a loop, so that the cost of a claim does not grow with the number of rows claimed before.
 
-The memory is only a hint. It hides rows that come due late below a mark, and what others claim or
-finish; the loop sees them as soon as it forgets.
+The memory is only a hint. It hides rows that come due late below a mark, and rows that others claim or finish; the
+loop sees them when it forgets.
 """
 
 from collections import Counter
@@ -13,22 +13,22 @@ from typing import Protocol
 from xnovu_poller.store.notifications.due import ORDERS
 
 REMEMBERED = timedelta(milliseconds=250)
-"""How long a memory is trusted; longer if a full look costs more than a tenth of that time."""
+"""How long a memory is trusted; longer if a full look takes more than a tenth of this time."""
 
 REMEMBERED_AT_MOST = timedelta(seconds=1)
-"""The longest trust, also if a look costs more: a row that came due late is found within this time."""
+"""The longest trust, however long a look takes: a row that came due late is found within this time."""
 
 SLOW_LOOK = timedelta(milliseconds=100)
-"""A look that takes longer has met many dead index entries, or many rows in flight."""
+"""A look that takes longer has read many dead index entries, or many rows in flight."""
 
 Mark = tuple[int, datetime | None]
-"""The last row taken in an order: its id, and when it came due if the loop's rows have a time."""
+"""The last row that was taken in an order: its id, and when it came due if the loop's rows have a time."""
 
 _NO_MARK: Mark = (0, None)
 
 
 class ClaimedRow(Protocol):
-    """A row of a claim."""
+    """The columns of a claimed row that a memory reads."""
 
     id: int
     enterprise_id: str
@@ -38,13 +38,13 @@ class ClaimedRow(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the claims have shown since the last full look.
+    """The observations of the claims since the last full look.
 
     Attributes:
-        until: when to forget it, by this process's monotonic clock.
-        in_flight: rows in flight, by enterprise.
-        marks: the last row taken in each order, by enterprise.
-        slow: rows in flight are not counted again before it is forgotten, because the look took long.
+        until: when to forget them, by `time.monotonic`.
+        in_flight: the number of rows in flight, by enterprise.
+        marks: the last row that was taken in each order, by enterprise.
+        slow: the look took longer than `SLOW_LOOK`, so do not count rows in flight again before the next look.
     """
 
     until: float
@@ -54,13 +54,7 @@ class Memory:
 
     @classmethod
     def of(cls, in_flight: Mapping[str, int], *, looked_from: float, looked_until: float) -> "Memory":
-        """Begin a memory with a claim that looked at everything.
-
-        Args:
-            in_flight: rows in flight before the claim, by enterprise.
-            looked_from: when the claim began.
-            looked_until: when it ended.
-        """
+        """Return the memory after a full look, which took from `looked_from` to `looked_until`."""
         took = looked_until - looked_from
         trusted = min(max(REMEMBERED.total_seconds(), 10 * took), REMEMBERED_AT_MOST.total_seconds())
         return cls(looked_until + trusted, in_flight, {}, took > SLOW_LOOK.total_seconds())
@@ -68,7 +62,7 @@ class Memory:
     def after(self, rows: Collection[ClaimedRow]) -> "Memory | None":
         """Return the memory after a claim; None if no enterprise got two rows.
 
-        A claim that small may not have seen all enterprises that wait, and none of them has much behind it.
+        Such a claim may not have seen all enterprises that wait, and leaves few rows behind that a memory could skip.
         """
         if len({row.enterprise_id for row in rows}) == len(rows):
             return None

@@ -1,4 +1,4 @@
-"""Delete notifications that ended long ago, a slice of ids at a time, so that no loop waits for it."""
+"""Delete notifications that ended long ago, in slices of ids, so that no loop waits for the purge."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,17 +8,17 @@ from sqlalchemy import text
 from xnovu_poller.store.engine import Engine, acquire
 
 SLICE = 500
-"""Rows that a statement looks at and may delete: some milliseconds, and little WAL."""
+"""The rows that a statement looks at and may delete: it takes some milliseconds, and writes little WAL."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeResult:
-    """What became of one slice.
+    """The result of purging a slice.
 
     Attributes:
         deleted: how many notifications were deleted, with their deliveries.
         after: the last id of the slice, after which the next slice begins; None if no later row is old enough.
-        taken: another replica is purging, so nothing was looked at.
+        taken: another replica is purging, so nothing was done here.
     """
 
     deleted: int
@@ -26,16 +26,17 @@ class PurgeResult:
     taken: bool = False
 
 
-# A row was created before it ended: if no row of a slice was created before the horizon, no later row was.
+# Ids follow creation, and a row ends after its creation: if no row of a slice was created before the horizon, no later
+# row ended before it.
 _PURGE = text("""
     WITH session AS MATERIALIZED (
-        -- Only one replica purges at a time. It does not wait for the disk: after a crash some rows come back, and
-        -- are deleted again.
+        -- Take the lock that lets only one replica purge at a time. Do not wait for the disk: rows that come back after a
+        -- crash are deleted again.
         SELECT pg_try_advisory_xact_lock(hashtext('xnovu-poller purge')) AS has_lock,
             set_config('synchronous_commit', 'off', true) AS synchronous_commit,
             clock_timestamp() - make_interval(secs => :keep) AS horizon
     ), slice AS MATERIALIZED (
-        -- The next rows by id, and whether each is old enough to have ended before the horizon.
+        -- The next rows by id, and whether each is old enough that it may have ended before the horizon.
         SELECT n.id, n.created_at < session.horizon AS older
         FROM session, LATERAL (
             SELECT id, created_at FROM notify.ent_notification WHERE id > :after ORDER BY id LIMIT :size
@@ -51,7 +52,7 @@ _PURGE = text("""
         ORDER BY n.id
         FOR UPDATE OF n SKIP LOCKED
     ), deleted AS (
-        -- Delete them; their deliveries go with them.
+        -- Delete these rows; their deliveries go with them.
         DELETE FROM notify.ent_notification n USING ended WHERE n.id = ended.id
         RETURNING n.id
     )
@@ -61,15 +62,14 @@ _PURGE = text("""
 
 
 async def purge(engine: Engine, after: int, keep: timedelta, *, size: int = SLICE) -> PurgeResult:
-    """Delete the SENT, DEAD and RETRACTED rows of the next slice that ended too long ago.
+    """Delete the SENT, DEAD and RETRACTED rows of the next slice that ended longer than `keep` ago.
 
-    No arrow: the row is gone. A row that somebody holds stays, and so does a row that was withdrawn after it
-    was sent, until Novu has been asked to cancel it. Waits for nothing: no row, no other replica, no disk.
+    A row that somebody holds stays. So does a row that was withdrawn after it was sent, until Novu has been asked to
+    cancel it. The purge waits for no row, no other replica and no disk.
 
     Args:
         after: the id after which the slice begins; 0 at first.
         keep: how long ended rows are kept.
-        size: rows of the slice.
 
     Raises:
         StoreUnavailable: nothing may have been deleted.

@@ -1,4 +1,4 @@
-"""What an executor has to write about one notification."""
+"""The verdict on a delivery, which an executor records."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,15 +10,19 @@ from xnovu_poller.store.notifications.hold import Held
 
 
 class Ending(Enum):
-    """How the delivery of one notification ended, and so which arrow records it.
+    """How the delivery of a notification ended, and so which arrow records it.
 
-    The arrow decides which state it writes: a retraction that was asked for meanwhile turns DEAD into
-    RETRACTED, and the last counted failure turns FAILED into DEAD.
+    The arrow decides which state it writes: a retraction that was requested meanwhile turns DEAD into RETRACTED, and the
+    last failure that counts turns FAILED into DEAD.
 
-    SENT: Novu accepted every chunk. DEAD: no attempt can succeed. FAILED: this attempt did not succeed.
-    RELEASED: Novu cannot serve now. RETRACTED: withdrawn or expired before its send. UNKNOWN: Novu may have
-    accepted it. UNFINISHED: nothing is being sent, but chunks are left and time is not. LATE: the
-    right to send is gone, so there is nothing to record.
+    SENT: Novu accepted every chunk.
+    DEAD: no attempt can succeed.
+    FAILED: this attempt did not succeed.
+    RELEASED: Novu cannot serve now.
+    RETRACTED: withdrawn or expired before its send.
+    UNKNOWN: Novu may have accepted it.
+    UNFINISHED: nothing is being sent, and the next try must continue.
+    LATE: the right to send is gone, so there is nothing to record.
     """
 
     SENT = auto()
@@ -33,17 +37,15 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What has to be recorded of one notification, and the hold by which it still may be.
+    """The verdict on the delivery of a notification, and the hold with which it may be recorded.
 
     Attributes:
-        ending: which arrow records it.
-        held: the notification; its hold is the newest.
-        error: what went wrong, if anything did.
-        refused: Novu answered, so that the next attempt needs another idempotency key.
+        held: the notification, with its newest hold.
+        refused: Novu answered, so the next attempt needs another idempotency key.
         unknown: Novu may have accepted it.
         counted: the failure brings the notification nearer to DEAD; an outage does not.
-        turned_away: nothing was sent, because others have shown that it would fail now.
-        wait: time from a failure to the next attempt.
+        turned_away: nothing was sent, because the failures of others show that it would fail now.
+        wait: the time from a failure to the next attempt.
     """
 
     ending: Ending
@@ -62,10 +64,10 @@ class Verdict:
 
     @property
     def code(self) -> str:
-        """The error's name, for logs and metrics."""
+        """The error's code, for logs and metrics."""
         return "none" if self.error is None else self.error.code
 
     @property
     def reason(self) -> Literal["expired", "retracted"]:
-        """Why it is retracted, unless its producer gives a reason."""
+        """Why it is retracted, if its producer gave no reason."""
         return "expired" if self.held.expired and not self.held.withdrawn else "retracted"

@@ -13,8 +13,7 @@ class Withdrawn:
     """A SENT notification that its producer has withdrawn since.
 
     Attributes:
-        notification_id: the row.
-        transaction_ids: what Novu accepted: one id, or one for each chunk.
+        transaction_ids: the ids that Novu accepted: a single id, or an id for each chunk.
         old: it was withdrawn more than an hour ago, and Novu has still not answered.
     """
 
@@ -25,7 +24,7 @@ class Withdrawn:
 
 _WITHDRAWN = text("""
     WITH RECURSIVE enterprises (enterprise_id) AS (
-        -- The enterprises with such rows. A loose index scan, as in the claims: no enterprise waits behind another.
+        -- The enterprises with such rows, so that no enterprise waits behind another. A loose index scan, as in the claims.
         (SELECT n.enterprise_id FROM notify.ent_notification n
          WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
          ORDER BY n.enterprise_id LIMIT 1)
@@ -58,8 +57,7 @@ async def read_withdrawn(engine: Engine, limit: int, put_off: Collection[int]) -
     The enterprises take turns; within each, the row that was withdrawn first comes first.
 
     Args:
-        limit: most rows.
-        put_off: ids to leave out.
+        put_off: the ids to leave out.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.

@@ -1,1 +1,1 @@
-"""The run that delivers a claim: its start, its workflow and its activities."""
+"""The runs that deliver claims: their start, their workflow and their activities."""

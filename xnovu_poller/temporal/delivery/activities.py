@@ -1,4 +1,4 @@
-"""The activities: deliver a group, or record that nothing more was heard of it."""
+"""The activities: deliver a group, or record that contact with its delivery was lost."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,32 +14,31 @@ from xnovu_poller.temporal.contract import DeliverInput
 _LOCAL_BUDGET = timedelta(seconds=1)
 
 _LAST_WRITE = timedelta(seconds=2)
-"""This long before its timeout an activity begins no further write."""
+"""An activity starts no further write when its timeout is this near."""
 
 
 class DeliveryActivities:
-    """Carries out activities with the tools of its process.
+    """The activities of deliveries.
 
     Args:
-        delivery: the delivery of a group.
-        deployment: whose notifications this process may touch.
+        deployment: the owner of the notifications that this process may touch.
     """
 
     def __init__(self, delivery: Delivery, deployment: str) -> None:
         self._delivery = delivery
-        self._edge = ActivityBoundary(deployment)
+        self._boundary = ActivityBoundary(deployment)
 
     @activity.defn(name=contract.DELIVER)
     async def deliver(self, delivery: DeliverInput) -> str | None:
-        """Deliver a group; each row keeps its own outcome.
+        """Deliver a group; each notification has its own outcome.
 
         Returns:
-            The state that was written, if it is a single notification and not late.
+            The state that was written; None for a group, or if the notification was late.
 
         Raises:
-            ApplicationError: to be tried again, or the group is another deployment's.
+            ApplicationError: try again; or the group belongs to another deployment.
         """
-        async with self._edge.guard(delivery.deployment, contract.heartbeat_timeout(delivery.call)):
+        async with self._boundary.guard(delivery.deployment, contract.heartbeat_timeout(delivery.call)):
             info = activity.info()
             local = info.is_local
             limit = (
@@ -54,28 +53,27 @@ class DeliveryActivities:
 
     @activity.defn(name=contract.RECORD_LOST_CONTACT)
     async def record_lost_contact(self, delivery: DeliverInput, counted: bool = True) -> str | None:  # noqa: FBT001, FBT002 - Temporal passes by position
-        """Record as failed what is still PROCESSING at this attempt, unless somebody is sending it.
+        """Record the attempts as failed, except rows that another attempt has or that somebody is sending.
 
         Args:
-            delivery: the group.
-            counted: whether that brings its rows nearer to DEAD.
+            counted: the sender may have died, so the failure may count.
 
         Returns:
-            The state that was written, if it is a single notification and was still this attempt's to write.
+            The state that was written; None for a group, or if the notification was late.
 
         Raises:
-            ApplicationError: to be tried again, or the group is another deployment's.
+            ApplicationError: try again; or the group belongs to another deployment.
         """
-        async with self._edge.guard(delivery.deployment, contract.heartbeat_timeout(delivery.call)):
+        async with self._boundary.guard(delivery.deployment, contract.heartbeat_timeout(delivery.call)):
             states = await self._delivery.record_lost_contact(delivery.read_attempts(), counted=counted)
         return _outcome(delivery, states)
 
 
 def _outcome(delivery: DeliverInput, states: Mapping[int, Status]) -> str | None:
-    """Return the state that was written of a single notification; a group has no one outcome."""
+    """Return the state that was written for a single notification; a group has no single outcome."""
     return next((state.value for state in states.values()), None) if delivery.single else None
 
 
 def _tries(info: activity.Info, delivery: DeliverInput) -> int:
-    """Return how many tries the regular activity has; fewer, if a stranger's refusal came after some."""
+    """Return how many tries the regular activity has: fewer if another deployment's executor refused it after some."""
     return (info.retry_policy and info.retry_policy.maximum_attempts) or delivery.regular_tries

@@ -41,10 +41,7 @@ class Handoff:
 
     Args:
         client: also used by the Temporal worker of this process, so that a run can start here at once.
-        task_queue: where our Temporal workers poll.
-        deployment: the owner of the notifications.
-        call: the longest that one call to Novu may take.
-        search: the search attributes of the runs.
+        call: the longest that a call to Novu may last.
     """
 
     def __init__(
@@ -57,12 +54,12 @@ class Handoff:
         self._search = search
 
     async def start(self, claims: Sequence[Claim]) -> None:
-        """Start the run that these claims share; if it exists already, that is as good.
+        """Start the run that these claims share; succeed if it exists already.
 
         Guarantee: any number of starts for the same claims make one run, because all use its id.
 
         Args:
-            claims: at least one, all of one `run_id`.
+            claims: at least one, all with the same `run_id`.
 
         Raises:
             TemporalUnavailable: no answer; the run may or may not exist.

@@ -1,4 +1,4 @@
-"""The workflow of a claim: the order of its tries and nothing else."""
+"""The workflow that delivers claims: only the order of its tries."""
 
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -19,14 +19,13 @@ _FIRST_WAIT = timedelta(seconds=1)
 
 @workflow.defn(name=contract.WORKFLOW)
 class NotificationProcessingWorkflow:
-    """Deliver a group of notifications; each row keeps its own outcome, the workflow returns nothing.
+    """Deliver a group of notifications; each row has its own outcome, so the run returns nothing.
 
-    The first try is a local activity, within the first workflow task; regular activities follow. If no
-    try could record how an attempt ended, the workflow records that contact was lost; if the workflow
-    itself dies, the rescue finds its rows.
+    The first try is a local activity within the first workflow task; regular activities follow. If no try could record
+    how an attempt ended, the run records that contact was lost. If the run itself dies, the rescue finds its rows.
 
-    Executors of another deployment, which share our task queue by mistake, refuse what is ours: that is
-    no try, and it is asked again until one of our own takes it or the execution timeout ends it.
+    Executors of another deployment may share our task queue by mistake, and refuse our runs. A refusal is no try: the
+    run asks again until one of our executors accepts or the execution timeout ends the run.
     """
 
     @workflow.run
@@ -34,10 +33,10 @@ class NotificationProcessingWorkflow:
         """Try up to three times, then record that contact was lost."""
         tries = contract.TRIES
         if delivery.begins_locally:
-            made = await _try_at_once(delivery)
-            if made is None:
+            tries_made = await _try_at_once(delivery)
+            if tries_made is None:
                 return
-            tries -= made
+            tries -= tries_made
 
         def deliver(before: int) -> Awaitable[str | None]:
             return workflow.execute_activity_method(
@@ -60,10 +59,11 @@ class NotificationProcessingWorkflow:
 
 
 async def _try_at_once(delivery: DeliverInput) -> int | None:
-    """Try within this workflow task; if it does not succeed, wait as long as the next try has to.
+    """Try within this workflow task; if the try fails, wait until the next try may start.
 
     Returns:
-        None if it succeeded; else how many tries that was: none, if it fell into the hands of a stranger.
+        None if it succeeded; otherwise the number of tries that it counts as: 0 if another deployment's executor
+        refused it, else 1.
     """
     try:
         outcome = await workflow.execute_local_activity_method(
@@ -82,8 +82,8 @@ async def _try_at_once(delivery: DeliverInput) -> int | None:
 
 
 async def _record_lost_contact(delivery: DeliverInput, cause: BaseException | None) -> None:
-    """Record that no try could record the end; the outcome is the state that this writes."""
-    # It is no fault of the notifications if the database was away.
+    """Record that contact was lost, because no try could record how the attempt ended."""
+    # A database that was away is no fault of the notifications.
     counted = not (isinstance(cause, ApplicationError) and cause.type == StoreUnavailable.code)
 
     def record(_: int) -> Awaitable[str | None]:
@@ -99,16 +99,16 @@ async def _record_lost_contact(delivery: DeliverInput, cause: BaseException | No
 
 
 def _set_outcome(delivery: DeliverInput, outcome: str | None) -> None:
-    """Make a single notification searchable by its outcome, unless it was sent."""
+    """Make the run of a single notification searchable by its outcome, unless the notification was sent."""
     if delivery.searchable and outcome not in {None, contract.SENT}:
         workflow.upsert_search_attributes([contract.OUTCOME.value_set(str(outcome))])
 
 
 def _cause(error: FailureError) -> BaseException | None:
-    """Return why a try failed; the failure of a local activity comes as it is, that of a regular one wrapped.
+    """Return why a try failed. The failure of a regular activity is wrapped; that of a local activity is not.
 
     Raises:
-        FailureError: no further try may be made: the workflow was cancelled. The rescue finds its rows.
+        FailureError: the run was cancelled, so it must not try again. The rescue finds its rows.
     """
     if is_cancelled_exception(error):
         raise error

@@ -1,4 +1,4 @@
-"""The sample data in a real database, written with the rights of those who would write it."""
+"""The sample data in a real database, written with the rights of a tenant."""
 
 from collections.abc import Iterator
 
@@ -17,26 +17,26 @@ Connection = psycopg.Connection[TupleRow]
 
 @pytest.fixture
 def tenant(database: str) -> Iterator[Connection]:
-    """Connect as a member of xnovu_tenant, the suite loaded."""
+    """Connect as a member of xnovu_tenant, with the suite loaded."""
     with psycopg.connect(database, autocommit=True, options="-c role=xnovu_worker") as operator:
         load_suite(operator)
     with psycopg.connect(database, autocommit=True, options="-c role=xnovu_tenant") as connection:
         yield connection
 
 
-def the(label: Label) -> SampleNotification:
-    """Give the first sample notification of a kind."""
+def sample(label: Label) -> SampleNotification:
+    """Return the first sample notification of a kind."""
     return next(each for each in notifications() if each.label is label)
 
 
 def column(db: Db, notification_id: int | None, name: str) -> object:
-    """Read one column of a row."""
+    """Return a column of a row."""
     found = db.execute("SELECT * FROM notify.ent_notification WHERE id = %s", [notification_id]).fetchone()
     assert found is not None
     return found[name]
 
 
-def test_the_suite_is_loaded_whole(db: Db, tenant: Connection) -> None:
+def test_the_suite_is_loaded_completely(db: Db, tenant: Connection) -> None:
     """Each workflow and each template has its row."""
     found = db.execute(
         "SELECT (SELECT count(*) FROM notify.ent_notification_workflow) AS workflows,"
@@ -46,40 +46,40 @@ def test_the_suite_is_loaded_whole(db: Db, tenant: Connection) -> None:
 
 
 def test_a_second_dedup_key_is_refused(db: Db, tenant: Connection, silent: StandIn) -> None:
-    """The first row stays alone."""
-    assert insert(tenant, the(Label.DEDUP_KEPT), silent) is not None
-    assert insert(tenant, the(Label.DEDUP_REFUSED), silent) is None
+    """Only the first row is inserted."""
+    assert insert(tenant, sample(Label.DEDUP_KEPT), silent) is not None
+    assert insert(tenant, sample(Label.DEDUP_REFUSED), silent) is None
     assert db.execute("SELECT FROM notify.ent_notification").rowcount == 1
 
 
 def test_a_draft_is_a_draft_from_its_insert_on(db: Db, tenant: Connection, silent: StandIn) -> None:
-    """It is written by a plain INSERT, as any program may."""
-    made = insert(tenant, the(Label.DRAFT), silent)
+    """A plain INSERT writes it, as any program may."""
+    made = insert(tenant, sample(Label.DRAFT), silent)
     assert column(db, made, "publish_status") == "DRAFT"
     assert column(db, made, "notification_workflow_id") is not None
 
 
-def test_a_retracted_one_is_retracted_by_its_tenant(db: Db, tenant: Connection, silent: StandIn) -> None:
-    """`notify.retract` lets the tenant at its own row."""
-    made = insert(tenant, the(Label.RETRACTED), silent)
+def test_a_retracted_sample_is_retracted_by_its_tenant(db: Db, tenant: Connection, silent: StandIn) -> None:
+    """`notify.retract` lets the tenant withdraw its own row."""
+    made = insert(tenant, sample(Label.RETRACTED), silent)
     assert column(db, made, "notification_status") == "RETRACTED"
 
 
 def test_an_enterprise_of_another_language_uses_its_own_workflow(
     db: Db, tenant: Connection, silent: StandIn
 ) -> None:
-    """Its own row of a key wins over the global one."""
-    made = insert(tenant, the(Label.EXPIRED), silent)
+    """Its own row of a key replaces the global row."""
+    made = insert(tenant, sample(Label.EXPIRED), silent)
     owner = db.execute(
         "SELECT enterprise_id FROM notify.ent_notification_workflow WHERE id = %s",
         [column(db, made, "notification_workflow_id")],
     ).fetchone()
-    assert owner == {"enterprise_id": the(Label.EXPIRED).enterprise_id}
-    assert column(db, made, "recipients") == list(the(Label.EXPIRED).recipients)
+    assert owner == {"enterprise_id": sample(Label.EXPIRED).enterprise_id}
+    assert column(db, made, "recipients") == list(sample(Label.EXPIRED).recipients)
 
 
 @pytest.fixture
 def silent() -> Iterator[StandIn]:
-    """Give a client of a stand-in that is not there: these inserts have nothing to tell it."""
+    """A client of an absent stand-in, because these inserts send nothing to it."""
     with StandIn("http://127.0.0.1:9", "unused") as standin:
         yield standin

@@ -1,4 +1,4 @@
-"""A run that does not come to its end: it says why, and leaves nothing behind."""
+"""A run that does not complete: it reports the reason, and leaves nothing behind."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from xnovu_poller.dev.stack import Stack
 
 
 class Interrupter:
-    """Does something to a running demo, once it tells of a step."""
+    """Acts on a running demo once it reports a certain step."""
 
     def __init__(self, step: str) -> None:
         """Choose the step by its first word."""
@@ -24,7 +24,7 @@ class Interrupter:
         self.pids: dict[str, int] = {}
 
     def __call__(self, doing: str, _done: int = 0, _of: int | None = None, /) -> None:
-        """Act at the step, once."""
+        """Act once, at the step."""
         if self.demo is not None and doing.startswith(self.step) and not self.pids:
             self.pids = {server.name: server.pid for server in self.demo.servers}
             self.act()
@@ -45,14 +45,14 @@ class Killer(Interrupter):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Give a stack's folder, forgotten afterwards."""
+    """A stack's folder, erased afterwards."""
     yield tmp_path / "demo"
     Stack(tmp_path / "demo").erase()
 
 
 @pytest.mark.parametrize("step", ["Loading", "Starting the worker", "Inserting"])
 def test_an_interrupted_run_leaves_nothing(folder: Path, step: str) -> None:
-    """Whatever was up is stopped, the worker first."""
+    """Every server that was started is stopped, the worker first."""
     interrupter = Interrupter(step)
     interrupter.demo = Demo(folder, interrupter)
     with pytest.raises(KeyboardInterrupt):
@@ -62,7 +62,7 @@ def test_an_interrupted_run_leaves_nothing(folder: Path, step: str) -> None:
 
 
 def test_a_server_that_ends_is_named(folder: Path) -> None:
-    """The run does not wait for what can no longer come."""
+    """The run does not wait in vain."""
     killer = Killer("Inserting")
     killer.demo = Demo(folder, killer)
     with pytest.raises(ServerFailed, match="novu-standin"):

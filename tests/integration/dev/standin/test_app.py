@@ -14,21 +14,21 @@ EVENT = {"name": "welcome", "to": "s-1", "transactionId": "xn-1", "payload": {"e
 
 @pytest.fixture
 def api(novu_standin: NovuStandIn) -> Iterator[httpx.Client]:
-    """Give a client that has a key."""
+    """A client with a key."""
     with httpx.Client(base_url=novu_standin.url, headers={"Authorization": "ApiKey secret"}) as client:
         yield client
 
 
 def accepted(novu_standin: NovuStandIn) -> int:
-    """Count what was accepted."""
+    """Count the accepted triggers."""
     return novu_standin.stats()["accepted"]
 
 
 @pytest.mark.parametrize(("kind", "count"), [("reset_before_accept", 0), ("accept_then_reset", 1)])
-def test_a_reset_leaves_the_caller_in_the_dark(
+def test_a_reset_looks_the_same_before_and_after_the_acceptance(
     api: httpx.Client, novu_standin: NovuStandIn, kind: str, count: int
 ) -> None:
-    """The caller sees the same, whether it was accepted or not."""
+    """The caller cannot see whether the trigger was accepted."""
     novu_standin.fault(kind)
     with pytest.raises(httpx.ReadError):
         api.post(TRIGGER, json=EVENT)
@@ -41,7 +41,7 @@ def test_a_reset_leaves_the_caller_in_the_dark(
 def test_a_hanging_call_never_answers(
     api: httpx.Client, novu_standin: NovuStandIn, kind: str, count: int
 ) -> None:
-    """Until the caller's patience ends."""
+    """Only the caller's time-out ends it."""
     novu_standin.fault(kind)
     with pytest.raises(httpx.ReadTimeout):
         api.post(TRIGGER, json=EVENT, timeout=0.2)
@@ -51,14 +51,14 @@ def test_a_hanging_call_never_answers(
 def test_a_hanging_call_ends_with_a_reset_when_its_time_is_over(
     api: httpx.Client, novu_standin: NovuStandIn
 ) -> None:
-    """Or when the script is cleared."""
+    """It also ends when the script is cleared."""
     novu_standin.fault("accept_then_hang", seconds=0.05)
     with pytest.raises(httpx.ReadError):
         api.post(TRIGGER, json=EVENT)
 
 
 def test_an_answer_can_be_lost_on_the_way(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """A proxy's 502, or half an answer, after Novu has accepted."""
+    """Novu accepts, but the caller gets a proxy's 502 or half an answer."""
     novu_standin.fault("accept_then_status", status=502, body="<h1>Bad Gateway</h1>")
     assert api.post(TRIGGER, json=EVENT).status_code == 502
     novu_standin.fault("malformed")
@@ -70,7 +70,7 @@ def test_an_answer_can_be_lost_on_the_way(api: httpx.Client, novu_standin: NovuS
 
 
 def test_a_verdict_is_for_its_own_event(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """The other events of a bulk call go on."""
+    """The other events of a bulk call are accepted."""
     novu_standin.fault("verdict", verdict="invalid_recipients", match={"transaction_id": "xn-2"})
     events = [EVENT, {**EVENT, "transactionId": "xn-2"}]
     items = api.post(f"{TRIGGER}/bulk", json={"events": events}).json()["data"]
@@ -79,27 +79,29 @@ def test_a_verdict_is_for_its_own_event(api: httpx.Client, novu_standin: NovuSta
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "expected"),
     [
         ("disorder", [("xn-2", "processed"), ("xn-1", "processed")]),
         ("omit", [("xn-1", "processed")]),
         ("mumble", [("xn-1", "processed"), (None, None)]),
     ],
 )
-def test_the_answer_to_a_bulk_call_can_be_bent(
-    api: httpx.Client, novu_standin: NovuStandIn, kind: str, told: list[tuple[str | None, str | None]]
+def test_the_answer_to_a_bulk_call_can_be_falsified(
+    api: httpx.Client, novu_standin: NovuStandIn, kind: str, expected: list[tuple[str | None, str | None]]
 ) -> None:
-    """All events are accepted, whatever is told of those that fit; a single call is not meant."""
+    """All events are accepted, although matching items are missing or wrong; a single call is not affected."""
     novu_standin.fault(kind, match={"transaction_id": "xn-2"})
     events = [EVENT, {**EVENT, "transactionId": "xn-2"}]
     assert api.post(TRIGGER, json=events[1]).json()["data"]["status"] == "processed"
     items = api.post(f"{TRIGGER}/bulk", json={"events": events}).json()["data"]
-    assert [(item.get("transactionId"), item.get("status")) for item in items] == told
+    assert [(item.get("transactionId"), item.get("status")) for item in items] == expected
     assert (accepted(novu_standin), novu_standin.stats()["bulks"], novu_standin.faults()) == (3, 1, [])
 
 
-def test_the_script_is_read_used_up_and_cleared(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """What is left can be looked at; a script that cannot be read is refused."""
+def test_the_script_is_consumed_and_can_be_read_and_cleared(
+    api: httpx.Client, novu_standin: NovuStandIn
+) -> None:
+    """The rest of the script can be read; an unreadable script is refused."""
     novu_standin.fault("status", status=500, times=2)
     assert api.post(TRIGGER, json=EVENT).status_code == 500
     assert [line["times"] for line in novu_standin.faults()] == [1]
@@ -109,17 +111,17 @@ def test_the_script_is_read_used_up_and_cleared(api: httpx.Client, novu_standin:
         novu_standin.fault("no such kind")
 
 
-def test_an_error_is_stored_under_the_key_and_a_proxys_is_not(
+def test_novus_error_is_stored_under_the_key_and_a_proxys_is_not(
     api: httpx.Client, novu_standin: NovuStandIn
 ) -> None:
-    """A repeat under the key gets Novu's error for a day, but gets past a proxy's."""
+    """A repeat under the key gets Novu's error for a day, but passes after a proxy's error."""
     novu_standin.switch(idempotency=True)
     novu_standin.fault("status", status=500)
     novu_standin.fault("status", status=503, cached=False, match={"transaction_id": "xn-2"})
     first = api.post(TRIGGER, json=EVENT, headers={"Idempotency-Key": "k-1"})
-    again = api.post(TRIGGER, json=EVENT, headers={"Idempotency-Key": "k-1"})
-    assert (again.status_code, again.content) == (500, first.content)
-    assert again.headers["Idempotency-Replay"] == "true"
+    repeat = api.post(TRIGGER, json=EVENT, headers={"Idempotency-Key": "k-1"})
+    assert (repeat.status_code, repeat.content) == (500, first.content)
+    assert repeat.headers["Idempotency-Replay"] == "true"
     other = {**EVENT, "transactionId": "xn-2"}
     statuses = [
         api.post(TRIGGER, json=other, headers={"Idempotency-Key": "k-2"}).status_code for _ in range(2)
@@ -130,20 +132,20 @@ def test_an_error_is_stored_under_the_key_and_a_proxys_is_not(
 def test_an_answer_that_was_lost_is_repeated_under_its_key(
     api: httpx.Client, novu_standin: NovuStandIn
 ) -> None:
-    """That is what the key is for."""
+    """This is the purpose of the key."""
     novu_standin.switch(idempotency=True)
     novu_standin.fault("accept_then_reset")
     key = {"Idempotency-Key": "k-1"}
     with pytest.raises(httpx.ReadError):
         api.post(TRIGGER, json=EVENT, headers=key)
-    again = api.post(TRIGGER, json=EVENT, headers=key)
-    assert (again.status_code, again.headers["Idempotency-Replay"]) == (201, "true")
-    assert again.headers["Idempotency-Key"] == "k-1"
+    repeat = api.post(TRIGGER, json=EVENT, headers=key)
+    assert (repeat.status_code, repeat.headers["Idempotency-Replay"]) == (201, "true")
+    assert repeat.headers["Idempotency-Key"] == "k-1"
     assert novu_standin.stats()["triggers"] == 1
 
 
 def test_a_key_in_progress_is_refused(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """409 with a pause of a second, while the first call is slow."""
+    """Novu answers 409 with a pause of a second, while the first call is slow."""
     novu_standin.switch(idempotency=True)
     novu_standin.fault("slow")
     key = {"Idempotency-Key": "k-1"}
@@ -158,8 +160,8 @@ def test_a_key_in_progress_is_refused(api: httpx.Client, novu_standin: NovuStand
     assert answers[0].status_code == 201
 
 
-def test_keys_mean_nothing_until_they_are_switched_on(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """As with a self-hosted Novu."""
+def test_keys_have_no_effect_until_they_are_enabled(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """This is how a self-hosted Novu behaves."""
     for _ in range(2):
         response = api.post(TRIGGER, json=EVENT, headers={"Idempotency-Key": "k" * 300})
         assert response.status_code == 201
@@ -177,7 +179,7 @@ def test_a_reused_or_overlong_key_is_refused(api: httpx.Client, novu_standin: No
 
 
 def test_a_caller_over_the_limit_is_throttled(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """429 says how long to pause, and what is refused is not stored under the key."""
+    """A 429 has the length of the pause, and is not stored under the key."""
     assert "RateLimit-Limit" not in api.post(TRIGGER, json=EVENT).headers
     novu_standin.switch(rate_limit="free", limits={"trigger": 20}, idempotency=True)
     key = {"Idempotency-Key": "k-1"}
@@ -193,7 +195,7 @@ def test_a_caller_over_the_limit_is_throttled(api: httpx.Client, novu_standin: N
 
 
 def test_a_reset_puts_everything_back(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """Ledger, subscribers, script, keys, workflows and switches."""
+    """It resets ledger, subscribers, script, keys, workflows and switches."""
     novu_standin.switch(secret_key="other")
     novu_standin.fault("status")
     novu_standin.workflow("welcome", known=False)
@@ -203,7 +205,7 @@ def test_a_reset_puts_everything_back(api: httpx.Client, novu_standin: NovuStand
 
 
 def test_the_page_shows_what_arrived(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """It asks for no key, and lets nothing be fetched."""
+    """It needs no key, and loads nothing from elsewhere."""
     api.post(TRIGGER, json=EVENT)
     page = httpx.get(novu_standin.url)
     assert "xn-1" in page.text
@@ -211,10 +213,8 @@ def test_the_page_shows_what_arrived(api: httpx.Client, novu_standin: NovuStandI
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-def test_a_call_that_lasts_through_a_reset_is_forgotten_with_the_rest(
-    api: httpx.Client, novu_standin: NovuStandIn
-) -> None:
-    """It would stand in the ledger of whoever comes next, though its caller may long be dead."""
+def test_a_call_under_way_during_a_reset_is_forgotten(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """Otherwise it would appear in the ledger of the next test, although its caller may have ended."""
     answers: list[httpx.Response] = []
     novu_standin.fault("slow", seconds=60)
     slow = threading.Thread(target=lambda: answers.append(api.post(TRIGGER, json=EVENT)))

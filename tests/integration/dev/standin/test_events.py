@@ -12,24 +12,24 @@ KEY = {"Authorization": "ApiKey secret"}
 
 @pytest.fixture
 def api(novu_standin: NovuStandIn) -> Iterator[httpx.Client]:
-    """Give a client that has a key."""
+    """A client with a key."""
     with httpx.Client(base_url=novu_standin.url, headers=KEY) as client:
         yield client
 
 
 def event(transaction_id: str = "xn-1", **members: object) -> dict[str, Any]:
-    """Give an event as the worker sends it."""
+    """Return an event as the worker sends it."""
     payload = {"enterprise_id": "acme", "rendered": {"email": {"subject": "Hi", "body": "<p>there</p>"}}}
     return {"name": "welcome", "to": ["s-1"], "transactionId": transaction_id, "payload": payload, **members}
 
 
 def trigger(api: httpx.Client, body: dict[str, Any]) -> httpx.Response:
-    """Call the trigger."""
+    """Trigger an event."""
     return api.post("/v1/events/trigger", json=body)
 
 
 def test_a_trigger_is_accepted_and_delivered(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """The answer says only `processed`; the ledger says the rest."""
+    """The answer is only `processed`; the ledger has the details."""
     before = time.time_ns() // 10**6
     response = trigger(api, event())
     assert (response.status_code, response.json()) == (
@@ -47,20 +47,20 @@ def test_a_trigger_is_accepted_and_delivered(api: httpx.Client, novu_standin: No
     assert novu_standin.ledger(enterprise="other")["triggers"] == []
 
 
-def test_a_repeated_transaction_is_dropped_in_silence(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """The same answer, whatever the workflow and recipients; nothing is delivered twice."""
+def test_a_repeated_transaction_is_dropped_silently(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """The answer is the same, even with another workflow and other recipients; nothing is delivered twice."""
     first = trigger(api, event())
-    again = trigger(api, event(name="other", to=["s-1", "s-2"]))
-    assert (again.status_code, again.json()) == (201, first.json())
+    repeat = trigger(api, event(name="other", to=["s-1", "s-2"]))
+    assert (repeat.status_code, repeat.json()) == (201, first.json())
     assert novu_standin.deliveries() == {("xn-1", "s-1"): 1}
     stats = novu_standin.stats()
     assert (stats["triggers"], stats["accepted"], stats["dropped"], stats["duplicates"]) == (2, 2, 1, 0)
 
 
-def test_duplicates_are_counted_where_repeats_are_not_dropped(
+def test_duplicates_are_counted_if_repeats_are_not_dropped(
     api: httpx.Client, novu_standin: NovuStandIn
 ) -> None:
-    """So a test can see what would have been sent twice."""
+    """So a test can detect what would have been sent twice."""
     novu_standin.switch(drop_repeats=False)
     trigger(api, event())
     trigger(api, event())
@@ -68,8 +68,8 @@ def test_duplicates_are_counted_where_repeats_are_not_dropped(
     assert novu_standin.stats()["duplicates"] == 1
 
 
-def test_topics_are_resolved_when_they_are_delivered(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """Each subscriber once; an unknown topic reaches nobody and nobody hears of it."""
+def test_topics_are_resolved_at_delivery(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """Each subscriber gets it once; an unknown topic reaches nobody, without an error."""
     for subscriber in ("s-1", "s-2", "s-3"):
         api.post("/v2/subscribers", json={"subscriberId": subscriber})
     api.post("/v2/topics/all/subscriptions", json={"subscriptions": ["s-1", "s-2", "s-3"]})
@@ -82,7 +82,7 @@ def test_topics_are_resolved_when_they_are_delivered(api: httpx.Client, novu_sta
 
 
 def test_a_bulk_call_answers_each_event_in_order(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """A bad one fails alone."""
+    """A bad event fails by itself."""
     novu_standin.workflow("gone", known=False)
     novu_standin.workflow("off", active=False)
     events = [event("xn-1"), event("xn-2", name="gone"), {"name": "welcome"}, event("xn-3", name="off")]
@@ -96,7 +96,7 @@ def test_a_bulk_call_answers_each_event_in_order(api: httpx.Client, novu_standin
 
 
 def test_a_broadcast_reaches_every_subscriber(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """Those that the environment has at that moment."""
+    """It reaches the subscribers that the environment has at that moment."""
     api.post("/v1/subscribers/bulk", json={"subscribers": [{"subscriberId": "a"}, {"subscriberId": "b"}]})
     response = api.post(
         "/v1/events/trigger/broadcast", json={"name": "news", "transactionId": "b-1", "payload": {}}
@@ -105,8 +105,8 @@ def test_a_broadcast_reaches_every_subscriber(api: httpx.Client, novu_standin: N
     assert novu_standin.deliveries() == {("b-1", "a"): 1, ("b-1", "b"): 1}
 
 
-def test_only_what_still_waits_can_be_cancelled(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """True where it waited, false where it was delivered, cancelled or never known."""
+def test_only_a_waiting_trigger_can_be_cancelled(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """True if it was waiting, false if it was delivered, cancelled or never known."""
     novu_standin.workflow("digest", delayed=True)
     for transaction_id in ("xn-1", "xn-2"):
         trigger(api, event(transaction_id, name="digest"))
@@ -117,8 +117,8 @@ def test_only_what_still_waits_can_be_cancelled(api: httpx.Client, novu_standin:
     assert novu_standin.deliveries() == {("xn-2", "s-1"): 1}
 
 
-def test_what_a_workflow_is_like_decides_the_answer(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """Unknown 422, inactive 201 but not processed, a payload that breaks the schema 400."""
+def test_the_answer_depends_on_the_workflow(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """422 if it is unknown, 201 but not processed if it is inactive, 400 if the payload breaks its schema."""
     novu_standin.switch(workflows_known=False)
     unknown = trigger(api, event())
     assert (unknown.status_code, unknown.json()["message"]) == (422, "workflow_not_found")
@@ -140,10 +140,10 @@ def test_what_a_workflow_is_like_decides_the_answer(api: httpx.Client, novu_stan
         ({"Authorization": "ApiKey wrong"}, "API Key not found"),
     ],
 )
-def test_only_the_key_opens_the_door(
+def test_only_the_right_key_is_accepted(
     novu_standin: NovuStandIn, headers: dict[str, str], message: str
 ) -> None:
-    """401 with Novu's sentences, in Novu's error body."""
+    """401 with Novu's messages, in Novu's error body."""
     novu_standin.switch(secret_key="secret")
     response = httpx.post(f"{novu_standin.url}/v1/events/trigger", json=event(), headers=headers)
     body = response.json()
@@ -151,8 +151,8 @@ def test_only_the_key_opens_the_door(
     assert body["path"] == "/v1/events/trigger"
 
 
-def test_what_is_too_large_or_too_many_is_refused(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """Half a megabyte an event, a hundred recipients, a hundred events; nothing of it is accepted."""
+def test_too_large_or_too_many_events_are_refused(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+    """The limits are half a megabyte an event, a hundred recipients, a hundred events; nothing beyond is accepted."""
     large = event(payload={"text": "x" * 524_288})
     assert trigger(api, large).status_code == 413
     bulk = api.post("/v1/events/trigger/bulk", json={"events": [event(), large]})
@@ -164,8 +164,8 @@ def test_what_is_too_large_or_too_many_is_refused(api: httpx.Client, novu_standi
     assert novu_standin.stats()["accepted"] == 0
 
 
-def test_what_is_no_call_of_novu_is_told_so(api: httpx.Client) -> None:
-    """404 for a path that there is not, 400 for a body that is not JSON."""
+def test_an_unknown_call_is_an_error(api: httpx.Client) -> None:
+    """404 for an unknown path, 400 for a body that is not JSON."""
     assert api.get("/v3/else").json()["message"] == "Cannot GET /v3/else"
     assert api.put("/v1/events/trigger", json={}).status_code == 404
     broken = api.post("/v1/events/trigger", content="{", headers={"Content-Type": "application/json"})

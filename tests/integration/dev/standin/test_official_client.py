@@ -15,7 +15,7 @@ EVENT: models.TriggerEventRequestDtoTypedDict = {
 
 @pytest.fixture
 def novu(novu_standin: NovuStandIn) -> Iterator[Novu]:
-    """Give Novu's own client, which tries nothing twice."""
+    """Novu's own client, without retries."""
     with Novu(
         secret_key="secret", server_url=novu_standin.url, retry_config=None, timeout_ms=10_000
     ) as client:
@@ -23,7 +23,7 @@ def novu(novu_standin: NovuStandIn) -> Iterator[Novu]:
 
 
 def test_it_triggers(novu: Novu, novu_standin: NovuStandIn) -> None:
-    """The answer is read, the event is delivered."""
+    """The client reads the answer, and the event is delivered."""
     result = novu.trigger(trigger_event_request_dto=EVENT).result
     assert result.acknowledged
     assert (result.status.value, result.transaction_id) == ("processed", "xn-1")
@@ -31,7 +31,7 @@ def test_it_triggers(novu: Novu, novu_standin: NovuStandIn) -> None:
 
 
 def test_it_triggers_in_bulk(novu: Novu, novu_standin: NovuStandIn) -> None:
-    """Each event's answer is read, an error too."""
+    """The client reads each event's answer, including an error."""
     novu_standin.workflow("gone", known=False)
     gone: models.TriggerEventRequestDtoTypedDict = {**EVENT, "workflow_id": "gone"}
     items = novu.trigger_bulk(bulk_trigger_event_dto={"events": [EVENT, gone]}).result
@@ -40,7 +40,7 @@ def test_it_triggers_in_bulk(novu: Novu, novu_standin: NovuStandIn) -> None:
 
 
 def test_it_broadcasts_and_cancels(novu: Novu, novu_standin: NovuStandIn) -> None:
-    """What waits is cancelled."""
+    """A waiting broadcast is cancelled."""
     novu_standin.workflow("news", delayed=True)
     news = novu.trigger_broadcast(
         trigger_event_to_all_request_dto={"name": "news", "transaction_id": "b-1", "payload": {}}
@@ -51,7 +51,7 @@ def test_it_broadcasts_and_cancels(novu: Novu, novu_standin: NovuStandIn) -> Non
 
 
 def test_it_keeps_subscribers(novu: Novu) -> None:
-    """Created, read, changed, listed, created in bulk and deleted."""
+    """Subscribers are created, read, changed, listed, created in bulk and deleted."""
     created = novu.subscribers.create(
         create_subscriber_request_dto={"subscriber_id": "s-1", "first_name": "Mei", "data": {"plan": "free"}}
     ).result
@@ -67,12 +67,12 @@ def test_it_keeps_subscribers(novu: Novu) -> None:
     bulk = novu.subscribers.create_bulk(
         bulk_subscriber_create_dto={"subscribers": [{"subscriber_id": "s-1"}, {"subscriber_id": "s-2"}]}
     ).result
-    assert ([one.subscriber_id for one in bulk.updated], [one.subscriber_id for one in bulk.created]) == (
+    assert ([item.subscriber_id for item in bulk.updated], [item.subscriber_id for item in bulk.created]) == (
         ["s-1"],
         ["s-2"],
     )
     listed = novu.subscribers.search(request={"limit": 1}).result
-    assert ([one.subscriber_id for one in listed.data], listed.total_count) == (["s-1"], 2)
+    assert ([item.subscriber_id for item in listed.data], listed.total_count) == (["s-1"], 2)
     assert listed.next is not None
     assert novu.subscribers.search(request={"after": listed.next}).result.data[0].subscriber_id == "s-2"
     assert novu.subscribers.delete(subscriber_id="s-1").result.acknowledged
@@ -82,19 +82,19 @@ def test_it_keeps_subscribers(novu: Novu) -> None:
 
 
 def test_it_keeps_topics(novu: Novu) -> None:
-    """Created, read, renamed, listed and deleted."""
+    """Topics are created, read, renamed, listed and deleted."""
     topic = novu.topics.create(create_update_topic_request_dto={"key": "all", "name": "Everybody"}).result
     assert (topic.key, topic.name) == ("all", "Everybody")
     assert novu.topics.update(topic_key="all", update_topic_request_dto={"name": "All"}).result.name == "All"
     assert novu.topics.get(topic_key="all").result.id == topic.id
-    assert [one.key for one in novu.topics.list(request={"key": "al"}).result.data] == ["all"]
+    assert [item.key for item in novu.topics.list(request={"key": "al"}).result.data] == ["all"]
     assert novu.topics.delete(topic_key="all").result.acknowledged
     with pytest.raises(models.ErrorDto):
         novu.topics.get(topic_key="all")
 
 
 def test_it_keeps_subscriptions(novu: Novu) -> None:
-    """Strangers are told one by one; a topic that there is not is made."""
+    """Unknown subscribers are listed as errors; a missing topic is created."""
     novu.subscribers.create(create_subscriber_request_dto={"subscriber_id": "s-1"})
     made = novu.topics.subscriptions.create(
         topic_key="all", create_topic_subscriptions_request_dto={"subscriptions": ["s-1", "stranger"]}
@@ -103,7 +103,7 @@ def test_it_keeps_subscriptions(novu: Novu) -> None:
     assert made.errors is not None
     assert made.errors[0].subscriber_id == "stranger"
     listed = novu.topics.subscriptions.list(request={"topic_key": "all"}).result
-    assert [one.subscriber.subscriber_id for one in listed.data] == ["s-1"]
+    assert [item.subscriber.subscriber_id for item in listed.data] == ["s-1"]
     left = novu.topics.subscriptions.delete(
         topic_key="all", delete_topic_subscriptions_request_dto={"subscriptions": ["s-1"]}
     ).result
@@ -112,7 +112,7 @@ def test_it_keeps_subscriptions(novu: Novu) -> None:
 
 
 def test_it_reads_every_refusal(novu: Novu, novu_standin: NovuStandIn) -> None:
-    """As the error that the document gives to each status."""
+    """Each status becomes the error that the document defines."""
     novu_standin.workflow("welcome", payload_schema={"required": ["amount"]})
     with pytest.raises(models.PayloadValidationExceptionDto):
         novu.trigger(trigger_event_request_dto=EVENT)

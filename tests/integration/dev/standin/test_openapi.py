@@ -12,7 +12,7 @@ DOCUMENT = json.loads((Path(__file__).parents[3] / "support" / "openapi" / "novu
 SUBSCRIBER = {"subscriberId": "s-1", "firstName": "Mei", "data": {"plan": "free"}, "phone": None}
 EVENT = {"name": "welcome", "to": "s-1", "payload": {}}
 
-# Method, the document's path, query, body, status: each on what those before it left.
+# Method, the document's path, query, body, status; each call depends on those before it.
 WALK: list[tuple[str, str, str, Any, int]] = [
     ("POST", "/v2/subscribers", "", SUBSCRIBER, 201),
     ("POST", "/v2/subscribers", "?failIfExists=true", SUBSCRIBER, 409),
@@ -48,7 +48,7 @@ WALK: list[tuple[str, str, str, Any, int]] = [
 
 
 def as_json_schema(node: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Write OpenAPI 3.0's `nullable` as JSON Schema does."""
+    """Convert OpenAPI 3.0's `nullable` to JSON Schema."""
     if isinstance(node, list):
         return [as_json_schema(part) for part in node]
     if not isinstance(node, dict):
@@ -59,16 +59,16 @@ def as_json_schema(node: Any) -> Any:  # noqa: ANN401 - any JSON
 
 @pytest.fixture(scope="module")
 def components() -> dict[str, Any]:
-    """Give the document's schemas as JSON Schema."""
+    """The document's schemas as JSON Schema."""
     return {"schemas": as_json_schema(DOCUMENT["components"]["schemas"])}
 
 
-def test_every_answer_is_as_the_document_says(novu_standin: NovuStandIn, components: dict[str, Any]) -> None:
-    """Every call of the document that the stand-in serves, and its usual refusals."""
+def test_every_answer_matches_the_document(novu_standin: NovuStandIn, components: dict[str, Any]) -> None:
+    """The test makes every call of the document that the stand-in serves, with its usual refusals."""
     novu_standin.workflow("gone", known=False)
     novu_standin.workflow("strict", payload_schema={"required": ["amount"]})
     names = {"{subscriberId}": "s-1", "{topicKey}": "all", "{transactionId}": "t-1"}
-    walked = set()
+    called = set()
     with httpx.Client(base_url=novu_standin.url, headers={"Authorization": "ApiKey k"}) as client:
         for method, path, query, body, status in WALK:
             address = path
@@ -77,16 +77,16 @@ def test_every_answer_is_as_the_document_says(novu_standin: NovuStandIn, compone
             response = client.request(method, address + query, json=body)
             assert (method, path, response.status_code) == (method, path, status), response.text
             validate(method, path, response, components)
-            walked.add((method.lower(), path))
+            called.add((method.lower(), path))
     described = {(method, path) for path, calls in DOCUMENT["paths"].items() for method in calls}
-    assert walked == described
+    assert called == described
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503])
-def test_every_scripted_status_is_as_the_document_says(
+def test_every_scripted_status_matches_the_document(
     novu_standin: NovuStandIn, components: dict[str, Any], status: int
 ) -> None:
-    """An error body, or a bare string where the document has one."""
+    """An error body, or a plain string where the document has one."""
     novu_standin.fault("status", status=status)
     headers = {"Authorization": "ApiKey k"}
     response = httpx.post(f"{novu_standin.url}/v1/events/trigger", json=EVENT, headers=headers)
@@ -95,7 +95,7 @@ def test_every_scripted_status_is_as_the_document_says(
 
 
 def validate(method: str, path: str, response: httpx.Response, components: dict[str, Any]) -> None:
-    """Compare an answer, taken out of its envelope, with the document."""
+    """Compare an answer, without its envelope, with the document."""
     described = DOCUMENT["paths"][path][method.lower()]["responses"][str(response.status_code)]
     schema = as_json_schema(described["content"]["application/json"]["schema"])
     body = response.json()

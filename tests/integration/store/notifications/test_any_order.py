@@ -1,4 +1,4 @@
-"""Every arrow in any order, from several writers: whatever comes first, the promises of the table hold."""
+"""Every arrow in any order, from several writers: the table keeps its promises in each order."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ WORDS: dict[Answer, Literal["accepted", "refused", "unknown"]] = {
     Answer.REJECTED: "refused",
     Answer.UNKNOWN: "unknown",
 }
-UNHEARD = Chunk(1, ["s-0"], "xn-unheard", 0, None)
+UNANSWERED = Chunk(1, ["s-0"], "xn-unheard", 0, None)
 
 ORDERS = settings(
     max_examples=100,
@@ -38,7 +38,7 @@ ORDERS = settings(
     deadline=None,
     derandomize=True,
     database=None,
-    phases=[Phase.generate],  # to have a failing order shrunk, which takes minutes, take this away
+    phases=[Phase.generate],  # remove this to shrink a failing order, which takes minutes
     suppress_health_check=list(HealthCheck),
 )
 
@@ -76,7 +76,7 @@ RECORDS: dict[str, Verdict] = {
     "failed, in an outage": Verdict(Ending.FAILED, HELD, ERROR, wait=WAIT, unknown=True, counted=False),
     "failed, tripped": Verdict(Ending.FAILED, HELD, ERROR, wait=WAIT, refused=True, counted=False),
 }
-"""All that a sender can write; the notification is filled in."""
+"""Every record that a sender can write; the notification is filled in later."""
 
 FITTING: dict[Answer | None, list[str]] = {
     None: ["cleared", "released", "dead", "failed"],
@@ -86,7 +86,7 @@ FITTING: dict[Answer | None, list[str]] = {
     Answer.UNREACHED: ["released"],
     Answer.UNKNOWN: ["unknown", "failed, in doubt", "failed, in an outage"],
 }
-"""What a sender may write, by the answer that it has."""
+"""The records that fit a sender, by the answer that it has."""
 
 ACTS = {
     "go_on": 18,
@@ -105,26 +105,26 @@ ACTS = {
     "give_back": 1,
     "cancel": 1,
 }
-"""What may come next, and how often: mostly what leads on, for the far ends are many steps away."""
+"""Possible next steps and their weights: mostly steps that lead on, because the ends are many steps away."""
 
 
 def write(engine: Engine, name: str, sender: Sender) -> Awaitable[dict[int, Status]]:
-    """Write one of the records by the right of a sender."""
+    """Write a record with the hold of a sender."""
     verdict = replace(RECORDS[name], held=replace(sender.held, hold=sender.hold))
     return ARROWS[verdict.ending](engine, verdict)
 
 
 def at_rest(row: Row) -> bool:
-    """Whether nobody is sending it now."""
+    """Return whether nobody is sending the row now."""
     return row["send_until"] is None or row["send_until"] < row["seen_at"]
 
 
 class ByExecutors(ByLoops, ByPeople):
-    """What executors and workflows do; with all the others, whom it inherits."""
+    """The steps of executors and workflows; the base classes add all others."""
 
     @rule(chance=st.randoms(use_true_random=True))
     def act(self, chance: Random) -> None:
-        """One of them does something, and often somebody who is late comes at its heels."""
+        """Take a step, and often let a late sender follow it."""
         idle = {
             *({"hold", "lose_contact", "give_back"} if not self.standing else ()),
             *({"turn"} if not any(row["owners"] for row in self.rows.values()) else ()),
@@ -132,45 +132,45 @@ class ByExecutors(ByLoops, ByPeople):
             *({"go_on", "die"} if not self.under_way else ()),
         }
         acts = {name: weight for name, weight in ACTS.items() if name not in idle}
-        [does] = chance.choices(list(acts), list(acts.values()))
-        note(f"{does}:")
-        getattr(self, does)(chance)
+        [step] = chance.choices(list(acts), list(acts.values()))
+        note(f"{step}:")
+        getattr(self, step)(chance)
         if self.late and chance.random() < 0.2:
             self.come_late(chance)
 
     @property
     def under_way(self) -> list[Sender]:
-        """The senders that have not come to their end."""
-        return [one for one in self.ledger.senders if not one.done]
+        """The senders that have not finished."""
+        return [sender for sender in self.ledger.senders if not sender.done]
 
     @property
     def late(self) -> list[Sender]:
         """The senders whose hold is over."""
-        return [one for one in self.ledger.senders if self.ledger.rules.get(one.id) is not one]
+        return [sender for sender in self.ledger.senders if self.ledger.rules.get(sender.id) is not sender]
 
     def give_back(self, chance: Random) -> None:
-        """Release: a start was refused, the gate is closed, the worker stops."""
+        """Release: a start was refused, the gate is closed, or the worker stops."""
         self.release(self.draw_attempts(chance))
 
     def hold(self, chance: Random) -> None:
-        """Take the sole right to send, where nobody sends."""
-        attempts, alone = self.draw_attempts(chance), chance.random() < 0.8
+        """Take the sole right to send a row that nobody is sending."""
+        attempts, with_lapsed = self.draw_attempts(chance), chance.random() < 0.8
         lease = chance.choice([LEASE, SHORT_LEASE])
-        found = self.run(hold(self.engine, attempts, deadline=DEADLINE, lease=lease, with_lapsed=alone))
+        found = self.run(hold(self.engine, attempts, deadline=DEADLINE, lease=lease, with_lapsed=with_lapsed))
         self.arrive(
             attempts,
-            {one.hold.notification_id for one in found.held},
-            lambda row: at_rest(row) and (alone or (row["send_until"] is None and row["lapses"] == 0)),
+            {held.hold.notification_id for held in found.held},
+            lambda row: at_rest(row) and (with_lapsed or (row["send_until"] is None and row["lapses"] == 0)),
         )
-        for one in found.held:
-            before = self.rows[one.hold.notification_id]
+        for held in found.held:
+            before = self.rows[held.hold.notification_id]
             lapsed = before["send_until"] is not None
-            assert one.lapses == before["lapses"] + lapsed
-            assert one.unknown_outcomes == before["unknown_outcomes"] + lapsed
-            self.ledger.give(one.hold, one)
+            assert held.lapses == before["lapses"] + lapsed
+            assert held.unknown_outcomes == before["unknown_outcomes"] + lapsed
+            self.ledger.give(held.hold, held)
 
     def lose_contact(self, chance: Random) -> None:
-        """Record as failed what a workflow has heard no more of, unless it is being sent."""
+        """Record lost contact for attempts that nobody is sending."""
         attempts, counted = self.draw_attempts(chance), chance.random() < 0.5
         lost = [LostAttempt(attempt, WAIT, counted=counted, died=counted) for attempt in attempts]
         moved = self.written(
@@ -180,39 +180,39 @@ class ByExecutors(ByLoops, ByPeople):
         self.ledger.take(moved)
 
     def go_on(self, chance: Random) -> None:
-        """A sender does what comes next: call Novu, write down the answer to a chunk, or record the end."""
+        """Take a sender's next step: call Novu, record the answer to a chunk, or record the end."""
         senders = self.under_way
         sender = newest(chance, senders)
         if sender.chunk is not None and sender.answer is not None:
-            self.tell(sender, sender.chunk, sender.answer)
+            self.record_answer(sender, sender.chunk, sender.answer)
         elif sender.answer is not None or sender.over or chance.random() < 0.2:
             self.record(sender, chance)
         elif sender.live(self.now):
-            # Once its hold is over, so is the deadline of the call.
+            # Once its hold is over, the deadline of the call is over too.
             answer = chance.choice([Answer.ACCEPTED, Answer.ACCEPTED, Answer.UNKNOWN, *Answer])
-            heard = answer is Answer.ACCEPTED or (answer is Answer.UNKNOWN and chance.random() < 0.5)
-            self.call(sender, answer, taken=heard)
+            accepted = answer is Answer.ACCEPTED or (answer is Answer.UNKNOWN and chance.random() < 0.5)
+            self.call(sender, answer, taken=accepted)
 
     def die(self, chance: Random) -> None:
-        """A sender is no more, whatever it was about to write down."""
+        """Stop a sender without another record."""
         newest(chance, self.under_way).done = True
 
     def call(self, sender: Sender, answer: Answer, *, taken: bool) -> None:
-        """Call Novu, for a chunk where it needs more than one; if no answer comes, Novu alone knows."""
+        """Call Novu, for a chunk if the notification is large; without an answer only Novu knows the outcome."""
         name = sender.held.transaction_id
         if len(sender.held.recipients) > RECIPIENTS_PER_CHUNK:
-            chunks = self.cut(sender)
-            left = [one for one in chunks if one.outcome not in {"accepted", "refused"}]
+            chunks = self.create_chunks(sender)
+            left = [chunk for chunk in chunks if chunk.outcome not in {"accepted", "refused"}]
             if not left:
-                refused = any(one.outcome == "refused" for one in chunks)
+                refused = any(chunk.outcome == "refused" for chunk in chunks)
                 sender.answer = Answer.REJECTED if refused else Answer.ACCEPTED
                 return
             sender.chunk = left[0]
             name = left[0].transaction_id
         self.ledger.call(sender, name, answer, taken=taken)
 
-    def cut(self, sender: Sender) -> list[Chunk]:
-        """Cut a large notification, or find it cut; a late sender is told of no chunk."""
+    def create_chunks(self, sender: Sender) -> list[Chunk]:
+        """Create the chunks of a large notification, or find them; a late sender gets none."""
         chunks = self.run(
             by_chunk.create_chunks(self.engine, sender.hold, split_recipients(tuple(sender.held.recipients)))
         )
@@ -222,9 +222,9 @@ class ByExecutors(ByLoops, ByPeople):
             self.changed.add(sender.id)
         return chunks
 
-    def tell(self, sender: Sender, chunk: Chunk, answer: Answer) -> None:
-        """Write the answer to one chunk, and hold on for the next."""
-        again = self.run(
+    def record_answer(self, sender: Sender, chunk: Chunk, answer: Answer) -> None:
+        """Record the answer to a chunk, and keep the hold for the next."""
+        renewed = self.run(
             by_chunk.record_chunk_answer(
                 self.engine,
                 sender.hold,
@@ -236,14 +236,14 @@ class ByExecutors(ByLoops, ByPeople):
             )
         )
         sender.done = True
-        assert (again is not None) == (self.ledger.rules.get(sender.id) is sender)
-        if again is not None:
+        assert (renewed is not None) == (self.ledger.rules.get(sender.id) is sender)
+        if renewed is not None:
             goes_on = answer in {Answer.ACCEPTED, Answer.REJECTED}
-            self.ledger.give(again, sender.held, None if goes_on else answer)
+            self.ledger.give(renewed, sender.held, None if goes_on else answer)
             self.changed.add(sender.id)
 
     def record(self, sender: Sender, chance: Random) -> None:
-        """Write down how a send ended, truthfully, by one of the arrows that fit."""
+        """Record truthfully how a send ended, by one of the fitting arrows."""
         stands = self.ledger.rules.get(sender.id) is sender
         name = chance.choice(self.fitting(sender))
         moved = self.written(self.run(write(self.engine, name, sender)))
@@ -254,35 +254,37 @@ class ByExecutors(ByLoops, ByPeople):
         sender.done = True
 
     def fitting(self, sender: Sender) -> list[str]:
-        """Name the records that tell the truth about what a sender has seen."""
+        """Return the names of the records that are true for what a sender has seen."""
         if sender.answer is None and sender.over:
             return ["retracted" if self.certain(sender) else "retracted, in doubt", "failed"]
         return FITTING[sender.answer]
 
     def certain(self, sender: Sender) -> bool:
-        """Whether a sender that is to withdraw knows that nothing can have been accepted."""
+        """Return whether a sender that must withdraw knows that Novu has accepted nothing."""
         doubt = sender.held.unknown_outcomes > 0
         if len(sender.held.recipients) <= RECIPIENTS_PER_CHUNK:
             return not doubt
-        told = [one.outcome for one in self.cut(sender)]
-        return not any(one in {"accepted", "unknown"} or (doubt and one is None) for one in told)
+        outcomes = [chunk.outcome for chunk in self.create_chunks(sender)]
+        return not any(
+            outcome in {"accepted", "unknown"} or (doubt and outcome is None) for outcome in outcomes
+        )
 
     def come_late(self, chance: Random) -> None:
-        """Try records with a hold that is over: none moves anything."""
-        alive = [one for one in self.late if self.rows[one.id]["status"] == Status.PROCESSING]
+        """Try records with a hold that is over: none changes anything."""
+        alive = [late for late in self.late if self.rows[late.id]["status"] == Status.PROCESSING]
         sender, engine = newest(chance, alive or self.late), self.engine
         right = sender.hold
         for name in chance.sample(list(RECORDS), 5):
             assert self.run(write(engine, name, sender)) == {}
         assert self.run(by_chunk.create_chunks(engine, right, [["s-0"]])) == []
         late_answer = by_chunk.record_chunk_answer(
-            engine, right, UNHEARD, outcome="accepted", error=None, refused=False, deadline=DEADLINE
+            engine, right, UNANSWERED, outcome="accepted", error=None, refused=False, deadline=DEADLINE
         )
         assert self.run(late_answer) is None
 
 
 def test_every_promise_holds_in_any_order(database: str) -> None:
-    """Two pollers, their rescuers, executors and producers, and every right that was ever given out."""
+    """Two pollers, their rescuers, executors and producers run, with every right that was ever given out."""
     with a_ground(database) as ground:
 
         class AnyOrder(ByExecutors):

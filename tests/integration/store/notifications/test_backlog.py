@@ -1,4 +1,4 @@
-"""How many rows are due, for how long, and when the next one comes due."""
+"""How many rows are due, for how long, and when the next row becomes due."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,14 +18,14 @@ NONE = {"new": None, "scheduled": None, "failed": None}
 
 
 async def ahead(engine: Engine) -> timedelta:
-    """Say how far the next row to come due is."""
+    """Return how long it takes until the next row is due."""
     found = await time_to_next_due(engine)
     assert found is not None
     return found
 
 
 async def test_the_backlog_counts_what_is_due(engine: Engine, db: Db) -> None:
-    """Each loop's rows, and what is in flight; nothing that waits for its time."""
+    """It counts each loop's rows and the rows in flight, but no row that waits for its time."""
     notifications(db, 3)
     a_notification(db, scheduled_for="2020-01-01T00:00Z")
     a_notification(db, scheduled_for="2100-01-01T00:00Z")
@@ -39,7 +39,7 @@ async def test_the_backlog_counts_what_is_due(engine: Engine, db: Db) -> None:
 
 
 async def test_the_next_row_to_come_due_is_known(engine: Engine, db: Db) -> None:
-    """Of all enterprises, whatever its priority; what is due already, is not meant or ends never is none."""
+    """It may be of any enterprise and priority; rows due already, withdrawn, unpublished or never due do not count."""
     for columns in (
         {"scheduled_for": "2020-01-01T00:00Z"},
         {"scheduled_for": "2100-01-01T00:00Z", "deactivated": True},
@@ -67,15 +67,15 @@ async def test_the_next_row_to_come_due_is_known(engine: Engine, db: Db) -> None
     assert await ahead(engine) > HOUR
 
 
-async def test_a_count_stops_in_time(engine: Engine, db: Db) -> None:
-    """`/status` is cheap whatever the backlog."""
+async def test_a_count_stops_at_its_limit(engine: Engine, db: Db) -> None:
+    """`/status` stays cheap with any backlog."""
     notifications(db, COUNTED_AT_MOST + 1)
 
     assert (await count_backlog(engine))["new"] == COUNTED_AT_MOST
 
 
-async def test_the_oldest_of_all_enterprises_is_told(engine: Engine, db: Db) -> None:
-    """Whatever its priority, its enterprise, its place; what is not due has not waited."""
+async def test_the_oldest_due_row_of_all_enterprises_is_found(engine: Engine, db: Db) -> None:
+    """It may have any priority, enterprise and place; a row that is not due has not waited."""
     for enterprise in ("a", "b", "c"):
         for priority in (0, 9):
             a_notification(db, enterprise=enterprise, priority=priority)
@@ -107,8 +107,8 @@ async def test_the_oldest_of_all_enterprises_is_told(engine: Engine, db: Db) -> 
     }
 
 
-async def test_a_limited_enterprise_may_be_left_out(engine: Engine, db: Db) -> None:
-    """Its rows wait for its limit."""
+async def test_a_limited_enterprise_can_be_left_out(engine: Engine, db: Db) -> None:
+    """Its rows wait because of its limit, not because nobody claims."""
     a_notification(db)
     db.execute("INSERT INTO notify.ent_enterprise_limit (enterprise_id, rate) VALUES ('acme', 1)")
 

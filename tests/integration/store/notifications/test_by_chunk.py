@@ -1,4 +1,4 @@
-"""The arrows of a notification in several calls: cut it once, and write each answer at once."""
+"""The arrows of a notification in several calls: create its chunks once, and record each answer at once."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -21,19 +21,19 @@ SLICES = [["a", 'b"\\{}'], ["c"]]
 
 
 async def a_held(engine: Engine, db: Db) -> Hold:
-    """Make a notification that is being sent."""
+    """Insert a notification that is being sent."""
     made = a_notification(db, status=Status.PROCESSING, recipients=["a", 'b"\\{}', "c"])
     return await held(engine, db, made)
 
 
 async def held(engine: Engine, db: Db, notification_id: int) -> Hold:
-    """Hold one notification."""
-    asked = [attempt_of(db, notification_id)]
-    found = await hold(engine, asked, deadline=SECONDS, lease=SECONDS, with_lapsed=True)
+    """Hold a notification."""
+    attempts = [attempt_of(db, notification_id)]
+    found = await hold(engine, attempts, deadline=SECONDS, lease=SECONDS, with_lapsed=True)
     return found.held[0].hold
 
 
-async def answered(
+async def record_answer(
     engine: Engine,
     right: Hold,
     chunk: Chunk,
@@ -41,10 +41,10 @@ async def answered(
     *,
     refused: bool = False,
 ) -> Hold | None:
-    """Write an answer, without a fault where it was accepted."""
-    fault = None if outcome == "accepted" else ERROR
+    """Record an answer, with an error unless it was an acceptance."""
+    error = None if outcome == "accepted" else ERROR
     return await by_chunk.record_chunk_answer(
-        engine, right, chunk, outcome=outcome, error=fault, refused=refused, deadline=SECONDS
+        engine, right, chunk, outcome=outcome, error=error, refused=refused, deadline=SECONDS
     )
 
 
@@ -53,31 +53,31 @@ def deliveries(db: Db) -> list[dict[str, Any]]:
     return db.execute("SELECT * FROM notify.ent_notification_delivery ORDER BY chunk").fetchall()
 
 
-async def test_a_cut_makes_a_row_for_each_chunk(engine: Engine, db: Db) -> None:
-    """Numbered from 1, each with its own transaction id, recipients as they were."""
+async def test_each_chunk_gets_a_row(engine: Engine, db: Db) -> None:
+    """Chunks are numbered from 1, with their own transaction ids and the recipients unchanged."""
     right = await a_held(engine, db)
     name = row(db, right.notification_id)["transaction_id"]
 
     chunks = await by_chunk.create_chunks(engine, right, SLICES)
 
     assert chunks == [Chunk(1, SLICES[0], f"{name}-1", 0, None), Chunk(2, SLICES[1], f"{name}-2", 0, None)]
-    assert [one["enterprise_id"] for one in deliveries(db)] == ["acme", "acme"]
+    assert [found["enterprise_id"] for found in deliveries(db)] == ["acme", "acme"]
 
 
-async def test_a_second_cut_finds_what_was_reached(engine: Engine, db: Db) -> None:
-    """The next attempt goes on with what is left."""
+async def test_a_second_call_finds_the_chunks_and_their_outcomes(engine: Engine, db: Db) -> None:
+    """So the next attempt sends only the rest."""
     right = await a_held(engine, db)
     [first, _] = await by_chunk.create_chunks(engine, right, SLICES)
-    again = await answered(engine, right, first)
-    assert again is not None
+    renewed = await record_answer(engine, right, first)
+    assert renewed is not None
 
-    chunks = await by_chunk.create_chunks(engine, again, SLICES)
+    chunks = await by_chunk.create_chunks(engine, renewed, SLICES)
 
     assert [chunk.outcome for chunk in chunks] == ["accepted", None]
 
 
-async def test_a_late_cut_makes_none(engine: Engine, db: Db) -> None:
-    """Neither by attempt nor by a hold that lapsed and was taken over."""
+async def test_a_late_caller_creates_no_chunk(engine: Engine, db: Db) -> None:
+    """Neither another attempt nor a lapsed hold is a right to create them."""
     right = await a_held(engine, db)
     back_dated(db, right.notification_id, timedelta(hours=1), "send_until")
     await held(engine, db, right.notification_id)
@@ -90,8 +90,8 @@ async def test_a_late_cut_makes_none(engine: Engine, db: Db) -> None:
     assert deliveries(db) == []
 
 
-async def test_a_late_caller_is_told_of_no_chunk(engine: Engine, db: Db) -> None:
-    """Or it would send what its twin is sending."""
+async def test_a_late_caller_gets_no_chunk(engine: Engine, db: Db) -> None:
+    """Otherwise it would send the chunks that its twin is sending."""
     stalled = await a_held(engine, db)
     await by_chunk.create_chunks(engine, stalled, SLICES)
     back_dated(db, stalled.notification_id, timedelta(hours=1), "send_until")
@@ -101,23 +101,23 @@ async def test_a_late_caller_is_told_of_no_chunk(engine: Engine, db: Db) -> None
     assert len(await by_chunk.create_chunks(engine, present, SLICES)) == 2
 
 
-async def test_an_answer_is_written_and_the_hold_goes_on(engine: Engine, db: Db) -> None:
-    """The new hold is the right to the next chunk, the old one is spent."""
+async def test_an_answer_is_recorded_and_the_hold_is_renewed(engine: Engine, db: Db) -> None:
+    """The new hold is the right to the next chunk; the former hold is void."""
     right = await a_held(engine, db)
     [first, second] = await by_chunk.create_chunks(engine, right, SLICES)
 
-    new = await answered(engine, right, first)
+    renewed = await record_answer(engine, right, first)
 
-    assert new is not None
-    assert new.until > right.until
+    assert renewed is not None
+    assert renewed.until > right.until
     kept = row(db, right.notification_id)
-    assert kept["send_until"] == new.until
-    assert kept["lease_expires_at"] >= new.until
-    assert await answered(engine, right, second) is None
-    assert [one["outcome"] for one in deliveries(db)] == ["accepted", None]
+    assert kept["send_until"] == renewed.until
+    assert kept["lease_expires_at"] >= renewed.until
+    assert await record_answer(engine, right, second) is None
+    assert [found["outcome"] for found in deliveries(db)] == ["accepted", None]
     assert deliveries(db)[0]["answered_at"] is not None
     assert await by_hold.record_sent(engine, [verdict(right, Ending.SENT)]) == {}
-    assert await by_hold.record_sent(engine, [verdict(new, Ending.SENT)]) == {
+    assert await by_hold.record_sent(engine, [verdict(renewed, Ending.SENT)]) == {
         right.notification_id: Status.SENT
     }
 
@@ -125,14 +125,14 @@ async def test_an_answer_is_written_and_the_hold_goes_on(engine: Engine, db: Db)
 @pytest.mark.parametrize(
     ("outcome", "refused"), [("refused", True), ("unknown", False), ("unknown", True), (None, True)]
 )
-async def test_an_answer_that_was_no_acceptance_says_why(
+async def test_an_answer_other_than_an_acceptance_keeps_its_error(
     engine: Engine, db: Db, outcome: Literal["refused", "unknown"] | None, *, refused: bool
 ) -> None:
-    """The chunk keeps its own count of refusals; the notification's stays."""
+    """The chunk has its own count of refusals; the notification's does not change."""
     right = await a_held(engine, db)
     [first, _] = await by_chunk.create_chunks(engine, right, SLICES)
 
-    await answered(engine, right, first, outcome, refused=refused)
+    await record_answer(engine, right, first, outcome, refused=refused)
 
     [kept, other] = deliveries(db)
     assert (kept["outcome"], kept["refusals"], kept["error_details"]) == (
@@ -144,44 +144,47 @@ async def test_an_answer_that_was_no_acceptance_says_why(
     assert row(db, right.notification_id)["refusals"] == 0
 
 
-async def test_an_answer_clears_a_former_fault(engine: Engine, db: Db) -> None:
-    """Accepted at last."""
+async def test_an_acceptance_clears_a_former_error(engine: Engine, db: Db) -> None:
+    """The count of refusals stays, because the idempotency key depends on it."""
     right = await a_held(engine, db)
     [first, _] = await by_chunk.create_chunks(engine, right, SLICES)
-    new = await answered(engine, right, first, None, refused=True)
-    assert new is not None
+    renewed = await record_answer(engine, right, first, None, refused=True)
+    assert renewed is not None
 
-    await answered(engine, new, first)
+    await record_answer(engine, renewed, first)
 
     [kept, _] = deliveries(db)
     assert (kept["outcome"], kept["refusals"], kept["error_details"]) == ("accepted", 1, None)
 
 
 async def test_a_late_answer_changes_nothing(engine: Engine, db: Db) -> None:
-    """The twin that holds the row now will send the chunk again, under the same transaction id."""
+    """The twin that now holds the row will send the chunk again, under the same transaction id."""
     stalled = await a_held(engine, db)
     [first, _] = await by_chunk.create_chunks(engine, stalled, SLICES)
     back_dated(db, stalled.notification_id, timedelta(hours=1), "send_until")
     present = await held(engine, db, stalled.notification_id)
     before = deliveries(db), row(db, stalled.notification_id)
 
-    assert await answered(engine, stalled, first, "unknown") is None
-    assert await answered(engine, replace(present, attempt=present.attempt._replace(number=9)), first) is None
+    assert await record_answer(engine, stalled, first, "unknown") is None
+    assert (
+        await record_answer(engine, replace(present, attempt=present.attempt._replace(number=9)), first)
+        is None
+    )
 
     assert (deliveries(db), row(db, stalled.notification_id)) == before
 
 
-async def test_an_answer_to_no_chunk_still_holds_on(engine: Engine, db: Db) -> None:
-    """A chunk that is not there cannot be told; the right is not lost by it."""
+async def test_an_answer_to_an_unknown_chunk_still_renews_the_hold(engine: Engine, db: Db) -> None:
+    """There is no row to record it in, but the caller does not lose its right."""
     right = await a_held(engine, db)
-    stranger = Chunk(9, ["x"], "xn-9", 0, None)
+    unknown = Chunk(9, ["x"], "xn-9", 0, None)
 
-    assert await answered(engine, right, stranger) is not None
+    assert await record_answer(engine, right, unknown) is not None
     assert deliveries(db) == []
 
 
-async def test_a_chunk_holds_a_hundred_at_most(engine: Engine, db: Db) -> None:
-    """The database itself refuses what Novu would."""
+async def test_a_chunk_has_at_most_a_hundred_recipients(engine: Engine, db: Db) -> None:
+    """The database refuses a chunk that Novu would refuse."""
     right = await a_held(engine, db)
 
     with pytest.raises(Exception, match="ent_notification_delivery_recipients_check"):

@@ -26,8 +26,8 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize("start", [Status.PENDING, Status.FAILED])
-async def test_a_release_gives_back_where_the_row_came_from(engine: Engine, db: Db, start: Status) -> None:
-    """The attempt stays, nothing is counted, and the row is due again."""
+async def test_a_release_returns_the_row_to_its_former_state(engine: Engine, db: Db, start: Status) -> None:
+    """The attempt number stays, nothing is counted, and the row is due again."""
     made = a_notification(db, status=start)
     due = NEW if start is Status.PENDING else FAILED
     [claimed], cursor = await claim(engine, due, TERMS, Cursor())
@@ -38,8 +38,8 @@ async def test_a_release_gives_back_where_the_row_came_from(engine: Engine, db: 
     kept = row(db, made)
     assert kept["notification_status"] == start
     assert (kept["lease_expires_at"], kept["failure_count"]) == (None, failures)
-    [again], _ = await claim(engine, due, TERMS, cursor)
-    assert again.attempt.number == claimed.attempt.number + 1
+    [later], _ = await claim(engine, due, TERMS, cursor)
+    assert later.attempt.number == claimed.attempt.number + 1
 
 
 async def test_a_release_is_refused_once_a_send_has_begun(engine: Engine, db: Db) -> None:
@@ -52,7 +52,7 @@ async def test_a_release_is_refused_once_a_send_has_begun(engine: Engine, db: Db
 
 
 async def test_a_release_is_refused_while_a_lapse_is_unrecorded(engine: Engine, db: Db) -> None:
-    """A send that nobody recorded may have been accepted."""
+    """A send without a record may have been accepted."""
     made = a_notification(db, status=Status.PROCESSING)
     back_dated(db, made, HOUR, "send_until")
 
@@ -60,15 +60,15 @@ async def test_a_release_is_refused_while_a_lapse_is_unrecorded(engine: Engine, 
 
 
 async def test_a_release_of_another_attempt_is_late(engine: Engine, db: Db) -> None:
-    """The attempt is the right to write."""
+    """The attempt number is the right to write."""
     made = a_notification(db, status=Status.PROCESSING)
 
     assert await by_claim.release(engine, [Attempt(made, 2), Attempt(made, 0)]) == {}
     assert row(db, made)["notification_status"] == "PROCESSING"
 
 
-async def test_an_extension_lets_the_lease_go_on_under_the_same_attempt(engine: Engine, db: Db) -> None:
-    """Temporal still has the workflow."""
+async def test_an_extension_prolongs_the_lease_of_the_same_attempt(engine: Engine, db: Db) -> None:
+    """Temporal still has the workflow, so nobody else may claim the row."""
     made = a_notification(db, status=Status.PROCESSING)
     back_dated(db, made)
 
@@ -81,8 +81,8 @@ async def test_an_extension_lets_the_lease_go_on_under_the_same_attempt(engine: 
     assert kept["lease_expires_at"] > kept["updated_at"]
 
 
-async def test_a_reclaim_takes_a_lapsed_send_anew(engine: Engine, db: Db) -> None:
-    """The next attempt runs alone, under its own workflow id; the lapse is left for its hold to count."""
+async def test_a_reclaim_claims_a_lapsed_send_again(engine: Engine, db: Db) -> None:
+    """The next attempt is sent by itself, under its own run id; its hold will count the lapse."""
     made = a_notification(db, status=Status.PROCESSING, workflow=a_workflow(db, key="order-shipped"))
     back_dated(db, made, HOUR, "lease_expires_at", "send_until")
 
@@ -98,7 +98,7 @@ async def test_a_reclaim_takes_a_lapsed_send_anew(engine: Engine, db: Db) -> Non
 
 @pytest.mark.parametrize("lapsed", ["lease_expires_at", "send_until"])
 async def test_a_reclaim_is_refused_while_either_still_runs(engine: Engine, db: Db, lapsed: str) -> None:
-    """A live send, or a lease that an executor has prolonged meanwhile, is somebody's right."""
+    """A live send, or a lease that an executor has extended meanwhile, is somebody's right."""
     made = a_notification(db, status=Status.PROCESSING)
     written(db, made, send_until="2100-01-01T00:00Z")
     back_dated(db, made, HOUR, lapsed)
@@ -107,7 +107,7 @@ async def test_a_reclaim_is_refused_while_either_still_runs(engine: Engine, db: 
     assert row(db, made)["attempt"] == 1
 
 
-async def test_a_reclaim_leaves_what_no_send_has_begun_to_release(engine: Engine, db: Db) -> None:
+async def test_a_reclaim_leaves_rows_without_a_send_to_the_release(engine: Engine, db: Db) -> None:
     """Nothing was sent, so nothing has lapsed."""
     made = a_notification(db, status=Status.PROCESSING)
     back_dated(db, made)
@@ -117,8 +117,8 @@ async def test_a_reclaim_leaves_what_no_send_has_begun_to_release(engine: Engine
 
 
 @pytest.mark.parametrize("start", [Status.PENDING, Status.FAILED])
-async def test_expire_retracts_what_nobody_wants_any_more(engine: Engine, db: Db, start: Status) -> None:
-    """PENDING or FAILED → RETRACTED, with its reason and without a mark of doubt."""
+async def test_expire_retracts_rows_that_are_over(engine: Engine, db: Db, start: Status) -> None:
+    """PENDING or FAILED becomes RETRACTED with the reason `expired`, and certainly unsent."""
     made = a_notification(db, status=start, expires_at="2020-01-01T00:00Z")
 
     assert await by_claim.expire(engine) == {made: Status.RETRACTED}
@@ -130,16 +130,16 @@ async def test_expire_retracts_what_nobody_wants_any_more(engine: Engine, db: Db
 
 
 @pytest.mark.parametrize("status", [Status.PROCESSING, Status.SENT, Status.DEAD])
-async def test_expire_leaves_what_is_under_way_or_over(engine: Engine, db: Db, status: Status) -> None:
-    """PROCESSING rows expire in their hold; final ones not at all."""
+async def test_expire_leaves_rows_under_way_or_final(engine: Engine, db: Db, status: Status) -> None:
+    """The hold expires PROCESSING rows; final rows never expire."""
     a_notification(db, status=status, expires_at="2020-01-01T00:00Z")
 
     assert await by_claim.expire(engine) == {}
 
 
 @pytest.mark.parametrize("start", [Status.PENDING, Status.FAILED])
-async def test_expire_leaves_what_may_have_been_accepted(engine: Engine, db: Db, start: Status) -> None:
-    """An unknown outcome, or a chunk that went out, needs Novu's cancel first."""
+async def test_expire_leaves_rows_that_may_have_been_accepted(engine: Engine, db: Db, start: Status) -> None:
+    """After an unknown outcome or a sent chunk, Novu must be asked to cancel first."""
     doubtful = a_notification(db, status=start, expires_at="2020-01-01T00:00Z")
     written(db, doubtful, unknown_outcomes=1)
     begun = a_notification(db, status=start, expires_at="2020-01-01T00:00Z")
@@ -151,8 +151,8 @@ async def test_expire_leaves_what_may_have_been_accepted(engine: Engine, db: Db,
     assert await by_claim.expire(engine) == {}
 
 
-async def test_expire_takes_a_thousand_at_once(engine: Engine, db: Db) -> None:
-    """One turn is bounded; the next takes the rest."""
+async def test_expire_takes_at_most_a_thousand_rows_at_once(engine: Engine, db: Db) -> None:
+    """A call is bounded; the next call takes the rest."""
     notifications(db, EXPIRE_AT_ONCE + 5)
     db.execute("UPDATE notify.ent_notification SET expires_at = now() - interval '1 s'")
     kept = a_notification(db, expires_at="2100-01-01T00:00Z")

@@ -65,28 +65,28 @@ EACH_RECORD = pytest.mark.parametrize(
 )
 
 
-async def held(engine: Engine, asked: Attempt) -> Hold:
-    """Hold one notification."""
+async def held(engine: Engine, attempt: Attempt) -> Hold:
+    """Hold a notification."""
     found = await hold(
-        engine, [asked], deadline=timedelta(seconds=10), lease=timedelta(minutes=5), with_lapsed=True
+        engine, [attempt], deadline=timedelta(seconds=10), lease=timedelta(minutes=5), with_lapsed=True
     )
-    [one] = found.held
-    return one.hold
+    [held_row] = found.held
+    return held_row.hold
 
 
 async def sent(engine: Engine, *rights: Hold) -> dict[int, Status]:
-    """Record that Novu accepted some."""
+    """Record that Novu accepted notifications."""
     return await by_hold.record_sent(engine, [verdict(right, Ending.SENT) for right in rights])
 
 
 async def a_held(engine: Engine, db: Db) -> Hold:
-    """Make a notification that is being sent."""
+    """Insert a notification that is being sent."""
     return await held(engine, attempt_of(db, a_notification(db, status=Status.PROCESSING)))
 
 
 @EACH
 async def test_a_record_clears_the_send(engine: Engine, db: Db, record: Record, state: Status) -> None:
-    """Whatever the outcome, no send is left live, and only PROCESSING keeps a lease; the state comes back."""
+    """After each outcome no send is live, only PROCESSING keeps a lease, and the caller gets the state."""
     right = await a_held(engine, db)
 
     assert await record(engine, right) == {right.notification_id: state}
@@ -99,7 +99,7 @@ async def test_a_record_clears_the_send(engine: Engine, db: Db, record: Record, 
 
 @EACH_RECORD
 async def test_a_record_of_another_attempt_is_late(engine: Engine, db: Db, record: Record) -> None:
-    """Its row was rescued meanwhile; nothing of it changes."""
+    """Its row was rescued meanwhile and does not change."""
     right = await a_held(engine, db)
     before = row(db, right.notification_id)
 
@@ -111,7 +111,7 @@ async def test_a_record_of_another_attempt_is_late(engine: Engine, db: Db, recor
 
 @EACH_RECORD
 async def test_a_twin_whose_hold_lapsed_is_late(engine: Engine, db: Db, record: Record) -> None:
-    """Same attempt, but the other twin holds the row now: the stalled one changes nothing."""
+    """The other twin holds the row now: the stalled twin of the same attempt changes nothing."""
     stalled = await a_held(engine, db)
     back_dated(db, stalled.notification_id, HOUR, "send_until")
     present = await held(engine, attempt_of(db, stalled.notification_id))
@@ -125,19 +125,19 @@ async def test_a_twin_whose_hold_lapsed_is_late(engine: Engine, db: Db, record: 
 
 @EACH_RECORD
 async def test_a_record_is_made_once(engine: Engine, db: Db, record: Record) -> None:
-    """A repeat, after an answer that was lost on the way, is late."""
+    """A repeat is late, for example after an answer that was lost on the way."""
     right = await a_held(engine, db)
     await record(engine, right)
     before = row(db, right.notification_id)
 
-    for again, _ in RECORDS.values():
-        assert await again(engine, right) == {}
+    for repeat, _ in RECORDS.values():
+        assert await repeat(engine, right) == {}
 
     assert row(db, right.notification_id) == before
 
 
-async def test_a_late_row_takes_none_of_its_batch_along(engine: Engine, db: Db) -> None:
-    """The others of the batch are recorded all the same."""
+async def test_a_late_row_does_not_affect_its_batch(engine: Engine, db: Db) -> None:
+    """The other rows of the batch are recorded."""
     late, sound = await a_held(engine, db), await a_held(engine, db)
 
     states = await sent(engine, replace(late, attempt=late.attempt._replace(number=7)), sound)
@@ -146,7 +146,7 @@ async def test_a_late_row_takes_none_of_its_batch_along(engine: Engine, db: Db) 
 
 
 async def test_sent_is_the_end(engine: Engine, db: Db) -> None:
-    """PROCESSING → SENT; former faults are no longer told."""
+    """PROCESSING becomes SENT, and former errors are cleared."""
     right = await a_held(engine, db)
     written(db, right.notification_id, error_details={"code": "old"})
 
@@ -157,8 +157,8 @@ async def test_sent_is_the_end(engine: Engine, db: Db) -> None:
     assert kept["processed_at"] is not None
 
 
-async def test_failures_tell_each_its_own(engine: Engine, db: Db) -> None:
-    """One batch, and each row has its own fault, wait and counts."""
+async def test_each_failure_has_its_own_error_and_counts(engine: Engine, db: Db) -> None:
+    """One statement for all, but each row has its own error, wait and counts."""
     counted, outage, doubtful = [await a_held(engine, db) for _ in range(3)]
     unanswered = ErrorDetails("novu_unanswered", "Novu: outcome unknown")
     failures = [
@@ -170,18 +170,20 @@ async def test_failures_tell_each_its_own(engine: Engine, db: Db) -> None:
     await by_hold.record_failed(engine, failures, max_failures=8)
 
     kept = [row(db, right.notification_id) for right in (counted, outage, doubtful)]
-    assert [one["notification_status"] for one in kept] == ["FAILED"] * 3
-    assert [one["failure_count"] for one in kept] == [1, 0, 1]
-    assert [one["unknown_outcomes"] for one in kept] == [0, 1, 1]
-    assert [one["refusals"] for one in kept] == [1, 0, 0]
-    assert [one["error_details"] for one in kept] == [error.to_json() for error in (ERROR, unanswered, ERROR)]
+    assert [found["notification_status"] for found in kept] == ["FAILED"] * 3
+    assert [found["failure_count"] for found in kept] == [1, 0, 1]
+    assert [found["unknown_outcomes"] for found in kept] == [0, 1, 1]
+    assert [found["refusals"] for found in kept] == [1, 0, 0]
+    assert [found["error_details"] for found in kept] == [
+        error.to_json() for error in (ERROR, unanswered, ERROR)
+    ]
     assert kept[0]["next_attempt_at"] - kept[0]["updated_at"] <= MINUTE
     assert kept[1]["next_attempt_at"] - kept[1]["updated_at"] > MINUTE
-    assert [one["processed_at"] for one in kept] == [None] * 3
+    assert [found["processed_at"] for found in kept] == [None] * 3
 
 
-async def test_the_last_failure_is_death(engine: Engine, db: Db) -> None:
-    """`max_failures` counted failures are the last; those of an outage never are."""
+async def test_the_last_failure_ends_dead(engine: Engine, db: Db) -> None:
+    """A row ends after `max_failures` counted failures; failures of an outage do not count."""
     last, outage = await a_held(engine, db), await a_held(engine, db)
     for right in (last, outage):
         written(db, right.notification_id, failure_count=7)
@@ -200,8 +202,8 @@ async def test_the_last_failure_is_death(engine: Engine, db: Db) -> None:
     assert row(db, outage.notification_id)["notification_status"] == "FAILED"
 
 
-async def test_dead_says_why(engine: Engine, db: Db) -> None:
-    """PROCESSING → DEAD, each with its fault; a definite answer changes the next idempotency key."""
+async def test_a_dead_row_keeps_its_error(engine: Engine, db: Db) -> None:
+    """PROCESSING becomes DEAD, each with its error; a definite answer changes the next idempotency key."""
     rejected, unfit = await a_held(engine, db), await a_held(engine, db)
 
     invalid = ErrorDetails("validation_error", "payload: $.a")
@@ -219,8 +221,8 @@ async def test_dead_says_why(engine: Engine, db: Db) -> None:
     assert (second["refusals"], second["error_details"]["code"]) == (0, "validation_error")
 
 
-async def test_unknown_leaves_the_attempt_to_its_next_try(engine: Engine, db: Db) -> None:
-    """PROCESSING → PROCESSING: the same attempt may hold again at once, and knows of the doubt."""
+async def test_after_an_unknown_outcome_the_same_attempt_may_hold_again(engine: Engine, db: Db) -> None:
+    """The row stays PROCESSING, and counts the unknown outcome."""
     right = await a_held(engine, db)
 
     await by_hold.record_unknown(engine, [verdict(right, Ending.UNKNOWN, ERROR)])
@@ -232,7 +234,7 @@ async def test_unknown_leaves_the_attempt_to_its_next_try(engine: Engine, db: Db
 
 
 async def test_a_cleared_hold_counts_nothing(engine: Engine, db: Db) -> None:
-    """PROCESSING → PROCESSING: the next try goes on at once."""
+    """The row stays PROCESSING, and the next try may hold at once."""
     right = await a_held(engine, db)
 
     await by_hold.clear_hold(engine, [verdict(right, Ending.UNFINISHED)])
@@ -242,8 +244,10 @@ async def test_a_cleared_hold_counts_nothing(engine: Engine, db: Db) -> None:
 
 
 @pytest.mark.parametrize("refused", [True, False])
-async def test_a_held_release_goes_back_where_it_came_from(engine: Engine, db: Db, *, refused: bool) -> None:
-    """Novu could not serve: nothing is counted but its definite answer."""
+async def test_a_release_of_a_held_row_returns_it_to_its_former_state(
+    engine: Engine, db: Db, *, refused: bool
+) -> None:
+    """Novu could not serve: nothing is counted except its definite answer."""
     terms = Terms(prefix="abc", batch=10, group_size=1, max_in_flight=10, lease=timedelta(seconds=30))
     a_notification(db)
     a_notification(db, status=Status.FAILED)
@@ -261,7 +265,7 @@ async def test_a_held_release_goes_back_where_it_came_from(engine: Engine, db: D
 
 
 @pytest.mark.parametrize(("certain", "details"), [(True, None), (False, {"delivery": "unknown"})])
-async def test_retracted_says_whether_it_is_certain(
+async def test_a_retracted_row_shows_whether_the_delivery_is_unknown(
     engine: Engine, db: Db, *, certain: bool, details: object
 ) -> None:
     """Without the mark nothing was accepted; the producer's own reason stays."""
@@ -275,13 +279,13 @@ async def test_retracted_says_whether_it_is_certain(
     await by_hold.record_retracted(engine, expired)
 
     kept = [row(db, right.notification_id) for right in (plain, reasoned)]
-    assert [one["notification_status"] for one in kept] == ["RETRACTED"] * 2
-    assert [one["retraction_reason"] for one in kept] == ["expired", "order cancelled"]
-    assert [one["error_details"] for one in kept] == [details] * 2
+    assert [found["notification_status"] for found in kept] == ["RETRACTED"] * 2
+    assert [found["retraction_reason"] for found in kept] == ["expired", "order cancelled"]
+    assert [found["error_details"] for found in kept] == [details] * 2
 
 
-async def test_each_of_a_batch_has_its_own_release_and_reason(engine: Engine, db: Db) -> None:
-    """One statement for all, whatever Novu did to each."""
+async def test_each_row_of_a_batch_has_its_own_release_and_reason(engine: Engine, db: Db) -> None:
+    """One statement records them all, although Novu answered each differently."""
     first, second, third, fourth = [await a_held(engine, db) for _ in range(4)]
 
     await by_hold.release_held(
@@ -297,14 +301,14 @@ async def test_each_of_a_batch_has_its_own_release_and_reason(engine: Engine, db
     )
 
     released = [row(db, right.notification_id) for right in (first, second)]
-    assert [(one["refusals"], one["unknown_outcomes"]) for one in released] == [(1, 0), (0, 1)]
+    assert [(found["refusals"], found["unknown_outcomes"]) for found in released] == [(1, 0), (0, 1)]
     retracted = [row(db, right.notification_id) for right in (third, fourth)]
-    assert [one["retraction_reason"] for one in retracted] == ["retracted", "expired"]
-    assert [one["error_details"] for one in retracted] == [{"delivery": "unknown"}, None]
+    assert [found["retraction_reason"] for found in retracted] == ["retracted", "expired"]
+    assert [found["error_details"] for found in retracted] == [{"delivery": "unknown"}, None]
 
 
-async def test_what_is_withdrawn_meanwhile_is_retracted_and_not_dead(engine: Engine, db: Db) -> None:
-    """Unless something may have been accepted: then it is DEAD, and its row has the reason."""
+async def test_a_row_withdrawn_meanwhile_is_retracted_and_not_dead(engine: Engine, db: Db) -> None:
+    """If Novu may have accepted something, it is DEAD, and its row has the reason."""
     plain, doubtful = await a_held(engine, db), await a_held(engine, db)
     for right in (plain, doubtful):
         written(db, right.notification_id, retract_requested_at="2026-01-01T00:00Z")
@@ -316,12 +320,14 @@ async def test_what_is_withdrawn_meanwhile_is_retracted_and_not_dead(engine: Eng
 
     assert states == {plain.notification_id: Status.RETRACTED, doubtful.notification_id: Status.DEAD}
     kept = [row(db, right.notification_id) for right in (plain, doubtful)]
-    assert [one["error_details"] for one in kept] == [None, ERROR.to_json()]
-    assert [one["retracted_at"] is None for one in kept] == [False, True]
+    assert [found["error_details"] for found in kept] == [None, ERROR.to_json()]
+    assert [found["retracted_at"] is None for found in kept] == [False, True]
 
 
-async def test_the_last_failure_of_what_is_withdrawn_meanwhile_is_no_death(engine: Engine, db: Db) -> None:
-    """Its next attempt comes at once, and asks Novu to cancel; a retraction that its sender knew of changes nothing."""
+async def test_a_row_withdrawn_meanwhile_does_not_end_dead_by_its_last_failure(
+    engine: Engine, db: Db
+) -> None:
+    """Its next attempt comes at once and asks Novu to cancel. If the sender knew of the withdrawal, the row ends."""
     new, known = await a_held(engine, db), await a_held(engine, db)
     for right in (new, known):
         written(db, right.notification_id, retract_requested_at="2026-01-01T00:00Z")

@@ -1,4 +1,4 @@
-"""The arrows of people: what was given up is taken up again, and nothing that was accepted is sent again."""
+"""The arrows of operators: an ended notification is revived, and nothing accepted is sent again."""
 
 from datetime import timedelta
 
@@ -22,12 +22,12 @@ LONG_AGO = NOVU_REMEMBERS + timedelta(minutes=1)
 
 
 def a_chunk(db: Db, made: int, number: int, outcome: str | None) -> None:
-    """Write how one chunk of a notification ended."""
+    """Insert a chunk of a notification with its outcome."""
     db.execute(CHUNK, [number, number, number, outcome, made])
 
 
-async def test_a_dead_one_begins_anew_under_its_transaction_id(engine: Engine, db: Db) -> None:
-    """Its failures and lapses are forgotten, its refusals and attempts are not."""
+async def test_a_dead_notification_is_revived_under_its_transaction_id(engine: Engine, db: Db) -> None:
+    """Its failures and lapses are reset, its refusals and attempts are not."""
     made = a_notification(db, status=Status.DEAD)
     written(
         db, made, failure_count=8, lapses=4, refusals=2, unknown_outcomes=1, error_details={"code": "poison"}
@@ -48,8 +48,8 @@ async def test_a_dead_one_begins_anew_under_its_transaction_id(engine: Engine, d
     assert (after["error_details"], after["processed_at"], after["next_attempt_at"]) == (None, None, None)
 
 
-async def test_a_retracted_one_is_wanted_again(engine: Engine, db: Db) -> None:
-    """Nothing was accepted, so the transaction id stays; nothing of the retraction does."""
+async def test_a_retracted_notification_is_revived(engine: Engine, db: Db) -> None:
+    """Nothing was accepted, so the transaction id stays; all marks of the retraction go."""
     made = a_notification(db, status=Status.RETRACTED)
     written(db, made, retraction_reason="a mistake", retract_requested_at="2026-01-01T00:00Z")
     before = row(db, made)
@@ -65,8 +65,8 @@ async def test_a_retracted_one_is_wanted_again(engine: Engine, db: Db) -> None:
     )
 
 
-async def test_one_that_was_cancelled_gets_a_new_transaction_id(engine: Engine, db: Db) -> None:
-    """Novu was told to cancel the old one; the chunks that were accepted stay so."""
+async def test_a_cancelled_notification_gets_a_new_transaction_id(engine: Engine, db: Db) -> None:
+    """Novu was asked to cancel its former id; accepted chunks stay accepted."""
     made = a_notification(db, status=Status.RETRACTED)
     written(db, made, error_details={"delivery": "unknown"}, unknown_outcomes=2)
     for number, outcome in enumerate(["accepted", "unknown", None], 1):
@@ -81,8 +81,8 @@ async def test_one_that_was_cancelled_gets_a_new_transaction_id(engine: Engine, 
     assert [chunk["chunk"] for chunk in db.execute(CHUNKS)] == [1]
 
 
-async def test_only_the_chunks_that_were_refused_are_to_be_sent_again(engine: Engine, db: Db) -> None:
-    """Under their own transaction ids, and other idempotency keys."""
+async def test_only_refused_chunks_are_sent_again(engine: Engine, db: Db) -> None:
+    """They keep their transaction ids, but their idempotency keys change."""
     made = a_notification(db, status=Status.DEAD)
     for number, outcome in enumerate(["accepted", "refused", "unknown"], 1):
         a_chunk(db, made, number, outcome)
@@ -97,8 +97,10 @@ async def test_only_the_chunks_that_were_refused_are_to_be_sent_again(engine: En
 
 
 @pytest.mark.parametrize("where", ["notification", "chunk"])
-async def test_what_novu_may_have_forgotten_is_left_alone(engine: Engine, db: Db, where: str) -> None:
-    """A repeat after thirty days would be delivered twice; only a person can take that on."""
+async def test_a_notification_that_novu_may_have_forgotten_is_not_revived(
+    engine: Engine, db: Db, where: str
+) -> None:
+    """A repeat after thirty days would be delivered twice; only a person can decide that."""
     made = a_notification(db, status=Status.DEAD)
     back_dated(db, made, LONG_AGO, "processed_at")
     if where == "chunk":
@@ -112,8 +114,8 @@ async def test_what_novu_may_have_forgotten_is_left_alone(engine: Engine, db: Db
     assert row(db, made)["notification_status"] == "PENDING"
 
 
-async def test_what_was_certainly_not_accepted_can_be_revived_at_any_age(engine: Engine, db: Db) -> None:
-    """There is nothing that Novu would have to remember."""
+async def test_an_unaccepted_notification_can_be_revived_at_any_age(engine: Engine, db: Db) -> None:
+    """There is nothing that Novu has to remember."""
     made = a_notification(db, status=Status.DEAD)
     back_dated(db, made, LONG_AGO, "processed_at")
 
@@ -122,7 +124,7 @@ async def test_what_was_certainly_not_accepted_can_be_revived_at_any_age(engine:
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.SENT, Status.FAILED])
 async def test_nothing_else_is_revived(engine: Engine, db: Db, status: Status) -> None:
-    """A notification that is under way, or was sent, is not touched; nor is there one of an unknown id."""
+    """A notification under way or sent does not change, and an unknown id has no effect."""
     made = a_notification(db, status=status)
     before = row(db, made)
 
@@ -131,11 +133,13 @@ async def test_nothing_else_is_revived(engine: Engine, db: Db, status: Status) -
 
 
 async def test_a_revival_wakes_the_loops(engine: Engine, db: Db, database: str) -> None:
-    """Its trigger is silent on changes of status."""
+    """The table's trigger does not fire on changes of status, so the statement notifies."""
     made = a_notification(db, status=Status.DEAD)
     with psycopg.connect(database, autocommit=True) as listener:
         listener.execute("LISTEN xnovu_due")
 
         await revive(engine, [made])
 
-        assert [told.channel for told in listener.notifies(timeout=5, stop_after=1)] == ["xnovu_due"]
+        assert [notification.channel for notification in listener.notifies(timeout=5, stop_after=1)] == [
+            "xnovu_due"
+        ]

@@ -1,4 +1,4 @@
-"""The claim: each loop takes its own rows, and nobody else takes them too."""
+"""The claim: each loop takes its own rows, and no two claims take the same row."""
 
 import asyncio
 from dataclasses import replace
@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 async def test_a_claim_takes_a_due_row_under_a_new_attempt(engine: Engine, db: Db) -> None:
-    """PENDING → PROCESSING, with all that a handoff needs."""
+    """PENDING becomes PROCESSING, and the claim has everything that a handoff needs."""
     made = a_notification(db, workflow=a_workflow(db, key="order-shipped"), priority=7)
 
     [claimed], _ = await claim(engine, NEW, TERMS, Cursor())
@@ -41,8 +41,8 @@ async def test_a_claim_takes_a_due_row_under_a_new_attempt(engine: Engine, db: D
     assert timedelta(0) < kept["lease_expires_at"] - kept["updated_at"] <= timedelta(seconds=30)
 
 
-async def test_a_row_without_a_workflow_is_claimed_all_the_same(engine: Engine, db: Db) -> None:
-    """It ends DEAD in the executor, which says why."""
+async def test_a_row_without_a_workflow_is_claimed_too(engine: Engine, db: Db) -> None:
+    """It ends DEAD in the executor, with the reason."""
     a_notification(db)
 
     [claimed], _ = await claim(engine, NEW, TERMS, Cursor())
@@ -51,18 +51,18 @@ async def test_a_row_without_a_workflow_is_claimed_all_the_same(engine: Engine, 
 
 
 @pytest.mark.parametrize("due", [SCHEDULED, FAILED], ids=lambda due: due.name)
-async def test_each_loop_claims_its_own(engine: Engine, db: Db, due: Due) -> None:
-    """A claim of the failed loop takes nothing that is scheduled, and the other way round."""
+async def test_each_loop_claims_its_own_rows(engine: Engine, db: Db, due: Due) -> None:
+    """A claim of the failed loop takes no scheduled row, and a claim of the scheduled loop no failed row."""
     scheduled = a_notification(db, scheduled_for="2020-01-01T00:00Z")
     failed = a_notification(db, status=Status.FAILED)
 
     claims, _ = await claim(engine, due, TERMS, Cursor())
 
-    assert [one.notification_id for one in claims] == [scheduled if due is SCHEDULED else failed]
+    assert [claimed.notification_id for claimed in claims] == [scheduled if due is SCHEDULED else failed]
 
 
 async def test_a_second_claim_finds_nothing(engine: Engine, db: Db) -> None:
-    """What is claimed is not due."""
+    """A claimed row is not due."""
     notifications(db, 3)
 
     first, cursor = await claim(engine, NEW, TERMS, Cursor())
@@ -77,25 +77,25 @@ async def test_eight_claimers_never_take_the_same_row(engine: Engine, db: Db) ->
     terms = replace(TERMS, batch=20)
 
     async def drain() -> list[Attempt]:
-        cursor, mine = Cursor(), list[Attempt]()
+        cursor, claimed = Cursor(), list[Attempt]()
         while True:
             claims, cursor = await claim(engine, NEW, terms, cursor)
             if not claims:
-                return mine
-            mine += [one.attempt for one in claims]
+                return claimed
+            claimed += [taken_now.attempt for taken_now in claims]
 
-    taken = [one for mine in await asyncio.gather(*(drain() for _ in range(8))) for one in mine]
+    taken = [attempt for claimed in await asyncio.gather(*(drain() for _ in range(8))) for attempt in claimed]
     rest, _ = await claim(engine, NEW, replace(TERMS, batch=500), Cursor())
 
     assert len(taken) == len(set(taken))
-    assert sorted([*taken, *(one.attempt for one in rest)]) == [Attempt(id_, 1) for id_ in made]
+    assert sorted([*taken, *(unclaimed.attempt for unclaimed in rest)]) == [Attempt(id_, 1) for id_ in made]
 
 
-async def test_a_claim_leaves_what_another_has_locked(engine: Engine, db: Db, database: str) -> None:
-    """SKIP LOCKED: nobody waits for a producer that holds its row."""
+async def test_a_claim_skips_locked_rows(engine: Engine, db: Db, database: str) -> None:
+    """With SKIP LOCKED no claim waits for a producer's lock."""
     locked, free = notifications(db, 2)
     with open_db(database) as producer, producer.transaction():
         producer.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [locked])
         claims, _ = await claim(engine, NEW, TERMS, Cursor())
 
-    assert [one.notification_id for one in claims] == [free]
+    assert [claimed.notification_id for claimed in claims] == [free]

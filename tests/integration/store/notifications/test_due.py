@@ -1,4 +1,4 @@
-"""Which rows each loop owns, and how fairly a claim shares its places out."""
+"""Which rows each loop owns, and how fairly a claim shares its places."""
 
 from collections import Counter
 from dataclasses import replace
@@ -30,13 +30,15 @@ TERMS = Terms(prefix="abc", batch=30, group_size=1, max_in_flight=10_000, lease=
 PAST, FUTURE = "2020-01-01T00:00Z", "2100-01-01T00:00Z"
 
 NOT_PROCESSING = tuple(status for status in Status if status is not Status.PROCESSING)
-MEANT = (("PUBLISH", False), ("PUBLISH", True), ("DRAFT", False), ("DELETED", True))
+PUBLICATION = (("PUBLISH", False), ("PUBLISH", True), ("DRAFT", False), ("DELETED", True))
 TIMES = (None, PAST, FUTURE)
 
 
-def owner_of(status: Status, scheduled: str | None, retry: str | None, meant: tuple[str, bool]) -> str | None:
-    """Say whose a row is that nobody holds, as docs tell it."""
-    if meant != ("PUBLISH", False):
+def owner_of(
+    status: Status, scheduled: str | None, retry: str | None, publication: tuple[str, bool]
+) -> str | None:
+    """Return the loop that owns a row without a lease, according to the documents."""
+    if publication != ("PUBLISH", False):
         return None
     match status:
         case Status.PENDING if scheduled is None:
@@ -50,10 +52,10 @@ def owner_of(status: Status, scheduled: str | None, retry: str | None, meant: tu
 
 
 async def owners(engine: Engine, rows: int) -> dict[int, list[str]]:
-    """Let every loop claim, and the rescue look, all they find; say who got which row."""
+    """Let every loop claim, and the rescue read, all rows that they find; return who got which row."""
     found: dict[int, list[str]] = {}
-    for one in await read_lapsed(engine, rows):
-        found.setdefault(one.attempt.notification_id, []).append("rescue")
+    for lapsed in await read_lapsed(engine, rows):
+        found.setdefault(lapsed.attempt.notification_id, []).append("rescue")
     for due in (NEW, SCHEDULED, FAILED):
         claims, _ = await claim(engine, due, replace(TERMS, batch=rows), Cursor())
         for each in claims:
@@ -62,52 +64,58 @@ async def owners(engine: Engine, rows: int) -> dict[int, list[str]]:
 
 
 async def test_every_row_has_one_owner_or_a_reason_to_have_none(engine: Engine, db: Db) -> None:
-    """All combinations of what the loops look at; no due row has two owners or none."""
+    """The test covers all combinations of the columns that the loops read: no due row has two owners or none."""
     expected: dict[int, list[str]] = {}
-    for status, scheduled, retry, meant in product(NOT_PROCESSING, TIMES, (PAST, FUTURE), MEANT):
+    for status, scheduled, retry, publication in product(NOT_PROCESSING, TIMES, (PAST, FUTURE), PUBLICATION):
         if status is not Status.FAILED and retry == FUTURE:
             continue
         made = a_notification(
-            db, status=status, scheduled_for=scheduled, publish_status=meant[0], deactivated=meant[1]
+            db,
+            status=status,
+            scheduled_for=scheduled,
+            publish_status=publication[0],
+            deactivated=publication[1],
         )
         if status is Status.FAILED:
             written(db, made, next_attempt_at=retry)
-        owner = owner_of(status, scheduled, retry, meant)
+        owner = owner_of(status, scheduled, retry, publication)
         expected |= {made: [owner]} if owner else {}
-    for scheduled, lease, send, meant in product(TIMES, (PAST, FUTURE), TIMES, MEANT):
+    for scheduled, lease, send, publication in product(TIMES, (PAST, FUTURE), TIMES, PUBLICATION):
         made = a_notification(
             db,
             status=Status.PROCESSING,
             scheduled_for=scheduled,
-            publish_status=meant[0],
-            deactivated=meant[1],
+            publish_status=publication[0],
+            deactivated=publication[1],
         )
         written(db, made, lease_expires_at=lease, send_until=send, next_attempt_at=PAST)
-        # A rescue looks at leases alone; but a live send may still be recorded.
+        # A rescue only looks at leases; but a live send may still be recorded.
         expected |= {made: ["rescue"]} if lease == PAST and send != FUTURE else {}
 
     assert await owners(engine, 1000) == expected
 
 
-async def test_a_rescued_row_goes_one_way(engine: Engine, db: Db) -> None:
-    """What lapsed is released or claimed anew, never both."""
+async def test_a_rescued_row_is_either_released_or_reclaimed(engine: Engine, db: Db) -> None:
+    """Both arrows get the same attempts, and each takes only its own rows."""
     idle, sending = (a_notification(db, status=Status.PROCESSING) for _ in range(2))
     for made in (idle, sending):
         back_dated(db, made)
     back_dated(db, sending, timedelta(hours=1), "send_until")
-    attempts = [one.attempt for one in await read_lapsed(engine, 10)]
+    attempts = [lapsed.attempt for lapsed in await read_lapsed(engine, 10)]
 
     assert await by_claim.release(engine, attempts) == {idle: Status.PENDING}
-    assert [one.notification_id for one in await by_claim.reclaim(engine, attempts, TERMS)] == [sending]
+    assert [claimed.notification_id for claimed in await by_claim.reclaim(engine, attempts, TERMS)] == [
+        sending
+    ]
 
 
 def share_of(claims: list[Claim]) -> Counter[str]:
-    """Count the places of each enterprise."""
-    return Counter(one.enterprise_id for one in claims)
+    """Count the claims of each enterprise."""
+    return Counter(claimed.enterprise_id for claimed in claims)
 
 
 async def test_each_enterprise_gets_its_share(engine: Engine, db: Db) -> None:
-    """Thirty places, three enterprises with more than enough."""
+    """A claim of thirty places, and three enterprises with more than enough rows."""
     for name in ("acme", "globex", "initech"):
         notifications(db, 50, enterprise=name)
 
@@ -117,7 +125,7 @@ async def test_each_enterprise_gets_its_share(engine: Engine, db: Db) -> None:
 
 
 async def test_a_claim_fills_its_places(any_database: str) -> None:
-    """The places of the oldest are further ones, on every version; a group is then whole."""
+    """The places by age are added to the others, on every version; so a group is complete."""
     engine = connect(sqlalchemy_url(any_database), part="test")
     with open_db(any_database) as db:
         for enterprise in ("acme", "globex"):
@@ -131,39 +139,39 @@ async def test_a_claim_fills_its_places(any_database: str) -> None:
     assert taken == [100, 100, 100]
 
 
-async def test_one_row_is_served_beside_thousands(engine: Engine, db: Db) -> None:
+async def test_a_single_row_is_claimed_beside_thousands(engine: Engine, db: Db) -> None:
     """A big backlog hides nobody."""
     notifications(db, 3000, enterprise="acme")
-    lone = a_notification(db, enterprise="zenith")
+    single = a_notification(db, enterprise="zenith")
 
     claims, _ = await claim(engine, NEW, TERMS, Cursor())
 
-    assert lone in {one.notification_id for one in claims}
+    assert single in {claimed.notification_id for claimed in claims}
     assert share_of(claims)["acme"] == 15
 
 
-async def test_the_round_goes_on_after_the_last_served_and_wraps(engine: Engine, db: Db) -> None:
-    """Two places a claim, five enterprises."""
+async def test_the_round_continues_after_the_last_served_enterprise(engine: Engine, db: Db) -> None:
+    """With two places a claim, five enterprises take turns."""
     for name in "abcde":
         notifications(db, 9, enterprise=name)
     terms, cursor, served = replace(TERMS, batch=2), Cursor(), []
 
     for _ in range(5):
         claims, cursor = await claim(engine, NEW, terms, cursor)
-        served.append(sorted(one.enterprise_id for one in claims))
+        served.append(sorted(claimed.enterprise_id for claimed in claims))
 
     assert served == [["a", "b"], ["c", "d"], ["a", "e"], ["b", "c"], ["d", "e"]]
 
 
-async def test_an_empty_claim_leaves_the_place(engine: Engine, db: Db) -> None:
-    """The round goes on where it was."""
+async def test_an_empty_claim_keeps_the_cursor(engine: Engine, db: Db) -> None:
+    """The round continues where it was."""
     claims, cursor = await claim(engine, NEW, TERMS, Cursor("m", 9))
 
     assert (claims, cursor) == ([], Cursor("m", 0))
 
 
-async def test_the_named_enterprises_alone_are_served(engine: Engine, db: Db) -> None:
-    """In the same round; a name without rows takes no place."""
+async def test_only_the_named_enterprises_are_served(engine: Engine, db: Db) -> None:
+    """They take turns as usual; a name without rows takes no place."""
     for name in ("acme", "globex", "initech"):
         notifications(db, 50, enterprise=name)
     terms = replace(TERMS, enterprises=("initech", "acme", "nobody"))
@@ -174,20 +182,20 @@ async def test_the_named_enterprises_alone_are_served(engine: Engine, db: Db) ->
 
 
 async def test_claims_stop_at_max_in_flight(engine: Engine, db: Db) -> None:
-    """Of the whole deployment; what is released makes room."""
+    """The limit is for the whole deployment; released rows make room."""
     notifications(db, 20)
     terms = replace(TERMS, max_in_flight=12)
 
     first, cursor = await claim(engine, NEW, terms, Cursor())
     second, cursor = await claim(engine, NEW, terms, cursor)
-    await by_claim.release(engine, [one.attempt for one in first[:5]])
+    await by_claim.release(engine, [claimed.attempt for claimed in first[:5]])
     third, _ = await claim(engine, NEW, terms, cursor)
 
     assert (len(first), len(second), len(third)) == (12, 0, 5)
 
 
 async def test_nobody_holds_more_than_half_while_another_has_due_rows(engine: Engine, db: Db) -> None:
-    """A lone enterprise may have all; with a rival it stops at half."""
+    """An enterprise by itself may have all places; with a rival it stops at half."""
     notifications(db, 100, enterprise="acme")
     notifications(db, 3, enterprise="globex")
     terms, cursor, total = replace(TERMS, batch=10, max_in_flight=20), Cursor(), Counter[str]()
@@ -199,14 +207,16 @@ async def test_nobody_holds_more_than_half_while_another_has_due_rows(engine: En
 
     notifications(db, 3, enterprise="globex")
     held = db.execute("SELECT id FROM notify.ent_notification WHERE temporal_workflow_id IS NOT NULL")
-    attempts = [attempt_of(db, one["id"]) for one in held if row(db, one["id"])["enterprise_id"] == "acme"]
+    attempts = [
+        attempt_of(db, found["id"]) for found in held if row(db, found["id"])["enterprise_id"] == "acme"
+    ]
     await by_claim.release(engine, attempts[:5])
     claims, cursor = await claim(engine, NEW, terms, cursor)
     assert share_of(claims) == {"globex": 3}
 
 
-async def test_half_is_kept_by_claims_of_one_place_too(engine: Engine, db: Db) -> None:
-    """However small the claim: who has its half already makes room for the next."""
+async def test_claims_of_a_single_place_keep_the_half_too(engine: Engine, db: Db) -> None:
+    """Even the smallest claim passes its place on if the enterprise has its half already."""
     notifications(db, 50, enterprise="acme")
     notifications(db, 50, enterprise="globex")
     terms, cursor, total = replace(TERMS, batch=1, max_in_flight=8), Cursor(), Counter[str]()
@@ -219,8 +229,8 @@ async def test_half_is_kept_by_claims_of_one_place_too(engine: Engine, db: Db) -
     assert total == {"acme": 4}
 
 
-async def test_one_in_flight_still_moves_two_enterprises(engine: Engine, db: Db) -> None:
-    """Half of one is none, and would stop everybody."""
+async def test_a_limit_of_one_in_flight_still_serves_two_enterprises(engine: Engine, db: Db) -> None:
+    """Half of a single place is none, which would stop everybody."""
     notifications(db, 5, enterprise="acme")
     notifications(db, 5, enterprise="globex")
     terms, cursor, total = replace(TERMS, max_in_flight=1), Cursor(), Counter[str]()
@@ -229,20 +239,20 @@ async def test_one_in_flight_still_moves_two_enterprises(engine: Engine, db: Db)
         claims, cursor = await claim(engine, NEW, terms, cursor)
         assert len(claims) == 1
         total += share_of(claims)
-        await by_hold.record_sent(engine, [await a_sent(engine, claims[0])])
+        await by_hold.record_sent(engine, [await hold_as_sent(engine, claims[0])])
 
     assert total == {"acme": 2, "globex": 2}
 
 
-async def a_sent(engine: Engine, claimed: Claim) -> Verdict:
-    """Hold what was claimed, and let Novu accept it."""
+async def hold_as_sent(engine: Engine, claimed: Claim) -> Verdict:
+    """Hold the claimed row, and return the record of an acceptance."""
     span = timedelta(seconds=10)
     [held] = (await hold(engine, [claimed.attempt], deadline=span, lease=span)).held
     return Verdict(Ending.SENT, held)
 
 
 async def test_higher_priority_goes_first(engine: Engine, db: Db) -> None:
-    """Within an enterprise, in each loop; the oldest of a priority before the younger."""
+    """It holds within an enterprise and in each loop; at the same priority older rows come first."""
     ids: dict[Due, list[int]] = {NEW: [], SCHEDULED: [], FAILED: []}
     for priority in (0, 5, 9, 5, 0):
         ids[NEW].append(a_notification(db, priority=priority))
@@ -251,11 +261,11 @@ async def test_higher_priority_goes_first(engine: Engine, db: Db) -> None:
 
     for due, made in ids.items():
         claims, _ = await claim(engine, due, replace(TERMS, batch=3), Cursor())
-        assert {one.notification_id for one in claims} == {made[2], made[1], made[3]}
+        assert {claimed.notification_id for claimed in claims} == {made[2], made[1], made[3]}
 
 
 async def test_one_place_in_ten_goes_to_the_oldest(engine: Engine, db: Db) -> None:
-    """An endless stream of urgent rows starves nobody, in no loop, however small the claim."""
+    """An endless stream of urgent rows starves no row, in no loop, even with small claims."""
     for due in (NEW, SCHEDULED, FAILED):
         await _one_in_ten(engine, db, due)
 
@@ -278,9 +288,9 @@ async def _one_in_ten(engine: Engine, db: Db, due: Due) -> None:
 
     for _ in range(10):
         claims, cursor = await claim(engine, due, replace(TERMS, batch=1, enterprises=(enterprise,)), cursor)
-        taken += [one.notification_id for one in claims]
+        taken += [claimed.notification_id for claimed in claims]
 
-    assert [one for one in taken if one in patient] == patient[:1]
+    assert [notification_id for notification_id in taken if notification_id in patient] == patient[:1]
 
 
 async def _fail(engine: Engine, db: Db, ids: list[int]) -> None:
@@ -290,42 +300,42 @@ async def _fail(engine: Engine, db: Db, ids: list[int]) -> None:
     await by_claim.record_lost_contact(engine, lost, error=error, max_failures=8)
 
 
-async def test_slices_of_a_claim_share_a_workflow(engine: Engine, db: Db) -> None:
-    """Groups of four out of ten rows; each enterprise's rows lie together."""
+async def test_groups_of_a_claim_share_a_run(engine: Engine, db: Db) -> None:
+    """Groups of four out of ten rows; rows of the same enterprise stay together."""
     notifications(db, 5, enterprise="acme")
     notifications(db, 5, enterprise="globex")
 
     claims, _ = await claim(engine, NEW, replace(TERMS, batch=10, group_size=4), Cursor())
 
-    sizes = Counter(one.run_id for one in claims)
+    sizes = Counter(claimed.run_id for claimed in claims)
     assert sorted(sizes.values()) == [2, 4, 4]
     assert all(name.startswith("abc-notifications-") for name in sizes)
-    mixed = {one.run_id: set[str]() for one in claims}
-    for one in claims:
-        mixed[one.run_id].add(one.enterprise_id)
+    mixed = {claimed.run_id: set[str]() for claimed in claims}
+    for claimed in claims:
+        mixed[claimed.run_id].add(claimed.enterprise_id)
     assert sorted(map(len, mixed.values())) == [1, 1, 2]
 
 
-async def test_two_claims_never_share_a_workflow(engine: Engine, db: Db) -> None:
-    """A group is of one claim, or its start would find the other's."""
+async def test_two_claims_never_share_a_run(engine: Engine, db: Db) -> None:
+    """A group belongs to one claim; otherwise its start would find the other's run."""
     notifications(db, 8)
     terms = replace(TERMS, batch=4, group_size=4)
 
     first, cursor = await claim(engine, NEW, terms, Cursor())
     second, _ = await claim(engine, NEW, terms, cursor)
 
-    names = [{one.run_id for one in claims} for claims in (first, second)]
+    names = [{claimed.run_id for claimed in claims} for claims in (first, second)]
     assert [len(each) for each in names] == [1, 1]
     assert names[0].isdisjoint(names[1])
 
 
-async def test_what_lapsed_runs_alone(engine: Engine, db: Db) -> None:
-    """Lest it take its group with it."""
+async def test_a_row_that_lapsed_has_its_own_run(engine: Engine, db: Db) -> None:
+    """So that it cannot take its group with it."""
     ids = notifications(db, 4)
     written(db, ids[1], lapses=1)
 
     claims, _ = await claim(engine, NEW, replace(TERMS, group_size=4), Cursor())
 
-    names = {one.notification_id: one.run_id for one in claims}
+    names = {claimed.notification_id: claimed.run_id for claimed in claims}
     assert names[ids[1]] == f"abc-notification-{ids[1]}-1"
     assert len({names[made] for made in ids if made != ids[1]}) == 1

@@ -1,4 +1,4 @@
-"""What a purge deletes and, above all, what it does not."""
+"""What a purge deletes and, more important, what it keeps."""
 
 from datetime import timedelta
 
@@ -19,43 +19,43 @@ UPDATE notify.ent_notification SET created_at = created_at - %(age)s, updated_at
 WHERE id = ANY (%(ids)s)"""
 
 
-def aged(db: Db, *ids: int, days: int) -> None:
-    """Make rows that many days older, whatever the guards say."""
+def make_older(db: Db, *ids: int, days: int) -> None:
+    """Make rows this many days older, past the guards."""
     with db.transaction():
         db.execute("SET LOCAL session_replication_role = replica")
         db.execute(AGED, {"age": timedelta(days), "ids": list(ids)})
 
 
-def there(db: Db) -> list[int]:
-    """Give the ids that are left."""
-    return [one["id"] for one in db.execute("SELECT id FROM notify.ent_notification ORDER BY id")]
+def ids_left(db: Db) -> list[int]:
+    """Return the ids that are left."""
+    return [found["id"] for found in db.execute("SELECT id FROM notify.ent_notification ORDER BY id")]
 
 
 @pytest.mark.parametrize("status", ENDED)
-async def test_what_has_ended_long_ago_goes(engine: Engine, db: Db, status: Status) -> None:
-    """In each of the three ends; what ended a day later stays."""
+async def test_rows_that_ended_long_ago_are_deleted(engine: Engine, db: Db, status: Status) -> None:
+    """In each of the three final states; rows that ended two days later stay."""
     old, younger = a_notification(db, status=status), a_notification(db, status=status)
-    aged(db, old, days=91)
-    aged(db, younger, days=89)
+    make_older(db, old, days=91)
+    make_older(db, younger, days=89)
 
     assert await purge(engine, 0, KEEP) == PurgeResult(1, younger)
-    assert there(db) == [younger]
+    assert ids_left(db) == [younger]
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status not in ENDED])
-async def test_what_has_not_ended_stays_however_old(engine: Engine, db: Db, status: Status) -> None:
-    """Somebody still has to hear it."""
+async def test_rows_that_have_not_ended_stay_at_any_age(engine: Engine, db: Db, status: Status) -> None:
+    """Somebody still has to get them."""
     made = a_notification(db, status=status)
-    aged(db, made, days=1000)
+    make_older(db, made, days=1000)
 
     assert (await purge(engine, 0, KEEP)).deleted == 0
-    assert there(db) == [made]
+    assert ids_left(db) == [made]
 
 
-async def test_a_notification_is_as_old_as_its_end(engine: Engine, db: Db) -> None:
-    """One that was made long ago and was sent today is kept."""
+async def test_the_age_of_a_notification_counts_from_its_end(engine: Engine, db: Db) -> None:
+    """A notification that is old but was sent today stays."""
     made = a_notification(db)
-    aged(db, made, days=1000)
+    make_older(db, made, days=1000)
     db.execute(
         "UPDATE notify.ent_notification SET notification_status = 'PROCESSING', attempt = 1,"
         " lease_expires_at = now(), temporal_workflow_id = 'w'"
@@ -67,11 +67,11 @@ async def test_a_notification_is_as_old_as_its_end(engine: Engine, db: Db) -> No
     assert (await purge(engine, 0, KEEP)).deleted == 0
 
 
-async def test_a_cancel_that_is_still_to_be_asked_for_is_not_forgotten(engine: Engine, db: Db) -> None:
-    """Novu may still delay it; once there is an answer the row goes."""
+async def test_a_row_with_an_open_cancellation_stays(engine: Engine, db: Db) -> None:
+    """Novu may still delay it; after Novu's answer the row is deleted."""
     made = a_notification(db, status=Status.SENT)
     db.execute("SELECT notify.retract(%s)", [made])
-    aged(db, made, days=91)
+    make_older(db, made, days=91)
     assert (await purge(engine, 0, KEEP)).deleted == 0
 
     db.execute("UPDATE notify.ent_notification SET error_details = %s", [Jsonb({"cancel": "cancelled"})])
@@ -79,7 +79,7 @@ async def test_a_cancel_that_is_still_to_be_asked_for_is_not_forgotten(engine: E
 
 
 async def test_its_deliveries_go_with_it(engine: Engine, db: Db) -> None:
-    """And no other's."""
+    """Deliveries of other notifications stay."""
     old, other = a_notification(db, status=Status.SENT), a_notification(db, status=Status.SENT)
     for made in (old, other):
         db.execute(
@@ -87,7 +87,7 @@ async def test_its_deliveries_go_with_it(engine: Engine, db: Db) -> None:
             " transaction_id) VALUES (%s, 1, 'acme', '{s}', 'xn-1')",
             [made],
         )
-    aged(db, old, days=91)
+    make_older(db, old, days=91)
 
     await purge(engine, 0, KEEP)
 
@@ -95,23 +95,23 @@ async def test_its_deliveries_go_with_it(engine: Engine, db: Db) -> None:
     assert left == [{"notification_id": other}]
 
 
-async def test_a_row_that_somebody_holds_is_not_waited_for(engine: Engine, db: Db, database: str) -> None:
-    """A person may be reviving it; if it is still old then, the next walk takes it."""
+async def test_a_purge_does_not_wait_for_a_locked_row(engine: Engine, db: Db, database: str) -> None:
+    """A person may be reviving it; if it is still old afterwards, the next purge takes it."""
     held, other = a_notification(db, status=Status.DEAD), a_notification(db, status=Status.DEAD)
-    aged(db, held, other, days=91)
+    make_older(db, held, other, days=91)
     with psycopg.connect(database) as person:
         person.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [held])
 
         assert (await purge(engine, 0, KEEP)).deleted == 1
-        assert there(db) == [held]
+        assert ids_left(db) == [held]
 
     assert (await purge(engine, 0, KEEP)).deleted == 1
 
 
-async def test_another_replica_is_not_waited_for(engine: Engine, db: Db, database: str) -> None:
-    """Two that purge at once would take twice the share; the second leaves it to the first."""
+async def test_a_purge_does_not_wait_for_another_replica(engine: Engine, db: Db, database: str) -> None:
+    """Two purges at once would take twice the share, so the second does nothing."""
     made = a_notification(db, status=Status.SENT)
-    aged(db, made, days=91)
+    make_older(db, made, days=91)
     with psycopg.connect(database) as replica:
         replica.execute("SELECT pg_advisory_xact_lock(hashtext('xnovu-poller purge'))")
         assert await purge(engine, 0, KEEP) == PurgeResult(0, None, taken=True)
@@ -119,22 +119,22 @@ async def test_another_replica_is_not_waited_for(engine: Engine, db: Db, databas
     assert await purge(engine, 0, KEEP) == PurgeResult(1, made)
 
 
-async def test_a_walk_goes_slice_by_slice_and_ends_at_the_young(engine: Engine, db: Db) -> None:
-    """No slice is larger than asked for; behind one without an old row nothing is looked at."""
+async def test_a_purge_goes_in_slices_and_ends_at_the_young_rows(engine: Engine, db: Db) -> None:
+    """No slice is larger than requested; after a slice without an old row the purge ends."""
     old = [a_notification(db, status=Status.SENT) for _ in range(5)]
     waiting = a_notification(db)
     young = [a_notification(db, status=Status.SENT) for _ in range(5)]
-    aged(db, *old, waiting, days=91)
+    make_older(db, *old, waiting, days=91)
 
     first = await purge(engine, 0, KEEP, size=3)
     second = await purge(engine, first.after or 0, KEEP, size=3)
     third = await purge(engine, second.after or 0, KEEP, size=3)
 
     assert (first, second, third) == (PurgeResult(3, old[2]), PurgeResult(2, waiting), PurgeResult(0, None))
-    assert there(db) == [waiting, *young]
+    assert ids_left(db) == [waiting, *young]
     assert row(db, waiting)["notification_status"] == "PENDING"
 
 
 async def test_an_empty_table_has_nothing_old(engine: Engine) -> None:
-    """The walk ends where it begins."""
+    """The purge ends where it begins."""
     assert await purge(engine, 0, KEEP) == PurgeResult(0, None)

@@ -30,13 +30,15 @@ Purge = Callable[..., Awaitable[dict[str, Any]]]
 
 @pytest.fixture
 def purge(engine: Engine, schedules: RuleSchedules, deployment: UUID) -> Purge:
-    """Do the chore once."""
+    """Run the chore once."""
 
-    async def done(keep: timedelta | None = KEEP, budget: timedelta = timedelta(minutes=1)) -> dict[str, Any]:
+    async def run_once(
+        keep: timedelta | None = KEEP, budget: timedelta = timedelta(minutes=1)
+    ) -> dict[str, Any]:
         chores = ChoreActivities(engine, schedules, str(deployment), keep=keep, budget=budget)
         return await ActivityEnvironment().run(chores.retention, ChoresInput(str(deployment)))
 
-    return done
+    return run_once
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def old(db: Db) -> None:
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """All that is logged."""
+    """Everything that is logged."""
     with logged_in_full() as written:
         yield written
 
@@ -128,14 +130,18 @@ async def test_recent_chores_are_skipped_but_the_rules_are_not(
     chores = ChoreActivities(engine, schedules, str(deployment), keep=KEEP, every=timedelta(hours=1))
     doing = (chores.rules, chores.retention, chores.statistics, chores.doctor)
 
-    async def done() -> list[bool]:
+    async def run_once() -> list[bool]:
         chores_input = ChoresInput(str(deployment))
         return ["skipped" not in await ActivityEnvironment().run(chore, chores_input) for chore in doing]
 
-    assert await done() == [True] * 4
-    first = {one.name: one.finished_at for one in await recorded_chores.read_all(engine)}
-    assert await done() == [True, False, False, False]
-    again = {one.name for one in await recorded_chores.read_all(engine) if one.finished_at != first[one.name]}
+    assert await run_once() == [True] * 4
+    first = {chore.name: chore.finished_at for chore in await recorded_chores.read_all(engine)}
+    assert await run_once() == [True, False, False, False]
+    again = {
+        chore.name
+        for chore in await recorded_chores.read_all(engine)
+        if chore.finished_at != first[chore.name]
+    }
     assert again == {"rules"}
 
 
@@ -145,12 +151,12 @@ async def test_a_chore_without_a_database_is_tried_again(
     """The failure cannot be recorded, but it is logged."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    away = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none", part="test")
-    chores = ChoreActivities(away, schedules, str(deployment), keep=KEEP)
+    unreachable = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none", part="test")
+    chores = ChoreActivities(unreachable, schedules, str(deployment), keep=KEEP)
 
     with pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(chores.retention, ChoresInput(str(deployment)))
 
     assert not caught.value.non_retryable
     assert "chore not recorded" in lines.getvalue()
-    await away.dispose()
+    await unreachable.dispose()

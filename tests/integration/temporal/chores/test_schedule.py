@@ -64,20 +64,20 @@ async def test_a_pause_while_it_is_brought_up_to_date_survives(
     assert [interval.every for interval in found.spec.intervals] == [timedelta(minutes=2)]
 
 
-async def test_one_run_waits_for_the_open_one_and_missed_runs_are_dropped(
+async def test_a_run_waits_for_the_open_run_and_missed_runs_are_dropped(
     make: Make, handle: ScheduleHandle
 ) -> None:
-    """A change during a run is met by the next run, which also makes up for missed runs."""
+    """The next run sees a change during a run, and makes up for missed runs."""
     await make().ensure()
     assert (await handle.describe()).schedule.policy == SchedulePolicy(
         overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=timedelta(seconds=10)
     )
 
 
-async def test_a_schedule_of_that_id_that_is_not_ours_is_left_alone(
+async def test_a_foreign_schedule_of_the_same_id_is_not_changed(
     make: Make, client: Client, handle: ScheduleHandle
 ) -> None:
-    """It may be that of a deployment with the same short name, or a person's."""
+    """It may belong to a deployment with the same short name, or to a person."""
     action = ScheduleActionStartWorkflow("Theirs", id="theirs", task_queue="theirs")
     await client.create_schedule(handle.id, Schedule(action=action, spec=ScheduleSpec()))
 
@@ -94,8 +94,8 @@ async def test_a_missing_schedule_is_an_error(make: Make) -> None:
         await make().read_state()
 
 
-async def test_the_interval_is_whole_seconds_and_one_at_least(make: Make, handle: ScheduleHandle) -> None:
-    """Temporal knows no shorter one."""
+async def test_the_interval_is_in_whole_seconds_and_at_least_one(make: Make, handle: ScheduleHandle) -> None:
+    """Temporal has no shorter interval."""
     await make(timedelta(milliseconds=200)).ensure()
     assert [interval.every for interval in (await handle.describe()).schedule.spec.intervals] == [
         timedelta(seconds=1)

@@ -59,7 +59,7 @@ async def test_a_run_does_every_chore_and_records_it(  # noqa: PLR0913, PLR0917 
 async def test_a_chore_that_fails_stops_no_other(
     running: Executing, make: Make, handle: ScheduleHandle, engine: Engine, db: Db
 ) -> None:
-    """Its row and the report have the reason, of a bug only the name; it is tried twice, as the next run comes soon."""
+    """Row and report have the reason, of a bug only its name; the chore is tried twice, as the next run is soon."""
     await chores.record(engine, "rules", timedelta(0), {"created": 7})
     db.execute("ALTER TABLE notify.ent_notification_rule RENAME trigger_config TO value_marker")
     repair = "ALTER TABLE notify.ent_notification_rule RENAME value_marker TO trigger_config"

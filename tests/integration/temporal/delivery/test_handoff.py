@@ -1,4 +1,4 @@
-"""Starting workflows, and asking after them, in a real Temporal."""
+"""Start runs in a real Temporal, and ask about them."""
 
 import asyncio
 from dataclasses import replace
@@ -25,23 +25,23 @@ from xnovu_poller.temporal.delivery.handoff import Handoff
 
 @pytest.fixture
 def handoff(client: Client, task_queue: str) -> Handoff:
-    """A handoff to a queue where nobody listens."""
+    """A handoff to a queue without a worker."""
     return handoff_of(client, task_queue)
 
 
 @pytest.fixture
 def claim(task_queue: str) -> Claim:
-    """A claim whose workflow nobody else names."""
+    """A claim with a run id that no other test uses."""
     return Claim(Attempt(1, 1), "acme", "plain", f"{task_queue}-notification-1-1", 0)
 
 
 async def runs(client: Client, workflow_id: str) -> int:
-    """Count how often a workflow was run."""
+    """Count how often a run id was started."""
     return len([run async for run in client.list_workflows(f"WorkflowId = '{workflow_id}'")])
 
 
-async def test_any_number_of_starts_make_one_workflow(client: Client, handoff: Handoff, claim: Claim) -> None:
-    """While it is open."""
+async def test_any_number_of_starts_make_a_single_run(client: Client, handoff: Handoff, claim: Claim) -> None:
+    """As long as it is open, a further start finds it."""
     await asyncio.gather(*(handoff.start([claim]) for _ in range(5)))
     first = await client.get_workflow_handle(claim.run_id).describe()
     await handoff.start([claim])
@@ -53,9 +53,9 @@ async def test_any_number_of_starts_make_one_workflow(client: Client, handoff: H
 async def test_a_start_after_the_end_starts_nothing(
     executor: Executing, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """REJECT_DUPLICATE: a closed workflow of the same id is not run again."""
-    one = a_claimed(db)
-    [claim] = claims_of(db, [one])
+    """With REJECT_DUPLICATE a closed run of the same id is not started again."""
+    attempt = a_claimed(db)
+    [claim] = claims_of(db, [attempt])
     await executor.finish(claim)
     before = await executor.client.get_workflow_handle(claim.run_id).describe()
 
@@ -64,11 +64,13 @@ async def test_a_start_after_the_end_starts_nothing(
     after = await executor.client.get_workflow_handle(claim.run_id).describe()
     assert after.run_id == before.run_id
     assert novu_standin.stats()["calls"] == 1
-    assert row(db, one.notification_id)["notification_status"] == "SENT"
+    assert row(db, attempt.notification_id)["notification_status"] == "SENT"
 
 
-async def test_what_a_workflow_is_started_with(client: Client, handoff: Handoff, claim: Claim) -> None:
-    """Timeouts, attributes and priority; Temporal's highest is 1, ours is 9."""
+async def test_a_run_starts_with_its_timeouts_attributes_and_priority(
+    client: Client, handoff: Handoff, claim: Claim
+) -> None:
+    """Temporal's highest priority is 1, ours is 9."""
     urgent = replace(claim, priority=9, enterprise_id="é" * 40)
     await handoff.start([urgent])
 
@@ -83,8 +85,10 @@ async def test_what_a_workflow_is_started_with(client: Client, handoff: Handoff,
     assert found.typed_search_attributes.get(contract.OUTCOME) is None
 
 
-async def test_a_group_has_what_it_has_in_common(client: Client, handoff: Handoff, claim: Claim) -> None:
-    """Neither a notification's id, nor an enterprise that is not everybody's."""
+async def test_a_group_has_only_the_attributes_that_its_claims_share(
+    client: Client, handoff: Handoff, claim: Claim
+) -> None:
+    """No notification id, and no enterprise unless all have the same."""
     await handoff.start([claim, replace(claim, attempt=Attempt(2, 1), enterprise_id="globex")])
 
     found = await client.get_workflow_handle(claim.run_id).describe()
@@ -93,23 +97,23 @@ async def test_a_group_has_what_it_has_in_common(client: Client, handoff: Handof
     assert found.typed_search_attributes[contract.WORKFLOW_KEY] == "plain"
 
 
-async def test_without_registered_attributes_none_is_given(
+async def test_without_registered_attributes_a_run_starts_without_them(
     client: Client, task_queue: str, claim: Claim
 ) -> None:
-    """An unknown attribute would be refused."""
+    """Temporal would refuse an unknown attribute."""
     await handoff_of(client, task_queue, searchable=False).start([claim])
 
     found = await client.get_workflow_handle(claim.run_id).describe()
     assert found.typed_search_attributes.get(contract.ENTERPRISE) is None
 
 
-async def test_an_open_workflow_is_told_from_one_that_is_gone(
+async def test_an_open_run_differs_from_a_run_that_is_gone(
     client: Client, executor: Executing, handoff: Handoff, claim: Claim, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Closed by itself, terminated, or never there: gone."""
+    """A run that completed, was terminated or never existed is gone."""
     [done] = claims_of(db, [a_claimed(db)])
     await executor.finish(done)
-    # A queue of its own, where nobody listens.
+    # A queue of its own, without a worker.
     waiting = handoff_of(client, f"{claim.run_id}-queue")
     await waiting.start([claim])
 
@@ -121,15 +125,15 @@ async def test_an_open_workflow_is_told_from_one_that_is_gone(
 
 
 class Pausing(Temporal):
-    """A Temporal where workflows may be paused."""
+    """A Temporal server that allows workflows to be paused."""
 
     @override
     def _options(self) -> list[str]:
         return [*super()._options(), "--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"]
 
 
-async def test_a_paused_workflow_is_open(task_queue: str, claim: Claim) -> None:
-    """It may go on at any time."""
+async def test_a_paused_run_is_open(task_queue: str, claim: Claim) -> None:
+    """It may continue at any time."""
     with TemporaryDirectory(prefix="xnovu-temporal-") as folder, Pausing(Path(folder)) as server:
         client = await connect(Address(target=server.address, namespace="default"))
         handoff = handoff_of(client, task_queue, searchable=False)
@@ -143,10 +147,10 @@ async def test_a_paused_workflow_is_open(task_queue: str, claim: Claim) -> None:
         assert await handoff.ask(claim.run_id) is RunState.OPEN
 
 
-async def test_a_missing_namespace_says_nothing_about_a_workflow(
+async def test_a_missing_namespace_proves_nothing_about_a_run(
     temporal_address: str, task_queue: str, claim: Claim
 ) -> None:
-    """Refused at the start, and no word that the workflow is gone: its rows would be sent twice."""
+    """It refuses starts and questions alike. If it meant that the run is gone, rows would be sent twice."""
     nowhere = handoff_of(await Client.connect(temporal_address, namespace="nowhere"), task_queue)
 
     with pytest.raises(TemporalRefused, match="namespace nowhere does not exist"):
@@ -155,18 +159,18 @@ async def test_a_missing_namespace_says_nothing_about_a_workflow(
         await nowhere.ask(claim.run_id)
 
 
-async def test_a_start_that_temporal_will_not_have_is_refused(
+async def test_a_start_that_temporal_rejects_is_refused(
     client: Client, handoff: Handoff, claim: Claim
 ) -> None:
-    """An id that is too long, say; its own words stay out."""
+    """For example because the id is too long; the error does not repeat Temporal's message."""
     with pytest.raises(TemporalRefused, match="does not accept"):
         await handoff.start([replace(claim, run_id="x" * 2000)])
 
 
-async def test_a_namespace_that_has_lost_its_attributes_is_served_without(
+async def test_a_namespace_that_has_lost_its_attributes_is_used_without_them(
     temporal_address: str, task_queue: str, claim: Claim
 ) -> None:
-    """It was made anew, say: the first start is refused, the next one goes without them."""
+    """It may have been created again: the first start is refused, the next start succeeds without them."""
     bare = await Client.connect(temporal_address, namespace=f"{task_queue}-bare")
     await bare.workflow_service.register_namespace(
         RegisterNamespaceRequest(
@@ -183,12 +187,12 @@ async def test_a_namespace_that_has_lost_its_attributes_is_served_without(
 
 
 async def test_a_server_that_is_down_is_unavailable(task_queue: str, claim: Claim) -> None:
-    """Neither started nor gone: nobody knows."""
+    """A run is then neither started nor gone: its state is unknown."""
     with TemporaryDirectory(prefix="xnovu-temporal-") as folder:
         with Temporal(Path(folder)) as server:
             client = await connect(Address(target=server.address, namespace="default"))
         down = handoff_of(client, task_queue)
 
-        ends = await asyncio.gather(down.start([claim]), down.ask(claim.run_id), return_exceptions=True)
+        results = await asyncio.gather(down.start([claim]), down.ask(claim.run_id), return_exceptions=True)
 
-    assert [type(end) for end in ends] == [TemporalUnavailable] * 2
+    assert [type(end) for end in results] == [TemporalUnavailable] * 2

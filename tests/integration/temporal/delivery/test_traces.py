@@ -1,4 +1,4 @@
-"""The traces of a deployment in a real Temporal: which attempts it has had workflows for."""
+"""The traces of a deployment in a real Temporal: the attempts that it has had runs for."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -20,13 +20,13 @@ from xnovu_poller.temporal.search import SearchAttributes
 
 @pytest.fixture
 def deployment() -> UUID:
-    """A deployment of which Temporal knows nothing yet."""
+    """A deployment that Temporal does not know yet."""
     return uuid4()
 
 
 @pytest.fixture
 def handoff(client: Client, task_queue: str, deployment: UUID) -> Handoff:
-    """Its handoff, to a queue where nobody listens."""
+    """The deployment's handoff, to a queue without a worker."""
     return Handoff(
         client,
         task_queue=task_queue,
@@ -37,31 +37,31 @@ def handoff(client: Client, task_queue: str, deployment: UUID) -> Handoff:
 
 
 def single(deployment: UUID, attempt: Attempt) -> Claim:
-    """Make a claim whose workflow carries it alone."""
+    """Return a claim with a run of its own."""
     name = f"{contract.prefix(deployment)}-notification-{attempt.notification_id}-{attempt.number}"
     return Claim(attempt, "acme", None, name, 0)
 
 
 def group(deployment: UUID, *attempts: Attempt) -> list[Claim]:
-    """Make claims that share a workflow."""
+    """Return claims that share a run."""
     name = f"{contract.prefix(deployment)}-notifications-{uuid4()}"
     return [Claim(attempt, "acme", None, name, 0) for attempt in attempts]
 
 
-async def seen(client: Client, deployment: UUID, *attempts: Attempt) -> list[Attempt]:
-    """Wait until these are seen, for visibility lags behind; give all that is."""
+async def until_seen(client: Client, deployment: UUID, *attempts: Attempt) -> list[Attempt]:
+    """Wait until Temporal lists these attempts, because visibility lags; return all that it lists."""
 
-    async def there() -> list[Attempt]:
+    async def all_seen() -> list[Attempt]:
         found = await traces.newest_attempts(client, deployment, None)
         return found if {*attempts} <= {*found} else []
 
-    return await eventually(there)
+    return await eventually(all_seen)
 
 
-async def test_singles_are_told_by_their_ids_and_groups_by_their_input(
+async def test_single_runs_are_read_from_their_ids_and_groups_from_their_input(
     client: Client, handoff: Handoff, deployment: UUID
 ) -> None:
-    """Open or closed; and nothing of another deployment, whose name may begin alike."""
+    """Open or closed; but no run of another deployment, even if its name begins alike."""
     other = UUID(int=deployment.int ^ (1 << 100))
     attempts = [Attempt(1, 1), Attempt(1, 2), Attempt(10**15, 7)]
     shared = group(deployment, Attempt(5, 1), Attempt(6, 3))
@@ -71,76 +71,76 @@ async def test_singles_are_told_by_their_ids_and_groups_by_their_input(
     await handoff.start([single(other, Attempt(99, 1))])
     await client.get_workflow_handle(single(deployment, Attempt(1, 1)).run_id).terminate()
 
-    found = await seen(client, deployment, *attempts, Attempt(5, 1), Attempt(6, 3))
+    found = await until_seen(client, deployment, *attempts, Attempt(5, 1), Attempt(6, 3))
 
     assert sorted(found) == sorted([*attempts, Attempt(5, 1), Attempt(6, 3)])
     assert await traces.newest_attempts(client, UUID(int=deployment.int ^ (1 << 127)), None) == []
 
 
-async def test_what_is_older_than_the_database_is_left_out(
+async def test_runs_older_than_the_database_are_left_out(
     client: Client, handoff: Handoff, deployment: UUID
 ) -> None:
-    """It belongs to the original's time."""
+    """They belong to the original deployment."""
     await handoff.start([single(deployment, Attempt(1, 1))])
-    await seen(client, deployment, Attempt(1, 1))
+    await until_seen(client, deployment, Attempt(1, 1))
     now = datetime.now(UTC)
 
     assert await traces.newest_attempts(client, deployment, now - timedelta(hours=1)) == [Attempt(1, 1)]
     assert await traces.newest_attempts(client, deployment, now + timedelta(hours=1)) == []
 
 
-async def test_the_newest_are_looked_at_and_no_more(
+async def test_only_the_newest_runs_are_read(
     client: Client, handoff: Handoff, deployment: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many there are: a start costs a few calls."""
+    """With any number of runs a start costs only a few calls."""
     monkeypatch.setattr(traces, "NEWEST", 3)
     monkeypatch.setattr(traces, "NEWEST_GROUPS", 1)
     for number in range(1, 4):
         await handoff.start([single(deployment, Attempt(number, 1))])
-        await seen(client, deployment, Attempt(number, 1))
+        await until_seen(client, deployment, Attempt(number, 1))
     for number in range(4, 6):
         await handoff.start(group(deployment, Attempt(number, 1)))
-        await seen(client, deployment, Attempt(number, 1))
+        await until_seen(client, deployment, Attempt(number, 1))
 
     assert sorted(await traces.newest_attempts(client, deployment, None)) == [Attempt(3, 1), Attempt(5, 1)]
 
 
-async def test_foreign_ids_under_our_name_say_nothing(
+async def test_foreign_ids_under_our_name_are_ignored(
     client: Client, task_queue: str, handoff: Handoff, deployment: UUID
 ) -> None:
-    """Whoever starts workflows by hand may call them anything."""
+    """Somebody who starts workflows by hand may give them any id."""
     name = contract.prefix(deployment)
     for foreign in ("notification-1", "notification-x-1", "notifications-all", "notification-1-1-again"):
         await client.start_workflow("theirs", id=f"{name}-{foreign}", task_queue=task_queue)
     await handoff.start([single(deployment, Attempt(1, 1))])
 
-    assert await seen(client, deployment, Attempt(1, 1)) == [Attempt(1, 1)]
+    assert await until_seen(client, deployment, Attempt(1, 1)) == [Attempt(1, 1)]
 
 
 @pytest.mark.parametrize(
     "status", [RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED]
 )
-async def test_where_we_may_not_look_we_go_without(
+async def test_without_the_right_to_list_there_are_no_traces(
     client: Client, deployment: UUID, monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode
 ) -> None:
-    """A missing right is no reason not to start."""
-    refusing(client, monkeypatch, status)
+    """A missing right does not keep the worker from starting."""
+    refuse_to_list(client, monkeypatch, status)
 
     assert await traces.newest_attempts(client, deployment, None) == []
 
 
-async def test_without_an_answer_nothing_is_known(
+async def test_without_an_answer_the_traces_are_unknown(
     client: Client, deployment: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The start waits: a copy is not to slip through an outage."""
-    refusing(client, monkeypatch, RPCStatusCode.RESOURCE_EXHAUSTED)
+    """The start waits, so that a copy cannot slip through during an outage."""
+    refuse_to_list(client, monkeypatch, RPCStatusCode.RESOURCE_EXHAUSTED)
 
     with pytest.raises(TemporalUnavailable):
         await traces.newest_attempts(client, deployment, None)
 
 
-def refusing(client: Client, monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode) -> None:
-    """Let Temporal refuse to list anything; its dev server knows no logins."""
+def refuse_to_list(client: Client, monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode) -> None:
+    """Make Temporal refuse to list anything, because its dev server has no logins."""
 
     async def refuse(*_: object, **__: object) -> None:
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The tries of an attempt, in a real Temporal."""
+"""The tries of an attempt in a real Temporal."""
 
 import json
 from collections.abc import Iterable
@@ -20,34 +20,34 @@ from xnovu_poller.temporal.contract import DeliverInput
 
 
 def events(history: dict[str, Any], *kinds: str) -> list[dict[str, Any]]:
-    """Give the events of some kinds."""
+    """Return the events of these kinds."""
     wanted = {f"EVENT_TYPE_{kind}" for kind in kinds}
     return [event for event in history["events"] if event["eventType"] in wanted]
 
 
 def activities(history: dict[str, Any]) -> list[str]:
-    """Name the regular activities that were scheduled."""
+    """Return the names of the regular activities that were scheduled."""
     return [
         event["activityTaskScheduledEventAttributes"]["activityType"]["name"]
         for event in events(history, "ACTIVITY_TASK_SCHEDULED")
     ]
 
 
-async def found(client: Client, query: str, ids: Iterable[str]) -> set[str]:
-    """Find workflows of some ids by a query."""
-    names = ", ".join(f"'{one}'" for one in ids)
-    return {one.id async for one in client.list_workflows(f"{query} AND WorkflowId IN ({names})")}
+async def find(client: Client, query: str, ids: Iterable[str]) -> set[str]:
+    """Return those of these run ids that a query finds."""
+    names = ", ".join(f"'{run_id}'" for run_id in ids)
+    return {run.id async for run in client.list_workflows(f"{query} AND WorkflowId IN ({names})")}
 
 
 async def test_a_single_notification_is_tried_within_the_first_task(
     executor: Executing, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """A marker, no scheduled activity, and five events from start to end."""
-    one = a_claimed(db)
+    """The history has a marker, no scheduled activity, and five events from start to end."""
+    attempt = a_claimed(db)
 
-    history = await executor.finish(*claims_of(db, [one]))
+    history = await executor.finish(*claims_of(db, [attempt]))
 
-    assert row(db, one.notification_id)["notification_status"] == "SENT"
+    assert row(db, attempt.notification_id)["notification_status"] == "SENT"
     assert activities(history) == []
     assert len(events(history, "MARKER_RECORDED")) == 1
     assert len(events(history, "WORKFLOW_TASK_SCHEDULED")) == 1
@@ -55,16 +55,16 @@ async def test_a_single_notification_is_tried_within_the_first_task(
     assert novu_standin.stats()["deliveries"] == 1
 
 
-async def test_after_an_unknown_outcome_a_regular_activity_goes_on(
+async def test_after_an_unknown_outcome_a_regular_activity_follows(
     executor: Executing, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Heartbeats and retries are Temporal's; one delivery all the same."""
-    one = a_claimed(db)
+    """It has Temporal's heartbeats and retries; still, there is only one delivery."""
+    attempt = a_claimed(db)
     novu_standin.fault("accept_then_reset")
 
-    history = await executor.finish(*claims_of(db, [one]))
+    history = await executor.finish(*claims_of(db, [attempt]))
 
-    assert row(db, one.notification_id)["notification_status"] == "SENT"
+    assert row(db, attempt.notification_id)["notification_status"] == "SENT"
     assert activities(history) == ["deliver"]
     scheduled = events(history, "ACTIVITY_TASK_SCHEDULED")[0]["activityTaskScheduledEventAttributes"]
     assert scheduled["heartbeatTimeout"] != "0s"
@@ -75,42 +75,46 @@ async def test_after_an_unknown_outcome_a_regular_activity_goes_on(
 async def test_an_attempt_ends_after_three_tries(
     executor: Executing, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """The last records the failure itself; nobody has to be told that contact was lost."""
-    one = a_claimed(db)
+    """The last try records the failure itself, so lost contact need not be recorded."""
+    attempt = a_claimed(db)
     novu_standin.fault("reset_before_accept", times=None)
 
-    claims = claims_of(db, [one])
+    claims = claims_of(db, [attempt])
     history = await executor.finish(*claims)
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["failure_count"], kept["unknown_outcomes"]) == ("FAILED", 1, 3)
     assert novu_standin.stats()["calls"] == 3
     assert activities(history) == ["deliver"]
     [upsert] = events(history, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES")
     assert "XnovuOutcome" in json.dumps(upsert)
     ids = [claims[0].run_id]
-    await eventually(lambda: found(executor.client, "XnovuOutcome = 'FAILED'", ids))
+    await eventually(lambda: find(executor.client, "XnovuOutcome = 'FAILED'", ids))
 
 
-async def test_a_group_is_one_local_activity(executor: Executing, db: Db, novu_standin: NovuStandIn) -> None:
-    """And the retry, which is a regular one, holds only what is still PROCESSING."""
+async def test_a_group_is_a_single_local_activity(
+    executor: Executing, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """The retry is a regular activity with only the rows that are still PROCESSING."""
     workflow = a_workflow(db)
     attempts = [a_claimed(db, workflow=workflow, recipients=[f"s{i}"]) for i in range(5)]
-    # What may have been accepted goes alone.
+    # A row that may have been accepted is sent by itself.
     written(db, attempts[3].notification_id, unknown_outcomes=1)
     novu_standin.fault("accept_then_reset", match={"recipient": "s3"})
 
     history = await executor.finish(*claims_of(db, attempts, group=f"{db.info.dbname}-group"))
 
-    assert {row(db, one.notification_id)["notification_status"] for one in attempts} == {"SENT"}
+    assert {row(db, attempt.notification_id)["notification_status"] for attempt in attempts} == {"SENT"}
     assert activities(history) == ["deliver"]
     assert len(events(history, "MARKER_RECORDED")) == 1
     stats = novu_standin.stats()
     assert (stats["calls"], stats["deliveries"], stats["duplicates"]) == (3, 5, 0)
 
 
-async def test_what_is_found_by_search(executor: Executing, db: Db, novu_standin: NovuStandIn) -> None:
-    """Enterprise, notification and workflow from the start; the outcome only where it is not SENT."""
+async def test_runs_are_found_by_their_search_attributes(
+    executor: Executing, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """Enterprise, notification and workflow from the start; the outcome only if it is not SENT."""
     dead = a_claimed(db, workflow=a_workflow(db, key="draft", publish_status="DRAFT"), enterprise="globex")
     sent = a_claimed(db, enterprise="globex")
     claims = claims_of(db, [dead, sent])
@@ -119,26 +123,26 @@ async def test_what_is_found_by_search(executor: Executing, db: Db, novu_standin
     ids = [claim.run_id for claim in claims]
 
     async def both() -> bool:
-        return await found(executor.client, "XnovuEnterpriseId = 'globex'", ids) == set(ids)
+        return await find(executor.client, "XnovuEnterpriseId = 'globex'", ids) == set(ids)
 
     await eventually(both)
     query = f"XnovuNotificationId = '{sent.notification_id}' AND XnovuWorkflowKey = 'plain'"
-    assert await found(executor.client, query, ids) == {ids[1]}
-    assert await found(executor.client, "XnovuOutcome = 'DEAD'", ids) == {ids[0]}
-    assert await found(executor.client, "XnovuOutcome IS NOT NULL", ids) == {ids[0]}
+    assert await find(executor.client, query, ids) == {ids[1]}
+    assert await find(executor.client, "XnovuOutcome = 'DEAD'", ids) == {ids[0]}
+    assert await find(executor.client, "XnovuOutcome IS NOT NULL", ids) == {ids[0]}
 
 
 @pytest.mark.parametrize(("failures", "state"), [(0, "FAILED"), (7, "DEAD")])
 async def test_lost_contact_is_recorded_after_the_tries(
     executor: Executing, db: Db, novu_standin: NovuStandIn, failures: int, state: str
 ) -> None:
-    """Until every try has failed a table is away; the workflow records lost contact, and the outcome is the row's."""
-    one = a_claimed(db)
-    written(db, one.notification_id, failure_count=failures)
+    """A table is missing until every try has failed. The workflow records lost contact, and returns the row's state."""
+    attempt = a_claimed(db)
+    written(db, attempt.notification_id, failure_count=failures)
     db.execute("ALTER TABLE notify.ent_notification_template RENAME TO away")
     db.execute('UPDATE notify.ent_notification_workflow SET template_overrides = \'{"EMAIL": "k"}\'')
     db.execute("UPDATE notify.ent_notification_workflow SET default_channels = '{EMAIL}'")
-    claims = claims_of(db, [one])
+    claims = claims_of(db, [attempt])
     handle = await executor.begin(*claims)
 
     async def held() -> bool:
@@ -150,22 +154,22 @@ async def test_lost_contact_is_recorded_after_the_tries(
     await eventually(held)
     history = (await handle.fetch_history()).to_json_dict()
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["failure_count"]) == (state, failures + 1)
     assert kept["error_details"]["code"] == "lost_contact"
     assert activities(history) == ["deliver", "record_lost_contact"]
     ids = [claims[0].run_id]
-    await eventually(lambda: found(executor.client, f"XnovuOutcome = '{state}'", ids))
+    await eventually(lambda: find(executor.client, f"XnovuOutcome = '{state}'", ids))
 
 
-async def test_an_attempt_that_nobody_could_record_is_lost(
+async def test_an_attempt_without_a_record_is_lost(
     executor: Executing, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Somebody else is sending it, whenever it is tried and when the workflow gives up: it may still be recorded."""
-    one = a_claimed(db)
+    """Somebody else holds the row during each try and at the end, and may still record it."""
+    attempt = a_claimed(db)
     live = "UPDATE notify.ent_notification SET send_until = clock_timestamp() + interval '1.5 s'"
     db.execute(live)
-    claims = claims_of(db, [one])
+    claims = claims_of(db, [attempt])
     handle = await executor.begin(*claims)
 
     async def given_up() -> bool:
@@ -174,18 +178,18 @@ async def test_an_attempt_that_nobody_could_record_is_lost(
 
     await eventually(given_up)
 
-    assert row(db, one.notification_id)["notification_status"] == "PROCESSING"
+    assert row(db, attempt.notification_id)["notification_status"] == "PROCESSING"
     history = (await handle.fetch_history()).to_json_dict()
     assert activities(history) == ["deliver", "record_lost_contact"]
     ids = [claims[0].run_id]
-    await eventually(lambda: found(executor.client, "XnovuOutcome = 'LOST'", ids))
+    await eventually(lambda: find(executor.client, "XnovuOutcome = 'LOST'", ids))
     assert novu_standin.stats()["calls"] == 0
 
 
 async def test_a_workflow_fails_and_does_not_hang(
     client: Client, executor: Executing, task_queue: str
 ) -> None:
-    """An input that nobody can read closes it, and the rescue comes to its rows."""
+    """An unreadable input closes it, so the rescue takes over its rows."""
     handle = await client.start_workflow(
         contract.WORKFLOW,
         {"nonsense": True},
@@ -202,61 +206,61 @@ async def test_a_workflow_fails_and_does_not_hang(
 async def test_without_registered_attributes_none_is_set(
     client: Client, executor: Executing, task_queue: str, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """Setting one would fail the task for as long as the workflow is open."""
-    one = a_claimed(db, workflow=a_workflow(db, key="draft", publish_status="DRAFT"))
-    work = DeliverInput(
-        str(DEPLOYMENT), contract.to_pairs([one]), None, CALL.total_seconds(), searchable=False
+    """Setting one would fail the workflow task as long as the workflow is open."""
+    attempt = a_claimed(db, workflow=a_workflow(db, key="draft", publish_status="DRAFT"))
+    deliver_input = DeliverInput(
+        str(DEPLOYMENT), contract.to_pairs([attempt]), None, CALL.total_seconds(), searchable=False
     )
 
     handle = await client.start_workflow(
-        contract.WORKFLOW, work, id=f"{task_queue}-plain", task_queue=task_queue
+        contract.WORKFLOW, deliver_input, id=f"{task_queue}-plain", task_queue=task_queue
     )
     await handle.result()
 
     history = (await handle.fetch_history()).to_json_dict()
-    assert row(db, one.notification_id)["notification_status"] == "DEAD"
+    assert row(db, attempt.notification_id)["notification_status"] == "DEAD"
     assert events(history, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES") == []
 
 
-async def test_a_live_twin_is_waited_for(executor: Executing, db: Db, novu_standin: NovuStandIn) -> None:
-    """The next try comes when the other's hold has passed; its lapse is counted, and it goes alone."""
-    one = a_claimed(db)
+async def test_a_try_waits_for_a_live_twin(executor: Executing, db: Db, novu_standin: NovuStandIn) -> None:
+    """The next try comes after the twin's hold has passed; it counts the lapse, and sends the row by itself."""
+    attempt = a_claimed(db)
     db.execute("UPDATE notify.ent_notification SET send_until = clock_timestamp() + interval '1.5 s'")
 
-    history = await executor.finish(*claims_of(db, [one]))
+    history = await executor.finish(*claims_of(db, [attempt]))
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["lapses"]) == ("SENT", 1)
     assert len(events(history, "TIMER_FIRED")) == 1
     assert novu_standin.stats()["calls"] == 1
 
 
-async def test_a_call_that_fits_into_no_task_is_a_regular_activity(
+async def test_a_call_longer_than_a_workflow_task_is_a_regular_activity(
     executor: Executing, client: Client, task_queue: str, db: Db, novu_standin: NovuStandIn
 ) -> None:
-    """It would be cut off in the middle of each send."""
-    one = a_claimed(db)
-    work = DeliverInput(str(DEPLOYMENT), contract.to_pairs([one]), None, 300.0)
+    """A local activity would be interrupted in the middle of each send."""
+    attempt = a_claimed(db)
+    deliver_input = DeliverInput(str(DEPLOYMENT), contract.to_pairs([attempt]), None, 300.0)
 
     handle = await client.start_workflow(
-        contract.WORKFLOW, work, id=f"{task_queue}-long", task_queue=task_queue
+        contract.WORKFLOW, deliver_input, id=f"{task_queue}-long", task_queue=task_queue
     )
     await handle.result()
 
     assert activities((await handle.fetch_history()).to_json_dict()) == ["deliver"]
-    assert row(db, one.notification_id)["notification_status"] == "SENT"
+    assert row(db, attempt.notification_id)["notification_status"] == "SENT"
 
 
-async def test_an_outage_of_the_database_is_not_held_against_a_notification(
+async def test_an_outage_of_the_database_does_not_count_against_a_notification(
     client: Client, db: Db, database: str, task_queue: str, novu_standin: NovuStandIn
 ) -> None:
-    """All three tries fail for it; once it is back the row is FAILED, nothing counted, and due again."""
-    one = a_claimed(db)
+    """It makes all three tries fail; afterwards the row is FAILED with nothing counted, and due again."""
+    attempt = a_claimed(db)
     async with proxied(database) as proxy:
         engine = connect(sqlalchemy_url(proxy.through(database)), part="test")
         async with executing(client, task_queue, engine, novu_standin) as executor:
             proxy.cut()
-            handle = await executor.begin(*claims_of(db, [one]))
+            handle = await executor.begin(*claims_of(db, [attempt]))
 
             async def given_up() -> bool:
                 return "record_lost_contact" in activities((await handle.fetch_history()).to_json_dict())
@@ -266,7 +270,7 @@ async def test_an_outage_of_the_database_is_not_held_against_a_notification(
             await handle.result()
         await engine.dispose()
 
-    kept = row(db, one.notification_id)
+    kept = row(db, attempt.notification_id)
     assert (kept["notification_status"], kept["failure_count"], kept["lapses"]) == ("FAILED", 0, 0)
     assert kept["next_attempt_at"] is not None
     assert novu_standin.stats()["triggers"] == 0

@@ -27,8 +27,8 @@ async def test_each_firing_reads_the_row_of_its_moment(
     await run()
     await eventually(lambda: len(made(db, rule)) >= 2)
     db.execute("""UPDATE notify.ent_notification_rule SET rule_payload = '{"recipients": ["s"], "n": 2}'""")
-    seen = len(made(db, rule))
-    await eventually(lambda: len(made(db, rule)) >= seen + 2)
+    count_before = len(made(db, rule))
+    await eventually(lambda: len(made(db, rule)) >= count_before + 2)
 
     keys = made(db, rule)
     assert len(set(keys)) == len(keys)
@@ -40,7 +40,7 @@ async def test_each_firing_reads_the_row_of_its_moment(
     assert rule_row(db, rule)["last_outcome"] == "created"
 
 
-async def test_a_one_time_rule_fires_once_and_does_not_come_back(
+async def test_a_one_time_rule_fires_only_once(
     running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
     """Its row is DONE; nothing changes when Temporal deletes the finished schedule."""
@@ -58,7 +58,7 @@ async def test_a_one_time_rule_fires_once_and_does_not_come_back(
     assert len(made(db, rule)) == 1
 
 
-async def test_a_late_one_time_rule_fires_under_the_id_of_its_time(
+async def test_a_late_one_time_rule_fires_with_the_run_id_of_its_time(
     running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules, deployment: UUID
 ) -> None:
     """Within its catchup it fires once, without a schedule, which would not fire after its time."""

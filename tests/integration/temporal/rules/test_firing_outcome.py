@@ -21,8 +21,10 @@ def schedules(client: Client, task_queue: str) -> RuleSchedules:
     return schedules_of(client, task_queue)
 
 
-async def test_the_outcome_is_that_of_the_run(executor: Executing, schedules: RuleSchedules, db: Db) -> None:
-    """A rule that is gone is an outcome, too."""
+async def test_the_outcome_is_the_result_of_the_run(
+    executor: Executing, schedules: RuleSchedules, db: Db
+) -> None:
+    """A deleted rule is an outcome too."""
     rule = a_rule(db, workflow=a_workflow(db))
 
     created = await schedules.fire(rule, "acme")

@@ -221,13 +221,13 @@ async def test_a_rule_paused_and_resumed_at_once_runs(  # noqa: PLR0913, PLR0917
     deployment: UUID,
     wire: Wire,
 ) -> None:
-    """The list of a moment ago already looks right."""
+    """The outdated list already shows the state that the row has again."""
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)
     stale = [
-        one
-        async for one in await client.list_schedules(
+        listed
+        async for listed in await client.list_schedules(
             f"ScheduleId STARTS_WITH '{contract.prefix(deployment)}'"
         )
     ]

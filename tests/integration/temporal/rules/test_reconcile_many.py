@@ -17,7 +17,7 @@ MANY = 3_000
 
 @pytest.fixture
 def temporal_address(tmp_path: Path) -> Iterator[str]:
-    """Keep these schedules away from the session's server."""
+    """Keep these schedules off the session's server."""
     with Temporal(tmp_path / "temporal") as server:
         yield server.address
 

@@ -34,14 +34,14 @@ from xnovu_poller.temporal.rules.schedules import RuleSchedules
 AWAY = RPCStatusCode.UNAVAILABLE
 
 
-def unanswered(*schedules: str, call: str = "create", status: RPCStatusCode = AWAY) -> Meeting:
+def fail_calls(*schedules: str, call: str = "create", status: RPCStatusCode = AWAY) -> Meeting:
     """Make calls about some schedules, or all, fail with a status."""
 
-    async def meet(made: str, schedule: str) -> None:
+    async def fail(made: str, schedule: str) -> None:
         if made == call and (not schedules or schedule in schedules):
             raise RPCError("not now", status, b"")
 
-    return meet
+    return fail
 
 
 async def test_a_refusal_by_temporal_is_recorded_on_that_rule_only(
@@ -50,7 +50,7 @@ async def test_a_refusal_by_temporal_is_recorded_on_that_rule_only(
     """It may be a zone that Temporal does not know; the next run tries again."""
     good, bad = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
     refused = contract.rule_schedule_id(deployment, bad)
-    wire.meets = unanswered(refused, status=RPCStatusCode.INVALID_ARGUMENT)
+    wire.meets = fail_calls(refused, status=RPCStatusCode.INVALID_ARGUMENT)
 
     assert await run() == {"created": 1, "failed": 1}
     assert read_status(db, good) == ("SCHEDULED", None)
@@ -60,8 +60,8 @@ async def test_a_refusal_by_temporal_is_recorded_on_that_rule_only(
     assert await run() == {"created": 1, "unchanged": 1}
 
 
-class Treacherous(dict[str, Any]):
-    """A config that nobody has thought of."""
+class BrokenConfig(dict[str, Any]):
+    """A config that fails when it is read."""
 
     @override
     def items(self) -> NoReturn:
@@ -78,19 +78,19 @@ async def test_a_bug_in_one_rule_stops_no_other(
     good, bad = await rules.read_page(engine, None, 2)
 
     batch = reconciling._Run(schedules, {}, datetime.now(UTC)).decide(
-        [replace(bad, config=Treacherous(cron="0 9 * * *")), good]
+        [replace(bad, config=BrokenConfig(cron="0 9 * * *")), good]
     )
 
     assert [decision.step for decision in batch] == [Step.LEAVE, Step.CREATE]
     assert (batch[0].state.status, batch[0].state.error) == (RuleStatus.FAILED, "a bug: LookupError")
 
 
-async def test_an_absent_temporal_ends_the_run_and_the_next_one_succeeds(
+async def test_an_absent_temporal_ends_the_run_and_the_next_run_succeeds(
     run: Run, db: Db, workflow: int, wire: Wire
 ) -> None:
-    """No rule is marked for it."""
+    """No rule's status changes because of it."""
     rule = a_rule(db, workflow=workflow)
-    wire.meets = unanswered()
+    wire.meets = fail_calls()
     with pytest.raises(TemporalUnavailable):
         await run()
     assert read_status(db, rule) == (None, None)
@@ -103,7 +103,7 @@ async def test_a_schedule_that_does_not_answer_delays_no_other(
 ) -> None:
     """The others are created and recorded, and the run fails in the end."""
     silent, good = a_rule(db, workflow=workflow), a_rule(db, workflow=workflow)
-    wire.meets = unanswered(contract.rule_schedule_id(deployment, silent))
+    wire.meets = fail_calls(contract.rule_schedule_id(deployment, silent))
     with pytest.raises(TemporalUnavailable):
         await run()
     assert (read_status(db, silent), read_status(db, good)) == ((None, None), ("SCHEDULED", None))
@@ -114,19 +114,19 @@ async def test_an_absent_temporal_is_not_called_for_each_rule(
     run: Run, db: Db, workflow: int, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise thousands of calls would each wait for their timeout."""
-    asked = []
+    called = []
     for _ in range(3 * reconciling.MOST_UNANSWERED):
         a_rule(db, workflow=workflow)
 
     async def away(_: str, schedule: str) -> None:
-        asked.append(schedule)
+        called.append(schedule)
         raise RPCError("not now", AWAY, b"")
 
     wire.meets = away
     monkeypatch.setattr(reconciling, "AT_ONCE", 1)
     with pytest.raises(TemporalUnavailable):
         await run()
-    assert len(asked) == reconciling.MOST_UNANSWERED
+    assert len(called) == reconciling.MOST_UNANSWERED
 
 
 async def test_configs_are_read_in_a_thread(run: Run, db: Db, workflow: int) -> None:
@@ -142,11 +142,11 @@ async def test_a_schedule_with_an_unreadable_memo_is_not_ours(
 ) -> None:
     """It may be encrypted; it breaks no reconciliation, and is not overwritten."""
     rule = a_rule(db, workflow=workflow)
-    strange = {"xnovu_rule": Payload(metadata={"encoding": b"binary/encrypted"}, data=b"\xff")}
+    unreadable = {"xnovu_rule": Payload(metadata={"encoding": b"binary/encrypted"}, data=b"\xff")}
     action = ScheduleActionStartWorkflow("Theirs", id="theirs", task_queue=task_queue)
     name = contract.rule_schedule_id(deployment, rule)
-    await client.create_schedule(name, Schedule(action=action, spec=ScheduleSpec()), memo=strange)
-    await eventually(lambda: _stands(client, deployment))
+    await client.create_schedule(name, Schedule(action=action, spec=ScheduleSpec()), memo=unreadable)
+    await eventually(lambda: _is_listed(client, deployment))
 
     assert await run() == {"failed": 1}
     assert "belongs to a schedule that is not ours" in str(read_status(db, rule)[1])
@@ -162,15 +162,15 @@ async def test_a_schedule_that_cannot_be_deleted_delays_no_rule(
     db.execute("DELETE FROM notify.ent_notification_rule")
     a_rule(db, workflow=workflow)
 
-    wire.meets = unanswered(call="delete", status=RPCStatusCode.FAILED_PRECONDITION)
+    wire.meets = fail_calls(call="delete", status=RPCStatusCode.FAILED_PRECONDITION)
     assert await run() == {"created": 1}
     wire.meets = nothing
     assert (await run())["deleted"] == 1
 
 
-async def _stands(client: Client, deployment: UUID) -> bool:
+async def _is_listed(client: Client, deployment: UUID) -> bool:
     query = f"ScheduleId STARTS_WITH '{contract.prefix(deployment)}'"
-    return [one async for one in await client.list_schedules(query)] != []
+    return [listed async for listed in await client.list_schedules(query)] != []
 
 
 async def test_rules_beyond_the_limit_of_an_enterprise_are_not_served(  # noqa: PLR0913, PLR0917 - each a fixture
@@ -182,7 +182,7 @@ async def test_rules_beyond_the_limit_of_an_enterprise_are_not_served(  # noqa: 
     deployment: UUID,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its first rules and those of other enterprises are; an existing schedule is paused. Rules are read in pages."""
+    """Its first rules are, and those of other enterprises; an existing schedule is paused. Rules are read in pages."""
     rule = [a_rule(db, workflow=workflow) for _ in range(3)]
     other = a_rule(db, workflow=workflow, enterprise="globex")
     await run()

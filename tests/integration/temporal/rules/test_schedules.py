@@ -1,4 +1,4 @@
-"""The schedules of rules in a real Temporal: outdated lists, missing attributes, and what a person asks for."""
+"""The schedules of rules in a real Temporal: outdated lists, missing attributes, and requests by a person."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,17 +23,17 @@ from xnovu_poller.temporal.rules.reconcile import reconcile
 from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 
-async def test_a_list_that_is_out_of_date_does_no_harm(
+async def test_an_outdated_list_does_no_harm(
     db: Db, workflow: int, schedules: RuleSchedules, client: Client, run: Run, wire: Wire
 ) -> None:
     """A listed schedule may be gone, and an unlisted schedule may exist."""
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)
-    there = [one async for one in await client.list_schedules()]
+    outdated = [listed async for listed in await client.list_schedules()]
     wire.lagging = []
     assert await run() == {"created": 1}
-    wire.lagging = there
+    wire.lagging = outdated
     await schedules.delete(rule)
     changed(db, rule, """trigger_config = '{"cron": "0 10 * * *"}'""")
     assert await run() == {"updated": 1}
@@ -53,7 +53,7 @@ async def test_schedules_are_created_without_attributes_that_are_not_registered(
     task_queue: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The namespace may have been created anew without them; of several calls at once each is refused."""
+    """The namespace may have been created again without them; each of several calls at once is refused."""
     unknown = contract.ENTERPRISE.for_keyword("XnovuUnknown")
     monkeypatch.setattr(contract, "ENTERPRISE", unknown)
     monkeypatch.setattr(contract, "SEARCH_ATTRIBUTES", (unknown,))
@@ -67,14 +67,14 @@ async def test_schedules_are_created_without_attributes_that_are_not_registered(
 async def test_a_firing_by_hand_has_its_own_run_id_and_is_not_the_one_time(
     running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules, client: Client
 ) -> None:
-    """Each makes one more notification, and the rule still fires at its time."""
+    """Each makes another notification, and the rule still fires at its time."""
     rule, _ = at_once(db, workflow, timedelta(days=-1))
     await run()
     ids = [await schedules.fire(rule, "acme"), await schedules.fire(rule)]
 
-    ends = [await client.get_workflow_handle(run_id).result() for run_id in ids]
+    results = [await client.get_workflow_handle(run_id).result() for run_id in ids]
 
-    assert ends == ["created", "created"]
+    assert results == ["created", "created"]
     assert sorted(made(db, rule)) == sorted(ids)
     assert rule_row(db, rule)["done_for"] is None
     found = await client.get_workflow_handle(ids[0]).describe()
@@ -121,12 +121,12 @@ async def test_a_server_that_knows_no_query_lists_without_one(
     rule = a_rule(db, workflow=workflow)
     await run()
     await listing(schedules, rule)
-    whole = client.list_schedules
+    list_all = client.list_schedules
 
     async def older(query: str | None = None, **more: Any) -> ScheduleAsyncIterator:  # noqa: ANN401 - passed on
         if query is not None:
             raise RPCError("query is not supported", RPCStatusCode.INVALID_ARGUMENT, b"")
-        return await whole(query, **more)
+        return await list_all(query, **more)
 
     monkeypatch.setattr(client, "list_schedules", older)
 
@@ -136,7 +136,7 @@ async def test_a_server_that_knows_no_query_lists_without_one(
 async def test_a_rule_without_a_schedule_cannot_be_described_or_backfilled(
     schedules: RuleSchedules, db: Db, workflow: int, run: Run
 ) -> None:
-    """To delete or to halt it is no error."""
+    """Deleting or halting it is no error."""
     assert await schedules.describe(1) is None
     with pytest.raises(ScheduleMissing):
         await schedules.backfill(1, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))

@@ -1,10 +1,10 @@
 WITH unsent AS (
-        -- All rows that are not SENT, locked, with the state that they have now.
+        -- All rows that are not SENT, locked, with their current state.
         SELECT id, notification_status AS status, notification_status NOT IN ('DEAD', 'RETRACTED') AS waits
         FROM notify.ent_notification WHERE notification_status <> 'SENT'
         ORDER BY id FOR UPDATE
     ), renamed AS (
-        -- New ids; and an arrow: PROCESSING is released.
+        -- The same rows with new transaction ids; PROCESSING rows are released, which is an arrow.
         UPDATE notify.ent_notification AS n SET
             transaction_id = 'xn-' || gen_random_uuid(),
             -- Only a row that came from FAILED has a time for its next attempt.

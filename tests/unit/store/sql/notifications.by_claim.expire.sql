@@ -1,5 +1,5 @@
 WITH over AS MATERIALIZED (
-        -- The first rows whose time has run out, and of which nothing can have been accepted.
+        -- The rows that expired first, of which Novu cannot have accepted anything.
         SELECT n.id FROM notify.ent_notification n
         WHERE n.notification_status IN ('PENDING', 'FAILED') AND n.expires_at <= now()
             AND n.unknown_outcomes = 0 AND NOT EXISTS (

@@ -7,7 +7,7 @@ WITH requested AS (
     ), locked AS MATERIALIZED (
         -- The rows that are still at that attempt, and that nobody is sending.
         SELECT n.id, requested.wait, requested.counted, requested.died, n.send_until IS NOT NULL AS was_sending,
-            -- What is withdrawn is not given up, for Novu has to be asked to cancel it.
+            -- A withdrawn row must not become DEAD, because Novu must be asked to cancel it.
             requested.counted AND n.failure_count + 1 >= :max_failures AND n.retract_requested_at IS NULL AS is_last
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
         WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING'

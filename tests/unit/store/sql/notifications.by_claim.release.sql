@@ -9,7 +9,7 @@ WITH requested AS (
         FOR UPDATE OF n
     )
     UPDATE notify.ent_notification AS n SET
-        -- Only what came from FAILED has a time for its next attempt.
+        -- Only a row that was FAILED before has a time for its next attempt.
         notification_status =
             CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status,
         lease_expires_at = NULL, send_until = NULL

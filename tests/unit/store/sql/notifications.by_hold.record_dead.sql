@@ -1,11 +1,11 @@
 WITH requested AS (
-        -- The holds of the caller, each with what went wrong.
+        -- The holds of the caller, each with its error.
         SELECT * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
             CAST(:errors AS jsonb[]), CAST(:refused AS bool[])
         ) AS requested (id, attempt, until, error, refused)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands. What was withdrawn meanwhile is retracted, if nothing was accepted.
+        -- The rows whose hold is still valid. A row that was withdrawn meanwhile is retracted if nothing was accepted.
         SELECT n.id, requested.error, requested.refused,
             n.retract_requested_at IS NOT NULL AND n.unknown_outcomes = 0 AND NOT EXISTS (
                 SELECT FROM notify.ent_notification_delivery d

@@ -1,12 +1,12 @@
 WITH requested AS (
-        -- The holds of the caller, each with what went wrong.
+        -- The holds of the caller, each with its error.
         SELECT * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
             CAST(:errors AS jsonb[]), CAST(:waits AS float8[]), CAST(:counted AS bool[]),
             CAST(:refused AS bool[]), CAST(:unknown AS bool[]), CAST(:withdrawn AS bool[])
         ) AS requested (id, attempt, until, error, wait, counted, refused, unknown, withdrawn)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands. A retraction that came after the hold is news to its sender.
+        -- The rows whose hold is still valid. Their sender does not know of a retraction that came after the hold.
         SELECT n.id, n.failure_count, requested.error, requested.wait, requested.counted, requested.refused,
             requested.unknown, n.retract_requested_at IS NOT NULL AND NOT requested.withdrawn AS newly_withdrawn
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
@@ -14,7 +14,7 @@ WITH requested AS (
         ORDER BY n.id
         FOR UPDATE OF n
     ), judged AS (
-        -- Which failure is the last. What was newly withdrawn gets one more attempt, which asks Novu to cancel.
+        -- Decide which failure is the last. A newly withdrawn row gets another attempt, which asks Novu to cancel.
         SELECT locked.*, counted AND failure_count + 1 >= :max_failures AND NOT newly_withdrawn AS is_last FROM locked
     )
     UPDATE notify.ent_notification AS n SET

@@ -5,7 +5,7 @@ WITH requested AS (
             CAST(:reasons AS text[]), CAST(:unknown AS bool[])
         ) AS requested (id, attempt, until, reason, unknown)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands.
+        -- The rows whose hold is still valid.
         SELECT n.id, requested.reason, requested.unknown
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
         WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until

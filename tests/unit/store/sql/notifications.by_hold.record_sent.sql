@@ -3,7 +3,7 @@ WITH requested AS (
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]))
             AS requested (id, attempt, until)
     ), locked AS MATERIALIZED (
-        -- The rows whose hold still stands.
+        -- The rows whose hold is still valid.
         SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
         WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id

@@ -1,6 +1,6 @@
 WITH ended AS MATERIALIZED (
-        -- The rows that were given up. A RETRACTED one of which Novu was asked to cancel something is `renamed`: it
-        -- gets another transaction id. Of a doubtful one something may have been accepted.
+        -- The DEAD and RETRACTED rows. `renamed`: Novu was asked to cancel the row, so it needs another transaction id.
+        -- `doubtful`: Novu may have accepted something of it.
         SELECT n.id, coalesce(n.processed_at, n.retracted_at) AS ended_at,
             n.notification_status = 'RETRACTED' AND n.error_details ? 'delivery' AS renamed,
             n.unknown_outcomes > 0 OR EXISTS (
@@ -11,16 +11,16 @@ WITH ended AS MATERIALIZED (
         ORDER BY n.id
         FOR UPDATE OF n
     ), chosen AS MATERIALIZED (
-        -- Those of which Novu would drop a repeat.
+        -- The rows to revive: sending them again is harmless, or is forced.
         SELECT id, renamed FROM ended
         WHERE :force OR renamed OR NOT doubtful
             OR ended_at > clock_timestamp() - make_interval(secs => :remembered)
     ), removed AS (
-        -- The chunks of renamed rows that were not accepted: they are made anew, under the new transaction id.
+        -- The unaccepted chunks of renamed rows: delete them, so that they are created again under the new id.
         DELETE FROM notify.ent_notification_delivery AS d USING chosen
         WHERE d.notification_id = chosen.id AND chosen.renamed AND d.outcome IS DISTINCT FROM 'accepted'
     ), reopened AS (
-        -- The chunks of the others that were refused: they are sent again.
+        -- The refused chunks of the other rows: forget the refusal, so that they are sent again.
         UPDATE notify.ent_notification_delivery AS d SET outcome = NULL, error_details = NULL, answered_at = NULL
         FROM chosen WHERE d.notification_id = chosen.id AND NOT chosen.renamed AND d.outcome = 'refused'
     ), revived AS (

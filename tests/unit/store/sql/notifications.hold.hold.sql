@@ -25,7 +25,7 @@ WITH requested AS (
         held.refusals, held.unknown_outcomes, held.lapses, held.failure_count, held.retract_requested_at,
         coalesce(held.expires_at <= clock_timestamp(), false) AS expired,
         least(greatest(held.created_at, held.scheduled_for), clock_timestamp()) AS due_at, w.updated_at AS workflow_version,
-        -- Seconds for which somebody else is still sending.
+        -- For how many more seconds another process may be sending.
         CASE WHEN held.id IS NULL
             THEN coalesce(extract(epoch FROM locked.send_until - clock_timestamp()), 0) ELSE 0 END::float8 AS live
     FROM locked

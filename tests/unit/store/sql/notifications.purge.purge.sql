@@ -1,11 +1,11 @@
 WITH session AS MATERIALIZED (
-        -- Only one replica purges at a time. It does not wait for the disk: after a crash some rows come back, and
-        -- are deleted again.
+        -- Take the lock that lets only one replica purge at a time. Do not wait for the disk: rows that come back after a
+        -- crash are deleted again.
         SELECT pg_try_advisory_xact_lock(hashtext('xnovu-poller purge')) AS has_lock,
             set_config('synchronous_commit', 'off', true) AS synchronous_commit,
             clock_timestamp() - make_interval(secs => :keep) AS horizon
     ), slice AS MATERIALIZED (
-        -- The next rows by id, and whether each is old enough to have ended before the horizon.
+        -- The next rows by id, and whether each is old enough that it may have ended before the horizon.
         SELECT n.id, n.created_at < session.horizon AS older
         FROM session, LATERAL (
             SELECT id, created_at FROM notify.ent_notification WHERE id > :after ORDER BY id LIMIT :size
@@ -21,7 +21,7 @@ WITH session AS MATERIALIZED (
         ORDER BY n.id
         FOR UPDATE OF n SKIP LOCKED
     ), deleted AS (
-        -- Delete them; their deliveries go with them.
+        -- Delete these rows; their deliveries go with them.
         DELETE FROM notify.ent_notification n USING ended WHERE n.id = ended.id
         RETURNING n.id
     )

@@ -1,5 +1,5 @@
 WITH RECURSIVE enterprises (enterprise_id) AS (
-        -- The enterprises with such rows. A loose index scan, as in the claims: no enterprise waits behind another.
+        -- The enterprises with such rows, so that no enterprise waits behind another. A loose index scan, as in the claims.
         (SELECT n.enterprise_id FROM notify.ent_notification n
          WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
          ORDER BY n.enterprise_id LIMIT 1)

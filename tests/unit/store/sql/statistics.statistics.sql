@@ -1,5 +1,5 @@
 SELECT
-        -- PostgreSQL's own estimate of the number of rows.
+        -- PostgreSQL's estimate of the number of notifications.
         (SELECT CAST(greatest(reltuples, 0) AS bigint) FROM pg_class
             WHERE oid = to_regclass('notify.ent_notification')) AS estimated,
         -- The newest notifications, by state.

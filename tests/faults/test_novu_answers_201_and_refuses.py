@@ -1,4 +1,4 @@
-"""Novu answers 201, but its word is not `processed`: nobody is told that it was sent."""
+"""Novu answers 201, but its status is not `processed`: no such row is SENT."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.worker import running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 VERDICTS = {
     "error": "unspecified",
@@ -18,13 +18,13 @@ VERDICTS = {
     "no_tenant_found": "no_tenant_found",
     "invalid_recipients": "invalid_recipients",
 }
-"""What Novu may say in place of `processed`, and how a row tells it."""
+"""Each status that Novu may send in place of `processed`, and how the row's message names it."""
 
 
-def test_each_such_word_ends_dead_and_is_told(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+def test_each_such_status_ends_dead_with_its_reason(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Each is triggered once, for no repeat would help; their neighbours are sent."""
+    """Each is triggered once, because a repeat would not help; their neighbours are sent."""
     made = {}
     with db.transaction():
         for verdict in VERDICTS:
@@ -35,14 +35,14 @@ def test_each_such_word_ends_dead_and_is_told(
     with running_worker(tmp_path, **worker_environment):
         until_settled(db)
 
-    for verdict, told in VERDICTS.items():
+    for verdict, reason in VERDICTS.items():
         kept = row(db, made[verdict])
         assert (kept["notification_status"], kept["attempt"], kept["unknown_outcomes"]) == ("DEAD", 1, 0)
         assert kept["error_details"] == {
             "code": "novu_rejected",
-            "message": f"Novu: rejects it with 201 ({told})",
+            "message": f"Novu: rejects it with 201 ({reason})",
         }
-    assert {row(db, one)["notification_status"] for one in healthy} == {"SENT"}
+    assert {row(db, notification_id)["notification_status"] for notification_id in healthy} == {"SENT"}
     assert novu_standin.stats()["triggers"] == len(VERDICTS) + len(healthy)
     assert {subscriber for _, subscriber in novu_standin.deliveries()} == {"subscriber-1"}
     assert_kept(db, novu_standin)

@@ -1,4 +1,4 @@
-"""Producers write whatever a table can hold: each row is refused, sent, or given up for a reason, and nothing hangs."""
+"""Producers write all that the table can hold: each row is refused, sent, or ended with a reason, and nothing hangs."""
 
 import hashlib
 import json
@@ -19,9 +19,9 @@ from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_template, a_workflow
 from tests.support.worker import WorkerProgram, running_worker
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 Row = dict[str, str | None]
-"""What a producer writes, each column as PostgreSQL's text for it."""
+"""A row of a producer, each column as PostgreSQL text."""
 
 EXAMPLES, AT_ONCE = 25, 12
 
@@ -56,10 +56,10 @@ OF_THE_ROW_ITSELF = {
     "validation_error",
     "workflow_not_found",
 }
-"""Why such a row may be DEAD: never for a bug, nor for want of an answer."""
+"""Why such a row may be DEAD: never because of a bug, nor because an answer is missing."""
 
 PERSON, VALUE = "person-marker", "value-marker"
-"""Every recipient and every text of a payload holds one of these."""
+"""Every recipient and every text of a payload contains one of these."""
 
 HOSTILE = [
     "",
@@ -113,22 +113,22 @@ MOMENTS = [
 
 
 def quoted(text: str) -> str:
-    """Write a text as JSON."""
+    """Return a text as JSON."""
     return json.dumps(VALUE + text)
 
 
 def nested(depth: int) -> str:
-    """Write lists in lists as JSON."""
+    """Return nested lists as JSON."""
     return "[" * depth + "]" * depth
 
 
 def object_of(members: Mapping[str, str]) -> str:
-    """Write an object as JSON, its values being JSON already."""
+    """Return an object as JSON; its values are JSON already."""
     return "{" + ",".join(f"{json.dumps(key)}:{value}" for key, value in members.items()) + "}"
 
 
 def array_of(items: Sequence[str | None]) -> str:
-    """Write an array as PostgreSQL does."""
+    """Return an array in PostgreSQL's form."""
     escaped = [None if item is None else item.replace("\\", "\\\\").replace('"', '\\"') for item in items]
     return "{" + ",".join("NULL" if item is None else f'"{item}"' for item in escaped) + "}"
 
@@ -139,7 +139,7 @@ def mostly(usual: str | None, *others: str | None) -> st.SearchStrategy[str | No
 
 
 scalars = texts.map(quoted) | numbers | st.sampled_from(["null", "true", '"\\u0000"', '"\\ud800"'])
-# Around a thousand Python's recursion ends.
+# Python's recursion limit is near a thousand.
 depths = (st.sampled_from([20, 200, 600, 3000]) | st.integers(900, 1000)).map(nested)
 values = st.recursive(
     scalars,
@@ -167,7 +167,7 @@ TOO_LONG = "".join(hashlib.sha512(str(number).encode()).hexdigest() for number i
 
 
 def rows(workflows: Sequence[str]) -> st.SearchStrategy[Row]:
-    """Draw rows; most of their columns are such that the row is taken."""
+    """Draw rows; most of their columns are valid."""
     return st.fixed_dictionaries(
         {
             "enterprise_id": st.sampled_from(["acme", "globex", "x" * 255, "\u00e9" * 127]) | texts,
@@ -201,7 +201,7 @@ GIANTS: list[Row] = [
 
 
 def insert(db: Db, row: Row) -> int | None:
-    """Insert a row; None if PostgreSQL refuses it, and says why in a sentence."""
+    """Insert a row; return its id, or None if PostgreSQL refuses it with a proper message."""
     try:
         with db.transaction():
             made = db.execute(INSERT, [row[name] for name in TYPES]).fetchone()
@@ -216,7 +216,7 @@ def insert(db: Db, row: Row) -> int | None:
 
 
 def workflows_of(db: Db) -> list[str]:
-    """Insert workflows of every kind, the first the plainest; give their ids."""
+    """Insert workflows of every kind, the plainest first; return their ids."""
     a_template(
         db,
         subject_template="${title}",
@@ -240,8 +240,8 @@ def workflows_of(db: Db) -> list[str]:
     ]
 
 
-def whole(row: Row, workflow: str) -> Row:
-    """Fill in what a giant leaves out."""
+def fill_in(row: Row, workflow: str) -> Row:
+    """Return the row with defaults for the columns that it leaves out."""
     usual: Row = {
         "enterprise_id": "acme",
         "name": "giant",
@@ -256,17 +256,17 @@ def whole(row: Row, workflow: str) -> Row:
 
 
 def assert_quiet(worker: WorkerProgram) -> None:
-    """Find no bug in the log, no failed turn, and no word of what was to be sent."""
-    told = worker.log.read_text()
+    """Assert that the log has no bug, no failed turn, and nothing of the content."""
+    log = worker.log.read_text()
     for words in ("has a bug", "turn failed", "Traceback", PERSON, VALUE):
-        assert words not in told, [line for line in told.splitlines() if words in line][:3]
+        assert words not in log, [line for line in log.splitlines() if words in line][:3]
 
 
-@only("group", because="each row has neighbours, which makes it harder")
-def test_each_row_is_refused_or_comes_to_its_end(
-    db: Db, worker_environment: Told, novu_standin: NovuStandIn, tmp_path: Path
+@only("group", because="neighbours make it harder for each row")
+def test_each_row_is_refused_or_ends(
+    db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """SENT, DEAD with a reason of its own, RETRACTED as expired, or not due; the worker lives and says nothing."""
+    """A row is SENT, DEAD with its own reason, RETRACTED as expired, or not due; the worker's log stays clean."""
     workflows = workflows_of(db)
     made: dict[int, Row] = {}
 
@@ -287,7 +287,7 @@ def test_each_row_is_refused_or_comes_to_its_end(
 
     with running_worker(tmp_path, **worker_environment, MAX_FAILURES="1") as worker:
         for giant in GIANTS:
-            row = whole(giant, workflows[0])
+            row = fill_in(giant, workflows[0])
             made[insert(db, row) or 0] = row
         insert_all()
         until_settled(db)
@@ -301,7 +301,7 @@ def test_each_row_is_refused_or_comes_to_its_end(
 
 
 class _Bodiless(NovuStandIn):
-    """Asks for the ledger without what was sent, which Python may not be able to read."""
+    """Reads the ledger without the bodies, which Python may be unable to parse."""
 
     @override
     def ledger(self, **filters: str) -> dict[str, Any]:
@@ -309,26 +309,26 @@ class _Bodiless(NovuStandIn):
 
 
 def assert_ended(db: Db, made: Mapping[int, Row]) -> None:
-    """Compare the end of each row with what it was."""
+    """Compare the end of each row with its content."""
     found = db.execute(
         "SELECT id, notification_status::text AS status, failure_count, lapses, retraction_reason, error_details"
         " FROM notify.ent_notification"
     ).fetchall()
-    odd = [one for one in found if not _is_ended(one)]
-    assert not odd, [(one, str(made[one["id"]])[:2000]) for one in odd[:3]]
-    assert {one["id"] for one in found} == made.keys()
-    assert {"SENT", "DEAD", "RETRACTED", "PENDING"} == {one["status"] for one in found}
+    odd = [kept for kept in found if not _is_ended(kept)]
+    assert not odd, [(kept, str(made[kept["id"]])[:2000]) for kept in odd[:3]]
+    assert {kept["id"] for kept in found} == made.keys()
+    assert {"SENT", "DEAD", "RETRACTED", "PENDING"} == {kept["status"] for kept in found}
 
 
-def _is_ended(one: dict[str, Any]) -> bool:
-    unharmed = (one["failure_count"], one["lapses"]) == (0, 0)
-    match one["status"]:
+def _is_ended(kept: dict[str, Any]) -> bool:
+    unharmed = (kept["failure_count"], kept["lapses"]) == (0, 0)
+    match kept["status"]:
         case "SENT" | "PENDING":
-            return unharmed and one["error_details"] is None
+            return unharmed and kept["error_details"] is None
         case "DEAD":
-            details = one["error_details"]
+            details = kept["error_details"]
             return unharmed and bool(details["message"]) and details["code"] in OF_THE_ROW_ITSELF
         case "RETRACTED":
-            return unharmed and bool(one["retraction_reason"] == "expired")
+            return unharmed and bool(kept["retraction_reason"] == "expired")
         case _:
             return False

@@ -1,4 +1,4 @@
-"""PostgreSQL reads and does not write, in recovery or by order: rows wait until it writes again."""
+"""PostgreSQL is read-only, in recovery or by a setting: rows wait until it accepts writes again."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,24 +11,24 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, open_db
 from xnovu_poller.dev.postgres import Postgres
 
-Told = Mapping[str, str]
+Environment = Mapping[str, str]
 
 
 @pytest.fixture
 def database(own_database: str) -> str:
-    """Let the worker work on the server that is struck."""
+    """Put the worker's database on the server that the test stops."""
     return own_database
 
 
-@only("single", because="who records waits for PostgreSQL in one way, whatever is to be recorded")
+@only("single", because="every record waits for PostgreSQL in the same way")
 def test_a_standby_waits_for_its_promotion(
     own_postgres: Postgres,
     database: str,
-    worker_environment: Told,
+    worker_environment: Environment,
     novu_standin: NovuStandIn,
     tmp_path: Path,
 ) -> None:
-    """A failover: the address leads to a standby that follows everything, and is promoted later."""
+    """In a failover the address leads to a standby that is promoted later."""
     with at_work(database, worker_environment, novu_standin, tmp_path) as (_, workflow, worker):
         own_postgres.stop()
         as_standby(own_postgres)
@@ -41,15 +41,15 @@ def test_a_standby_waits_for_its_promotion(
             assert_unharmed(again, novu_standin, worker)
 
 
-@only("single", because="who records waits for PostgreSQL in one way, whatever is to be recorded")
-def test_a_server_told_only_to_read_is_waited_for(
+@only("single", because="every record waits for PostgreSQL in the same way")
+def test_the_worker_waits_for_a_read_only_server(
     own_postgres: Postgres,
     database: str,
-    worker_environment: Told,
+    worker_environment: Environment,
     novu_standin: NovuStandIn,
     tmp_path: Path,
 ) -> None:
-    """As hosted ones do when their disk is nearly full: every session lives on, and refuses to write."""
+    """Hosted servers do this when their disk is nearly full: sessions stay open, but refuse to write."""
     with at_work(database, worker_environment, novu_standin, tmp_path) as (db, workflow, worker):
         only_read(db, "on")
         novu_standin.clear_faults()
@@ -60,12 +60,12 @@ def test_a_server_told_only_to_read_is_waited_for(
 
 
 def as_standby(server: Postgres) -> None:
-    """Let the stopped server come up in recovery."""
+    """Make the stopped server start in recovery."""
     (server.folder / "cluster" / "data" / "standby.signal").touch()
 
 
 def only_read(db: Db, value: str) -> None:
-    """Tell every session, those that are open too."""
+    """Set every session, including open sessions, to read-only or back."""
     db.execute("SET default_transaction_read_only = off")
     db.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}".encode())
     db.execute("SELECT pg_reload_conf()")
