@@ -1,8 +1,8 @@
-"""What every test may ask for."""
+"""Fixtures for all tests."""
 
 import signal
 
-# A shell lets what it starts in the background ignore Ctrl-C, and our children would inherit that.
+# A shell lets background processes ignore Ctrl-C, and our children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
@@ -10,7 +10,7 @@ pytest_plugins = [
     "tests.support.novu",
     "tests.support.postgres",
     "tests.support.rows",
-    "tests.support.logins",  # builds on rows: a plugin is to be named before it is imported
+    "tests.support.logins",  # builds on rows: a plugin must be named before it is imported
     "tests.support.temporal",
     "tests.support.worker",
 ]

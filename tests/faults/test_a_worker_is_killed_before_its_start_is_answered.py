@@ -8,11 +8,11 @@ from temporalio.client import Client
 
 from tests.support.deaths import HASTY, killed
 from tests.support.modes import only
-from tests.support.mute import mutable
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.proxy import LOOPBACK
 from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.silent import silent_proxy
 from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
@@ -28,11 +28,11 @@ async def test_another_replica_carries_out_the_same_workflow(
     temporal = worker_environment["TEMPORAL_ADDRESS"]
     environment = {**worker_environment, **HASTY}
     client = await Client.connect(temporal)
-    async with mutable(f"tcp://{temporal}") as proxy:
+    async with silent_proxy(f"tcp://{temporal}") as proxy:
         through = {**environment, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
         with running_worker(tmp_path, "killed", **through) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
-            proxy.mute()
+            proxy.silence()
             made = a_notification(db, workflow=a_workflow(db))
             await eventually(lambda: row(db, made)["temporal_workflow_id"])
             name = row(db, made)["temporal_workflow_id"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tests.support.deaths import HASTY
 from tests.support.modes import only
-from tests.support.mute import MuteProxy, mutable
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.proxy import LOOPBACK, proxied
 from tests.support.rows import Db, a_notification, a_workflow, row
+from tests.support.silent import SilentProxy, silent_proxy
 from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
@@ -29,14 +29,14 @@ LONGEST_MS = "SELECT max(extract(epoch FROM send_until) * 1000) AS until FROM no
 @asynccontextmanager
 async def stalled(
     db: Db, environment: Environment, standin: NovuStandIn, tmp_path: Path
-) -> AsyncIterator[MuteProxy]:
+) -> AsyncIterator[SilentProxy]:
     """Run a worker that stalls while the records of its three sends are on their way, and resumes at the end.
 
     The order is certain because the records are held back before PostgreSQL.
     """
     workflow = a_workflow(db)
     async with (
-        mutable(environment["DATABASE_URL"]) as postgres,
+        silent_proxy(environment["DATABASE_URL"]) as postgres,
         proxied(f"tcp://{environment['TEMPORAL_ADDRESS']}") as temporal,
     ):
         through = {

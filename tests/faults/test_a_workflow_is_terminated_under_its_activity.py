@@ -8,10 +8,10 @@ from temporalio.client import Client
 
 from tests.support.deaths import HASTY, given_up
 from tests.support.modes import Mode, together
-from tests.support.mute import mutable
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_workflow, back_dated, row
+from tests.support.silent import silent_proxy
 from tests.support.waiting import eventually, wait_until
 from tests.support.worker import WorkerProgram, running_worker
 
@@ -69,7 +69,7 @@ async def test_a_late_record_does_not_change_the_next_attempt(
     way, and that call lasts until the record has arrived.
     """
     database = worker_environment["DATABASE_URL"]
-    async with mutable(database) as proxy:
+    async with silent_proxy(database) as proxy:
         through = {**worker_environment, "DATABASE_URL": proxy.through(database)}
         with running_worker(tmp_path, **{**through, **HASTY, **PATIENT}) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")

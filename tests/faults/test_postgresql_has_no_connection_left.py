@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
+from tests.support.disaster import SOON, assert_unharmed, due, send_under_way, sent, wait_until_unhealthy
 from tests.support.logins import a_login, without_login
 from tests.support.modes import Mode
 from tests.support.novu import NovuStandIn
@@ -49,6 +49,6 @@ def test_the_worker_waits_for_a_connection(
         assert db.execute(TERMINATE).rowcount
         novu_standin.clear_faults()
         due(db, workflow)
-        said(worker, "database", "too many connections")
+        wait_until_unhealthy(worker, "database", "too many connections")
         limited_to(-1, login, db)
         assert_unharmed(db, novu_standin, worker)

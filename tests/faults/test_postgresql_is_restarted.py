@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
+from tests.support.disaster import SOON, assert_unharmed, due, send_under_way, sent, wait_until_unhealthy
 from tests.support.modes import mode_of
 from tests.support.novu import NovuStandIn
 from tests.support.programs import is_alive
@@ -62,7 +62,7 @@ def test_an_acceptance_during_the_restart_is_recorded_afterwards(
         send_under_way(db, workflow, novu_standin, mode_of(worker_environment))
         strike(own_postgres)
         novu_standin.clear_faults()
-        said(worker, "database", "does not answer")
+        wait_until_unhealthy(worker, "database", "does not answer")
         own_postgres.start()
         with open_db(database) as again:
             due(again, workflow)

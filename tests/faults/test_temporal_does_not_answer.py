@@ -10,9 +10,9 @@ from tests.support.disaster import (
     assert_nobody_died,
     assert_unharmed,
     due,
-    said,
     send_under_way,
     sent,
+    wait_until_unhealthy,
 )
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
@@ -41,7 +41,7 @@ async def test_rows_wait_for_its_answer(
             await in_thread(novu_standin.clear_faults)
             await in_thread(sent, db, begun)
             meanwhile = due(db, workflow)
-            await in_thread(said, worker, "temporal", "no answer within 2 s")
+            await in_thread(wait_until_unhealthy, worker, "temporal", "no answer within 2 s")
             await eventually(lambda: db.execute(LAPSED, [meanwhile]).rowcount)
             proxy.mend()
             due(db, workflow)

@@ -13,9 +13,9 @@ from tests.support.disaster import (
     assert_nobody_died,
     assert_unharmed,
     due,
-    said,
     send_under_way,
     sent,
+    wait_until_unhealthy,
 )
 from tests.support.modes import mode_of
 from tests.support.novu import NovuStandIn
@@ -69,7 +69,7 @@ def test_rows_wait_for_it_beyond_their_lease(
         novu_standin.clear_faults()
         sent(db, begun)
         meanwhile = due(db, workflow)
-        said(worker, "temporal", "does not answer")
+        wait_until_unhealthy(worker, "temporal", "does not answer")
         # The SDK gives up on a refused connection after 5.5 to 10 s: before or after the lease has lapsed.
         wait_until(lambda: db.execute(TRIED, [meanwhile]).rowcount)
         own_temporal.start()

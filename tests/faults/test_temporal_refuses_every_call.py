@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from tests.support.disaster import SOON, assert_nobody_died, assert_unharmed, due, said, sent
+from tests.support.disaster import SOON, assert_nobody_died, assert_unharmed, due, sent, wait_until_unhealthy
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
@@ -61,7 +61,7 @@ def test_rows_wait_until_temporal_accepts_calls(
         sent(db, due(db, workflow))
         limited_temporal.restart(is_limited=True)
         due(db, workflow)
-        said(worker, "temporal", "RESOURCE_EXHAUSTED")
+        wait_until_unhealthy(worker, "temporal", "RESOURCE_EXHAUSTED")
         limited_temporal.restart(is_limited=False)
         due(db, workflow)
         assert_unharmed(db, novu_standin, worker)

@@ -8,7 +8,15 @@ from temporalio.api.operatorservice.v1 import DeleteNamespaceRequest
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
-from tests.support.disaster import SOON, assert_nobody_died, assert_unharmed, due, said, send_under_way, sent
+from tests.support.disaster import (
+    SOON,
+    assert_nobody_died,
+    assert_unharmed,
+    due,
+    send_under_way,
+    sent,
+    wait_until_unhealthy,
+)
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
@@ -50,7 +58,7 @@ async def test_rows_wait_for_it(
         await delete(client)
         novu_standin.clear_faults()
         meanwhile = due(db, workflow)
-        said(worker, "temporal", f"namespace {namespace} does not exist")
+        wait_until_unhealthy(worker, "temporal", f"namespace {namespace} does not exist")
         wait_until(lambda: db.execute(WAITING, [meanwhile]).rowcount == len(meanwhile))
         await register(client)
         due(db, workflow)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.disaster import SOON, assert_unharmed, due, said, send_under_way, sent
+from tests.support.disaster import SOON, assert_unharmed, due, send_under_way, sent, wait_until_unhealthy
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.proxy import proxied
@@ -34,7 +34,7 @@ async def test_the_record_waits_for_its_answer(
             await in_thread(novu_standin.clear_faults)
             await eventually(lambda: proxy.held_back)
             due(db, workflow)
-            await in_thread(said, worker, "database", "no answer within 2 s")
+            await in_thread(wait_until_unhealthy, worker, "database", "no answer within 2 s")
             proxy.mend()
             due(db, workflow)
             await in_thread(assert_unharmed, db, novu_standin, worker)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.disaster import assert_unharmed, at_work, due, said
+from tests.support.disaster import assert_unharmed, at_work, due, wait_until_unhealthy
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.postgres import migrated_copy, quick_server
@@ -86,7 +86,7 @@ def test_everything_goes_on_when_there_is_space(
             write_on(db, workflow)
         novu_standin.clear_faults()
         wait_until(lambda: not runs(server))  # it could not even recover
-        said(worker, "database", "does not answer")
+        wait_until_unhealthy(worker, "database", "does not answer")
         (disk / "filler").unlink()
         server.stop()
         server.start()

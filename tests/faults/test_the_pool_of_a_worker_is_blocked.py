@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.disaster import SOON, assert_unharmed, due, said, sent
+from tests.support.disaster import SOON, assert_unharmed, due, sent, wait_until_unhealthy
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow, open_db
@@ -38,6 +38,6 @@ def test_all_goes_on_when_the_locks_are_gone(
             novu_standin.clear_faults()
             wait_until(lambda: db.execute(BLOCKED).rowcount == POOL)
             due(db, workflow)
-            said(worker, "database", "no answer within 2 s")
+            wait_until_unhealthy(worker, "database", "no answer within 2 s")
         due(db, workflow)
         assert_unharmed(db, novu_standin, worker)

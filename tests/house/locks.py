@@ -13,13 +13,13 @@ _PIN = re.compile(
 
 
 def lines(lock: str) -> list[str]:
-    """Give what a lock file says, each requirement with its hashes on one line."""
+    """Return the lines of a lock file, each requirement with its hashes on one line."""
     joined = re.sub(r"\s*\\\n\s*", " ", lock)
     return [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def pins(lock: str) -> set[tuple[str, str, frozenset[str]]]:
-    """Give name, version and hashes of each requirement, whatever systems it is for."""
+    """Return name, version and hashes of each requirement, for all operating systems."""
     found = [(line, _PIN.fullmatch(line)) for line in lines(lock)]
     return {
         (pin["name"], pin["version"], frozenset(re.findall(r"--hash=(\S+)", line)))
@@ -29,20 +29,20 @@ def pins(lock: str) -> set[tuple[str, str, frozenset[str]]]:
 
 
 def loose(lock: str) -> list[str]:
-    """Give the lines that pin no version, or carry no hash, or are an option of pip."""
+    """Return the lines that pin no version or hash, or are an option of pip."""
     return [line for line in lines(lock) if not _PIN.fullmatch(line)]
 
 
 def versions(lock: str) -> dict[str, str]:
-    """Give the version of each package that a lock file pins."""
+    """Return the version of each package that a lock file pins."""
     pins = [_PIN.fullmatch(line) for line in lines(lock)]
     return {str(canonicalize_name(pin["name"])): pin["version"] for pin in pins if pin}
 
 
-def closure(asked: Iterable[str]) -> set[str]:
-    """Name all packages that some requirements need, as they are installed here."""
+def closure(requirements: Iterable[str]) -> set[str]:
+    """Return all packages that some requirements need, as they are installed here."""
     found: dict[str, set[str]] = {}
-    ahead = [Requirement(text) for text in asked]
+    ahead = [Requirement(text) for text in requirements]
     while ahead:
         requirement = ahead.pop()
         extras = {"", *requirement.extras}

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "xnovu_poller"
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Give every file that is, or is about to be, under version control, relative to the root."""
+    """Return every file that is under version control, or new and not ignored, relative to the root."""
     git = shutil.which("git") or "git"
     listed = subprocess.run(
         [git, "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -26,7 +26,7 @@ def files() -> tuple[Path, ...]:
 
 
 def python(*tops: str) -> tuple[Path, ...]:
-    """Give the Python files below some folders of the root."""
+    """Return the Python files below some folders of the root."""
     return tuple(path for path in files() if path.suffix == ".py" and path.parts[0] in tops)
 
 
@@ -36,14 +36,14 @@ def text(path: Path) -> str:
 
 
 def room(path: Path) -> str:
-    """Name a file as an import would: `loops.new`, `store`, `migrations.env`."""
+    """Return the name of a file as an import has it: `loops.loop`, `store`, `migrations.env`."""
     parts = path.with_suffix("").parts
     inside = parts[1:] if parts[0] == PACKAGE.name else parts
     return ".".join(part for part in inside if part != "__init__")
 
 
 def imported(source: str) -> set[str]:
-    """Give the dotted names that a source imports, in whatever form."""
+    """Return the dotted names that a source imports, in any form."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         match node:

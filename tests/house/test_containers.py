@@ -1,4 +1,4 @@
-"""The container files hold together, as far as that can be seen without an engine that runs them."""
+"""The container files are consistent, as far as tests can check that without a container engine."""
 
 import json
 import re
@@ -32,7 +32,7 @@ Service = Mapping[str, Any]
 
 
 def lint_dockerfile(path: Path) -> subprocess.CompletedProcess[str]:
-    """Let hadolint read a Dockerfile; every rule counts."""
+    """Run hadolint on a Dockerfile; every rule counts."""
     return subprocess.run(
         [TOOLS / "hadolint", "--no-color", "--failure-threshold", "style", path],
         check=False,
@@ -42,7 +42,7 @@ def lint_dockerfile(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def check_compose(path: Path) -> subprocess.CompletedProcess[str]:
-    """Hold a Compose file against the schema of the Compose specification."""
+    """Check a Compose file against the schema of the Compose specification."""
     return subprocess.run(
         [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", path],
         check=False,
@@ -53,7 +53,7 @@ def check_compose(path: Path) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def answering(status: int) -> Iterator[HTTPServer]:
-    """Serve one status at `/health`, 404 elsewhere."""
+    """Serve this status at `/health`, and 404 elsewhere."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -71,26 +71,26 @@ def answering(status: int) -> Iterator[HTTPServer]:
 
 
 def copied(dockerfile: str) -> set[str]:
-    """Name what a Dockerfile takes from the checkout."""
+    """Return the files that a Dockerfile copies from the checkout."""
     lines = re.findall(r"^COPY (?!--from=)(.+) \S+$", dockerfile, re.MULTILINE)
     return {source for line in lines for source in line.split()}
 
 
-def let_in(dockerignore: str) -> set[str]:
-    """Name what a list that shuts everything out lets in again."""
+def included(dockerignore: str) -> set[str]:
+    """Return the files that a list which excludes everything includes again."""
     rules = [line for line in dockerignore.splitlines() if line and not line.startswith("#")]
     assert rules[0] == "*"
     return {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
 
 
 def build_backend(dockerfile: str) -> set[str]:
-    """Name the packages that a Dockerfile takes out of the development lock to build the wheel."""
+    """Return the packages that a Dockerfile takes from the development lock to build the wheel."""
     (names,) = re.findall(r"/\^\(([a-z|-]+)\)==/", dockerfile)
     return set(str(names).split("|"))
 
 
 def faults(compose: Mapping[str, Any]) -> Iterator[str]:
-    """Tell what the schema cannot: services, volumes, ports and settings that do not fit each other."""
+    """Yield the faults that the schema cannot see: services, volumes, ports and settings that do not fit together."""
     services: Mapping[str, Service] = compose["services"]
     for name, service in services.items():
         for fault in (
@@ -104,7 +104,7 @@ def faults(compose: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _waits(service: Service, services: Mapping[str, Service]) -> Iterator[str]:
-    """Tell what is waited for in vain."""
+    """Yield the conditions that never come true."""
     for name, wait in service.get("depends_on", {}).items():
         other = services.get(name)
         if other is None or (other.get("profiles") and not service.get("profiles")):
@@ -116,7 +116,7 @@ def _waits(service: Service, services: Mapping[str, Service]) -> Iterator[str]:
 
 
 def _mounts(service: Service, volumes: Mapping[str, object]) -> Iterator[str]:
-    """Tell which volumes nobody declares."""
+    """Yield the volumes that are not declared."""
     for mount in service.get("volumes", ()):
         name, _, _ = mount.partition(":")
         if name not in volumes:
@@ -124,23 +124,23 @@ def _mounts(service: Service, volumes: Mapping[str, object]) -> Iterator[str]:
 
 
 def _ports(service: Service) -> Iterator[str]:
-    """Tell which ports are open to more than this machine."""
+    """Yield the ports that other machines can reach."""
     for port in service.get("ports", ()):
         if not _PORT.fullmatch(port):
             yield f"port {port} is open to other machines"
 
 
 def _single(service: Service) -> Iterator[str]:
-    """Tell what a second one of the same service would find taken."""
+    """Yield the parts of a service that a second instance would find in use."""
     if "container_name" in service:
-        yield "its name is taken by the first one"
+        yield "its name is taken by the first"
     for port in service["ports"]:
         if not port.startswith("127.0.0.1::"):
-            yield f"port {port} is taken by the first one"
+            yield f"port {port} is taken by the first"
 
 
 def _environment(service: Service) -> Iterator[str]:
-    """Tell which settings of ours are misspelt, have a default of their own, or a secret in the file."""
+    """Yield the settings that are misspelt, have a different default, or contain a secret."""
     for name, value in service.get("environment", {}).items():
         found = _VARIABLE.fullmatch(value)
         if name not in DEFAULTS:
@@ -172,39 +172,39 @@ def test_the_dockerfile_is_clean() -> None:
         ("USER 10001:10001", "RUN cd /tmp"),
     ],
 )
-def test_an_unclean_dockerfile_would_be_seen(tmp_path: Path, line: str, instead: str) -> None:
-    """An untagged image, a shell in between, a folder from nowhere, a stage from nowhere, a `cd`."""
+def test_a_fault_in_the_dockerfile_is_reported(tmp_path: Path, line: str, instead: str) -> None:
+    """The faults: an untagged image, a shell, an unknown folder, an unknown stage, a `cd`."""
     assert line in DOCKERFILE
-    spoilt = tmp_path / "Dockerfile"
-    spoilt.write_text(DOCKERFILE.replace(line, instead))
+    changed = tmp_path / "Dockerfile"
+    changed.write_text(DOCKERFILE.replace(line, instead))
 
-    assert lint_dockerfile(spoilt).returncode == 1
+    assert lint_dockerfile(changed).returncode == 1
 
 
-def test_the_build_is_given_what_it_copies() -> None:
-    """Each source exists, `.dockerignore` lets in these and no others."""
+def test_dockerignore_includes_exactly_the_copied_files() -> None:
+    """Without them the build fails, and with others it is slower."""
     assert [name for name in copied(DOCKERFILE) if not (sources.ROOT / name).exists()] == []
-    assert let_in(IGNORE) == copied(DOCKERFILE)
+    assert included(IGNORE) == copied(DOCKERFILE)
 
 
-def test_copied_sources_are_read_as_docker_does() -> None:
-    """Several to one place; what comes from another stage comes from no checkout."""
+def test_copied_sources_are_read_as_by_docker() -> None:
+    """A line may have several sources, and files from another stage do not count."""
     assert copied("COPY a b.txt ./\nCOPY c c\nCOPY --from=build /x /x\n# COPY d d\n") == {"a", "b.txt", "c"}
 
 
-def test_the_build_backend_is_whole() -> None:
-    """Installed by hash, so that one missing package would stop the build."""
+def test_the_build_backend_is_complete() -> None:
+    """It is installed by hash, so a missing package would stop the build."""
     assert build_backend(DOCKERFILE) == locks.closure(["hatchling"])
 
 
 def test_the_image_runs_as_a_number_that_is_not_root() -> None:
-    """Kubernetes cannot tell from a name who it is."""
+    """Kubernetes cannot check that a name is not root."""
     assert re.findall(r"^USER ([1-9]\d*:[1-9]\d*)$", DOCKERFILE, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-def test_the_image_asks_the_worker_how_it_is(status: int, code: int) -> None:
-    """At its own port, past a proxy that serves others."""
+def test_the_healthcheck_of_the_image_asks_the_worker(status: int, code: int) -> None:
+    """It asks at the worker's own port, and not through a proxy."""
     (check,) = re.findall(r"^ +CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     python, *arguments = json.loads(check)
     assert python == "python"
@@ -213,15 +213,15 @@ def test_the_image_asks_the_worker_how_it_is(status: int, code: int) -> None:
         environment = settings.child_environment(
             WORKER_HEALTH_PORT=str(worker.server_port), http_proxy="http://127.0.0.1:1", no_proxy=""
         )
-        asked = subprocess.run(
+        check_run = subprocess.run(
             [sys.executable, *arguments], check=False, capture_output=True, env=environment
         )
 
-    assert asked.returncode == code
+    assert check_run.returncode == code
 
 
 def test_the_compose_file_follows_its_specification() -> None:
-    """Docker Compose refuses what its schema does not know."""
+    """Docker Compose refuses unknown keys."""
     checked = check_compose(sources.ROOT / "docker-compose.yml")
 
     assert checked.returncode == 0, checked.stdout
@@ -236,22 +236,22 @@ def test_the_compose_file_follows_its_specification() -> None:
         ("services:", "service:"),
     ],
 )
-def test_a_compose_file_of_another_form_would_be_seen(tmp_path: Path, line: str, instead: str) -> None:
-    """A misspelt key, an unknown condition, a word for a list, a misspelt section."""
+def test_a_compose_file_of_another_form_is_reported(tmp_path: Path, line: str, instead: str) -> None:
+    """The faults: a misspelt key, an unknown condition, a word instead of a list, a misspelt section."""
     assert line in COMPOSE
-    spoilt = tmp_path / "docker-compose.yml"
-    spoilt.write_text(COMPOSE.replace(line, instead))
+    changed = tmp_path / "docker-compose.yml"
+    changed.write_text(COMPOSE.replace(line, instead))
 
-    assert check_compose(spoilt).returncode == 1
+    assert check_compose(changed).returncode == 1
 
 
 def test_the_compose_file_fits_together() -> None:
-    """Services wait for services that are there, and the worker is told settings that it knows."""
+    """Services wait for existing services, and the worker gets only settings that exist."""
     assert list(faults(yaml.safe_load(COMPOSE))) == []
 
 
-def test_the_compose_file_is_the_whole_stack() -> None:
-    """The stand-in stays out unless its profile is asked for."""
+def test_the_compose_file_contains_the_whole_stack() -> None:
+    """The stand-in starts only with its profile."""
     services: Mapping[str, Service] = yaml.safe_load(COMPOSE)["services"]
 
     assert set(services) == {"postgres", "temporal", "migrate", "worker", "novu-standin"}
@@ -289,9 +289,9 @@ def test_the_compose_file_is_the_whole_stack() -> None:
         ("${NOVU_SECRET_KEY:?set", "set", "worker: NOVU_SECRET_KEY stands in the file"),
     ],
 )
-def test_parts_that_do_not_fit_would_be_seen(line: str, instead: str, fault: str) -> None:
-    """Each rule, broken once in a copy of the file itself, is told of."""
+def test_each_broken_rule_is_reported(line: str, instead: str, fault: str) -> None:
+    """Each rule is broken once in a copy of the real file."""
     assert line in COMPOSE
-    spoilt = COMPOSE.replace(line, instead, 1)
+    changed = COMPOSE.replace(line, instead, 1)
 
-    assert any(told.startswith(fault) for told in faults(yaml.safe_load(spoilt)))
+    assert any(found.startswith(fault) for found in faults(yaml.safe_load(changed)))

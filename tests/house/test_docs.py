@@ -68,7 +68,7 @@ def words_of(contributing: str) -> set[str]:
 
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:
-    """Each with its default and meaning, in the order of their declaration, and no other; run `make docs`."""
+    """Defaults, meanings and order are those of the code; run `make docs` to update the table."""
     text = sources.text(SETTINGS)
 
     assert rows_under("Settings", text) == [setting_line(row) for row in settings.table()]
@@ -76,7 +76,7 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 
 
 def test_the_table_of_settings_can_be_written_again() -> None:
-    """`make docs` puts a changed line right and leaves the rest alone."""
+    """`make docs` corrects a changed line and leaves the rest as it is."""
     text = sources.text(SETTINGS)
     changed = text.replace("| `LEASE_MS` | `300000` |", "| `LEASE_MS` | `1` |")
 
@@ -85,25 +85,25 @@ def test_the_table_of_settings_can_be_written_again() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    """With its labels, and no other."""
+    """The labels count too, and a documented metric must exist."""
     listed = first_cells([line for line in METRICS.splitlines() if line.startswith("| `xnovu_")])
 
     assert sorted(listed) == sorted(metric_names())
 
 
 def test_every_code_is_documented() -> None:
-    """If you find a code in a row or a metric, the runbook has it; and it has no other."""
+    """If you find a code in a row or a metric, you find it in the runbook."""
     assert sorted(first_cells(rows_under("Codes", RUNBOOK))) == sorted(codes(XnovuError))
 
 
 @pytest.mark.parametrize("chore", ChoreName)
 def test_every_chore_is_documented(chore: str) -> None:
-    """In the runbook."""
+    """The runbook explains what each chore does."""
     assert chore in first_cells(rows_under("Chores", RUNBOOK))
 
 
 def test_every_command_is_documented() -> None:
-    """In the README or on the page of rules."""
+    """It is in the README or on the page of rules."""
     assert [command for command in commands(xnovu, "xnovu") if f"`{command}" not in COMMANDS] == []
 
 

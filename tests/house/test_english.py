@@ -1,4 +1,4 @@
-"""Plain English: words and turns that house.md bans do not appear in what people read."""
+"""Plain English: text for people does not contain the words and phrases in `BANNED`."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,7 @@ BANNED: Mapping[str, str] = {
     r"(?:the|this|that|each|every|any|no|an?|which|another|other|last|first|next|old|new|own) one(?!-)": "name it",
     r"ones|one's|one (?=(?:who|that|which|may|can|has|is|does)\b)": "name it",
 }
-"""Each pattern, as whole words, with the words to take instead."""
+"""Each pattern, matched as whole words, with the words to use instead."""
 
 _BANNED = [(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), instead) for pattern, instead in BANNED.items()]
 
@@ -57,14 +57,14 @@ def documents() -> Iterator[tuple[str, str]]:
 
 
 READ: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (documents,)
-"""Functions that return (name, text) of what people read. Add one for docstrings, help or messages."""
+"""Functions that return (name, text) of texts for people. Add a function for a new kind of text."""
 
 TEXTS = [text for read in READ for text in read()]
 
 
 def faults(text: str) -> Iterator[str]:
     """Return each banned word with its line and what to write instead."""
-    # A line may end in the middle of a turn.
+    # A phrase may go on in the next line.
     flat = text.replace("\n", " ")
     for pattern, instead in _BANNED:
         for found in pattern.finditer(flat):
@@ -72,8 +72,8 @@ def faults(text: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("name", "text"), TEXTS, ids=[name for name, _ in TEXTS])
-def test_no_banned_word_is_read(name: str, text: str) -> None:
-    """CONTRIBUTING.md, *English*."""
+def test_a_document_has_no_banned_word(name: str, text: str) -> None:
+    """CONTRIBUTING.md, *English*, is the rule."""
     assert list(faults(text)) == [], name
 
 
@@ -92,35 +92,35 @@ def test_no_banned_word_is_read(name: str, text: str) -> None:
         "this workflow alone",
     ],
 )
-def test_a_banned_word_would_be_seen(text: str) -> None:
-    """Also across lines and at the beginning of a sentence."""
+def test_a_banned_word_is_reported(text: str) -> None:
+    """It is found across lines and at the beginning of a sentence too."""
     assert list(faults(text))
 
 
 def test_other_words_pass() -> None:
-    """Parts of words, numbers, questions, and code, which keeps its own words."""
+    """Parts of words, numbers, questions, and code pass."""
     text = "An uploaded essay, one row. Where is one? Move it to the last line. What is due? It is 3 to 5.\n"
 
     assert list(faults(prose(f"{text}`xnovu tell`\n```sh\nsay so\n```\n"))) == []
 
 
 def long_lines(markdown: str) -> list[int]:
-    """Return the lines of prose that are longer than a reader's window; tables and code may be."""
+    """Return the lines of prose that are too long to read; tables and code may have any length."""
     lines = enumerate(prose(markdown).splitlines(), start=1)
     return [number for number, line in lines if len(line) > LONGEST and not line.startswith("|")]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=str)
 def test_prose_is_wrapped(path: Path) -> None:
-    """A reader of the source sees whole lines, and a diff shows what changed."""
+    """Readers of the source see whole lines, and a diff shows the changed words."""
     assert long_lines(sources.text(path)) == []
 
 
-def test_a_long_line_would_be_seen() -> None:
-    """In prose, not in a table."""
+def test_a_long_line_is_reported() -> None:
+    """It is reported in prose, but not in a table."""
     assert long_lines("a\n" + "b" * 131 + "\n|" + "c" * 131) == [2]
 
 
-def test_the_documents_are_read() -> None:
-    """A rule over an empty list would hold for ever."""
+def test_there_are_documents_to_check() -> None:
+    """A rule over an empty list would always hold."""
     assert len(DOCUMENTS) > 10

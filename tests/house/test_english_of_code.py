@@ -1,4 +1,4 @@
-"""Plain English in the code: docstrings, comments, help, log events and messages keep to the words of the documents."""
+"""Plain English in code and tests: docstrings, comments, help, log events and messages have no banned words."""
 
 import ast
 import io
@@ -14,20 +14,35 @@ from tests.house.test_english import faults, prose
 ALLOWED: frozenset[tuple[str, str]] = frozenset()
 """Honest uses: a file, and a phrase in it that is not checked."""
 
+SNAPSHOTS = "tests/unit/store/sql"
+"""Copies of the package's own SQL, which is checked where it is written."""
+
 FILES = tuple(
     path
     for path in sources.files()
-    if path.suffix in {".py", ".sql"} and path.parts[0] in {"xnovu_poller", "migrations"}
+    if path.suffix in {".py", ".sql"}
+    and path.parts[0] in {"xnovu_poller", "migrations", "tests"}
+    and not path.is_relative_to(SNAPSHOTS)
 )
 
 
 def read_texts(path: Path, source: str) -> Iterator[tuple[int, str]]:
-    """Return the texts of a file that people read, each with its line; of SQL, all of it."""
+    """Return the texts of a file for people, each with its line; of SQL, all of it.
+
+    Of a test, these are docstrings and comments: its other strings are examples, or what the code must print.
+    """
     if path.suffix == ".sql":
         yield 1, source
         return
-    yield from read_strings(source)
+    yield from read_docstrings(source) if path.is_relative_to("tests") else read_strings(source)
     yield from read_comments(source)
+
+
+def read_docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """Return the strings that are statements of their own: docstrings, also those of variables."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.lineno, str(node.value.value)
 
 
 def read_strings(source: str) -> Iterator[tuple[int, str]]:
@@ -92,11 +107,18 @@ def test_an_allowed_phrase_is_there() -> None:
         ("a.py", 'raise ValueError("so many of them")'),
         ("a.py", 'f"{x} is to be {y}"'),
         ("a.sql", "-- Whatever is due.\nSELECT 1;"),
+        ("tests/a.py", 'X = 1\n"""Whoever asks."""'),
+        ("tests/a.py", "# Say so."),
     ],
 )
-def test_a_banned_word_in_code_would_be_seen(name: str, source: str) -> None:
-    """In docstrings, comments of several lines, messages, formatted strings and SQL."""
+def test_a_banned_word_in_code_is_reported(name: str, source: str) -> None:
+    """It is found in docstrings, comments of several lines, messages, formatted strings and SQL."""
     assert list(find_faults(Path(name), source))
+
+
+def test_the_strings_of_a_test_are_its_own() -> None:
+    """A test may quote banned words, as an example or as the output of a program."""
+    assert list(find_faults(Path("tests/a.py"), 'assert output == "whoever says so"')) == []
 
 
 def test_code_is_not_english() -> None:

@@ -1,4 +1,4 @@
-"""One reader of the environment."""
+"""Only the settings read the environment."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FORBIDDEN = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
 def faults(source: str) -> Iterator[int]:
-    """Give the lines that touch the environment, also where ruff was told to look away."""
+    """Yield the lines that touch the environment, even if a comment silences ruff there."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Attribute(value=ast.Name(id="os"), attr=name) if name in FORBIDDEN:
@@ -29,7 +29,7 @@ def faults(source: str) -> Iterator[int]:
     [path for path in sources.python("xnovu_poller", "migrations", "benchmarks") if path != READER],
     ids=str,
 )
-def test_nobody_else_reads_the_environment(path: Path) -> None:
+def test_no_other_module_reads_the_environment(path: Path) -> None:
     """A child process gets its environment from `settings.child_environment`."""
     assert list(faults(sources.text(path))) == []
 
@@ -43,11 +43,11 @@ def test_nobody_else_reads_the_environment(path: Path) -> None:
         "import os\nos.putenv('A', 'b')  # noqa: TID251",
     ],
 )
-def test_a_second_reader_would_be_seen(source: str) -> None:
-    """Each way to the environment is one."""
+def test_a_second_reader_is_reported(source: str) -> None:
+    """Each way to read the environment counts."""
     assert list(faults(source)) == [2]
 
 
-def test_the_reader_is_seen() -> None:
+def test_the_reader_reads_the_environment() -> None:
     """If the reader moves, this rule moves with it."""
     assert list(faults(sources.text(READER)))

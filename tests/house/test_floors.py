@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "starlette": ("web", "dev"),
     "structlog": ("log",),
     "temporalio": ("temporal", "dev"),
-    "typing_extensions": ("",),  # newer words of the language: everywhere
+    "typing_extensions": ("",),  # newer features of the language: everywhere
     "uvicorn": ("web", "dev"),
     "uvloop": ("cli",),
     "yarl": ("novu",),
@@ -42,12 +42,12 @@ LINTER = Path(sys.executable).parent / "lint-imports"
 
 
 def inside(place: str, room: str) -> bool:
-    """Say whether a file stands in a room."""
+    """Return whether a file is in a room."""
     return room in {"", place} or place.startswith(f"{room}.")
 
 
 def strays(path: Path, source: str) -> Iterator[str]:
-    """Name the outside libraries that a file may not import."""
+    """Yield the outside libraries that a file may not import."""
     place = sources.room(path)
     for library in sorted({name.partition(".")[0] for name in sources.imported(source)}):
         if library in sys.stdlib_module_names or library in {"xnovu_poller", "migrations"}:
@@ -57,7 +57,7 @@ def strays(path: Path, source: str) -> Iterator[str]:
 
 
 def copied(folder: Path) -> None:
-    """Copy the package and its contracts into a folder."""
+    """Copy the package and its contracts to a folder."""
     for path in (*sources.python("xnovu_poller"), Path("pyproject.toml")):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(sources.ROOT / path, folder / path)
@@ -77,7 +77,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("path", sources.python("xnovu_poller", "migrations"), ids=str)
 def test_each_library_stays_in_its_room(path: Path) -> None:
-    """Who exchanges a library opens one door."""
+    """If you replace a library, you change a single room."""
     assert list(strays(path, sources.text(path))) == []
 
 
@@ -91,19 +91,19 @@ def test_each_library_stays_in_its_room(path: Path) -> None:
         ("xnovu_poller/store/notifications/due.py", "import requests"),
     ],
 )
-def test_a_stray_would_be_seen(path: str, source: str) -> None:
-    """Also an import within a function, and a library that has no room at all."""
+def test_a_library_outside_its_room_is_reported(path: str, source: str) -> None:
+    """An import inside a function counts, and so does a library that has no room."""
     assert len(list(strays(Path(path), source))) == 1
 
 
 def test_a_room_may_be_a_file_or_a_folder() -> None:
-    """`novu` is both novu.py and what is in novu/."""
+    """`novu` covers novu.py and the files in novu/."""
     assert list(strays(Path("xnovu_poller/novu.py"), "import httpx")) == []
     assert list(strays(Path("xnovu_poller/novu/client.py"), "import httpx, asyncio")) == []
 
 
 def test_imports_go_down_the_floors() -> None:
-    """The contracts stand in pyproject.toml."""
+    """The contracts are in pyproject.toml."""
     linted = lint(sources.ROOT)
 
     assert linted.returncode == 0, linted.stdout
@@ -121,8 +121,8 @@ def test_imports_go_down_the_floors() -> None:
         ("delivery.stages", "delivery.trigger"),
     ],
 )
-def test_an_import_upwards_would_be_seen(tmp_path: Path, module: str, upwards: str) -> None:
-    """The lowest room, made to look up, breaks the contract; so does a floor within a room, or a look sideways."""
+def test_an_import_upwards_is_reported(tmp_path: Path, module: str, upwards: str) -> None:
+    """The contracts cover the rooms, the floors inside a room, and imports sideways."""
     copied(tmp_path)
     with (tmp_path / "xnovu_poller" / f"{module.replace('.', '/')}.py").open("a") as lowest:
         lowest.write(f"\nimport xnovu_poller.{upwards}\n")
@@ -134,8 +134,8 @@ def test_an_import_upwards_would_be_seen(tmp_path: Path, module: str, upwards: s
 
 
 @pytest.mark.parametrize("room", ["store", "store/notifications"])
-def test_a_module_without_a_floor_would_be_seen(tmp_path: Path, room: str) -> None:
-    """Each module of a room has its floor."""
+def test_a_module_without_a_floor_is_reported(tmp_path: Path, room: str) -> None:
+    """Each module of a room needs its floor."""
     copied(tmp_path)
     (tmp_path / "xnovu_poller" / room / "homeless.py").touch()
 

@@ -1,4 +1,4 @@
-"""Links between documents lead somewhere, and every page can be reached from the README."""
+"""Links between documents lead somewhere, and every page can be reachable from the README."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def links(text: str) -> list[str]:
-    """Return the relative links of a document; code holds none."""
+    """Return the relative links of a document, without those in code."""
     return [link for link in _LINK.findall(_CODE.sub("", text)) if "://" not in link]
 
 
@@ -50,42 +50,42 @@ def faults(path: Path, documents: Mapping[Path, str]) -> Iterator[str]:
             yield f"{link}: no such heading"
 
 
-def reached(start: Path, documents: Mapping[Path, str]) -> set[Path]:
+def reachable(start: Path, documents: Mapping[Path, str]) -> set[Path]:
     """Return the documents that links lead to; a link to a folder leads to all in it."""
     found, left = {start}, [start]
     while left:
         path = left.pop()
         for place in (target(path, link) for link in links(documents[path])):
-            for next_one in {each for each in documents if place in {each, each.parent}} - found:
-                found.add(next_one)
-                left.append(next_one)
+            for linked in {each for each in documents if place in {each, each.parent}} - found:
+                found.add(linked)
+                left.append(linked)
     return found
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=str)
 def test_links_lead_somewhere(path: Path) -> None:
-    """Files, folders and headings."""
+    """Each file, folder and heading exists."""
     assert list(faults(path, DOCUMENTS)) == []
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
-    """A page that nobody links to is not found."""
+def test_every_page_is_reachable_from_the_readme() -> None:
+    """Nobody finds a page without a link."""
     pages = {path for path in DOCUMENTS if path.parts[0] == "docs"}
 
-    assert pages - reached(Path("README.md"), DOCUMENTS) == set()
+    assert pages - reachable(Path("README.md"), DOCUMENTS) == set()
     assert len(pages) > 10
 
 
 @pytest.mark.parametrize("link", ["docs/none.md", "#none", "docs/a.md#none", "none/"])
-def test_a_broken_link_would_be_seen(link: str) -> None:
-    """A file, a heading of the same page, a heading of another, a folder."""
+def test_a_broken_link_is_reported(link: str) -> None:
+    """The faults: a file, a heading of the same page, a heading of another page, a folder."""
     documents = {Path("README.md"): f"# A\n\n[a]({link})\n", Path("docs/a.md"): "# A title\n"}
 
     assert len(list(faults(Path("README.md"), documents))) == 1
 
 
 def test_a_good_link_passes() -> None:
-    """From a folder too; what looks like a link in code is none."""
+    """Links from folders work too, and links in code are ignored."""
     documents = {
         Path(
             "README.md"
@@ -95,4 +95,4 @@ def test_a_good_link_passes() -> None:
 
     assert [list(faults(path, documents)) for path in documents] == [[], []]
     assert anchors("# A\n\n## A\n") == {"a", "a-1"}
-    assert reached(Path("README.md"), documents) == set(documents)
+    assert reachable(Path("README.md"), documents) == set(documents)

@@ -1,4 +1,4 @@
-"""The lock files hold all that pyproject.toml asks for, hash by hash, and agree with each other."""
+"""The lock files contain all that pyproject.toml requires, with hashes, and agree with each other."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,9 +21,9 @@ DEVELOPMENT_LOCK = sources.text(Path("requirements-dev.lock"))
 HASH = "--hash=sha256:" + "0" * 64
 
 
-def unmet(asked: Iterable[str], pinned: Mapping[str, str]) -> Iterator[str]:
-    """Give the requirements that a lock does not hold, or holds in another version than was asked for."""
-    for text in asked:
+def unmet(requirements: Iterable[str], pinned: Mapping[str, str]) -> Iterator[str]:
+    """Yield the requirements that a lock does not meet."""
+    for text in requirements:
         requirement = Requirement(text)
         version = pinned.get(canonicalize_name(requirement.name))
         if version is None or version not in requirement.specifier:
@@ -31,27 +31,27 @@ def unmet(asked: Iterable[str], pinned: Mapping[str, str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("lock", [RUNTIME_LOCK, DEVELOPMENT_LOCK], ids=["runtime", "development"])
-def test_a_lock_pins_by_version_and_hash_alone(lock: str) -> None:
-    """No range, no option, no index: pip takes these very files, from wherever its user lets it."""
+def test_a_lock_pins_only_by_version_and_hash(lock: str) -> None:
+    """There is no range, option or index: pip takes exactly these files, from any index."""
     assert locks.lines(lock)
     assert locks.loose(lock) == []
 
 
 @pytest.mark.parametrize(
-    ("asked", "lock"),
+    ("requirements", "lock"),
     [(RUNTIME, RUNTIME_LOCK), (DEVELOPMENT, DEVELOPMENT_LOCK)],
     ids=["runtime", "development"],
 )
-def test_a_lock_holds_what_the_project_asks_for(asked: list[str], lock: str) -> None:
-    """Directly, in a version that was asked for, and all that is needed below."""
+def test_a_lock_contains_all_requirements_of_the_project(requirements: list[str], lock: str) -> None:
+    """It also contains the requirements of the requirements."""
     pinned = locks.versions(lock)
 
-    assert list(unmet(asked, pinned)) == []
-    assert locks.closure(asked) - set(pinned) == set()
+    assert list(unmet(requirements, pinned)) == []
+    assert locks.closure(requirements) - set(pinned) == set()
 
 
 def test_both_locks_agree() -> None:
-    """What is tested is what is shipped: the development lock is the runtime lock and more."""
+    """The tested versions are the shipped versions, because the development lock contains the runtime lock."""
     assert locks.pins(RUNTIME_LOCK) <= locks.pins(DEVELOPMENT_LOCK)
     assert len(locks.pins(RUNTIME_LOCK)) == len(locks.lines(RUNTIME_LOCK))
 
@@ -69,8 +69,8 @@ def test_both_locks_agree() -> None:
         "-e .",
     ],
 )
-def test_a_loose_line_would_be_seen(line: str) -> None:
-    """Beside a good one, with or without a marker, over several lines."""
+def test_a_loose_line_is_reported(line: str) -> None:
+    """It is reported among good lines with or without a marker."""
     good = f"alembic==1.20.1 \\\n    {HASH} \\\n    {HASH}\ncolorama==0.4 ; sys_platform == 'win32' \\\n    {HASH}\n"
 
     assert locks.loose(good) == []
@@ -78,14 +78,14 @@ def test_a_loose_line_would_be_seen(line: str) -> None:
 
 
 @pytest.mark.parametrize("pinned", [{}, {"click": "8.0"}, {"clicks": "8.5"}])
-def test_an_unmet_requirement_would_be_seen(pinned: dict[str, str]) -> None:
-    """Absent or too old; names are compared as pip does."""
+def test_an_unmet_requirement_is_reported(pinned: dict[str, str]) -> None:
+    """The package is missing or too old; names are compared as pip does."""
     assert list(unmet(["Click>=8.1"], pinned)) == ["Click>=8.1"]
     assert list(unmet(["Click>=8.1"], {"click": "8.5"})) == []
 
 
-def test_a_need_behind_an_extra_would_be_seen() -> None:
-    """An extra brings its own, and only where it was asked for."""
+def test_requirements_of_an_extra_count() -> None:
+    """They count only if the extra is required."""
     assert "psycopg-pool" in locks.closure(["psycopg[pool]"])
     assert "psycopg-pool" not in locks.closure(["psycopg"])
     assert locks.closure(["psycopg", "psycopg[pool]"]) == locks.closure(["psycopg[pool]"])

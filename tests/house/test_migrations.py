@@ -1,4 +1,4 @@
-"""SQL files that a person can read and run: each one says what it is for, and a revision runs it."""
+"""The SQL files of the migrations are readable, and a revision runs each of them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ REVISIONS = "".join(
     sources.text(path) for path in sources.python("migrations") if path.parent.name == "versions"
 )
 
-# Not the session's: what stands in `public`, where everybody may create, must not shadow PostgreSQL's own names.
+# Not the session's path: objects in `public`, where anybody may create, must not shadow PostgreSQL's own names.
 FIXED_PATH = "SET search_path = pg_catalog, pg_temp;"
 
 
@@ -24,18 +24,18 @@ def begins_well(source: str) -> bool:
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_a_file_begins_with_its_purpose(path: Path) -> None:
-    """And reads the same under every search path."""
+    """It also means the same under every search path."""
     assert begins_well(sources.text(path))
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_a_revision_runs_each_file(path: Path) -> None:
-    """A file that nobody runs would look like a part of the schema."""
+    """A file that nothing runs would look like a part of the schema."""
     assert f'"{path.name}"' in REVISIONS
 
 
-def test_a_file_without_purpose_or_path_would_be_seen() -> None:
-    """Each of the two."""
+def test_a_file_without_purpose_or_path_is_reported() -> None:
+    """Each of the two is required."""
     assert not begins_well(f"{FIXED_PATH}\nSELECT 1;")
     assert not begins_well("-- Why.\n-- And how.\nSELECT 1;")
     assert begins_well(f"-- Why.\n-- And how.\n{FIXED_PATH}\nSELECT 1;")

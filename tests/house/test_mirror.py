@@ -1,4 +1,4 @@
-"""Where a module is, its test is."""
+"""The tests mirror the package."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -13,12 +13,12 @@ UNIT_TESTS = [
 ]
 
 
-# The stand-in is walked as a whole over its wire, every path and method: tests/integration/dev/standin.
-WALKED = {Path("xnovu_poller/dev/standin")}
+# The stand-in is tested as a whole, with every path and method: tests/integration/dev/standin.
+TESTED_AS_A_WHOLE = {Path("xnovu_poller/dev/standin")}
 
 
 def mirrored(module: Path, tests: Collection[Path]) -> bool:
-    """Say whether a module's test stands in its mirror place, or that of the folder it was split into."""
+    """Return whether a module's test is in its mirror place, or in that of the folder that it was split into."""
     own = Path(*module.parts[1:-1]) / f"test_{module.name}"
     folder = Path(*module.parts[1:-2]) / f"test_{module.parent.name}.py"
     return any(
@@ -27,35 +27,39 @@ def mirrored(module: Path, tests: Collection[Path]) -> bool:
 
 
 def places(test: Path) -> tuple[Path, Path]:
-    """Give the two places where the module of a unit test may stand: a file, or a folder of its name."""
+    """Return the two possible modules of a unit test: a file, or a folder of its name."""
     file = Path("xnovu_poller", *test.parts[2:-1]) / test.name.removeprefix("test_")
     return file, file.with_suffix("") / "__init__.py"
 
 
 def parent_of(test: Path) -> Path:
-    """Give the test of which this one is a part: `test_client_bulk.py` is a part of `test_client.py`."""
+    """Return the test that this test is a part of: `test_client_bulk.py` is a part of `test_client.py`."""
     return test.with_name(test.stem.rpartition("_")[0] + ".py")
 
 
 MODULES = [
-    path for path in sources.python("xnovu_poller") if path.name not in EXEMPT and path.parent not in WALKED
+    path
+    for path in sources.python("xnovu_poller")
+    if path.name not in EXEMPT and path.parent not in TESTED_AS_A_WHOLE
 ]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_each_module_has_its_test(module: Path) -> None:
-    """A module without a test of the same name cannot be found by its reader."""
+    """Readers look for a module's test under the module's name."""
     assert mirrored(module, sources.files())
 
 
 @pytest.mark.parametrize("test", UNIT_TESTS, ids=str)
 def test_each_unit_test_has_its_module(test: Path) -> None:
-    """A test whose module has moved has to move too."""
-    assert any(place in sources.files() for one in (test, parent_of(test)) for place in places(one))
+    """If a module moves, its test has to move too."""
+    assert any(
+        place in sources.files() for candidate in (test, parent_of(test)) for place in places(candidate)
+    )
 
 
-def test_a_missing_test_would_be_seen() -> None:
-    """The right name in the wrong folder is no mirror."""
+def test_a_missing_test_is_reported() -> None:
+    """The right name in the wrong folder does not count."""
     module = Path("xnovu_poller/loops/new.py")
 
     assert mirrored(module, [Path("tests/integration/loops/test_new.py")])
@@ -63,8 +67,8 @@ def test_a_missing_test_would_be_seen() -> None:
     assert not mirrored(module, [Path("tests/unit/test_new.py"), Path("tests/faults/loops/test_new.py")])
 
 
-def test_an_orphan_would_be_seen() -> None:
-    """A unit test names exactly one module."""
+def test_a_unit_test_has_two_possible_modules() -> None:
+    """No other module counts."""
     file, folder = places(Path("tests/unit/loops/test_new.py"))
 
     assert (file, folder) == (Path("xnovu_poller/loops/new.py"), Path("xnovu_poller/loops/new/__init__.py"))

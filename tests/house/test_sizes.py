@@ -1,4 +1,4 @@
-"""A file that can be read in one sitting; a function's size is ruff's affair."""
+"""You can read each file in one sitting; ruff checks the size of functions."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ MOST_LINES = 350
 
 
 def too_long(source: str) -> bool:
-    """Say whether a file should have become a folder."""
+    """Return whether a file should become a folder."""
     return len(source.splitlines()) > MOST_LINES
 
 
 @pytest.mark.parametrize("path", sources.python("xnovu_poller", "migrations", "tests", "benchmarks"), ids=str)
 def test_a_file_is_short(path: Path) -> None:
-    """Past 350 lines a file becomes a folder of its name."""
+    """After 350 lines a file becomes a folder of its name."""
     assert not too_long(sources.text(path))
 
 
-def test_a_long_file_would_be_seen() -> None:
-    """The rule bites at the next line."""
+def test_a_long_file_is_reported() -> None:
+    """The limit itself is allowed."""
     assert not too_long("pass\n" * MOST_LINES)
     assert too_long("pass\n" * (MOST_LINES + 1))

@@ -1,4 +1,4 @@
-"""What is kept here speaks of this project alone, not of the machine or the mirror it was made with."""
+"""The files mention this project only, not the machine or the mirror on which they were made."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from tests.house import sources
 
-# In pieces, for this file is read too.
+# In pieces, because this file is checked too.
 _REGISTRIES = ("pypi" + r"\.org", "python" + r"hosted\.org", "npm" + r"js\.org", "proxy\\.go" + r"lang\.org")
 _FORBIDDEN = (
     re.compile("|".join(_REGISTRIES)),
@@ -18,7 +18,7 @@ _FORBIDDEN = (
 
 
 def faults(text: str) -> Iterator[str]:
-    """Give the places that tell where this was made."""
+    """Yield the places that show where the project was made."""
     for pattern in _FORBIDDEN:
         for found in pattern.finditer(text):
             yield f"line {text.count(chr(10), 0, found.start()) + 1}: {found.group()}"
@@ -26,10 +26,10 @@ def faults(text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", sources.files(), ids=str)
 def test_a_file_names_no_machine_and_no_registry(path: Path) -> None:
-    """Someone else's checkout, mirror and home are not ours."""
-    told = (sources.ROOT / path).read_bytes().decode(errors="replace")
+    """Another person's checkout, mirror or home is no part of the project."""
+    content = (sources.ROOT / path).read_bytes().decode(errors="replace")
 
-    assert list(faults(told)) == []
+    assert list(faults(content)) == []
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_a_file_names_no_machine_and_no_registry(path: Path) -> None:
         "see " + "/ho" + "me/someone/notes",
     ],
 )
-def test_a_trace_would_be_seen(text: str) -> None:
-    """Each kind of trace is one."""
+def test_a_trace_is_reported(text: str) -> None:
+    """Each kind of trace is found."""
     assert len(list(faults(text))) == 1
 
 
-def test_paths_of_our_own_are_none() -> None:
-    """Folders that only sound alike are left alone."""
+def test_similar_paths_are_no_traces() -> None:
+    """Only the exact folders count."""
     assert list(faults("docs/work/notes and ./root/x and https://novu.example/work/1 and $HOME/root/")) == []

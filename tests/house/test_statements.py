@@ -1,4 +1,4 @@
-"""Each statement of the store stands in one piece in its module, has been read as a whole, and explains its parts."""
+"""Each statement of the store is in one piece in its module, has a snapshot, and explains its parts."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from tests.support import snapshots
 STORE = [path for path in sources.python("xnovu_poller") if path.parts[1] == "store"]
 
 WRITERS = {"claim_sql"}
-"""The functions that write a statement out of parts; each has its place in the snapshots."""
+"""The functions that build a statement from parts; each of these statements has a snapshot."""
 
 CTE = re.compile(
     r"^[ ]*(?:WITH (?:RECURSIVE )?|\), ?)?(\w+)(?: \([\w, ]+\))? AS (?:MATERIALIZED )?\($", re.MULTILINE
@@ -21,7 +21,7 @@ CTE = re.compile(
 
 
 def hidden(source: str) -> Iterator[str]:
-    """Name the functions that write a statement where no snapshot sees it."""
+    """Yield the functions that contain a statement, which no snapshot sees."""
     for function in ast.walk(ast.parse(source)):
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and function.name not in WRITERS:
             calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
@@ -30,7 +30,7 @@ def hidden(source: str) -> Iterator[str]:
 
 
 def unexplained(sql: str) -> Iterator[str]:
-    """Name the common table expressions that do not begin with a line that says what they are for."""
+    """Yield the common table expressions that do not begin with a comment on their purpose."""
     for found in CTE.finditer(sql):
         if not sql[found.end() :].lstrip().startswith("-- "):
             yield found[1]
@@ -39,30 +39,30 @@ def unexplained(sql: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("path", "sql"), snapshots.wanted().items(), ids=lambda part: getattr(part, "name", "")
 )
-def test_a_statement_is_the_one_that_was_read(path: Path, sql: str) -> None:
-    """If the change is meant: `python -m tests.support.snapshots`, and read the diff."""
+def test_a_statement_equals_its_snapshot(path: Path, sql: str) -> None:
+    """If you meant the change, run `python -m tests.support.snapshots` and read the diff."""
     assert path.read_text() == sql
 
 
 def test_no_snapshot_is_left_over() -> None:
-    """Each file is a statement's."""
+    """Each file belongs to a statement."""
     assert set(snapshots.FOLDER.iterdir()) == set(snapshots.wanted())
 
 
 @pytest.mark.parametrize("path", STORE, ids=str)
 def test_no_statement_hides_in_a_function(path: Path) -> None:
-    """Statements stand in their module, above their use."""
+    """Statements are in their module, above their use."""
     assert list(hidden(sources.text(path))) == []
 
 
 @pytest.mark.parametrize("name", snapshots.statements())
 def test_each_part_of_a_statement_has_its_purpose(name: str) -> None:
-    """A line of plain English opens each common table expression."""
+    """Each common table expression begins with a line of plain English."""
     assert list(unexplained(snapshots.statements()[name])) == []
 
 
-def test_a_hidden_statement_would_be_seen() -> None:
-    """Also one within a method."""
+def test_a_hidden_statement_is_reported() -> None:
+    """It is found inside a method too."""
     assert list(hidden("class A:\n    async def read(self): return text('SELECT 1')")) == ["read"]
     assert list(hidden("_READ = text('SELECT 1')\ndef read(): return _READ")) == []
 
@@ -76,6 +76,6 @@ def test_a_hidden_statement_would_be_seen() -> None:
         "a AS (\n    --\n    SELECT 1\n)",
     ],
 )
-def test_an_unexplained_part_would_be_seen(sql: str) -> None:
-    """The first and the last, with and without columns."""
+def test_an_unexplained_part_is_reported(sql: str) -> None:
+    """It may be the first or the last, with or without columns."""
     assert list(unexplained(sql)) == ["a"]

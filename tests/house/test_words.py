@@ -1,4 +1,4 @@
-"""One word for one thing: names that say nothing, or say it as others do, do not pass."""
+"""Names use the words of docs/glossary.md: a word for each thing, and the same word everywhere."""
 
 import ast
 import re
@@ -10,13 +10,13 @@ import pytest
 from tests.house import sources
 
 EMPTY = {"util", "utils", "helper", "helpers", "common", "manager", "handler"}
-"""They mean nothing about a thing, in any place."""
+"""They have no meaning, in any place."""
 
 ROOMLESS = {"process", "data"}
-"""Good words, but no name of a room."""
+"""Good words, but not for a room."""
 
 FOREIGN = {"job", "jobs", "fetch", "dequeue", "ack", "tick", "zombie", "stale", "dlq"}
-"""Words of other projects: ours are notification, hold, claim, record, turn, late, dead."""
+"""Words of other projects; ours are notification, hold, claim, record, turn, late, dead."""
 
 PRIVATE = {
     "begun", "conducted", "conductor", "edge", "elders", "fate", "fates", "handing", "holding", "lane", "lanes",
@@ -37,7 +37,7 @@ FILES = sources.python("xnovu_poller", "migrations")
 
 
 def words(name: str) -> set[str]:
-    """Take a name apart, in snake case and in camel case."""
+    """Split a name into its words, in snake case and in camel case."""
     return {word.lower() for word in _WORD.findall(name)}
 
 
@@ -115,7 +115,7 @@ def test_names_are_standard_words(path: Path) -> None:
         ("loops/rescue.py", "def to_DLQ(): ..."),
     ],
 )
-def test_a_foreign_word_would_be_seen(name: str, source: str) -> None:
+def test_a_foreign_word_is_reported(name: str, source: str) -> None:
     """Whole words count, in snake case and in camel case."""
     assert len(list(faults(Path(name), source))) == 1
 
@@ -132,13 +132,13 @@ def test_a_foreign_word_would_be_seen(name: str, source: str) -> None:
         ("a.py", "X = 'WITH mine AS MATERIALIZED (SELECT 1)'"),
     ],
 )
-def test_a_private_word_would_be_seen(name: str, source: str) -> None:
-    """In the name of a file, a class, a function, a parameter, a variable, a field or a CTE."""
+def test_a_private_word_is_reported(name: str, source: str) -> None:
+    """It is found in the name of a file, a class, a function, a parameter, a variable, a field or a CTE."""
     assert list(private_names(Path(name), source))
 
 
-def test_a_part_of_a_word_is_no_word() -> None:
-    """`package` holds an `ack`, `ticket` a `tick`, `string` a `ring`."""
+def test_a_part_of_a_word_does_not_count() -> None:
+    """`package` contains `ack`, `ticket` contains `tick`, and `string` contains `ring`."""
     source = "def package(): ...\nclass NotificationProcessingWorkflow:\n    def ticket(self, string): ..."
 
     assert list(faults(Path("metadata.py"), source)) == []

@@ -1,4 +1,4 @@
-"""One notification, from its insert to Novu's acceptance, in the order of ARCHITECTURE.md."""
+"""A single notification from its insert to Novu's acceptance, in the order of ARCHITECTURE.md."""
 
 import re
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ CALL = timedelta(seconds=10)
 async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     db: Db, engine: Engine, temporal_address: str, task_queue: str, novu_standin: NovuStandIn
 ) -> None:
-    """Each step is seen from outside before the next is taken."""
+    """The test checks each step from outside before the next step."""
     deployment = (await identity.read_deployment(engine)).id
     client = await connect(Address(target=temporal_address, namespace="default"))
     handoff = Handoff(
@@ -47,40 +47,40 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
         search=SearchAttributes(registered=True),
     )
 
-    # 1: a producer inserts the row, in its own transaction.
+    # 1: a producer inserts the row in its own transaction.
     notification = _insert(db)
     assert row(db, notification)["notification_status"] == Status.PENDING
 
-    # 2: it is due, and exactly one loop owns it.
+    # 2: the row is due, and exactly one loop owns it.
     assert await count_backlog(engine) == {"in_flight": 0, "new": 1, "scheduled": 0, "failed": 0}
 
-    # 3, 4, 5: that loop's turn comes; the row is claimed, its workflow started.
+    # 3, 4, 5: that loop takes a turn, claims the row, and starts its run.
     loop = PollLoop(
         NEW, engine, Gate(), terms=_terms(deployment), start=handoff.start, interval=timedelta(minutes=1)
     )
     with passing() as files:
         assert await loop.turn() == timedelta(0)
     claimed = row(db, notification)
-    workflow_id = f"{contract.prefix(deployment)}-notification-{notification}-1"
+    run_id = f"{contract.prefix(deployment)}-notification-{notification}-1"
     assert (claimed["notification_status"], claimed["attempt"]) == (Status.PROCESSING, 1)
-    assert claimed["temporal_workflow_id"] == workflow_id
+    assert claimed["temporal_workflow_id"] == run_id
     assert claimed["send_until"] is None
-    assert await handoff.ask(workflow_id) is RunState.OPEN
+    assert await handoff.ask(run_id) is RunState.OPEN
     assert await loop.turn() == timedelta(minutes=1)
 
-    # 6 to 11: an executor carries the workflow: hold, validate, render, trigger, record.
+    # 6 to 11: an executor carries out the run: hold, validate, render, trigger, record.
     async with _executor(engine, client, deployment, novu_standin, task_queue):
         with passing() as more:
             await eventually(lambda: row(db, notification)["notification_status"] == Status.SENT)
-            await client.get_workflow_handle(workflow_id).result()
+            await client.get_workflow_handle(run_id).result()
 
     assert files | more == named_in_the_walk()
     sent = row(db, notification)
     assert (sent["attempt"], sent["lease_expires_at"], sent["send_until"]) == (1, None, None)
     assert sent["processed_at"] is not None
-    assert await handoff.ask(workflow_id) is RunState.GONE
+    assert await handoff.ask(run_id) is RunState.GONE
 
-    # Novu has it once, in the words of the template.
+    # Novu got it once, with the text of the template.
     assert dict(novu_standin.deliveries()) == {(sent["transaction_id"], "subscriber-1"): 1}
     (trigger,) = novu_standin.ledger()["triggers"]
     assert trigger["event"]["name"] == "order-shipped"
@@ -91,10 +91,10 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
         "rendered": {"email": {"subject": "Order 42", "body": "Order 42 is on its way, &lt;friend&gt;."}},
     }
 
-    # Temporal has seen one workflow with one local step, and nothing of what was said to whom.
-    found = await client.get_workflow_handle(workflow_id).describe()
+    # Temporal saw one run with one local activity, and neither recipient nor text.
+    found = await client.get_workflow_handle(run_id).describe()
     assert found.status is WorkflowExecutionStatus.COMPLETED
-    history = (await client.get_workflow_handle(workflow_id).fetch_history()).to_json()
+    history = (await client.get_workflow_handle(run_id).fetch_history()).to_json()
     assert "EVENT_TYPE_MARKER_RECORDED" in history
     assert "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED" not in history
     assert "subscriber-1" not in history

@@ -16,18 +16,18 @@ README = sources.text(Path("README.md"))
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """Return the fenced blocks of a language, in their order."""
+    """Return the fenced blocks of a language, in order."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def payloads(text: str) -> dict[str, object]:
-    """Return the payloads that a document shows, by the workflow that stands behind `json`."""
+    """Return the payloads that a document shows, by the workflow named after `json`."""
     shown = re.findall(r"^```json (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return {workflow: json.loads(payload) for workflow, payload in shown}
 
 
 def waiting(db: Db) -> list[object]:
-    """Return the states of the notifications that are not at their end."""
+    """Return the states of the notifications that have not ended."""
     states = db.execute("SELECT notification_status AS state FROM notify.ent_notification")
     return [row["state"] for row in states if row["state"] not in {"SENT", "DEAD", "RETRACTED"}]
 
@@ -35,7 +35,7 @@ def waiting(db: Db) -> list[object]:
 def test_the_readme_works(
     db: Db, worker_environment: dict[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """Pasted in its order, with a worker beside it, each example reaches Novu as the README shows it."""
+    """Pasted in order, with a running worker, each example reaches Novu as the README shows it."""
     for block in blocks(README, "sql"):
         db.execute(block.encode())
 
@@ -51,7 +51,7 @@ def test_the_readme_works(
 
 @pytest.mark.parametrize("page", ["notifications", "templates", "rules", "runbook", "settings"])
 def test_the_sql_of_a_page_runs(db: Db, page: str) -> None:
-    """In its order, beside the workflows that the pages name."""
+    """The blocks run in order, with the workflows that the pages name."""
     for key in ("order-shipped", "fire-drill"):
         a_workflow(db, key=key)
     statements = blocks(sources.text(Path(f"docs/{page}.md")), "sql")

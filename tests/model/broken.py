@@ -1,4 +1,4 @@
-"""Machines that are broken, each in one place: what the checker has to catch."""
+"""Machines that are each broken in one place, which the checker must catch."""
 
 from typing_extensions import override
 
@@ -8,48 +8,48 @@ from tests.model.world import Steps, World
 
 
 class UnfencedRecord(Arrows):
-    """Records by id and state alone."""
+    """Records by id and state only."""
 
     @override
     def may_record(self, row: Row, worker: Worker) -> bool:
-        """Whoever comes."""
+        """Let any sender record."""
         return row.status == PROCESSING
 
 
 class RecordFencedByItsAttempt(Arrows):
-    """Records by the attempt alone: the twin of an execution has the same one."""
+    """Records by the attempt only, which a second activity of the same run has too."""
 
     @override
     def may_record(self, row: Row, worker: Worker) -> bool:
-        """By the attempt."""
+        """Check only the attempt."""
         return row.status == PROCESSING and worker.mine
 
 
 class ImpatientHold(Arrows):
-    """Holds what a stalled twin may be sending."""
+    """Holds a notification that a stalled sender may still be sending."""
 
     @override
     def may_hold(self, row: Row, *, mine: bool) -> bool:
-        """Whatever is being sent."""
+        """Ignore a live send."""
         return mine and row.status == PROCESSING
 
 
 class ImpatientRescue(Arrows):
-    """Takes over as soon as the lease has lapsed, though the last send may be under way."""
+    """Takes over as soon as the lease has lapsed, although the last send may be in progress."""
 
     @override
     def has_lapsed(self, row: Row) -> bool:
-        """By the lease alone."""
+        """Check only the lease."""
         return row.status == PROCESSING and row.lapsed
 
     @override
     def may_reclaim(self, row: Row) -> bool:
-        """By the lease alone."""
+        """Check only the lease."""
         return row.send != "none" and row.lapsed
 
     @override
     def reclaim(self, row: Row, *, mine: bool) -> Row:
-        """Wipe the send of the other away."""
+        """Clear the send of the other worker."""
         renewed = super().reclaim(row, mine=mine)
         return row if renewed == row else renewed._replace(send="none", doubt=True)
 
@@ -58,61 +58,61 @@ class DeafRescue(Arrows):
     """Takes over without asking Temporal."""
 
     @override
-    def is_open(self, workflow: str) -> bool:
-        """Nobody was asked."""
+    def is_open(self, run: str) -> bool:
+        """Treat every run as closed."""
         return False
 
 
 class NoRescue(Arrows):
-    """Lets a lapsed lease lie."""
+    """Never rescues a lapsed lease."""
 
     @override
     def has_lapsed(self, row: Row) -> bool:
-        """Nobody looks."""
+        """Find nothing."""
         return False
 
 
 class ReleaseOfABegunSend(Arrows):
-    """Gives back what may have been sent."""
+    """Releases a notification that may have been sent."""
 
     @override
     def release(self, row: Row, *, mine: bool) -> Row:
-        """By the attempt alone."""
+        """Check only the attempt."""
         return row.ends(PENDING) if mine and row.status == PROCESSING else row
 
 
 class ForgetfulLapse(Arrows):
-    """Takes a send that nobody cleared for one that was not made."""
+    """Treats a send that nobody cleared as not made."""
 
     @override
     def hold(self, row: Row) -> Row:
-        """Hold without doubt."""
+        """Hold without recording doubt."""
         return row._replace(send="live", lapsed=False)
 
 
 class RashRetract(Arrows):
-    """Retracts at once whatever is not being sent."""
+    """Retracts at once any notification that is not being sent."""
 
     @override
     def retract(self, row: Row) -> Row:
-        """Ask for no doubt."""
+        """Ignore doubt."""
         return super().retract(row._replace(doubt=False))
 
 
 class ForgetfulRevive(Arrows):
-    """Forgets with the failures that an outcome is unknown."""
+    """Forgets an unknown outcome together with the failures."""
 
     @override
     def revive(self, row: Row) -> Row:
-        """Begin anew."""
+        """Start with a new row."""
         return Row()
 
 
 class MarkAfterStart(World):
-    """Starts the workflow first and marks the row afterwards, whatever has become of it: as the original did."""
+    """Starts the run first and then marks the row, in any state, as the predecessor did."""
 
     class Unmarked(Arrows):
-        """A claim leaves no trace, and an executor begins wherever it finds the row."""
+        """A claim changes nothing, and an executor starts in any state."""
 
         @override
         def claim(self, row: Row) -> Row:
@@ -121,12 +121,12 @@ class MarkAfterStart(World):
 
         @override
         def may_hold(self, row: Row, *, mine: bool) -> bool:
-            """Ask for no state."""
+            """Ignore the state."""
             return row.send != "live"
 
         @override
         def hold(self, row: Row) -> Row:
-            """Mark it, before the send."""
+            """Mark the row before the send."""
             return super().hold(row)._replace(status=PROCESSING)
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class MarkAfterStart(World):
 
     @override
     def polls(self, state: State, index: int, poller: Poller) -> Steps:
-        """Mark what was started."""
+        """Mark the row of a started run."""
         if poller.at != "marking":
             for step in super().polls(state, index, poller):
                 started = step.name == "start"

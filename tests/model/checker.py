@@ -1,4 +1,4 @@
-"""Walks every state that a model can reach, nearest first, and shows the shortest way to what must not be."""
+"""Walk every state that a model can reach, nearest first, and show the shortest way to a violation."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ S = TypeVar("S", bound=Hashable)
 
 
 class Step(NamedTuple, Generic[S]):
-    """One step of one of the actors.
+    """A step of one of the actors.
 
     Attributes:
-        name: what is done.
+        name: the name of the step.
         after: the state that it leads to.
         breach: the promise that the step itself breaks; empty if none.
-        misfortune: nobody may count on it: a crash, a refusal, a change of mind.
+        misfortune: it may happen but need not: a crash, a refusal, a change of mind.
     """
 
     name: str
@@ -24,32 +24,32 @@ class Step(NamedTuple, Generic[S]):
 
 
 class Model(Protocol[S]):
-    """What the checker walks."""
+    """The model that the checker walks."""
 
     @property
     def start(self) -> S:
-        """Where everything begins."""
+        """The first state."""
 
     def steps(self, state: S) -> Iterator[Step[S]]:
-        """Every step that any actor can take next."""
+        """Yield every step that any actor can take next."""
 
     def breach(self, state: S) -> str:
-        """Name the promise that a state breaks; empty if none."""
+        """Return the promise that a state breaks; empty if none."""
 
     def label(self, state: S) -> str:
-        """Name a state's kind."""
+        """Return the kind of a state."""
 
     def final(self, state: S) -> bool:
-        """Whether the end is reached."""
+        """Return whether a state is final."""
 
 
 @dataclass(frozen=True)
 class Violation(Generic[S]):
-    """A promise that is broken, and the shortest way there.
+    """A broken promise, and the shortest way there.
 
     Attributes:
         breach: the promise.
-        trace: name of the step and the state after it, from the start on.
+        trace: name of the step and the state after it, from the start.
     """
 
     breach: str
@@ -58,12 +58,12 @@ class Violation(Generic[S]):
 
 @dataclass(frozen=True)
 class Report(Generic[S]):
-    """What a walk has found.
+    """The result of a walk.
 
     Attributes:
-        states: how many there are; up to the violation, if there is one.
-        moves: every step that was taken, as the labels before and after it, and its name between them.
-        violation: the first that was met; None if every promise holds.
+        states: the number of states, up to the violation if there is one.
+        moves: every step, as the label before, the name, and the label after.
+        violation: the first violation; None if every promise holds.
     """
 
     states: int
@@ -85,23 +85,23 @@ class _Walk(Generic[S]):
         self.states = [start]
         self.numbers = {start: 0}
         self.came: list[tuple[int, str]] = [(0, "")]
-        self.hopes: list[list[int]] = [[]]
+        self.predecessors: list[list[int]] = [[]]
         self.moves: set[tuple[str, str, str]] = set()
 
     def reach(self, number: int, step: Step[S]) -> bool:
-        """Enter a step; tell whether it leads to a new state."""
+        """Enter a step; return whether it leads to a new state."""
         after = self.numbers.setdefault(step.after, len(self.states))
         fresh = after == len(self.states)
         if fresh:
             self.states.append(step.after)
             self.came.append((number, step.name))
-            self.hopes.append([])
+            self.predecessors.append([])
         if not step.misfortune:
-            self.hopes[after].append(number)
+            self.predecessors[after].append(number)
         return fresh
 
     def trace(self, number: int) -> list[tuple[str, S]]:
-        """Give the way to a state."""
+        """Return the way to a state."""
         way = []
         while number:
             before, name = self.came[number]
@@ -110,20 +110,20 @@ class _Walk(Generic[S]):
         return way[::-1]
 
     def lost(self, model: Model[S]) -> int | None:
-        """Give the first state from which no end can be reached by luck."""
+        """Return the first state from which no final state can be reached without misfortunes."""
         left = [number for number, state in enumerate(self.states) if model.final(state)]
         saved = set(left)
         while left:
-            new = [before for before in self.hopes[left.pop()] if before not in saved]
+            new = [before for before in self.predecessors[left.pop()] if before not in saved]
             saved.update(new)
             left += new
         return next((number for number in range(len(self.states)) if number not in saved), None)
 
 
 def check(model: Model[S]) -> Report[S]:
-    """Walk a model: no state and no step may break a promise, and from every state an end can be reached.
+    """Walk a model: no state and no step may break a promise, and every state must have a way to a final state.
 
-    The last is asked of luck alone: misfortunes are left out, so that an end is never only somebody's mercy.
+    That way may not include misfortunes, because nobody can rely on a crash or a person.
     """
     walk = _Walk(model.start)
     number = 0

@@ -1,4 +1,4 @@
-"""The checker finds what is wrong, by the shortest way, and nothing where nothing is."""
+"""The checker finds each violation by the shortest way, and none in a correct model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from tests.model.checker import LOST, Step, check
 
 @dataclass
 class Graph:
-    """Numbers, the way from one to the next, and what is wrong with some of them."""
+    """Numbers, the steps between them, and the faults of some of them."""
 
     ways: Mapping[int, Sequence[Step[int]]]
     bad: dict[int, str] = field(default_factory=dict)
@@ -16,24 +16,24 @@ class Graph:
     start: int = 0
 
     def steps(self, state: int) -> Iterator[Step[int]]:
-        """Go on."""
+        """Yield the steps from a number."""
         yield from self.ways.get(state, ())
 
     def breach(self, state: int) -> str:
-        """Say what is wrong."""
+        """Return the fault of a number; empty if it has none."""
         return self.bad.get(state, "")
 
     def label(self, state: int) -> str:
-        """Say whether it is an even one."""
+        """Return whether the number is odd or even."""
         return "odd" if state % 2 else "even"
 
     def final(self, state: int) -> bool:
-        """Say whether it is the end."""
+        """Return whether the number is the end."""
         return state == self.end
 
 
-def test_a_good_graph_is_walked_whole() -> None:
-    """Each state once, each kind of step once."""
+def test_a_good_graph_is_walked_completely() -> None:
+    """The walk visits each state once and lists each kind of step once."""
     report = check(Graph({0: [Step("a", 1), Step("b", 9)], 1: [Step("c", 9), Step("d", 0)]}))
 
     assert report.violation is None
@@ -47,7 +47,7 @@ def test_a_good_graph_is_walked_whole() -> None:
 
 
 def test_the_shortest_way_to_a_bad_state_is_shown() -> None:
-    """Though a longer one begins with the first step."""
+    """It is found even if a longer way begins with the first step."""
     ways = {
         0: [Step("long", 1), Step("short", 3)],
         1: [Step("on", 2)],
@@ -61,8 +61,8 @@ def test_the_shortest_way_to_a_bad_state_is_shown() -> None:
     assert (violation.breach, violation.trace) == ("bad", [("short", 3), ("in", 4)])
 
 
-def test_a_bad_step_is_found_though_both_its_ends_are_good() -> None:
-    """Also one that leads nowhere new."""
+def test_a_bad_step_is_found_even_if_both_its_ends_are_good() -> None:
+    """Even a step to a known state is checked."""
     violation = check(Graph({0: [Step("well", 9), Step("badly", 9, "bad")]})).violation
 
     assert violation is not None
@@ -70,7 +70,7 @@ def test_a_bad_step_is_found_though_both_its_ends_are_good() -> None:
 
 
 def test_a_dead_end_is_lost() -> None:
-    """And so is a ring without a way out."""
+    """A loop without a way out is lost too."""
     for ways in (
         {0: [Step("out", 9), Step("in", 1)]},
         {0: [Step("out", 9), Step("in", 1)], 1: [Step("on", 1)]},
@@ -81,8 +81,8 @@ def test_a_dead_end_is_lost() -> None:
         assert (violation.breach, violation.trace) == (LOST, [("in", 1)])
 
 
-def test_a_way_out_by_misfortune_alone_is_none() -> None:
-    """An end that nobody may count on does not save what is stuck."""
+def test_a_way_out_by_misfortune_does_not_count() -> None:
+    """Nobody can rely on it."""
     ways = {0: [Step("out", 9), Step("in", 1)], 1: [Step("killed", 9, misfortune=True)]}
 
     violation = check(Graph(ways)).violation

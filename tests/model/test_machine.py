@@ -1,4 +1,4 @@
-"""The promises hold in every state that the machine can reach, and a machine that is broken is caught."""
+"""The promises hold in every state that the machine can reach, and a broken machine is caught."""
 
 from inspect import iscoroutinefunction
 from types import ModuleType
@@ -15,18 +15,18 @@ from xnovu_poller.store.notifications import by_claim, by_hold, by_operator, cla
 
 @pytest.fixture(scope="module")
 def walked() -> Report[State]:
-    """Walk the right machine once."""
+    """Walk the correct machine once."""
     return check(World(Arrows()))
 
 
 def test_every_promise_holds_in_every_state(walked: Report[State]) -> None:
-    """None lost, none sent twice, no late writer heard: whoever dies, and whenever."""
+    """None lost, none sent twice, and no late writer has an effect, even if anybody dies at any time."""
     assert walked.violation is None
     assert walked.states > 100_000
 
 
-def test_the_model_moves_as_the_lifecycle_says(walked: Report[State]) -> None:
-    """All lawful moves and no others; from PROCESSING to itself leads only the claim of a rescue."""
+def test_the_moves_of_the_model_are_those_of_the_lifecycle(walked: Report[State]) -> None:
+    """Only a rescue's claim leads from PROCESSING to PROCESSING."""
     moves = {
         (start, end) for start, name, end in walked.moves if start != end or name in {"claim", "reclaim"}
     }
@@ -35,10 +35,10 @@ def test_the_model_moves_as_the_lifecycle_says(walked: Report[State]) -> None:
 
 
 def test_every_arrow_is_an_arrow_of_the_model() -> None:
-    """Who adds one to the package adds it here; `record_cancel_answer` alone leaves the row where it is and holds nothing."""
+    """If you add an arrow to the package, add it here. `record_cancel_answer` is left out: it changes no state."""
 
     def arrows(module: ModuleType) -> set[str]:
-        found = {name for name, one in vars(module).items() if iscoroutinefunction(one)}
+        found = {name for name, value in vars(module).items() if iscoroutinefunction(value)}
         own = {name for name in found if vars(module)[name].__module__ == module.__name__}
         return {name for name in own if not name.startswith("_")}
 
@@ -56,7 +56,7 @@ def test_every_arrow_is_an_arrow_of_the_model() -> None:
         (World(broken.RecordFencedByItsAttempt()), "a late writer changed the row"),
         (World(broken.ImpatientHold()), "two sends are in flight"),
         (World(broken.ImpatientRescue()), "two sends are in flight"),
-        (World(broken.DeafRescue()), "an open workflow is given up"),
+        (World(broken.DeafRescue()), "an open run is given up"),
         (World(broken.NoRescue()), LOST),
         (World(broken.ReleaseOfABegunSend()), "forgot that it may be accepted"),
         (World(broken.ForgetfulLapse()), "forgot that it may be accepted"),
@@ -64,10 +64,10 @@ def test_every_arrow_is_an_arrow_of_the_model() -> None:
         (World(broken.ForgetfulRevive()), "forgot that it may be accepted"),
         (broken.MarkAfterStart(), "RETRACTED to PROCESSING is not lawful"),
     ],
-    ids=lambda one: one if isinstance(one, str) else type(getattr(one, "arrows", one)).__name__,
+    ids=lambda value: value if isinstance(value, str) else type(getattr(value, "arrows", value)).__name__,
 )
 def test_a_broken_machine_is_caught(world: World, breach: str) -> None:
-    """By the promise that it breaks, with the shortest way there, which the machine can indeed go."""
+    """The checker names the promise that it breaks, and the machine can really take the way shown."""
     violation = check(world).violation
 
     assert violation is not None

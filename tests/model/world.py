@@ -1,8 +1,9 @@
-"""Who takes the arrows, and when: two pollers, two workers, Temporal, Novu, people and time, step by step.
+"""The actors that take the arrows: two pollers, two workers, Temporal, Novu, people and time.
 
-Time is what may happen next: a lease lapses, a send is over. Assumed: a call ends before the hold under which it
-was made; Novu drops a repeat of a transaction id that it knew when the call was made. The workflow of a former
-attempt is followed no further than the tries that it has begun: later ones are late in the same way.
+Time appears as possible next steps: a lease lapses, a send is over. The model assumes that a call ends before
+the hold under which it was made, and that Novu drops a repeat of a transaction id that it knew when the call
+was made. It follows the run of a former attempt only as far as the tries that have begun, because later
+tries are late in the same way.
 """
 
 from collections.abc import Iterator
@@ -32,10 +33,10 @@ Steps = Iterator[Step[State]]
 
 
 class World:
-    """All that can happen next; every actor may die between any two steps.
+    """All possible next steps; every actor may die between any two steps.
 
     Args:
-        arrows: the machine, right or broken.
+        arrows: the machine, correct or broken.
     """
 
     start = State()
@@ -44,15 +45,15 @@ class World:
         self.arrows = arrows
 
     def label(self, state: State) -> str:
-        """Name the status of the row."""
+        """Return the status of the row."""
         return state.row.status
 
     def final(self, state: State) -> bool:
-        """Whether the row has come to its end."""
+        """Return whether the row is in a final state."""
         return state.row.status in FINAL
 
     def breach(self, state: State) -> str:  # noqa: PLR0911 - one promise after the other
-        """Name the promise that a state breaks."""
+        """Return the promise that a state breaks."""
         row = state.row
         if sum(worker.sends for worker in state.workers) > 1:
             return "two sends are in flight"
@@ -69,7 +70,7 @@ class World:
         return ""
 
     def steps(self, state: State) -> Steps:
-        """Every step that anybody can take next."""
+        """Yield every step that any actor can take next."""
         for step in self._steps(state):
             moved = (state.row.status, step.after.row.status)
             lawful = moved[0] == moved[1] or moved in _LAWFUL
@@ -85,19 +86,19 @@ class World:
                 yield from self.polls(state, index, poller)
         for index, worker in enumerate(state.workers):
             if index == 0 or worker != state.workers[0]:
-                yield from self.works(state, index, worker)
+                yield from self.executes(state, index, worker)
 
     # Time and people.
 
     def time(self, state: State) -> Steps:
-        """A lease lapses; a send is over, with its caller's deadline before it."""
+        """Yield the steps of time: a lease lapses, or a send is over, its caller's deadline first."""
         row = state.row
         if row.status == PROCESSING and not row.lapsed:
             yield Step("the lease lapses", state.written(row._replace(lapsed=True)))
         if row.send == "live" and not any(worker.rules for worker in state.workers):
             yield Step("the send is over", state.written(row._replace(send="past")))
         for index, worker in enumerate(state.workers):
-            # The deadline of a call lies within its hold.
+            # The deadline of a call is within its hold.
             if worker.in_time or (worker.rules and row.send == "live" and not worker.sends):
                 past = row._replace(send="past") if worker.rules else row
                 yield Step(
@@ -105,7 +106,7 @@ class World:
                 )
 
     def people(self, state: State) -> Steps:
-        """A producer withdraws, the time comes when it expires, an operator takes it up again."""
+        """Yield the steps of people: a producer withdraws, a notification expires, an operator revives it."""
         row = state.row
         retracted = self.arrows.retract(row)
         if retracted != row:
@@ -113,18 +114,18 @@ class World:
         if row.status not in FINAL and not row.over:
             yield Step("it is over", state.written(row._replace(over=True)), misfortune=True)
         if row.status in {DEAD, RETRACTED}:
-            anew = state._replace(accepted=False, delivered=0) if row.marked else state
-            yield Step("revive", anew.written(self.arrows.revive(row)), misfortune=True)
+            forgotten = state._replace(accepted=False, delivered=0) if row.marked else state
+            yield Step("revive", forgotten.written(self.arrows.revive(row)), misfortune=True)
 
     def temporal(self, state: State) -> Steps:
-        """A start arrives late or never; a workflow tries, loses its activities, or ends in whatever way."""
-        if state.workflow == "under way":
-            yield Step("the start arrives", state._replace(workflow="open"))
-            yield Step("the start never arrives", state._replace(workflow="none"), misfortune=True)
-        if state.workflow != "open":
+        """Yield the steps of Temporal: a start arrives late or never; a run tries, loses its activities, or ends."""
+        if state.run == "under way":
+            yield Step("the start arrives", state._replace(run="open"))
+            yield Step("the start never arrives", state._replace(run="none"), misfortune=True)
+        if state.run != "open":
             return
-        closed = state._replace(workflow="closed")
-        yield Step("the workflow ends", closed)
+        closed = state._replace(run="closed")
+        yield Step("the run ends", closed)
         lost = self.arrows.record_lost_contact(state.row)
         if lost != state.row:
             yield Step("record_lost_contact", closed.written(lost))
@@ -132,13 +133,13 @@ class World:
                 "record_lost_contact, the last failure", closed.written(lost.ends(DEAD)), misfortune=True
             )
         if _FREE in state.workers:
-            begun = state.worker(state.workers.index(_FREE), Worker("trying", mine=True))
-            yield Step("a try begins", begun)
+            trying = state.worker(state.workers.index(_FREE), Worker("trying", mine=True))
+            yield Step("a try begins", trying)
 
     # Pollers.
 
     def polls(self, state: State, index: int, poller: Poller) -> Steps:
-        """What a loop or a rescuer does next, or does no more."""
+        """Yield the next steps of a loop or a rescuer, including its death."""
         free = state.poller(index, _IDLE)
         match poller.at:
             case "idle":
@@ -157,7 +158,7 @@ class World:
             yield Step("a poller dies", free, misfortune=True)
 
     def turns(self, state: State, index: int) -> Steps:
-        """Claim what is due, expire what is over, look for what has lapsed and ask Temporal about it."""
+        """Yield the steps of a turn: claim due rows, expire others, find lapsed rows and ask Temporal about them."""
         row = state.row
         if row.status in {PENDING, FAILED}:
             yield self._claimed("claim", state, index, self.arrows.claim(row))
@@ -165,24 +166,24 @@ class World:
             yield Step("expire", state.written(expired))
         if self.arrows.has_lapsed(row):
             gone = "release" if row.send == "none" else "reclaim"
-            does = "extend" if self.arrows.is_open(state.workflow) else gone
-            breach = "an open workflow is given up" if state.workflow == "open" and does == gone else ""
+            does = "extend" if self.arrows.is_open(state.run) else gone
+            breach = "an open run is given up" if state.run == "open" and does == gone else ""
             yield Step(f"ask, so as to {does}", state.poller(index, Poller(does, mine=True)), breach)
 
     def hands_off(self, state: State, index: int) -> Steps:
-        """Start the workflow; Temporal may refuse, or say nothing and start it later."""
-        fresh = state.workflow in {"none", "under way"}
-        started = state._replace(workflow="open") if fresh else state
+        """Start the run; Temporal may refuse, or start it later without an answer."""
+        fresh = state.run in {"none", "under way"}
+        started = state._replace(run="open") if fresh else state
         yield Step("start", started.poller(index, _IDLE))
         refused = Poller("release", mine=True)
         yield Step("the start is refused", state.poller(index, refused), misfortune=True)
         if fresh:
-            on_its_way = state._replace(workflow="under way")
+            on_its_way = state._replace(run="under way")
             yield Step("the start is not answered", on_its_way.poller(index, refused), misfortune=True)
             yield Step("a poller dies", on_its_way.poller(index, _IDLE), misfortune=True)
 
     def reclaims(self, state: State, index: int, poller: Poller) -> Steps:
-        """Take over from a sender that died, however long ago that was seen."""
+        """Take over from a sender that died, which may have been seen long ago."""
         renewed = self.arrows.reclaim(state.row, mine=poller.mine)
         if renewed == state.row:
             yield Step("reclaim, too late", state.poller(index, _IDLE))
@@ -195,8 +196,8 @@ class World:
 
     # Workers.
 
-    def works(self, state: State, index: int, worker: Worker) -> Steps:
-        """What an executor does next, or does no more."""
+    def executes(self, state: State, index: int, worker: Worker) -> Steps:
+        """Yield the next steps of an executor, including its death."""
         match worker.at:
             case "idle":
                 return
@@ -215,14 +216,14 @@ class World:
             yield Step("a worker dies", state.worker(index, _FREE), misfortune=True)
 
     def holds(self, state: State, index: int, worker: Worker) -> Steps:
-        """Take the sole right to send, or give back what the gate does not let out."""
+        """Take the sole right to send, or release the claim if the gate does not let it out."""
         row, free = state.row, state.worker(index, _FREE)
         yield Step("release", free.written(self.arrows.release(row, mine=worker.mine)), misfortune=True)
         if not self.arrows.may_hold(row, mine=worker.mine):
             yield Step("hold", free)
             return
         held = self.arrows.hold(row)
-        displaced = free._replace(workers=tuple(one.displaced() for one in free.workers)).written(held)
+        displaced = free._replace(workers=tuple(other.displaced() for other in free.workers)).written(held)
         holding = Worker(
             "holding",
             mine=True,
@@ -234,7 +235,7 @@ class World:
         yield Step("hold", displaced.worker(index, holding))
 
     def judges(self, state: State, index: int, worker: Worker) -> Steps:
-        """Call Novu, unless it is to be withdrawn, is not fit, or time does not suffice."""
+        """Call Novu, unless the notification must be withdrawn, is invalid, or too little time is left."""
         if worker.over:
             certain = not worker.doubt
             yield self._record(
@@ -251,7 +252,7 @@ class World:
         yield self._record("release_held", state, index, self.arrows.release_held(state.row))
 
     def novu(self, state: State, index: int, worker: Worker) -> Steps:
-        """Novu takes the call or does not, and says so or does not; a repeat of what it knew it drops."""
+        """Yield Novu's steps: it accepts the call or not, answers or not, and drops a repeat that it knows."""
         delivered = min(2, state.delivered + worker.fresh)
         taken = state._replace(accepted=True, delivered=delivered)
         if worker.at == "orphaned":
@@ -261,7 +262,7 @@ class World:
         for name, after, answer, misfortune in (
             ("Novu accepts", taken, "accepted", False),
             ("Novu accepts, nobody hears it", taken, "unknown", True),
-            ("Novu says nothing", state, "unknown", True),
+            ("Novu does not answer", state, "unknown", True),
             ("Novu rejects", state, "rejected", True),
             ("Novu cannot serve", state, "throttled", True),
         ):
@@ -269,7 +270,7 @@ class World:
             yield Step(name, after.worker(index, heard), misfortune=misfortune)
 
     def records(self, state: State, index: int, worker: Worker) -> Steps:
-        """Write down what Novu said."""
+        """Record Novu's answer."""
         row, arrows = state.row, self.arrows
         match worker.answer:
             case "accepted":
@@ -290,7 +291,7 @@ class World:
     def _record(
         self, name: str, state: State, index: int, row: Row, *, misfortune: bool = False
     ) -> Step[State]:
-        """Write a record, if the machine lets this sender."""
+        """Record, if the machine lets this sender."""
         worker, free = state.workers[index], state.worker(index, _FREE)
         if not self.arrows.may_record(state.row, worker):
             return Step(name, free, misfortune=misfortune)

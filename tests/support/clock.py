@@ -1,4 +1,4 @@
-"""A clock that a test moves."""
+"""A clock that the test controls."""
 
 from datetime import timedelta
 
@@ -6,14 +6,14 @@ import pytest
 
 
 class Clock:
-    """Time that passes only when a test advances it."""
+    """Time that passes only when `advance` is called."""
 
     def __init__(self) -> None:
-        """Begin at some time or other."""
+        """Start at an arbitrary time."""
         self.now = 1000.0
 
     def __call__(self) -> float:
-        """Give the time."""
+        """Return the time in seconds."""
         return self.now
 
     def advance(self, span: timedelta) -> None:
@@ -23,5 +23,5 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give time in the test's hand."""
+    """Return a clock that the test controls."""
     return Clock()

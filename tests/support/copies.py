@@ -1,4 +1,4 @@
-"""Copies of a database, as operators make them: restored elsewhere, or of the server's very files."""
+"""Copies of a database, as operators make them: restored elsewhere, or made of the server's own files."""
 
 import uuid
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ FROM pg_control_system(), pg_database WHERE datname = current_database()"""
 
 @contextmanager
 def copied(server: Postgres, original: str) -> Iterator[str]:
-    """Give the URL of a copy, which is dropped afterwards; nobody may be connected to the original meanwhile."""
+    """Yield the URL of a copy and drop it afterwards; nobody may be connected to the original meanwhile."""
     name = f"copy_{uuid.uuid4().hex[:12]}"
     url = server.create_database(name, template=original.rpartition("/")[2])
     try:
@@ -26,7 +26,7 @@ def copied(server: Postgres, original: str) -> Iterator[str]:
 
 @contextmanager
 def copied_by_files(server: Postgres, original: str) -> Iterator[str]:
-    """Give a copy that cannot tell itself from the original, as one of the whole server's files cannot."""
+    """Yield a copy that looks like the original to itself, as a copy of the server's files does."""
     with copied(server, original) as url:
         with psycopg.connect(url, autocommit=True) as copy:
             copy.execute(_SAME_FILES)

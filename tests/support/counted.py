@@ -1,4 +1,4 @@
-"""How often a function of ours is called, without another in its place."""
+"""Count the calls of a function of ours, without replacing it."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def counted(function: Callable[..., Any]) -> Iterator[list[int]]:
-    """Count the calls of a function in this thread; the list holds the number."""
+    """Count the calls of a function in this thread; the yielded list holds the number."""
     code, calls, before = function.__code__, [0], sys.getprofile()
 
     def look(frame: FrameType, event: str, _: object) -> None:

@@ -1,4 +1,4 @@
-"""The death of a worker, and what Temporal and the table make of it."""
+"""The death of a worker, and its consequences in Temporal and in the table."""
 
 import signal
 from collections.abc import Mapping
@@ -26,21 +26,21 @@ RETURNING temporal_workflow_id AS workflow"""
 
 
 def killed(worker: WorkerProgram) -> None:
-    """End a worker as a crash would, and see it gone."""
+    """Kill a worker, as a crash would, and wait until it is gone."""
     worker.ask(signal.SIGKILL)
     assert worker.ended() == -signal.SIGKILL
 
 
 async def given_up(db: Db, temporal_address: str, *ids: int) -> None:
-    """Spare the wait for the timeouts that follow the death of whoever had these notifications, or all.
+    """End the runs and lapse the leases and holds of these notifications, or of all.
 
-    Whoever looks after Temporal terminates what hangs there, and holds and leases lapse.
+    A dead worker leaves them behind; this spares the test the wait for their timeouts.
     """
     client = await Client.connect(temporal_address)
     for workflow in {row["workflow"] for row in db.execute(_LAPSE, {"ids": list(ids)})}:
         try:
             await client.get_workflow_handle(workflow).terminate("its worker is dead")
         except RPCError as error:
-            # It was never started, or is closed already.
+            # It was never started, or is already closed.
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

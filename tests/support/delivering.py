@@ -1,4 +1,4 @@
-"""A delivery on real tools: PostgreSQL, and the Novu stand-in."""
+"""A delivery on real servers: PostgreSQL, and the Novu stand-in."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,15 +18,15 @@ SECRET = "secret-novu-key-marker"
 PERSON = "person-marker"
 VALUE = "value-marker"
 MARKERS = (SECRET, PERSON, VALUE)
-"""What must never be read anywhere but in the rows and at Novu."""
+"""Values that may appear only in the rows and at Novu."""
 
 SHORT = timedelta(milliseconds=400)
-"""A call that is meant to run out of time."""
+"""The time limit of a call that should time out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivering:
-    """A delivery, and what a test wants to see of it."""
+    """A delivery, and the gate that a test looks at."""
 
     delivery: Delivery
     gate: Gate
@@ -36,7 +36,7 @@ class Delivering:
     ) -> list[Status]:
         """Deliver as an activity does, and return the states that were written, in no order.
 
-        A database that is away is not waited for unless a limit is given.
+        If the database is down, wait for it only if a limit is given.
         """
         states = await self.delivery.deliver(
             attempts, last=last, budget=timedelta(seconds=budget), limit=timedelta(seconds=limit)
@@ -52,7 +52,7 @@ async def delivering(
     call: timedelta = timedelta(seconds=5),
     max_failures: int = 8,
 ) -> AsyncIterator[Delivering]:
-    """Make a delivery; its connections are closed afterwards."""
+    """Yield a delivery; close its connections afterwards."""
     gate = Gate()
     novu = Novu(standin.url, SECRET, call, gate)
     delivery = Delivery(
@@ -65,7 +65,7 @@ async def delivering(
 
 
 def a_claimed(db: Db, *, workflow: int | None = None, **columns: object) -> Attempt:
-    """Insert a claimed notification, of a plain workflow unless one is named."""
+    """Insert a claimed notification, of a plain workflow unless you name another."""
     chosen: dict[str, Any] = {"recipients": [PERSON], "payload": {"note": VALUE}} | columns
     made = a_notification(
         db,
@@ -76,9 +76,9 @@ def a_claimed(db: Db, *, workflow: int | None = None, **columns: object) -> Atte
     return Attempt(made, 1)
 
 
-def lapsed(db: Db, one: Attempt, lapses: int = 0) -> None:
-    """Let the sender of a notification have died just now, after so many before."""
-    written(db, one.notification_id, lapses=lapses, send_until="2020-01-01T00:00Z")
+def lapsed(db: Db, attempt: Attempt, lapses: int = 0) -> None:
+    """Make it look as if the sender of a notification had just died, after this many earlier lapses."""
+    written(db, attempt.notification_id, lapses=lapses, send_until="2020-01-01T00:00Z")
 
 
 def _count(db: Db) -> int:

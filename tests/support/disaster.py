@@ -1,4 +1,4 @@
-"""What the disasters of servers share: rows due, a send under way, and a worker that lives through it."""
+"""Shared steps of the outage tests: due rows, a send in progress, and a worker that survives the outage."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,13 +24,13 @@ LAPSED = (
     "SELECT FROM notify.ent_notification WHERE id = ANY(%s) AND notification_status = 'PROCESSING'"
     " AND lease_expires_at < clock_timestamp()"
 )
-"""Which of some rows have a lease that has lapsed."""
+"""Select those of some rows whose lease has lapsed."""
 
 TRIED = (
     "SELECT FROM notify.ent_notification WHERE id = ANY(%s) AND (attempt > 1"
     " OR notification_status = 'PROCESSING' AND lease_expires_at < clock_timestamp())"
 )
-"""Which of some rows have a lease that has lapsed, or were given back and claimed anew."""
+"""Select those of some rows whose lease has lapsed, or that were released and claimed again."""
 
 _HARMED = (
     "SELECT id, notification_status::text AS status, failure_count, error_details FROM notify.ent_notification"
@@ -45,12 +45,12 @@ def due(db: Db, workflow: int, count: int = 5) -> list[int]:
 
 
 def sent(db: Db, made: Sequence[int]) -> None:
-    """Wait until these are sent."""
-    wait_until(lambda: all(row(db, one)["notification_status"] == "SENT" for one in made))
+    """Wait until these notifications are sent."""
+    wait_until(lambda: all(row(db, each)["notification_status"] == "SENT" for each in made))
 
 
 def send_under_way(db: Db, workflow: int, standin: NovuStandIn, mode: Mode = MODES["single"]) -> list[int]:
-    """Insert what shares one call, and wait until Novu has it and does not answer before `clear_faults`."""
+    """Insert notifications that share a call, and wait until Novu has it; it answers after `clear_faults`."""
     calls = standin.stats()["calls"]
     standin.fault("slow")
     made = together(db, mode, workflow)
@@ -60,28 +60,30 @@ def send_under_way(db: Db, workflow: int, standin: NovuStandIn, mode: Mode = MOD
 
 @contextmanager
 def at_work(
-    database: str, told: Mapping[str, str], standin: NovuStandIn, folder: Path
+    database: str, environment: Mapping[str, str], standin: NovuStandIn, folder: Path
 ) -> Iterator[tuple[Db, int, WorkerProgram]]:
-    """Run a worker that has sent some, and has a call to Novu under way; give connection, workflow and worker."""
-    with open_db(database) as db, running_worker(folder, **told, **SOON) as worker:
+    """Run a worker with sent notifications and a call in progress; yield connection, workflow and worker."""
+    with open_db(database) as db, running_worker(folder, **environment, **SOON) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
         send_under_way(db, workflow, standin)
         yield db, workflow, worker
 
 
-def said(worker: WorkerProgram, component: str, words: str, *, within: float = WITHIN) -> None:
-    """Wait until /health says of a component that it is not well, and why."""
+def wait_until_unhealthy(
+    worker: WorkerProgram, component: str, words: str, *, within: float = WITHIN
+) -> None:
+    """Wait until /health shows a component as unhealthy, with these words as the reason."""
 
-    def told() -> bool:
+    def is_unhealthy() -> bool:
         answer = worker.component(component)
         return answer["status"] == "unhealthy" and words in answer["detail"]
 
-    wait_until(told, within=within)
+    wait_until(is_unhealthy, within=within)
 
 
 def assert_unharmed(db: Db, standin: NovuStandIn, worker: WorkerProgram) -> None:
-    """Wait for the end, and see the promise kept: the same process, and no row that bears a mark of the outage."""
+    """Wait until all is settled; assert the promise, the same process, and no trace of the outage in any row."""
     until_settled(db)
     assert_kept(db, standin)
     assert db.execute(_HARMED).fetchall() == []
@@ -90,5 +92,5 @@ def assert_unharmed(db: Db, standin: NovuStandIn, worker: WorkerProgram) -> None
 
 
 def assert_nobody_died(db: Db) -> None:
-    """See that no sender was taken for dead: whoever lives has said how its sends ended."""
+    """Assert that no living sender was taken for dead: none of its sends has lapsed."""
     assert db.execute("SELECT id, lapses FROM notify.ent_notification WHERE lapses > 0").fetchall() == []

@@ -1,4 +1,4 @@
-"""An executor on real tools: Temporal, PostgreSQL, and the Novu stand-in."""
+"""An executor on real servers: Temporal, PostgreSQL, and the Novu stand-in."""
 
 import json
 import re
@@ -28,7 +28,7 @@ from xnovu_poller.temporal.search import SearchAttributes
 from xnovu_poller.temporal.worker import Limits, build_worker
 
 LONG = timedelta(seconds=115)
-"""A call that fits into no workflow task: all tries are regular activities."""
+"""A call that does not fit into a workflow task, so that all tries are regular activities."""
 
 DEPLOYMENT = UUID("12345678-9abc-4def-8123-456789abcdef")
 FOREIGN = UUID("fedcba98-7654-4321-8765-4321fedcba98")
@@ -36,7 +36,7 @@ FOREIGN = UUID("fedcba98-7654-4321-8765-4321fedcba98")
 
 LIMITS = Limits(activities=10, workflow_tasks=10, cached_workflows=10, grace=timedelta(seconds=5))
 FORGETFUL = replace(LIMITS, cached_workflows=0)
-"""Temporal waits ten seconds for an executor that keeps a workflow in memory and has left."""
+"""Limits without a cache: Temporal waits ten seconds for an executor that left with a workflow in its cache."""
 
 CALL = timedelta(seconds=2)
 KEEP = timedelta(days=90)
@@ -52,12 +52,12 @@ class Executing:
     engine: Engine
 
     async def begin(self, *claims: Claim) -> WorkflowHandle[object, None]:
-        """Start the workflow of some claims."""
+        """Start the run of some claims."""
         await self.handoff.start(claims)
         return self.client.get_workflow_handle(claims[0].run_id)
 
     async def finish(self, *claims: Claim) -> dict[str, object]:
-        """Run the workflow of some claims to its end; give its history."""
+        """Wait until the run of some claims has ended; return its history."""
         handle = await self.begin(*claims)
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()
@@ -66,7 +66,7 @@ class Executing:
 def handoff_of(
     client: Client, task_queue: str, *, searchable: bool = True, call: timedelta = CALL
 ) -> Handoff:
-    """Make a handoff of the deployment."""
+    """Return a handoff of the deployment."""
     return Handoff(
         client,
         task_queue=task_queue,
@@ -77,7 +77,7 @@ def handoff_of(
 
 
 @asynccontextmanager
-async def executing(  # noqa: PLR0913 - what an executor is made of, each named
+async def executing(  # noqa: PLR0913 - the parts of an executor, each named
     client: Client,
     task_queue: str,
     engine: Engine,
@@ -99,7 +99,7 @@ async def executing(  # noqa: PLR0913 - what an executor is made of, each named
 async def executing_for(
     deployment: UUID, like: Executing, task_queue: str, *, limits: Limits = LIMITS
 ) -> AsyncIterator[None]:
-    """Run an executor of a deployment at another queue, with the tools of one that runs."""
+    """Run an executor of a deployment on another queue, with the servers of a running executor."""
     async with worker_of(
         like.client,
         task_queue,
@@ -120,7 +120,7 @@ def worker_of(
     limits: Limits = LIMITS,
     deployment: UUID = DEPLOYMENT,
 ) -> Worker:
-    """Make an executor."""
+    """Build an executor."""
     schedules = schedules_of(client, task_queue, deployment)
     return build_worker(
         client,
@@ -140,22 +140,22 @@ def schedules_of(client: Client, task_queue: str, deployment: UUID = DEPLOYMENT)
 
 
 def claims_of(db: Db, attempts: Sequence[Attempt], *, group: str | None = None) -> list[Claim]:
-    """Give the claims of claimed rows; those of a group share a workflow."""
-    found = [row(db, attempt.notification_id) for attempt in attempts]
+    """Return the claims of claimed rows; those of a group share a run."""
+    rows = [row(db, attempt.notification_id) for attempt in attempts]
     return [
         Claim(
-            Attempt(one["id"], one["attempt"]),
-            one["enterprise_id"],
+            Attempt(found["id"], found["attempt"]),
+            found["enterprise_id"],
             "plain",
-            group or f"{db.info.dbname}-notification-{one['id']}-{one['attempt']}",
-            one["priority"],
+            group or f"{db.info.dbname}-notification-{found['id']}-{found['attempt']}",
+            found["priority"],
         )
-        for one in found
+        for found in rows
     ]
 
 
 def readable(history: Any) -> str:  # noqa: ANN401 - JSON
-    """Write a history as text, what it holds in base64 included."""
+    """Return a history as text, with its base64 parts decoded."""
     text = json.dumps(history)
-    held = re.findall(r'"(?:data|encoding)": "([A-Za-z0-9+/=]+)"', text)
-    return "\n".join([text, *(b64decode(one).decode(errors="replace") for one in held)])
+    encoded = re.findall(r'"(?:data|encoding)": "([A-Za-z0-9+/=]+)"', text)
+    return "\n".join([text, *(b64decode(part).decode(errors="replace") for part in encoded)])

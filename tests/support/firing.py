@@ -1,4 +1,4 @@
-"""Rules and chores of a test: change them, and read their states and what they have made."""
+"""Rules and chores of a test: change them, and read their states and the notifications that they made."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
@@ -13,7 +13,7 @@ from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 
 def at_once(db: Db, workflow: int, ago: timedelta, **config: object) -> tuple[int, datetime]:
-    """Insert a one-time rule whose time was this long ago; a negative time is ahead."""
+    """Insert a one-time rule whose time was this long ago; a negative duration means the future."""
     at = (datetime.now(UTC) - ago).replace(microsecond=0)
     trigger = {"at": at.isoformat(), **config}
     return a_rule(db, workflow=workflow, trigger_type="SCHEDULE", trigger_config=trigger), at
@@ -53,17 +53,17 @@ async def paused(schedules: RuleSchedules, rule_id: int) -> bool:
 async def tried(handle: WorkflowHandle[Any, Any], at_least: int) -> bool:
     """Return whether an activity of a run is at this try, or a later one."""
     pending = (await handle.describe()).raw_description.pending_activities
-    return any(one.attempt >= at_least for one in pending)
+    return any(activity.attempt >= at_least for activity in pending)
 
 
 async def report_of(client: Client, schedule: ScheduleHandle) -> dict[str, Any]:
     """Wait for the last run of the chores; return its report."""
 
-    async def begun() -> str | None:
+    async def started_run() -> str | None:
         recent = (await schedule.describe()).info.recent_actions
         return getattr(recent[-1].action, "workflow_id", None) if recent else None
 
-    report: dict[str, Any] = await client.get_workflow_handle(str(await eventually(begun))).result()
+    report: dict[str, Any] = await client.get_workflow_handle(str(await eventually(started_run))).result()
     return report
 
 

@@ -1,6 +1,6 @@
-"""Commands of ours as forks of a process that has imported them: a start then costs no seconds of CPU.
+"""Our commands as forks of a process that has imported them, so that a start does not cost seconds of CPU.
 
-From its arguments and its environment on it is the command itself, in a process of its own, which may be killed.
+From its arguments and its environment on it is the real command, in its own process, which a test may kill.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ from tests.support.programs import ENVIRONMENT
 from tests.support.waiting import WITHIN
 from xnovu_poller.__main__ import main
 
-# Temporal's SDK warns of a cancel that comes after its activity's end; as an error it would end the worker.
+# Temporal's SDK warns if a cancel arrives after the activity's end; as an error it would end the worker.
 HARMLESS = ("Cannot find activity to cancel",)
 _PR_SET_PDEATHSIG = 1
 _FILES = 256
@@ -33,7 +33,7 @@ IMPORTED = (__name__, "xnovu_poller.__main__", "xnovu_poller.service.worker")
 
 
 class Fork:
-    """A running command, with those methods of `subprocess.Popen` that tests use."""
+    """A running command, with the methods of `subprocess.Popen` that tests use."""
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class Fork:
         output: Path,
         errors: Path | None = None,
     ) -> None:
-        """Start it.
+        """Start the command.
 
         Args:
-            arguments: of `xnovu`.
-            environment: all that it sees.
-            output: takes what it prints,
-            errors: unless this takes what it prints on its other stream.
+            arguments: the arguments of `xnovu`.
+            environment: its whole environment.
+            output: the file for its standard output;
+            errors: the file for its error output; None: the same file.
         """
         self._lock = threading.Lock()
         self._process = _server().Process(
@@ -58,20 +58,20 @@ class Fork:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         assert self._process.pid is not None
         return self._process.pid
 
     def poll(self) -> int | None:
-        """Return its exit code, None while it runs."""
+        """Return the exit code, or None while it runs."""
         with self._lock:  # the exit code can be read from its pipe only once
             return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end and return its exit code; that of a signal is negative.
+        """Wait for the end and return the exit code, which is negative after a signal.
 
         Raises:
-            TimeoutExpired: it still runs.
+            TimeoutExpired: the command still runs.
         """
         wait([self._process.sentinel], timeout)
         code = self.poll()
@@ -89,11 +89,11 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
     def __enter__(self) -> Self:
-        """Give it."""
+        """Return the command itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait for its end."""
+        """Wait for the end."""
         self.wait()
 
 
@@ -111,7 +111,7 @@ def xnovu(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 @cache
 def _server() -> ForkServerContext:
-    """Return what forks; it starts at the first fork and ends with this process."""
+    """Return the server that forks; it starts at the first fork and ends with this process."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(IMPORTED))
     return context
@@ -126,7 +126,7 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path,
         os.dup2(nothing.fileno(), 0)
         os.dup2(first.fileno(), 1)
         os.dup2(second.fileno(), 2)
-    os.environ.clear()  # noqa: TID251 - what is replaced is not read
+    os.environ.clear()  # noqa: TID251 - it is replaced, not read
     os.environ.update(environment)  # noqa: TID251
     time.tzset()
     tempfile.tempdir = None  # so that TMPDIR is read

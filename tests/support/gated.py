@@ -1,4 +1,4 @@
-"""A replica whose gate keeps a clock of the test's own: minutes of an outage pass at once."""
+"""A replica whose gate uses a clock of the test, so that minutes of an outage pass at once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -20,23 +20,23 @@ from xnovu_poller.store.notifications.due import NEW
 
 CALL = timedelta(seconds=5)
 CONNECTIONS = 10
-"""As many calls to Novu are under way at once."""
+"""The most calls to Novu at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A loop, a delivery and the gate between them; its claims are delivered where they were made."""
+    """A loop, a delivery and the gate between them; its claims are delivered in this process."""
 
     gate: Gate
     loop: PollLoop
-    begun: list[asyncio.Task[dict[int, Status]]]
+    started: list[asyncio.Task[dict[int, Status]]]
 
     async def turn(self) -> tuple[list[Status], timedelta]:
-        """Turn once, and see the end of all that was claimed; give how each ended, and the loop's rest."""
-        rest = await self.loop.turn()
-        ended = await asyncio.gather(*self.begun)
-        self.begun.clear()
-        return [state for states in ended for state in states.values()], rest
+        """Take one turn and wait until its claims are delivered; return the states, and the pause of the loop."""
+        pause = await self.loop.turn()
+        ended = await asyncio.gather(*self.started)
+        self.started.clear()
+        return [state for states in ended for state in states.values()], pause
 
 
 @asynccontextmanager
@@ -49,15 +49,15 @@ async def replica(
     batch: int = 100,
     group_size: int = 1,
 ) -> AsyncIterator[Replica]:
-    """Make a replica; the first failure that counts would end a notification DEAD."""
+    """Yield a replica whose notifications would end DEAD at the first failure that counts."""
     gate = Gate(clock, lambda: jitter)
     novu = Novu(standin.url, SECRET, CALL, gate, connections=CONNECTIONS)
     delivery = Delivery(engine, novu, gate, timeout=CALL, lease=timedelta(minutes=5), max_failures=1)
-    begun: list[asyncio.Task[dict[int, Status]]] = []
+    started: list[asyncio.Task[dict[int, Status]]] = []
 
     async def start(claims: Sequence[Claim]) -> None:
         attempts = [claim.attempt for claim in claims]
-        begun.append(
+        started.append(
             asyncio.create_task(
                 delivery.deliver(attempts, last=True, budget=timedelta(minutes=1), limit=timedelta(0))
             )
@@ -72,6 +72,6 @@ async def replica(
     )
     loop = PollLoop(NEW, engine, gate, terms=terms, start=start, interval=timedelta(seconds=10))
     try:
-        yield Replica(gate, loop, begun)
+        yield Replica(gate, loop, started)
     finally:
         await novu.aclose()

@@ -16,7 +16,7 @@ def setting_line(row: settings.Row) -> str:
 
 
 def with_settings(text: str) -> str:
-    """Return the page with its table of settings as the code has it now."""
+    """Return the page with its table of settings as the code defines it now."""
     before, head, rest = text.partition(_HEAD)
     _, _, after = rest.partition("\n\n")
     table = "\n".join(setting_line(row) for row in settings.table())

@@ -44,16 +44,16 @@ WORKFLOW = Workflow(
 )
 
 
-def held(**columns: Any) -> Held:  # noqa: ANN401 - whatever a test wants otherwise
-    """Make a held notification."""
+def held(**columns: Any) -> Held:  # noqa: ANN401 - any column
+    """Return a held notification."""
     return replace(HELD, **columns)
 
 
-def workflow(**columns: Any) -> Workflow:  # noqa: ANN401 - whatever a test wants otherwise
-    """Make a workflow."""
+def workflow(**columns: Any) -> Workflow:  # noqa: ANN401 - any column
+    """Return a workflow."""
     return replace(WORKFLOW, **columns)
 
 
-def verdict(right: Hold, ending: Ending, error: ErrorDetails | None = None, **fields: Any) -> Verdict:  # noqa: ANN401 - whatever a test wants otherwise
-    """Make what an executor has to write by right of a hold."""
+def verdict(right: Hold, ending: Ending, error: ErrorDetails | None = None, **fields: Any) -> Verdict:  # noqa: ANN401 - any field
+    """Return a verdict, to be written by right of a hold."""
     return Verdict(ending, held(hold=right), error, **fields)

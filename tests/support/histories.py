@@ -1,7 +1,7 @@
-"""Records workflow histories from a real server, for the replay tests: `python -m tests.support.histories [STORY …]`.
+"""Record workflow histories from a real server, for the replay tests: `python -m tests.support.histories [STORY …]`.
 
-To be run, and its files looked through, whenever the workflow is meant to change: a history that no
-longer replays is that of a workflow which an upgrade would break.
+Run it, and read its files, whenever you change a workflow on purpose. A history that no longer
+replays belongs to runs that an upgrade would break.
 """
 
 import asyncio
@@ -46,31 +46,31 @@ Story = Callable[[Executing, Db, NovuStandIn], Awaitable[dict[str, Any]]]
 
 
 async def success(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """A single notification, sent at the first try."""
+    """Send a single notification at the first try."""
     return await executor.finish(*claims_of(db, [a_claimed(db)]))
 
 
 async def dead(executor: Executing, db: Db, standin: NovuStandIn) -> dict[str, Any]:
-    """A single notification that Novu rejects: its outcome becomes a search attribute."""
+    """Send a single notification that Novu rejects; the outcome becomes a search attribute."""
     standin.fault("status", status=422)
     return await executor.finish(*claims_of(db, [a_claimed(db)]))
 
 
 async def retry(executor: Executing, db: Db, standin: NovuStandIn) -> dict[str, Any]:
-    """The first try's outcome is unknown, the second is a regular activity."""
+    """Make a first try whose outcome is unknown; the second is a regular activity."""
     standin.fault("accept_then_reset")
     return await executor.finish(*claims_of(db, [a_claimed(db)]))
 
 
 async def group(executor: Executing, db: Db, standin: NovuStandIn) -> dict[str, Any]:
-    """Three notifications of one workflow, one of them sent at the second try."""
+    """Send three notifications in one run, of which only two are sent at the first try."""
     standin.fault("accept_then_reset", match={"recipient": "s1"})
     attempts = [a_claimed(db, recipients=[f"s{i}"]) for i in range(3)]
     return await executor.finish(*claims_of(db, attempts, group="group"))
 
 
 async def lost_contact(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """No try comes through: a table is away."""
+    """Let no try succeed, because a table is missing."""
     claims = claims_of(db, [a_claimed(db)])
     db.execute("ALTER TABLE notify.ent_notification_workflow RENAME TO away")
     try:
@@ -84,7 +84,7 @@ async def lost_contact(executor: Executing, db: Db, _: NovuStandIn) -> dict[str,
 
 
 async def foreign_deployment(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """A single notification that an executor of another deployment refuses first."""
+    """Send a single notification that an executor of another deployment refuses first."""
     claims = claims_of(db, [a_claimed(db)])
     shared = "histories-shared"
     async with executing_for(FOREIGN, executor, shared):
@@ -100,14 +100,14 @@ async def foreign_deployment(executor: Executing, db: Db, _: NovuStandIn) -> dic
 
 
 async def fired(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """A rule that a person fires."""
+    """Fire a rule by hand."""
     rule = a_rule(db, workflow=a_workflow(db, key="fired"))
     schedules = schedules_of(executor.client, "histories")
     return await _ended(executor, await schedules.fire(rule))
 
 
 async def fired_by_schedule(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """A one-time rule whose schedule a person triggers before its time."""
+    """Trigger the schedule of a one-time rule by hand, before its time."""
     at = datetime(2099, 1, 1, tzinfo=UTC)
     config = {"at": at.isoformat()}
     rule = a_rule(db, workflow=a_workflow(db, key="clicked"), trigger_type="SCHEDULE", trigger_config=config)
@@ -118,7 +118,7 @@ async def fired_by_schedule(executor: Executing, db: Db, _: NovuStandIn) -> dict
 
 
 async def fired_late(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """A rule that fires once the database is back."""
+    """Fire a rule once the database is back."""
     rule = a_rule(db, workflow=a_workflow(db, key="late"))
     db.execute("ALTER TABLE notify.ent_notification_rule RENAME TO away")
     try:
@@ -127,7 +127,7 @@ async def fired_late(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, A
 
         async def tried_again() -> bool:
             pending = (await handle.describe()).raw_description.pending_activities
-            return any(one.attempt > 1 for one in pending)
+            return any(activity.attempt > 1 for activity in pending)
 
         await eventually(tried_again)
     finally:
@@ -136,7 +136,7 @@ async def fired_late(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, A
 
 
 async def chores(executor: Executing, db: Db, _: NovuStandIn) -> dict[str, Any]:
-    """The chores of a deployment, one of which fails twice."""
+    """Run the chores of a deployment; one chore fails twice."""
     schedule = ChoreSchedule(
         executor.client, deployment=DEPLOYMENT, task_queue="histories", every=timedelta(hours=1)
     )
@@ -153,11 +153,11 @@ async def _triggered(executor: Executing, schedule: str) -> dict[str, Any]:
     handle = executor.client.get_schedule_handle(schedule)
     await handle.trigger()
 
-    async def begun() -> str | None:
+    async def started_run() -> str | None:
         recent = (await handle.describe()).info.recent_actions
         return getattr(recent[-1].action, "workflow_id", None) if recent else None
 
-    history = await _ended(executor, str(await eventually(begun)))
+    history = await _ended(executor, str(await eventually(started_run)))
     await handle.delete()
     return history
 
@@ -201,18 +201,18 @@ async def stage() -> AsyncIterator[tuple[Executing, Db, NovuStandIn]]:
 
 
 def neutral(node: Any) -> Any:  # noqa: ANN401 - JSON
-    """Take out who recorded it: a process and its machine say nothing."""
+    """Replace the identity of the recorder: its process and machine do not matter."""
     if isinstance(node, dict):
         return {
             key: "recorder" if key == "identity" else neutral(value)
             for key, value in node.items()
             if key != "stackTrace"
         }
-    return [neutral(one) for one in node] if isinstance(node, list) else node
+    return [neutral(item) for item in node] if isinstance(node, list) else node
 
 
 async def record(names: Collection[str]) -> None:
-    """Play every story, or those that are named, and write its history down."""
+    """Play every story, or only those that are named, and write their histories."""
     FOLDER.mkdir(exist_ok=True)
     async with stage() as (executor, db, standin):
         for story in STORIES:

@@ -1,6 +1,6 @@
 """Templates that a hostile author might write, each with the line and column where it is refused.
 
-They call `canary`, so that a test can show that nothing in them ever ran.
+They call `canary`, so that a test can show that no code in them ran.
 """
 
 Hostile = tuple[str, int, int]

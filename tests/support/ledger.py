@@ -1,4 +1,4 @@
-"""A second account of the notifications, kept beside the table: who may send, and what Novu has taken."""
+"""A second account of the notifications, kept beside the table: who may send, and which triggers Novu accepted."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED
 from xnovu_poller.store.notifications.hold import Held
 
 Row = dict[str, Any]
-"""A notification as `look` reads it."""
+"""A notification, as `look` reads it."""
 
 FINAL = {Status.SENT, Status.DEAD, Status.RETRACTED}
 COUNTERS = ("failure_count", "refusals", "unknown_outcomes", "lapses")
@@ -39,8 +39,8 @@ FROM notify.ent_notification n"""  # noqa: S608 - built of the package's own con
 class Answer(Enum):
     """How a call to Novu ended, as its caller knows it.
 
-    ACCEPTED: Novu took it. REJECTED: it never will. THROTTLED: it said not now. UNREACHED: it was not
-    asked at all. UNKNOWN: no answer came; only the ledger knows whether it was taken.
+    ACCEPTED: Novu accepted it. REJECTED: it never will. THROTTLED: Novu asked for a pause. UNREACHED: no
+    call reached Novu. UNKNOWN: no answer came; only the ledger knows whether Novu accepted it.
     """
 
     ACCEPTED = auto()
@@ -52,13 +52,13 @@ class Answer(Enum):
 
 @dataclass(eq=False)
 class Sender:
-    """Whoever was given a hold, and all that it knows.
+    """The owner of a hold, and all that it knows.
 
     Attributes:
         hold: its right, as it was given.
-        held: what it read with it.
-        answer: of the call that it made under this hold; None before.
-        chunk: whose answer is yet to be written.
+        held: the notification, as it was read with the hold.
+        answer: the answer to the call made under this hold; None before.
+        chunk: the chunk whose answer still has to be written.
         done: it has recorded, or has found itself late; it makes no further call.
     """
 
@@ -70,40 +70,40 @@ class Sender:
 
     @property
     def id(self) -> int:
-        """The notification."""
+        """The notification's id."""
         return self.hold.notification_id
 
     @property
     def over(self) -> bool:
-        """Whether the notification is to be withdrawn rather than sent."""
+        """Whether the notification must be withdrawn instead of sent."""
         return self.held.withdrawn or self.held.expired
 
     def live(self, now: datetime) -> bool:
-        """Whether it may still be sending."""
+        """Return whether it may still be sending."""
         return not self.done and self.hold.until > now
 
 
 def look(db: Db) -> dict[int, Row]:
-    """Read every notification whole, with the loops that own it, at one moment."""
+    """Read every notification in full at one moment, with the loops that own it."""
     return {row["id"]: row for row in db.execute(_LOOK).fetchall()}
 
 
 def marked(row: Row) -> bool:
-    """Whether a row says that its delivery is unknown."""
+    """Return whether a row is marked as possibly delivered."""
     return "delivery" in (row["error_details"] or {})
 
 
 @dataclass
 class Ledger:
-    """What happened, in the order in which it happened; each step is compared with the table.
+    """The steps in their order; each of them is compared with the table.
 
     Attributes:
         rows: the table after the last step.
-        senders: everybody who was ever given a hold.
-        rules: the sender whose hold stands, by notification.
-        accepted: the transaction ids that Novu has taken.
-        moves: the moves that were seen.
-        told: the notifications whose sender knew how its send ended, and has written it down in this step.
+        senders: every sender that was ever given a hold.
+        rules: the sender whose hold is valid, by notification.
+        accepted: the transaction ids that Novu has accepted.
+        moves: the moves so far.
+        recorded: the notifications whose outcome a sender recorded in this step.
     """
 
     rows: dict[int, Row] = field(default_factory=dict)
@@ -111,21 +111,21 @@ class Ledger:
     rules: dict[int, Sender] = field(default_factory=dict)
     accepted: set[str] = field(default_factory=set)
     moves: set[tuple[Status, Status]] = field(default_factory=set)
-    told: set[int] = field(default_factory=set)
+    recorded: set[int] = field(default_factory=set)
 
     def give(self, hold: Hold, held: Held, answer: Answer | None = None) -> None:
-        """Enter a hold that was given out."""
+        """Enter a hold that was given."""
         sender = Sender(hold, held, answer)
         self.senders.append(sender)
         self.rules[sender.id] = sender
 
     def take(self, ids: Iterable[int]) -> None:
-        """Enter that whatever holds there were of these are over."""
+        """Enter that the holds on these notifications, if any, are over."""
         for notification_id in ids:
             self.rules.pop(notification_id, None)
 
     def call(self, sender: Sender, transaction_id: str, answer: Answer, *, taken: bool) -> None:
-        """Enter a call to Novu: it is made under a hold that stands, and by nobody else."""
+        """Enter a call to Novu, which must be made under a valid hold."""
         row = self.rows[sender.id]
         right = (row["status"], row["attempt"], row["send_until"])
         assert right == (Status.PROCESSING, sender.hold.attempt.number, sender.hold.until), (
@@ -136,13 +136,13 @@ class Ledger:
         sender.answer = answer
 
     def pass_time(self, span: timedelta) -> None:
-        """Make every hold older, as the table's times were made."""
+        """Make every hold older, as the times in the table are."""
         for sender in self.senders:
             hold = sender.hold
             sender.hold = Hold(hold.attempt, hold.until - span)
 
     def taken(self, row: Row) -> bool:
-        """Whether Novu has taken any part of a notification, by the transaction ids that it has now."""
+        """Return whether Novu has accepted any part of a notification, under its present transaction ids."""
         return not self.accepted.isdisjoint([row["transaction_id"], *row["chunks"]])
 
     def compare(self, after: dict[int, Row], changed: set[int], revived: set[int]) -> None:
@@ -150,26 +150,26 @@ class Ledger:
 
         Args:
             after: the table now.
-            changed: the notifications that the step says it has changed; no other may have.
-            revived: those that a person has brought back, whose counters begin anew.
+            changed: the notifications that the step reports as changed; no other may have.
+            revived: those that a person has revived, whose counters start again.
         """
         before, self.rows = self.rows, after
-        touched = {one for one in after if one in before and after[one]["whole"] != before[one]["whole"]}
+        touched = {id_ for id_ in after if id_ in before and after[id_]["whole"] != before[id_]["whole"]}
         touched |= after.keys() - before.keys()
-        assert touched == changed, f"{touched} changed, {changed} was told"
-        for one, row in after.items():
-            if one in before:
-                self.moves |= _moves(before[one], row)
-                _assert_went_on(before[one], row, revived=one in revived)
-                assert one in self.told or not _wiped_away(before[one], row), "a send was forgotten"
+        assert touched == changed, f"{touched} changed, {changed} was reported"
+        for id_, row in after.items():
+            if id_ in before:
+                self.moves |= _moves(before[id_], row)
+                _assert_went_on(before[id_], row, revived=id_ in revived)
+                assert id_ in self.recorded or not _wiped_away(before[id_], row), "a send was forgotten"
             _assert_rests(row)
             _assert_owned(row)
             self._assert_truthful(row)
         self._assert_nobody_sends_beside_another()
-        self.told = set()
+        self.recorded = set()
 
     def _assert_truthful(self, row: Row) -> None:
-        """What a row says of its delivery is so."""
+        """Assert that the row's account of its delivery is true."""
         if row["status"] == Status.SENT:
             calls = -(-row["size"] // RECIPIENTS_PER_CHUNK)
             assert row["outcomes"] == ["accepted"] * (calls if calls > 1 else 0)
@@ -179,8 +179,8 @@ class Ledger:
         if row["status"] == Status.RETRACTED and not marked(row):
             assert not self.taken(row), "RETRACTED without a mark, but accepted"
         if row["status"] not in FINAL and self.taken(row):
-            told = {"accepted", "unknown"} & set(row["outcomes"])
-            assert row["send_until"] or row["unknown_outcomes"] or told, "forgot that it may be accepted"
+            possible = {"accepted", "unknown"} & set(row["outcomes"])
+            assert row["send_until"] or row["unknown_outcomes"] or possible, "forgot that it may be accepted"
 
     def _assert_nobody_sends_beside_another(self) -> None:
         now = max((row["seen_at"] for row in self.rows.values()), default=None)
@@ -189,47 +189,47 @@ class Ledger:
 
 
 def _moves(before: Row, row: Row) -> set[tuple[Status, Status]]:
-    """Give the move that a row has made, if it has; a claim anew is one too."""
+    """Return the move that a row has made, if any; a further claim counts as a move."""
     moved = (before["status"], before["attempt"]) != (row["status"], row["attempt"])
     return {(Status(before["status"]), Status(row["status"]))} if moved else set()
 
 
 def _assert_went_on(before: Row, row: Row, *, revived: bool) -> None:
-    """No state is reached but by a lawful move, and no counter falls."""
+    """Assert that every move is lawful, and that no counter falls."""
     assert _moves(before, row) <= LAWFUL_MOVES
     assert row["attempt"] >= before["attempt"]
     kept = ("refusals", "unknown_outcomes") if revived else COUNTERS
-    # With the mark goes the transaction id that was in doubt.
+    # The mark is cleared together with the transaction id that was in doubt.
     if not (revived and marked(before)):
         assert all(row[name] >= before[name] for name in kept), "a counter fell"
 
 
 def _wiped_away(before: Row, row: Row) -> bool:
-    """Whether a send is gone from the row that left no doubt behind."""
+    """Return whether a send disappeared from the row without counting as an unknown outcome."""
     gone = before["send_until"] is not None and row["send_until"] is None
     return gone and row["unknown_outcomes"] == before["unknown_outcomes"]
 
 
 def _assert_rests(row: Row) -> None:
-    """What has come to its end is held by nobody; what is held has a lease."""
+    """Assert that only a claimed row has a lease, and that nobody holds a row that has ended."""
     assert (row["lease_expires_at"] is not None) == (row["status"] == Status.PROCESSING)
     if row["status"] in FINAL:
         assert row["send_until"] is None
 
 
 def _assert_owned(row: Row) -> None:
-    """One loop owns the row, or there is a reason why none does."""
+    """Assert that a row has one owner, or a reason to have none."""
     reasons = list(_reasons(row))
     assert len(row["owners"]) == (0 if reasons else 1), f"{row['owners']}, {reasons}"
 
 
 def _reasons(row: Row) -> Iterable[str]:
-    """Say why a row is nobody's, as the design tells it."""
+    """Yield the reasons why no loop owns a row, from the design."""
     now = row["seen_at"]
     if row["status"] in FINAL:
         yield "final"
     elif row["status"] == Status.PROCESSING:
-        # Whatever its flags: work that has begun is brought to its end.
+        # Flags do not matter here: a run that has begun is always completed.
         if row["lease_expires_at"] >= now:
             yield "leased"
         if row["send_until"] is not None and row["send_until"] >= now:

@@ -1,4 +1,4 @@
-"""Listening as the worker does, and counting what was heard."""
+"""Listen as the worker does, and count the notifications of the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ from tests.support.waiting import WITHIN
 
 @contextmanager
 def listening(url: str, channel: str) -> Iterator[Db]:
-    """Give a connection that listens to a channel."""
+    """Yield a connection that listens to a channel."""
     with open_db(url) as connection:
         connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         yield connection
 
 
 def count_heard(ear: Db, db: Db, channel: str) -> int:
-    """Count what was notified so far; a notification of our own marks the end."""
+    """Count the notifications so far; a notification of our own marks the end."""
     db.execute("SELECT pg_notify(%s, 'end')", [channel])
     for count, notified in enumerate(ear.notifies(timeout=WITHIN)):
         if notified.payload == "end":

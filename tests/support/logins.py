@@ -11,7 +11,7 @@ from tests.support.rows import Db, open_db
 
 
 def a_login(url: str, *roles: str) -> str:
-    """Make a login that is neither superuser nor owner, a member of roles, and give its URL of the database."""
+    """Create a login that is neither superuser nor owner but a member of roles; return its URL of the database."""
     name = f"login_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'plain'").format(sql.Identifier(name)))
@@ -21,20 +21,20 @@ def a_login(url: str, *roles: str) -> str:
 
 
 def without_login(url: str, login_url: str) -> None:
-    """Drop a login again, for it belongs to the whole server."""
+    """Drop a login, which otherwise stays on the server."""
     name = login_url.partition("://")[2].partition(":")[0]
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 def speak_for(db: Db, enterprise: str, *, local: bool = False) -> None:
-    """Say for whom the connection speaks, for its session or for its transaction."""
+    """Set the enterprise of the connection, for its session or for its transaction."""
     db.execute("SELECT set_config('app.current_enterprise_id', %s, %s)", [enterprise, local])
 
 
 @pytest.fixture
 def tenant(any_database: str) -> Iterator[Db]:
-    """Give the connection of a producer's login; it speaks for nobody yet."""
+    """Yield the connection of a producer's login, which has no enterprise yet."""
     login = a_login(any_database, "xnovu_tenant")
     with open_db(login) as connection:
         yield connection

@@ -1,4 +1,4 @@
-"""The worker's own log, as it is written in earnest, for the time of a test."""
+"""The worker's own log, exactly as in production, while a test runs."""
 
 import io
 import logging
@@ -12,7 +12,7 @@ from xnovu_poller import log
 
 @contextmanager
 def logged_in_full() -> Iterator[io.StringIO]:
-    """Write every line as JSON, and give what was written; afterwards everything is as it was."""
+    """Log every line as JSON and yield the text; restore the configuration afterwards."""
     root, ours = logging.getLogger(), logging.getLogger("xnovu_poller")
     before = (list(root.handlers), root.level, ours.level)
     written = io.StringIO()

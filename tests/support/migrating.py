@@ -1,10 +1,10 @@
-"""The migrations as the program runs them, and what a database holds afterwards, as PostgreSQL itself describes it."""
+"""Run the migrations as the program does, and read the resulting schema from PostgreSQL."""
 
 from tests.support.rows import open_db, sqlalchemy_url
 from xnovu_poller.store import schema
 
 OBJECTS = """
-    SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) AS told
+    SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) AS description
     FROM pg_constraint WHERE connamespace = 'notify'::regnamespace AND conrelid <> 0
         AND contype NOT IN ('n', 't') AND conrelid::regclass::text <> 'notify.alembic_version'
     UNION ALL
@@ -24,9 +24,9 @@ OBJECTS = """
 
 
 def objects(url: str) -> set[str]:
-    """Give all tables' parts as PostgreSQL itself tells them."""
+    """Return the parts of all tables, as PostgreSQL describes them."""
     with open_db(url) as db:
-        return {found["told"] for found in db.execute(OBJECTS.encode())}
+        return {found["description"] for found in db.execute(OBJECTS.encode())}
 
 
 COMMENTS = """
@@ -46,23 +46,23 @@ COMMENTS = """
 
 
 def comments(url: str) -> dict[str, str | None]:
-    """Give the comment of everything that has to have one."""
+    """Return the comment of every object that must have a comment."""
     with open_db(url) as db:
         return {found["name"]: found["comment"] for found in db.execute(COMMENTS.encode())}
 
 
 def schemas(url: str) -> list[str]:
-    """Name the schemas of a database that are no system's."""
+    """Return the schemas of a database, except PostgreSQL's own."""
     with open_db(url) as db:
         found = db.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$'")
-        return sorted(one["nspname"] for one in found)
+        return sorted(schema_row["nspname"] for schema_row in found)
 
 
 def roles(url: str) -> list[str]:
-    """Name our roles that are there."""
+    """Return those of our roles that exist."""
     with open_db(url) as db:
         found = db.execute("SELECT rolname FROM pg_roles WHERE rolname IN ('xnovu_tenant', 'xnovu_worker')")
-        return sorted(one["rolname"] for one in found)
+        return sorted(role["rolname"] for role in found)
 
 
 def upgrade(url: str, revision: str = "head") -> None:

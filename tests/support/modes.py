@@ -1,4 +1,4 @@
-"""The two ways of a handoff: each notification in a workflow of its own, or all of a claim in one."""
+"""The two ways of handoff: each notification in its own run, or all notifications of a claim in one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Mode:
 
     Attributes:
         size: HANDOFF_GROUP_SIZE.
-        rows: so many notifications a test inserts where in singles it inserts one.
+        rows: how many notifications a test inserts for each single notification of the other mode.
     """
 
     size: int
@@ -23,16 +23,16 @@ class Mode:
 
     @property
     def grouped(self) -> bool:
-        """Whether those that are claimed together are sent together."""
+        """Whether notifications that are claimed together are sent together."""
         return self.size > 1
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """What a worker has to be told."""
+        """The settings of a worker in this mode."""
         return {"HANDOFF_GROUP_SIZE": str(self.size)}
 
     def of(self, size: int) -> Mapping[str, str]:
-        """Give the same for groups of another size; in singles there is none."""
+        """Return the settings for groups of another size; single mode has no groups."""
         return {"HANDOFF_GROUP_SIZE": str(size if self.grouped else 1)}
 
 
@@ -40,22 +40,22 @@ MODES = {"single": Mode(1, 1), "group": Mode(100, 3)}
 
 
 def mode_of(environment: Mapping[str, str]) -> Mode:
-    """Give the mode that a worker is told."""
+    """Return the mode of a worker's settings."""
     return MODES["single" if environment["HANDOFF_GROUP_SIZE"] == "1" else "group"]
 
 
 def only(mode: str, *, because: str) -> pytest.MarkDecorator:
-    """Mark what makes sense in one mode.
+    """Run a test in one mode only.
 
     Args:
-        mode: which.
-        because: why not in the other one; the reader is to know.
+        mode: the mode.
+        because: why the other mode makes no sense; for the reader.
     """
     assert because
     return pytest.mark.parametrize("mode", [mode], indirect=True)
 
 
 def together(db: Db, mode: Mode, workflow: int, **columns: Any) -> list[int]:  # noqa: ANN401 - as `a_notification` takes them
-    """Insert a notification, or a few that are claimed together and so share a workflow in Temporal."""
+    """Insert a notification, or a few that are claimed together and therefore share a run."""
     with db.transaction():
         return [a_notification(db, workflow=workflow, **columns) for _ in range(mode.rows)]

@@ -1,4 +1,4 @@
-"""A Novu stand-in on a free port, whose answers can be scripted and whose deliveries can be counted."""
+"""A Novu stand-in on a free port: a test scripts its answers and counts its deliveries."""
 
 import threading
 from collections import Counter
@@ -18,16 +18,16 @@ class NovuStandIn:
     """A running stand-in, used by a test through Novu's API and its control API."""
 
     def __init__(self, url: str) -> None:
-        """Take the address."""
+        """Remember the address."""
         self.url = url
         self._control = httpx.Client(base_url=f"{url}/_standin", timeout=10)
 
-    def fault(self, kind: str, **line: object) -> None:
-        """Add a line to the script: `match`, `times`, `status`, `seconds` and so on, see `Fault`."""
-        self._control.post("/faults", json={"kind": kind, **line}).raise_for_status()
+    def fault(self, kind: str, **options: object) -> None:
+        """Add a fault to the script: `match`, `times`, `status`, `seconds` and so on, see `Fault`."""
+        self._control.post("/faults", json={"kind": kind, **options}).raise_for_status()
 
     def faults(self) -> list[dict[str, Any]]:
-        """Give what is left of the script."""
+        """Return the rest of the script."""
         left: list[dict[str, Any]] = self._control.get("/faults").raise_for_status().json()
         return left
 
@@ -39,22 +39,22 @@ class NovuStandIn:
         """Set switches: secret_key, idempotency, rate_limit, limits, drop_repeats, workflows_known."""
         self._control.patch("/switches", json=switches).raise_for_status()
 
-    def workflow(self, identifier: str, **told: object) -> None:
-        """Tell of a workflow: known, active, delayed, channels, payload_schema."""
-        self._control.put(f"/workflows/{identifier}", json=told).raise_for_status()
+    def workflow(self, identifier: str, **behaviour: object) -> None:
+        """Set the behaviour of a workflow: known, active, delayed, channels, payload_schema."""
+        self._control.put(f"/workflows/{identifier}", json=behaviour).raise_for_status()
 
     def deliver(self) -> int:
-        """Deliver what delayed workflows hold back; give how many triggers that were."""
+        """Deliver the triggers that delayed workflows hold back; return their number."""
         delivered: int = self._control.post("/deliver").raise_for_status().json()["delivered"]
         return delivered
 
     def ledger(self, **filters: str) -> dict[str, Any]:
-        """Give triggers, deliveries and counts, filtered by transaction_id, workflow, enterprise."""
+        """Return triggers, deliveries and counts, filtered by transaction_id, workflow or enterprise."""
         account: dict[str, Any] = self._control.get("/ledger", params=filters).raise_for_status().json()
         return account
 
     def deliveries(self, **filters: str) -> Counter[tuple[str, str]]:
-        """Count deliveries by (transaction id, subscriber): one each, or something went wrong."""
+        """Count deliveries by (transaction id, subscriber); every count should be one."""
         return Counter(
             {
                 (count["transaction_id"], count["subscriber_id"]): count["deliveries"]
@@ -63,12 +63,12 @@ class NovuStandIn:
         )
 
     def stats(self) -> dict[str, int]:
-        """Give the counts of calls, triggers, deliveries, duplicates and so on."""
+        """Return the counts of calls, triggers, deliveries, duplicates and so on."""
         counts: dict[str, int] = self._control.get("/stats").raise_for_status().json()
         return counts
 
     def reset(self) -> None:
-        """Forget everything, end what hangs, put the switches back."""
+        """Forget everything, end calls that hang, and reset the switches."""
         self._control.post("/reset").raise_for_status()
 
     def close(self) -> None:
@@ -96,13 +96,13 @@ def running_standin(environment: Environment | None = None) -> Iterator[NovuStan
 
 @pytest.fixture(scope="session")
 def novu_standin_of_session() -> Iterator[NovuStandIn]:
-    """Run one stand-in for the whole session."""
+    """Run a stand-in for the whole session."""
     with running_standin() as standin:
         yield standin
 
 
 @pytest.fixture
 def novu_standin(novu_standin_of_session: NovuStandIn) -> NovuStandIn:
-    """Give the session's stand-in, with nothing remembered."""
+    """Return the session's stand-in after a reset."""
     novu_standin_of_session.reset()
     return novu_standin_of_session

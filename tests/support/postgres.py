@@ -26,7 +26,7 @@ QUICK: Mapping[str, str] = {
     "shared_buffers": "64MB",
     "max_connections": "200",
 }
-"""Settings of a server whose rows nobody wants back."""
+"""Settings of a server whose data need not survive."""
 
 _OWN_IDENTITY = """
 UPDATE notify.deployment SET id = gen_random_uuid(), database = system_identifier || '/' || oid
@@ -37,14 +37,14 @@ FROM pg_control_system(), pg_database WHERE datname = current_database()"""
 def quick_server(
     bin_dir: Path | None = None, *, within: Path | None = None, **settings: str
 ) -> Iterator[Postgres]:
-    """Run a server in a folder that goes with it.
+    """Run a server in a folder that is deleted afterwards.
 
     Args:
         bin_dir: its version; None: that of the wheel.
-        within: where its folder is made; None: where temporary folders are.
-        settings: over those of `QUICK`.
+        within: the parent of its folder; None: the default for temporary folders.
+        settings: they override those of `QUICK`.
     """
-    # Not pytest's own temporary folder: an unprivileged PostgreSQL cannot enter root's.
+    # Not pytest's own temporary folder, because an unprivileged PostgreSQL cannot enter root's.
     folder = Path(tempfile.mkdtemp(prefix="xnovu-postgres-", dir=within))
     folder.chmod(0o755)
     server = Postgres(folder, bin_dir=bin_dir, settings={**QUICK, **settings})
@@ -57,7 +57,7 @@ def quick_server(
 
 
 def alembic(url: str, *arguments: str) -> None:
-    """Run Alembic as an operator does; what it prints is shown if it fails."""
+    """Run Alembic as an operator does; show its output if it fails."""
     ran = subprocess.run(
         [sys.executable, "-m", "alembic", *arguments],
         cwd=ROOT,
@@ -74,7 +74,7 @@ def alembic(url: str, *arguments: str) -> None:
 
 @contextmanager
 def migrated_copy(server: Postgres) -> Iterator[str]:
-    """Give the URL of a migrated, empty database, which is dropped afterwards."""
+    """Yield the URL of a migrated, empty database; drop it afterwards."""
     if not server.has_database(TEMPLATE):
         server.drop_database("half")
         upgraded = xnovu("db", "upgrade", DATABASE_URL=server.create_database("half"))
@@ -83,7 +83,7 @@ def migrated_copy(server: Postgres) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} {_quickly(connection)}".encode())
-    # While it is empty: a copy that holds notifications is asked whose they are.
+    # Do this while the database is empty: a copy with notifications has to prove whose they are.
     with psycopg.connect(server.url(name), autocommit=True) as copy:
         copy.execute(_OWN_IDENTITY)
     try:
@@ -93,13 +93,13 @@ def migrated_copy(server: Postgres) -> Iterator[str]:
 
 
 def _quickly(connection: psycopg.Connection) -> str:
-    """Let a database be copied file by file: half the time of the way that PostgreSQL 15 made its default."""
+    """Return an option to copy the database file by file, which takes half the time of PostgreSQL's default."""
     return "STRATEGY FILE_COPY" if connection.info.server_version >= 150000 else ""
 
 
 @contextmanager
 def empty(server: Postgres) -> Iterator[str]:
-    """Give the URL of a database without our schema, which is dropped afterwards."""
+    """Yield the URL of a database without our schema; drop it afterwards."""
     name = f"empty_{uuid.uuid4().hex[:12]}"
     try:
         yield server.create_database(name)
@@ -109,35 +109,35 @@ def empty(server: Postgres) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    """Run one server for the whole session."""
+    """Run a server for the whole session."""
     with quick_server() as server:
         yield server
 
 
 @pytest.fixture
 def database(postgres_server: Postgres) -> Iterator[str]:
-    """Give the URL of a migrated, empty database, the superuser's."""
+    """Yield the superuser's URL of a migrated, empty database."""
     with migrated_copy(postgres_server) as url:
         yield url
 
 
 @pytest.fixture
 def empty_database(postgres_server: Postgres) -> Iterator[str]:
-    """Give the URL of a database without our schema, the superuser's."""
+    """Yield the superuser's URL of a database without our schema."""
     with empty(postgres_server) as url:
         yield url
 
 
 @pytest.fixture(scope="session", params=installed_binaries(), ids=lambda bin_dir: bin_dir.parent.name)
 def other_postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
-    """Run one server of each other version that is installed, in turn."""
+    """Run a server of each other installed version in turn."""
     with quick_server(request.param) as server:
         yield server
 
 
 @pytest.fixture
 def other_database(other_postgres_server: Postgres) -> Iterator[str]:
-    """Give what `database` gives, on each other version."""
+    """Yield the same as `database`, on each other version."""
     with migrated_copy(other_postgres_server) as url:
         yield url
 
@@ -148,7 +148,7 @@ def other_database(other_postgres_server: Postgres) -> Iterator[str]:
     ids=lambda bin_dir: bin_dir.parent.name if bin_dir else "wheel",
 )
 def any_postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
-    """Give the server of the session, and then one of each other version that is installed."""
+    """Yield the server of the session, and then a server of each other installed version."""
     if request.param is None:
         yield request.getfixturevalue("postgres_server")
         return
@@ -158,13 +158,13 @@ def any_postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
 
 @pytest.fixture
 def any_database(any_postgres_server: Postgres) -> Iterator[str]:
-    """Give what `database` gives, on each version."""
+    """Yield the same as `database`, on each version."""
     with migrated_copy(any_postgres_server) as url:
         yield url
 
 
 @pytest.fixture
 def any_empty_database(any_postgres_server: Postgres) -> Iterator[str]:
-    """Give what `empty_database` gives, on each version."""
+    """Yield the same as `empty_database`, on each version."""
     with empty(any_postgres_server) as url:
         yield url

@@ -1,4 +1,4 @@
-"""Small programs of the tests' own, in a process of their own, to be killed or run as another user."""
+"""Small programs of the tests in their own processes, which a test can kill or run as another user."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": f"{ROOT}:{sysconfig.get_path('p
 def running(
     program: str, *arguments: str | Path, python: str = sys.executable, user: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run Python source in a session of its own; SIGKILL ends it, if nothing did before."""
+    """Run Python source in its own session; kill it afterwards if it still runs."""
     child = subprocess.Popen(
         [python, "-W", "error", "-c", program, *map(str, arguments)],
         cwd="/",
@@ -39,7 +39,7 @@ def running(
 
 @contextmanager
 def commanded(*arguments: str | Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `xnovu` as a person does, to be read; SIGKILL ends it, if nothing did before."""
+    """Run `xnovu` as a person does, with readable output; kill it afterwards if it still runs."""
     with subprocess.Popen(
         [sys.executable, "-m", "xnovu_poller", *map(str, arguments)],
         env={**ENVIRONMENT, **environment},
@@ -55,7 +55,7 @@ def commanded(*arguments: str | Path, **environment: str) -> Iterator[subprocess
 
 
 def read_until(child: subprocess.Popen[str], words: str) -> list[str]:
-    """Read what it prints, up to a line that holds the words."""
+    """Read the output up to a line that contains the words; return the lines."""
     assert child.stdout
     lines: list[str] = []
     for line in child.stdout:
@@ -66,13 +66,13 @@ def read_until(child: subprocess.Popen[str], words: str) -> list[str]:
 
 
 def first_line(child: subprocess.Popen[str]) -> str:
-    """Wait for what the program says first; it is empty if the program ended instead."""
+    """Wait for the first line of output and return it; it is empty if the program ended instead."""
     assert child.stdout
     return child.stdout.readline().strip()
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this id lives."""
+    """Return whether a process with this id exists."""
     assert pid > 0
     try:
         os.kill(pid, 0)
@@ -84,6 +84,6 @@ def is_alive(pid: int) -> bool:
 
 
 def kill(child: subprocess.Popen[str]) -> None:
-    """End the program as a crash would: at once, and unheard."""
+    """End the program at once, as a crash would."""
     child.send_signal(signal.SIGKILL)
     child.wait()

@@ -1,4 +1,4 @@
-"""The promise, as every disaster ends with it: none lost, none delivered twice, no lease left behind."""
+"""The promise at the end of every fault: none lost, none delivered twice, no lease left."""
 
 from collections import Counter
 from typing import Any
@@ -23,7 +23,7 @@ _ROWS = "SELECT id, notification_status::text AS status, transaction_id, recipie
 
 
 def unsettled(db: Db) -> list[dict[str, Any]]:
-    """Give the due rows that have not come to their end; all of them while PostgreSQL is away."""
+    """Return the due rows that have not reached a final state; if PostgreSQL is down, that is not empty."""
     try:
         return db.execute(_UNSETTLED).fetchall()
     except psycopg.OperationalError:
@@ -36,10 +36,10 @@ def until_settled(db: Db, *, within: float = WITHIN) -> None:
 
 
 def assert_kept(db: Db, standin: NovuStandIn) -> None:
-    """Compare table and ledger: the three assertions that end every disaster.
+    """Compare table and ledger: the three assertions at the end of every fault.
 
-    None lost: no due row is left, each recipient of a SENT row was delivered to, and a row that is not SENT
-    says why. None delivered twice. No lease or live send is left behind.
+    None lost: no due row is left, each recipient of a SENT row was delivered to, and a DEAD row has its
+    error. None delivered twice. No lease or live send is left.
     """
     assert unsettled(db) == []
     rows = db.execute(_ROWS).fetchall()
@@ -49,7 +49,7 @@ def assert_kept(db: Db, standin: NovuStandIn) -> None:
         if row["status"] == "SENT":
             wanted.update(_parts(row))
         elif row["status"] == "DEAD":
-            assert row["error_details"], f"{row['id']} does not say why it is dead"
+            assert row["error_details"], f"{row['id']} has no error but is dead"
     lost = {key for key in wanted if delivered[key] == 0}
     twice = {key: times for key, times in delivered.items() if times > 1}
     assert not lost
@@ -58,8 +58,11 @@ def assert_kept(db: Db, standin: NovuStandIn) -> None:
 
 
 def _parts(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """Name the deliveries that a SENT row stands for; a large one's bear the number of their chunk."""
+    """Return the deliveries of a SENT row; if it has chunks, their ids contain the number of the chunk."""
     recipients = list(dict.fromkeys(row["recipients"]))
     if len(recipients) <= 100:
-        return [(row["transaction_id"], one) for one in recipients]
-    return [(f"{row['transaction_id']}-{1 + place // 100}", one) for place, one in enumerate(recipients)]
+        return [(row["transaction_id"], recipient) for recipient in recipients]
+    return [
+        (f"{row['transaction_id']}-{1 + place // 100}", recipient)
+        for place, recipient in enumerate(recipients)
+    ]

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut, mended, and left half open."""
+"""A TCP proxy that can be cut, repaired, and left half open."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,19 +13,19 @@ class Proxy:
     """A proxy on a free port, in the event loop of the test.
 
     Attributes:
-        port: where it listens.
-        seen_cut: set once `cut_at` has met its words.
-        held_back: how many pieces have come while nothing passes.
+        port: the port that it listens on.
+        seen_cut: set after `cut_at` has met its words.
+        held_back: the number of chunks that have arrived while nothing passes.
     """
 
     def __init__(self, host: str, port: int) -> None:
-        """Take the address of the server behind."""
+        """Remember the address of the server behind."""
         self.port = 0
         self.seen_cut = asyncio.Event()
         self.held_back = 0
         self._host = host
         self._port = port
-        self._whole = True
+        self._passing = True
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._words: bytes | None = None
@@ -35,40 +35,40 @@ class Proxy:
         self._pumps: set[asyncio.Task[None]] = set()
 
     def cut(self) -> None:
-        """Reset every connection, and each that comes."""
-        self._whole = False
+        """Reset every connection, now and from now on."""
+        self._passing = False
         for writer in self._writers:
             writer.transport.abort()
 
     def cut_at(self, words: bytes, *, answered: bool = False) -> None:
-        """Cut once a client says these words.
+        """Cut when a client sends these words.
 
         Args:
-            words: the server does not hear them,
-            answered: unless this is set: then it hears and answers, but the answer is lost.
+            words: the server does not receive them,
+            answered: unless this is set: then it receives them and answers, but the answer is lost.
         """
         self._words, self._answered = words, answered
         self.seen_cut.clear()
 
     def hang(self) -> None:
-        """Leave all connections half open: they stand, and nothing passes; new ones come to stand too."""
+        """Leave all connections half open: they exist, but nothing passes. New connections can be made too."""
         self.held_back = 0
         self._flowing.clear()
 
     def mend(self) -> None:
-        """Let everything through again; what was cut stays so."""
-        self._whole, self._words, self._lose_answer = True, None, False
+        """Let everything pass again; connections that were cut stay cut."""
+        self._passing, self._words, self._lose_answer = True, None, False
         self._flowing.set()
 
     def through(self, url: str) -> str:
-        """Give a URL of the server as one that leads through the proxy."""
+        """Return a URL of the server that leads through the proxy."""
         parts = urlsplit(url)
         login, at, _ = parts.netloc.rpartition("@")
         return parts._replace(netloc=f"{login}{at}{LOOPBACK}:{self.port}").geturl()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection until either side ends it."""
-        if not self._whole:
+        """Carry a connection until either side ends it."""
+        if not self._passing:
             writer.transport.abort()
             return
         behind, server = await asyncio.open_connection(self._host, self._port)
@@ -81,7 +81,7 @@ class Proxy:
             self._writers -= {writer, server}
 
     async def close(self) -> None:
-        """Let everything go."""
+        """End all connections."""
         self.cut()
         self._flowing.set()
         await asyncio.gather(*self._pumps, return_exceptions=True)
@@ -102,7 +102,7 @@ class Proxy:
         self._pumps.discard(task)
 
     def _passes(self, chunk: bytes, *, asked: bool) -> bool:
-        """Look for the words at which to cut."""
+        """Return whether a chunk passes; cut if it contains the words."""
         if not asked and self._lose_answer:
             self.cut()
             self.seen_cut.set()
@@ -113,7 +113,7 @@ class Proxy:
                 self.cut()
                 self.seen_cut.set()
                 return False
-        return self._whole
+        return self._passing
 
 
 Kind = TypeVar("Kind", bound=Proxy)
@@ -121,7 +121,7 @@ Kind = TypeVar("Kind", bound=Proxy)
 
 @asynccontextmanager
 async def proxy_of(kind: type[Kind], url: str) -> AsyncIterator[Kind]:
-    """Run a proxy of a kind before the server of a URL."""
+    """Run a proxy of a kind in front of the server of a URL."""
     parts = urlsplit(url)
     proxy = kind(parts.hostname or LOOPBACK, parts.port or 0)
     server = await asyncio.start_server(proxy.serve, LOOPBACK, 0)
@@ -135,5 +135,5 @@ async def proxy_of(kind: type[Kind], url: str) -> AsyncIterator[Kind]:
 
 
 def proxied(url: str) -> AbstractAsyncContextManager[Proxy]:
-    """Run a proxy before the server of a URL."""
+    """Run a proxy in front of the server of a URL."""
     return proxy_of(Proxy, url)

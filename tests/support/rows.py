@@ -1,4 +1,4 @@
-"""Rows for tests, written with the superuser's hand but only by lawful moves."""
+"""Rows for tests, written by the superuser but only by lawful moves."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -35,19 +35,19 @@ _WALKS: dict[Status, list[str]] = {
 
 
 def open_db(url: str) -> Db:
-    """Connect; each statement is its own transaction, each row a dict."""
+    """Connect; each statement is its own transaction, and each row a dict."""
     return psycopg.connect(url, autocommit=True, row_factory=dict_row)
 
 
 def sqlalchemy_url(url: str) -> str:
-    """Give the URL as `store.engine.connect` and `store.schema.upgrade` take it."""
+    """Return the URL in the form that `store.engine.connect` and `store.schema.upgrade` take."""
     return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def a_workflow(
     db: Db, *, enterprise: str | None = None, key: str = "order-shipped", **columns: object
 ) -> int:
-    """Insert a published workflow, a global one unless an enterprise is named, and give its id."""
+    """Insert a published workflow, global unless you name an enterprise; return its id."""
     chosen: dict[str, object] = {
         "enterprise_id": enterprise,
         "name": key,
@@ -59,7 +59,7 @@ def a_workflow(
 
 
 def a_template(db: Db, *, enterprise: str | None = None, key: str = "parcel", **columns: object) -> int:
-    """Insert a published template, a global one unless an enterprise is named, and give its id."""
+    """Insert a published template, global unless you name an enterprise; return its id."""
     chosen: dict[str, object] = {
         "enterprise_id": enterprise,
         "name": key,
@@ -72,7 +72,7 @@ def a_template(db: Db, *, enterprise: str | None = None, key: str = "parcel", **
 
 
 def a_rule(db: Db, *, workflow: int, enterprise: str = "acme", **columns: object) -> int:
-    """Insert a published daily rule and give its id."""
+    """Insert a published daily rule; return its id."""
     chosen: dict[str, object] = {
         "enterprise_id": enterprise,
         "name": "daily",
@@ -88,7 +88,7 @@ def a_rule(db: Db, *, workflow: int, enterprise: str = "acme", **columns: object
 def a_single_rule(
     db: Db, *, workflow: int, enterprise: str = "acme", at: str = "2030-01-01T09:00:00Z", **columns: object
 ) -> int:
-    """Insert a published rule that fires once and give its id."""
+    """Insert a published rule that fires once; return its id."""
     once: dict[str, object] = {"trigger_type": "SCHEDULE", "trigger_config": {"at": at}}
     return a_rule(db, workflow=workflow, enterprise=enterprise, **(once | columns))
 
@@ -101,14 +101,14 @@ def a_notification(
     workflow: int | None = None,
     **columns: object,
 ) -> int:
-    """Insert a notification, due at once unless a column says else, walk it to a state, and give its id.
+    """Insert a notification, due at once by default, and move it to a state; return its id.
 
     Args:
-        db: where.
-        enterprise: whose.
-        status: the state it is brought to, by lawful moves.
-        workflow: its workflow's row.
-        columns: what else the producer writes; dicts become JSON.
+        db: the connection.
+        enterprise: its enterprise.
+        status: the state to reach, by lawful moves.
+        workflow: the id of its workflow.
+        columns: further columns of the producer; dicts become JSON.
     """
     chosen: dict[str, object] = {
         "enterprise_id": enterprise,
@@ -123,7 +123,7 @@ def a_notification(
 
 
 def notifications(db: Db, count: int, *, enterprise: str = "acme", priority: int = 0) -> list[int]:
-    """Insert many due notifications at once and give their ids, in their order."""
+    """Insert many due notifications at once; return their ids in order."""
     rows = db.execute(
         "INSERT INTO notify.ent_notification (enterprise_id, name, recipients, priority)"
         " SELECT %s, 'n' || i, '{subscriber-1}', %s FROM generate_series(1, %s) AS i RETURNING id",
@@ -133,7 +133,7 @@ def notifications(db: Db, count: int, *, enterprise: str = "acme", priority: int
 
 
 def back_dated(db: Db, notification_id: int, ago: timedelta = timedelta(hours=1), *columns: str) -> None:
-    """Move times of a row into the past; `lease_expires_at` unless others are named."""
+    """Move times of a row into the past, by default `lease_expires_at`."""
     names = columns or ("lease_expires_at",)
     moved = sql.SQL(", ").join(
         sql.SQL("{} = clock_timestamp() - {}").format(sql.Identifier(name), sql.Literal(ago))
@@ -143,7 +143,7 @@ def back_dated(db: Db, notification_id: int, ago: timedelta = timedelta(hours=1)
 
 
 def written(db: Db, notification_id: int, **columns: object) -> None:
-    """Write columns of a row as they are given, where the guards allow it."""
+    """Set columns of a row, as far as the guards allow it."""
     _change(
         db,
         notification_id,
@@ -155,21 +155,21 @@ def written(db: Db, notification_id: int, **columns: object) -> None:
 
 
 def row(db: Db, notification_id: int) -> dict[str, Any]:
-    """Read a notification whole."""
+    """Read a notification in full."""
     found = db.execute("SELECT * FROM notify.ent_notification WHERE id = %s", [notification_id]).fetchone()
     assert found is not None
     return found
 
 
 def rule_row(db: Db, rule_id: int) -> dict[str, Any]:
-    """Read a rule whole."""
+    """Read a rule in full."""
     found = db.execute("SELECT * FROM notify.ent_notification_rule WHERE id = %s", [rule_id]).fetchone()
     assert found is not None
     return found
 
 
 def rewritten(db: Db, rule_id: int, **columns: object) -> None:
-    """Write columns of a rule, as its tenant does."""
+    """Set columns of a rule, as its tenant does."""
     change = sql.SQL(", ").join(
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(_literal(value)))
         for name, value in columns.items()
@@ -179,7 +179,7 @@ def rewritten(db: Db, rule_id: int, **columns: object) -> None:
 
 
 def attempt_of(db: Db, notification_id: int) -> Attempt:
-    """Give the present attempt of a notification."""
+    """Return the present attempt of a notification."""
     return Attempt(notification_id, row(db, notification_id)["attempt"])
 
 
@@ -206,14 +206,14 @@ def _literal(value: object) -> object:
 
 @pytest.fixture
 def db(database: str) -> Iterator[Db]:
-    """Give the superuser's connection to the test's migrated database."""
+    """Yield the superuser's connection to the test's migrated database."""
     with open_db(database) as connection:
         yield connection
 
 
 @asynccontextmanager
 async def engine_on(url: str) -> AsyncIterator[Engine]:
-    """Lend the worker's pool on a database."""
+    """Yield the worker's pool on a database."""
     engine = connect(sqlalchemy_url(url), part="test")
     try:
         yield engine
@@ -223,13 +223,13 @@ async def engine_on(url: str) -> AsyncIterator[Engine]:
 
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[Engine]:
-    """Give the worker's pool on the test's migrated database."""
+    """Yield the worker's pool on the test's migrated database."""
     async with engine_on(database) as made:
         yield made
 
 
 @pytest.fixture
 async def any_engine(any_database: str) -> AsyncIterator[Engine]:
-    """Give what `engine` gives, on each version."""
+    """Yield the same as `engine`, on each version."""
     async with engine_on(any_database) as made:
         yield made

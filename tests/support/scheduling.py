@@ -23,7 +23,7 @@ def deployment_of(db: Db) -> UUID:
 
 
 def rule_row(db: Db, rule_id: int) -> dict[str, Any]:
-    """Read a rule whole."""
+    """Read a rule in full."""
     found = db.execute(RULE, [rule_id]).fetchone()
     assert found is not None
     return found
@@ -66,7 +66,7 @@ class Scheduling:
         found = await self.rule(rule_id)
         if found is None:
             return None
-        return [span.start for one in found.schedule.spec.calendars for span in one.hour]
+        return [span.start for calendar in found.schedule.spec.calendars for span in calendar.hour]
 
     async def paused(self, rule_id: int) -> bool | None:
         """Return whether a rule's schedule is paused; None if there is none."""

@@ -1,4 +1,4 @@
-"""The SQL of the store as files, so that a change of it is a readable diff: `python -m tests.support.snapshots`."""
+"""The SQL of the store as files, so that you can read its changes in a diff: `python -m tests.support.snapshots`."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -42,12 +42,12 @@ def statements() -> dict[str, str]:
 
 
 def wanted() -> dict[Path, str]:
-    """Return what each file has to hold."""
+    """Return the required content of each file."""
     return {FOLDER / f"{name}.sql": sql.strip() + "\n" for name, sql in statements().items()}
 
 
 def _parts(value: object) -> Iterator[tuple[str, TextClause]]:
-    """Yield the statements that a name of a module stands for: itself, or what it holds."""
+    """Yield the statements in a value of a module: the value itself, or its parts."""
     held: Iterator[tuple[object, object]]
     if isinstance(value, Mapping):
         held = iter(value.items())

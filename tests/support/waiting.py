@@ -1,4 +1,4 @@
-"""Waiting for what becomes true, never for time to pass."""
+"""Wait until something is true, never for time to pass."""
 
 import asyncio
 import inspect
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 BEAT_SECONDS = 0.01
 WITHIN: float = 60
-"""Seconds, for a machine that is many times slower than ours: only a failing test waits so long."""
+"""Seconds, for a machine that is many times slower than ours: only a failing test waits this long."""
 
 
 @overload
@@ -25,7 +25,7 @@ async def eventually(check: Callable[[], T], *, within: float = WITHIN) -> T: ..
 
 
 async def eventually(check: Callable[[], T | Awaitable[T]], *, within: float = WITHIN) -> T:
-    """Ask until the answer is truthy, and give it.
+    """Ask until the answer is truthy, and return it.
 
     Args:
         check: the question, plain or async.
@@ -42,7 +42,7 @@ async def eventually(check: Callable[[], T | Awaitable[T]], *, within: float = W
 
 
 def wait_until(check: Callable[[], T], *, within: float = WITHIN) -> T:
-    """Do as `eventually` does, where there is no event loop."""
+    """Do the same as `eventually`, where there is no event loop."""
     deadline = time.monotonic() + within
     while not (seen := check()):
         _give_up_after(deadline, seen)
@@ -51,9 +51,9 @@ def wait_until(check: Callable[[], T], *, within: float = WITHIN) -> T:
 
 
 async def until_blocked(database_url: str, application_name: str, *, within: float = WITHIN) -> None:
-    """Wait until a connection of this application name waits for a lock that another one holds.
+    """Wait until a connection with this application name waits for a lock of another connection.
 
-    Asks on a connection of its own: within a transaction `pg_stat_activity` would not move.
+    Use a connection without a transaction, in which `pg_stat_activity` would not change.
     """
     connection = await psycopg.AsyncConnection.connect(database_url, autocommit=True)
     async with connection:
@@ -71,4 +71,4 @@ async def until_blocked(database_url: str, application_name: str, *, within: flo
 
 def _give_up_after(deadline: float, seen: object) -> None:
     if time.monotonic() > deadline:
-        pytest.fail(f"still {seen!r} at the end of the time")
+        pytest.fail(f"still {seen!r} when the time was over")

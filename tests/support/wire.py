@@ -1,4 +1,4 @@
-"""What stands where the network is, for tests of the Novu client."""
+"""A network for tests of the Novu client."""
 
 import asyncio
 import json
@@ -21,68 +21,68 @@ OPENAPI = json.loads((Path(__file__).parent / "openapi" / "novu.json").read_text
 
 
 class Wire:
-    """Stands where the network is: remembers what was asked, answers as told."""
+    """A network that remembers the requests and gives a scripted answer."""
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
         self.answer: Answer = accept
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request."""
+        """Answer a request."""
         self.requests.append(request)
         answer = self.answer(request)
         return answer if isinstance(answer, httpx.Response) else await answer
 
     @property
     def paths(self) -> list[str]:
-        """What was asked for, in order."""
+        """The requested paths, in order."""
         return [request.url.raw_path.decode() for request in self.requests]
 
 
 def build(wire: Wire, gate: Gate, url: str = "https://novu.test") -> Novu:
-    """A client on the given wire."""
+    """Return a client on this network."""
     transport = httpx.MockTransport(wire)
     return Novu(url, "key-1", timedelta(seconds=5), gate, connections=2, transport=transport)
 
 
 def event(number: int = 1, payload: dict[str, Any] | None = None) -> Event:
-    """An event, told from others by its number."""
+    """Return an event, identified by its number."""
     recipients = (f"subscriber-{number}", "topic:warehouse")
     source = Sender("acme", "order-shipped", f"xn-{number}")
     return Event("order-shipped", recipients, payload or {"order": number}, None, f"xn-{number}", 0, source)
 
 
 def accept(request: httpx.Request) -> httpx.Response:
-    """Accept a trigger, or each of a bulk call."""
-    asked = json.loads(request.content)
-    if "events" in asked:
-        return enveloped([processed(each["transactionId"]) for each in asked["events"]])
-    return enveloped(processed(asked["transactionId"]))
+    """Accept a trigger, or each trigger of a bulk call."""
+    sent = json.loads(request.content)
+    if "events" in sent:
+        return enveloped([processed(each["transactionId"]) for each in sent["events"]])
+    return enveloped(processed(sent["transactionId"]))
 
 
 def processed(transaction_id: str) -> dict[str, Any]:
-    """Novu's word for an accepted event."""
+    """Return Novu's answer for an accepted event."""
     return {"acknowledged": True, "status": "processed", "transactionId": transaction_id}
 
 
 def enveloped(content: object) -> httpx.Response:
-    """A success as it is on the wire."""
+    """Return a success in the envelope that Novu uses."""
     return httpx.Response(201, json={"data": content})
 
 
 def failing(status: int, **answer: Any) -> Answer:  # noqa: ANN401 - as httpx takes them
-    """Always the same error."""
-    said = {"statusCode": status, "timestamp": "2026-01-01T00:00:00Z", "path": "/v1"}
-    return lambda _: httpx.Response(status, **({"json": said} | answer))
+    """Return an answer that is always the same error."""
+    fields = {"statusCode": status, "timestamp": "2026-01-01T00:00:00Z", "path": "/v1"}
+    return lambda _: httpx.Response(status, **({"json": fields} | answer))
 
 
 def bulk_else_single(bulk: Answer, single: Answer = accept) -> Answer:
-    """One answer for bulk calls, another for single triggers."""
+    """Return an answer that treats bulk calls and single triggers differently."""
     return lambda request: bulk(request) if request.url.path.endswith("/bulk") else single(request)
 
 
 def raising(error: Exception) -> Answer:
-    """A network that fails."""
+    """Return a network failure."""
 
     def answer(_: httpx.Request) -> httpx.Response:
         raise error
@@ -90,24 +90,24 @@ def raising(error: Exception) -> Answer:
     return answer
 
 
-async def mute(_: httpx.Request) -> httpx.Response:
+async def never_answer(_: httpx.Request) -> httpx.Response:
     """Never answer."""
     await asyncio.Event().wait()
     raise AssertionError("unreachable")
 
 
 def kind(outcome: Outcome) -> tuple[type[Outcome], type[Exception] | None]:
-    """How a call ended and of what kind its error is."""
+    """Return how a call ended, and the type of its error."""
     return type(outcome), None if isinstance(outcome, Accepted) else type(outcome.error)
 
 
 def reported(outcome: Outcome) -> str:
-    """The sentence of an outcome's error."""
+    """Return the sentence of an outcome's error."""
     assert not isinstance(outcome, Accepted)
     return str(outcome.error)
 
 
 def conforms(schema: str, body: bytes) -> None:
-    """Compare a request's body with Novu's own description."""
+    """Validate a request's body with Novu's own description."""
     wanted = {"$ref": f"#/components/schemas/{schema}", "components": OPENAPI["components"]}
     jsonschema.Draft7Validator(wanted).validate(json.loads(body))

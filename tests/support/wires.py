@@ -1,4 +1,4 @@
-"""What stands between a client and Temporal: calls that meet something on their way, by the SDK's own interceptors."""
+"""A layer between a client and Temporal: the SDK's interceptors let something happen before a call."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
@@ -18,7 +18,7 @@ from temporalio.client import (
 from typing_extensions import override
 
 Meeting = Callable[[str, str], Awaitable[None]]
-"""Is told the call (`create`, `update`, `delete` or `list`) and the schedule's id; may raise what the wire would."""
+"""Gets the call (`create`, `update`, `delete` or `list`) and the schedule's id; may raise a network error."""
 
 
 async def nothing(_call: str, _schedule: str) -> None:
@@ -26,11 +26,11 @@ async def nothing(_call: str, _schedule: str) -> None:
 
 
 class Wire(Interceptor):
-    """The way to Temporal.
+    """The connection to Temporal.
 
     Attributes:
-        meets: what each call on schedules meets before it is made.
-        lagging: what the visibility store still lists; None: what there is.
+        meets: called before each call on schedules.
+        lagging: the outdated list of the visibility store; None: the real list.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Wire(Interceptor):
         return _Calls(next, self)
 
     def joined(self, client: Client) -> Client:
-        """Give the client of the same connection whose calls go this way."""
+        """Return a client of the same connection whose calls pass through here."""
         return Client(client.service_client, namespace=client.namespace, interceptors=[self])
 
 
@@ -74,7 +74,7 @@ class _Calls(OutboundInterceptor):
 
 
 class _Listed:
-    """Gives, one by one, what was listed before."""
+    """Yields the given descriptions one by one."""
 
     def __init__(self, found: Sequence[ScheduleListDescription]) -> None:
         self._found = iter(found)
@@ -83,6 +83,6 @@ class _Listed:
         return self
 
     async def __anext__(self) -> Any:  # noqa: ANN401 - the SDK's description
-        for one in self._found:
-            return one
+        for description in self._found:
+            return description
         raise StopAsyncIteration

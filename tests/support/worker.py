@@ -1,4 +1,4 @@
-"""The worker as an operator runs it: a process of its own, seen through its log and its window."""
+"""The worker as an operator runs it: a process, seen through its log and its HTTP server."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ STARTED_BY = SearchAttributeKey.for_keyword("TemporalScheduledById")
 COMMAND = (sys.executable, *WARNINGS, "-m", "xnovu_poller")
 START = ("worker", "start")
 PROGRAM = (*COMMAND, *START)
-"""A worker as an operator starts it."""
+"""The command line with which an operator starts a worker."""
 
 QUICK: Mapping[str, str] = {
     "NOVU_SECRET_KEY": "key-1",
@@ -52,13 +52,13 @@ class WorkerProgram:
     log: Path
 
     def lines(self, event: str) -> list[dict[str, Any]]:
-        """Give the lines of the log that tell of an event."""
+        """Return the lines of the log with an event."""
         whole = self.log.read_bytes().rpartition(b"\n")[0].decode()
-        told = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
-        return [line for line in told if line["event"] == event]
+        logged = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+        return [line for line in logged if line["event"] == event]
 
     def until_logged(self, event: str, *, within: float = WITHIN) -> dict[str, Any]:
-        """Wait for an event in the log; give its last line."""
+        """Wait for an event in the log; return its last line."""
         wait_until(lambda: self.child.poll() is not None or self.lines(event), within=within)
         found = self.lines(event)
         if not found:
@@ -67,22 +67,22 @@ class WorkerProgram:
 
     @property
     def url(self) -> str:
-        """Where its window is."""
+        """The address of its HTTP server."""
         return f"http://127.0.0.1:{self.until_logged('health served')['port']}"
 
     def get(self, page: str) -> httpx.Response:
-        """Look through the window."""
+        """Request a page."""
         return httpx.get(f"{self.url}/{page}", timeout=WITHIN, trust_env=False)
 
     def get_status(self) -> dict[str, Any]:
-        """Give what /status says."""
-        told: dict[str, Any] = self.get("status").json()
-        return told
+        """Return the content of /status."""
+        status: dict[str, Any] = self.get("status").json()
+        return status
 
     def component(self, name: str) -> dict[str, str]:
-        """Give what /health says of one component."""
-        told: dict[str, str] = self.get("health").json()["components"][name]
-        return told
+        """Return the entry of one component in /health."""
+        found: dict[str, str] = self.get("health").json()["components"][name]
+        return found
 
     def metric(self, name: str) -> float:
         """Sum a metric over its labels."""
@@ -98,14 +98,14 @@ class WorkerProgram:
         self.child.send_signal(number)
 
     def ended(self, *, within: float = WITHIN) -> int:
-        """Wait for its end; give its exit code."""
+        """Wait for the end; return the exit code."""
         try:
             return self.child.wait(within)
         except subprocess.TimeoutExpired:
             pytest.fail(f"still runs:\n{self.log.read_text()}", pytrace=False)
 
     def stop(self) -> int:
-        """Ask it to stop; give its exit code."""
+        """Send SIGTERM and wait; return the exit code."""
         self.ask()
         return self.ended()
 
@@ -114,13 +114,13 @@ class WorkerProgram:
 def running_worker(
     folder: Path, name: str = "worker", *, program: Sequence[str] | None = None, **environment: str
 ) -> Iterator[WorkerProgram]:
-    """Run a worker, its log in the folder; SIGKILL ends it, if nothing did before.
+    """Run a worker with its log in the folder; kill it afterwards if it still runs.
 
     Args:
-        folder: takes its log and its temporary files.
-        name: of the log.
-        program: to be executed, where the start of Python matters; None: a fork, which starts much sooner.
-        environment: its settings, over those that are quick.
+        folder: the folder for its log and its temporary files.
+        name: the name of the log.
+        program: the command line, if the start of Python matters; None: a fork, which starts much sooner.
+        environment: its settings; they override those of `QUICK`.
     """
     log = folder / f"{name}.log"
     log.write_bytes(b"")
@@ -148,7 +148,7 @@ def _executed(program: Sequence[str], environment: Mapping[str, str], log: Path)
 def worker_environment(
     database: str, temporal_address: str, task_queue: str, novu_standin: NovuStandIn
 ) -> Iterator[dict[str, str]]:
-    """Give what a worker of this test's servers has to be told; the schedules that it makes go with the test."""
+    """Yield the settings of a worker on this test's servers; delete its schedules afterwards."""
     yield {
         "DATABASE_URL": database,
         "TEMPORAL_ADDRESS": temporal_address,
@@ -159,18 +159,18 @@ def worker_environment(
 
 
 async def without_schedules(temporal_address: str, task_queue: str) -> None:
-    """Delete the schedules whose workflows went to a queue: nobody listens there any more, and they would go on."""
+    """Delete the schedules that use a task queue: nobody polls it any more, and they would go on."""
     with suppress(RuntimeError, RPCError):  # the server may have been struck for good
         client = await Client.connect(temporal_address)
         query = f"TaskQueue = '{task_queue}' AND TemporalScheduledById IS NOT NULL"
         started = client.list_workflows(query, limit=100)
-        for schedule in {one.typed_search_attributes[STARTED_BY] async for one in started}:
+        for schedule in {run.typed_search_attributes[STARTED_BY] async for run in started}:
             with suppress(RPCError):  # a test may have deleted it
                 await client.get_schedule_handle(schedule).delete()
 
 
 def deliveries(db: Db, standin: NovuStandIn) -> list[int]:
     """Count how often each delivery of this database's notifications was made."""
-    # A call that a test before left hanging may end in the ledger of this one.
+    # A call that the test before left hanging may end in the ledger of this test.
     ours = {row["transaction_id"] for row in db.execute("SELECT transaction_id FROM notify.ent_notification")}
     return [times for (transaction_id, _), times in standin.deliveries().items() if transaction_id in ours]

@@ -1,4 +1,4 @@
-"""The writers of an any-order test, as far as they hold no send: the base, people and loops."""
+"""The writers of an any-order test that hold no send: the shared base, people and loops."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ from xnovu_poller.store.notifications.withdrawn import read_withdrawn
 
 T = TypeVar("T")
 
-# No sum of spans is the length of another: nothing falls due in the middle of a step.
+# No sum of spans equals another duration, so nothing comes due in the middle of a step.
 LEASE = timedelta(hours=1, seconds=30)
 WAIT = timedelta(minutes=15, seconds=30)
 TERMS = Terms(prefix="abc", batch=2, group_size=2, max_in_flight=50, lease=timedelta(minutes=20, seconds=30))
@@ -57,14 +57,14 @@ _AGE = """UPDATE notify.ent_notification SET lease_expires_at = lease_expires_at
 
 @dataclass(frozen=True)
 class Ground:
-    """Where orders are played.
+    """The servers on which the orders are played.
 
     Attributes:
         runner: the event loop of all writers.
         engine: the worker's pool.
         db: the superuser's connection.
-        workflow: the row of a workflow.
-        moves: what was seen in all orders.
+        workflow: the id of a workflow.
+        moves: the moves seen in all orders.
     """
 
     runner: asyncio.Runner
@@ -75,7 +75,7 @@ class Ground:
 
 
 def newest(chance: Random, things: Sequence[T]) -> T:
-    """Choose one, mostly among the newest, and now and then what everybody else has forgotten."""
+    """Choose an element, mostly among the newest, and sometimes a very old element."""
     return things[max(0, len(things) - 1 - int(chance.expovariate(0.7)))]
 
 
@@ -84,14 +84,14 @@ def a_ground(url: str) -> Iterator[Ground]:
     """Open a ground on a migrated database."""
     with asyncio.Runner() as runner, open_db(url) as db:
         engine = connect(sqlalchemy_url(url), part="any-order", size=1)
-        # The rows' times are moved back, and all that was sent is to stay this deployment's.
+        # The rows' times are moved back, and all sends must still count as this deployment's.
         db.execute("UPDATE notify.deployment SET created_at = '-infinity'")
         yield Ground(runner, engine, db, a_workflow(db), set())
         runner.run(engine.dispose())
 
 
 class Writers(RuleBasedStateMachine):
-    """What all writers share: the table, the ledger, and every attempt that was ever given out.
+    """The state that all writers share: the table, the ledger, and every attempt ever made.
 
     Args:
         ground: where they write; emptied first.
@@ -132,17 +132,17 @@ class Writers(RuleBasedStateMachine):
 
     @property
     def standing(self) -> list[Attempt]:
-        """The attempts that are still somebody's."""
-        return [one for one in self.attempts if self.stands(one)]
+        """The attempts that are still valid."""
+        return [attempt for attempt in self.attempts if self.stands(attempt)]
 
     def draw_attempts(self, chance: Random) -> list[Attempt]:
-        """Choose attempts that stand, and now and then some that do not."""
+        """Choose attempts, most of them valid."""
         attempts = self.attempts if chance.random() < 0.2 else self.standing or self.attempts
         return [newest(chance, attempts) for _ in range(chance.randint(1, 3))]
 
     def arrive(self, attempts: Sequence[Attempt], moved: set[int], right: Callable[[Row], bool]) -> None:
-        """Expect that the rows moved whose writer had the right to, and no others."""
-        wanted = {one.notification_id for one in attempts if self.stands(one, right)}
+        """Assert that exactly the rows moved whose writer had the right to move them."""
+        wanted = {attempt.notification_id for attempt in attempts if self.stands(attempt, right)}
         assert moved == wanted
         self.changed |= moved
 
@@ -152,30 +152,32 @@ class Writers(RuleBasedStateMachine):
         return set(states)
 
     def stands(self, attempt: Attempt, right: Callable[[Row], bool] = bool) -> bool:
-        """Whether the right of a claim still stands, and a further condition holds."""
+        """Return whether a claim is still valid, and a further condition holds."""
         row = self.rows[attempt.notification_id]
         return (row["status"], row["attempt"]) == (Status.PROCESSING, attempt.number) and right(row)
 
     def enter(self, claims: Sequence[Claim]) -> None:
-        """Enter claims: each is one attempt further."""
-        assert all(one.attempt.number == self.rows[one.notification_id]["attempt"] + 1 for one in claims)
-        self.attempts += [one.attempt for one in claims]
-        self.changed |= {one.notification_id for one in claims}
+        """Enter claims, each with the next attempt number."""
+        assert all(
+            claim.attempt.number == self.rows[claim.notification_id]["attempt"] + 1 for claim in claims
+        )
+        self.attempts += [claim.attempt for claim in claims]
+        self.changed |= {claim.notification_id for claim in claims}
 
     @initialize(size=st.sampled_from(_SIZES))
     def begin(self, size: int) -> None:
-        """Each order has the table to itself, and one notification to begin with."""
+        """Start with an empty table and one notification."""
         self.db.execute("DELETE FROM notify.ent_notification")
         self.insert(size, {})
 
     def insert(self, size: int, columns: dict[str, Any]) -> None:
-        """Write a notification as a producer does."""
+        """Insert a notification as a producer does."""
         recipients = [f"s-{n}" for n in range(size)]
         made = a_notification(self.db, workflow=self.ground.workflow, recipients=recipients, **columns)
         self.changed.add(made)
 
     def pass_time(self, chance: Random) -> None:
-        """All times of the table move into the past, and with them what the senders know of them."""
+        """Move all times of the table into the past, and the senders' knowledge of them too."""
         span = chance.choice(_SPANS)
         self.db.execute(_AGE, {"span": span})
         self.ledger.pass_time(span)
@@ -183,21 +185,21 @@ class Writers(RuleBasedStateMachine):
 
     @invariant()
     def table_and_ledger_agree(self) -> None:
-        """After each step: what was changed is what was told, and every promise holds."""
+        """Assert after each step that exactly the reported rows changed, and that every promise holds."""
         after = look(self.db)
-        assert self.states.items() <= {one: row["status"] for one, row in after.items()}.items()
+        assert self.states.items() <= {id_: row["status"] for id_, row in after.items()}.items()
         self.states.clear()
-        for one in sorted(self.changed):
-            note(f"    {one} is {after[one]['status']} at attempt {after[one]['attempt']}")
+        for id_ in sorted(self.changed):
+            note(f"    {id_} is {after[id_]['status']} at attempt {after[id_]['attempt']}")
         self.ledger.compare(after, self.changed, self.revived)
         self.changed, self.revived = set(), set()
 
 
 class ByPeople(Writers):
-    """What producers do, and operators."""
+    """The actions of producers and operators."""
 
     def produce(self, chance: Random) -> None:
-        """Write a notification: due or not, to one recipient or to more than one chunk takes."""
+        """Insert a notification, due or not, with one recipient or with more than a chunk takes."""
         now = self.now
         scheduled, expires = chance.choice(_TIMES), chance.choice(_TIMES)
         publish_status, deactivated = chance.choice(_MEANT)
@@ -211,41 +213,41 @@ class ByPeople(Writers):
         self.insert(chance.choice(_SIZES), columns)
 
     def change(self, chance: Random) -> None:
-        """Write one of the columns that are the producer's at any time."""
-        one = self.a_row(chance)["id"]
-        written(self.db, one, **chance.choice(_CHANGES))
-        self.changed.add(one)
+        """Set a column that the producer may change at any time."""
+        id_ = self.a_row(chance)["id"]
+        written(self.db, id_, **chance.choice(_CHANGES))
+        self.changed.add(id_)
 
     def retract(self, chance: Random) -> None:
-        """Withdraw: at once where nothing can have been accepted, else the outcome decides."""
+        """Withdraw a notification: at once if nothing can have been accepted, else the outcome decides."""
         row = self.a_row(chance)
-        told = self.db.execute("SELECT notify.retract(%s)::text AS status", [row["id"]]).fetchone()
+        answer = self.db.execute("SELECT notify.retract(%s)::text AS status", [row["id"]]).fetchone()
         doubt = row["send_until"] is not None or in_doubt(row)
-        assert told == {"status": row["status"] if row["status"] in FINAL or doubt else "RETRACTED"}
-        # What is SENT takes note of it, and stays so.
+        assert answer == {"status": row["status"] if row["status"] in FINAL or doubt else "RETRACTED"}
+        # A SENT notification records the request, and stays SENT.
         self.changed |= {row["id"]} if row["status"] not in {Status.DEAD, Status.RETRACTED} else set()
 
     def revive(self, chance: Random) -> None:
-        """An operator takes up again what was given up, unless Novu may have forgotten that it took it."""
+        """Revive notifications as an operator does, unless Novu may have forgotten that it accepted them."""
         doubtful = [row for row in self.rows.values() if row["status"] in FINAL and in_doubt(row)]
         rows = [chance.choice(doubtful or [self.a_row(chance)]), self.a_row(chance)]
         force = chance.random() < 0.5
         ended = {row["id"]: row for row in rows if row["status"] in {Status.DEAD, Status.RETRACTED}}
-        told = self.run(by_operator.revive(self.engine, [row["id"] for row in rows], force=force))
-        revived = self.written(told.revived)
-        assert revived == {one for one, row in ended.items() if force or not forgotten(row)}
-        assert told.doubtful == ended.keys() - revived
+        answer = self.run(by_operator.revive(self.engine, [row["id"] for row in rows], force=force))
+        revived = self.written(answer.revived)
+        assert revived == {id_ for id_, row in ended.items() if force or not forgotten(row)}
+        assert answer.doubtful == ended.keys() - revived
         self.revived |= revived
         self.changed |= revived
 
 
 def in_doubt(row: Row) -> bool:
-    """Whether anything of it may have been accepted, as far as was recorded."""
+    """Return whether Novu may have accepted any part of it, as far as the row records."""
     return row["unknown_outcomes"] > 0 or not {"accepted", "unknown"}.isdisjoint(row["outcomes"])
 
 
 def forgotten(row: Row) -> bool:
-    """Whether it may have been accepted, so long ago that Novu would not know a repeat."""
+    """Return whether it may have been accepted longer ago than Novu remembers."""
     if marked(row) or not (row["unknown_outcomes"] > 0 or "unknown" in row["outcomes"]):
         return False
     ended_at = row["processed_at"] or row["retracted_at"]
@@ -253,7 +255,7 @@ def forgotten(row: Row) -> bool:
 
 
 class ByLoops(Writers):
-    """What the loops of two replicas do, and their rescuers."""
+    """The actions of the loops and rescuers of two replicas."""
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
@@ -261,23 +263,23 @@ class ByLoops(Writers):
         self.seen: list[tuple[Lapsed, bool]] = []
 
     def turn(self, chance: Random) -> None:
-        """A loop takes what is due to it; now and then one to which nothing is."""
+        """Take a turn of a loop that has due rows; sometimes of a loop that has none."""
         owners = {name for row in self.rows.values() for name in row["owners"]}
         busy = chance.random() < 0.9
-        loops = [one for one in (NEW, SCHEDULED, FAILED) if (one.name in owners) is busy]
+        loops = [due for due in (NEW, SCHEDULED, FAILED) if (due.name in owners) is busy]
         self.claim(chance.randrange(2), chance.choice(loops or [NEW]))
 
     def claim(self, poller: int, due: Due) -> None:
-        """Take what is due to one loop, and nothing else."""
-        owned = {one for one, row in self.rows.items() if row["owners"] == [due.name]}
+        """Claim the rows of one loop, and assert that no others are claimed."""
+        owned = {id_ for id_, row in self.rows.items() if row["owners"] == [due.name]}
         cursor = self.cursors.get((poller, due.name), Cursor())
         claims, self.cursors[poller, due.name] = self.run(claim(self.engine, due, TERMS, cursor))
         assert len(claims) == min(len(owned), TERMS.batch)
-        assert {one.notification_id for one in claims} <= owned
+        assert {claim.notification_id for claim in claims} <= owned
         self.enter(claims)
 
     def expire(self, _: Random) -> None:
-        """Retract what is over and cannot have been accepted."""
+        """Retract the notifications that have expired and cannot have been accepted."""
         over = {
             row["id"]
             for row in self.rows.values()
@@ -290,16 +292,16 @@ class ByLoops(Writers):
         self.changed |= over
 
     def look_after(self, chance: Random) -> None:
-        """See what has lapsed and ask Temporal; what is done about it may come much later."""
+        """Read the lapsed rows and ask Temporal; the rescue may follow much later."""
         found = self.run(read_lapsed(self.engine, 100))
-        owned = {one for one, row in self.rows.items() if row["owners"] == ["rescue"]}
-        assert {one.attempt.notification_id for one in found} == owned
-        self.seen += [(one, chance.random() < 0.3) for one in found]
+        owned = {id_ for id_, row in self.rows.items() if row["owners"] == ["rescue"]}
+        assert {lapsed.attempt.notification_id for lapsed in found} == owned
+        self.seen += [(lapsed, chance.random() < 0.3) for lapsed in found]
         if found and chance.random() < 0.6:
             self.rescue(chance)
 
     def rescue(self, chance: Random) -> None:
-        """Act on what was seen and said, however much has happened since."""
+        """Act on earlier observations, even if much has happened since."""
         lapsed, is_open = newest(chance, self.seen)
         attempts = [lapsed.attempt]
         if is_open:
@@ -317,20 +319,20 @@ class ByLoops(Writers):
             self.ledger.take(moved)
 
     def release(self, attempts: Sequence[Attempt]) -> None:
-        """Give back what was not begun."""
+        """Release claims whose send has not begun."""
         moved = self.written(self.run(by_claim.release(self.engine, attempts)))
         self.arrive(attempts, moved, lambda row: row["send_until"] is None)
 
     def cancel(self, chance: Random) -> None:
-        """Write down what Novu said about what was sent and is withdrawn, asked for by this loop or by another."""
-        found = {one.notification_id for one in self.run(read_withdrawn(self.engine, 100, ()))}
+        """Record Novu's answers about withdrawn notifications that were sent; another loop may have asked."""
+        found = {cancel.notification_id for cancel in self.run(read_withdrawn(self.engine, 100, ()))}
         assert found == {
-            one
-            for one, row in self.rows.items()
+            id_
+            for id_, row in self.rows.items()
             if row["status"] == Status.SENT and row["retract_requested_at"] and not row["error_details"]
         }
-        asked = {self.a_row(chance)["id"]: "cancelled" for _ in range(2)}
-        moved = self.written(self.run(by_claim.record_cancel_answer(self.engine, asked)))
-        withdrawn = {one for one in asked if self.rows[one]["retract_requested_at"]}
-        assert moved == {one for one in withdrawn if self.rows[one]["status"] == Status.SENT}
+        answers = {self.a_row(chance)["id"]: "cancelled" for _ in range(2)}
+        moved = self.written(self.run(by_claim.record_cancel_answer(self.engine, answers)))
+        withdrawn = {id_ for id_ in answers if self.rows[id_]["retract_requested_at"]}
+        assert moved == {id_ for id_ in withdrawn if self.rows[id_]["status"] == Status.SENT}
         self.changed |= moved

@@ -23,7 +23,7 @@ def drawn() -> dict[str, tuple[str, bool]]:
 
 
 def below(kind: type[XnovuError]) -> Iterator[type[XnovuError]]:
-    """Walk the classes of errors.py under one."""
+    """Return the classes of errors.py under a class, at any depth."""
     for child in kind.__subclasses__():
         if child.__module__ == errors.__name__:
             yield child
@@ -31,40 +31,40 @@ def below(kind: type[XnovuError]) -> Iterator[type[XnovuError]]:
 
 
 OF_THE_CONTRACT: dict[type[XnovuError], str] = {errors.PayloadInvalid: "validation_error"}
-"""Codes that outside programs know from before."""
+"""Codes that programs outside already use."""
 
 
 def test_the_drawing_is_the_tree() -> None:
-    """Each class stands under its parent, marked if trying again helps."""
+    """Each class stands under its parent, and is marked if another try may help."""
     assert drawn() == {
         kind.__name__: (kind.__mro__[1].__name__, kind.retryable) for kind in below(XnovuError)
     }
 
 
 def test_each_error_has_its_own_code() -> None:
-    """A code is the name in metrics, logs and Temporal: the class's name in small letters, but for the contract's own."""
+    """Metrics, logs and Temporal name an error by its code: the class's name in snake case, except for the contract's codes."""
     for kind in below(XnovuError):
         by_name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
         assert kind.code == OF_THE_CONTRACT.get(kind, by_name)
 
 
-def test_all_faults_stand_in_one_sentence() -> None:
-    """Someone who reads the last line of a log sees every fault."""
+def test_all_faults_are_in_one_sentence() -> None:
+    """The last line of a log is often all that people read."""
     assert (
         str(errors.ConfigError(["A: is not set", "B: is not set"]))
         == "settings: A: is not set; B: is not set"
     )
 
 
-def test_a_database_without_schema_is_told_what_to_do() -> None:
-    """The sentence names the command."""
+def test_the_error_of_a_database_without_a_schema_names_the_command() -> None:
+    """An operator can run it without reading the manual."""
     assert str(errors.SchemaBehind(None, "0001_initial")) == (
         "database: its schema is at no migration, this version needs 0001_initial; run `xnovu db upgrade`"
     )
 
 
-def test_a_copy_is_told_both_ways_out() -> None:
-    """A person has to decide; nothing of the sentence may have to be looked up."""
+def test_the_error_of_a_copied_database_names_both_ways_out() -> None:
+    """A person has to decide, and must not have to look anything up."""
     assert str(errors.DeploymentDisputed(UUID("12345678-9abc-4def-8123-456789abcdef"), "a sign")) == (
         "database: it is a copy of the database of deployment 12345678 (a sign);"
         " run `xnovu db new-deployment` if the original is still in use,"

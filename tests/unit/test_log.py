@@ -1,4 +1,4 @@
-"""Lines have one form, and some things never stand in one."""
+"""Log lines have one form, and secrets never appear in them."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ import structlog
 from xnovu_poller import log
 from xnovu_poller.errors import ConfigError
 
-# A traceback shows the line that raised: this one must not stand there.
+# A traceback shows the line that raised the error, so this text must not be on that line.
 QUOTES_A_ROW = "duplicate key at postgres://u:hush@db\nDETAIL:  Key (name)=(hush) already exists."
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -33,12 +33,12 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
-    """Read what was written."""
+    """Return a function that reads the lines written since its last call."""
     return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
 def test_a_line_is_an_event_and_its_facts(lines: Lines) -> None:
-    """Time is UTC; level and origin are fields."""
+    """Machines can search the fields; the time is UTC."""
     log.configure("info", "json")
 
     log.get("xnovu_poller.loops").info("rows claimed", loop="new", rows=3)
@@ -55,7 +55,7 @@ def test_a_line_is_an_event_and_its_facts(lines: Lines) -> None:
 
 
 def test_below_the_level_nothing_is_written(lines: Lines) -> None:
-    """The level rules our own lines."""
+    """The level applies to our own loggers."""
     log.configure("info", "json")
 
     log.get("xnovu_poller").debug("turn begun")
@@ -66,8 +66,8 @@ def test_below_the_level_nothing_is_written(lines: Lines) -> None:
 @pytest.mark.parametrize(
     "library", ["sqlalchemy.engine", "temporalio", "apscheduler", "uvicorn.error", "httpx"]
 )
-def test_libraries_speak_in_our_form(lines: Lines, library: str) -> None:
-    """A warning of a library can be found as ours can."""
+def test_libraries_log_in_our_form(lines: Lines, library: str) -> None:
+    """You can search for a library's warnings as for ours."""
     log.configure("info", "json")
 
     logging.getLogger(library).warning("%s is slow", "it")
@@ -77,7 +77,7 @@ def test_libraries_speak_in_our_form(lines: Lines, library: str) -> None:
 
 
 def test_libraries_stay_quiet_below_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    """Drivers and HTTP clients would write out rows and headers."""
+    """Drivers and HTTP clients would log rows and headers."""
     log.configure("debug", "json")
 
     logging.getLogger("httpcore").info("authorization: hush")
@@ -86,7 +86,7 @@ def test_libraries_stay_quiet_below_warning(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_some_fields_are_never_written(lines: Lines) -> None:
-    """Whoever logs a payload or a key by mistake logs nothing of it."""
+    """If somebody logs a payload or a key by mistake, none of it is written."""
     log.configure("info", "json")
 
     log.get("xnovu_poller").info(
@@ -102,8 +102,8 @@ def test_some_fields_are_never_written(lines: Lines) -> None:
     assert line["row"] == [{"id": 7}]
 
 
-def test_libraries_lose_these_fields_too(lines: Lines) -> None:
-    """The guard stands at the end of the chain."""
+def test_secrets_are_removed_from_libraries_lines_too(lines: Lines) -> None:
+    """The filter is at the end of the chain."""
     log.configure("info", "json")
 
     logging.getLogger("temporalio").warning("at postgresql://worker:hush@db/app")
@@ -134,7 +134,7 @@ def test_a_traceback_holds_no_row_and_no_login(
 
 
 def test_console_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    """No braces: the event stands in front of its facts."""
+    """The event comes first, and there are no braces."""
     log.configure("info", "console")
 
     log.get("xnovu_poller").info("rows claimed", loop="new")
@@ -143,7 +143,7 @@ def test_console_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_sentry_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A DSN without the package is a fault of the environment, not a silent nothing."""
+    """If the DSN is set but the package is missing, the worker must not just go on without Sentry."""
     monkeypatch.setitem(sys.modules, "sentry_sdk", None)
 
     with pytest.raises(ConfigError, match="SENTRY_DSN: needs the package sentry-sdk"):
@@ -151,19 +151,21 @@ def test_sentry_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sentry_gets_no_local_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames hold payloads and keys."""
-    asked: dict[str, object] = {}
-    monkeypatch.setitem(sys.modules, "sentry_sdk", SimpleNamespace(init=lambda **given: asked.update(given)))
+    """Local variables hold payloads and keys."""
+    options: dict[str, object] = {}
+    monkeypatch.setitem(
+        sys.modules, "sentry_sdk", SimpleNamespace(init=lambda **given: options.update(given))
+    )
 
     log.report_to_sentry("https://hush@sentry/1")
 
-    assert asked["dsn"] == "https://hush@sentry/1"
-    assert asked["include_local_variables"] is False
-    assert asked["send_default_pii"] is False
+    assert options["dsn"] == "https://hush@sentry/1"
+    assert options["include_local_variables"] is False
+    assert options["send_default_pii"] is False
 
 
 def test_a_dsn_that_sentry_refuses_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fault names the variable, not the value."""
+    """The error names the variable, never the value."""
 
     def init(**_given: object) -> None:
         raise ValueError("Unsupported scheme 'hush'")
@@ -176,11 +178,11 @@ def test_a_dsn_that_sentry_refuses_is_a_fault(monkeypatch: pytest.MonkeyPatch) -
     assert raised.value.faults == ("SENTRY_DSN: is not a valid DSN; copy it from your Sentry project",)
 
 
-def test_a_trace_tells_the_place_and_not_the_message() -> None:
+def test_a_trace_contains_the_place_but_not_the_message() -> None:
     """The message of a foreign error may quote a payload."""
     with pytest.raises(KeyError, match="HUSH") as caught:
         log.configure("hush", "json")
 
-    told = log.trace(caught.value)
+    written = log.trace(caught.value)
 
-    assert re.fullmatch(r"configure:\d+ > _to_number:\d+", told)
+    assert re.fullmatch(r"configure:\d+ > _to_number:\d+", written)

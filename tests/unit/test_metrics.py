@@ -1,4 +1,4 @@
-"""What is counted, under which names."""
+"""The metrics, and their names."""
 
 import subprocess
 import sys
@@ -12,17 +12,17 @@ from xnovu_poller.lifecycle import ChoreName, FireOutcome, LoopName
 
 
 def found() -> dict[str, Metric]:
-    """Give our metric families by name, without the process's own."""
+    """Return our metric families by name, without those of the process itself."""
     return {family.name: family for family in metrics.REGISTRY.collect() if family.name.startswith("xnovu_")}
 
 
 def series(family: str, label: str) -> set[str]:
-    """Give the values that a label has from the start."""
+    """Return the values that a label has from the start."""
     return {sample.labels[label] for sample in found()[family].samples if label in sample.labels}
 
 
 def test_every_metric_has_its_name() -> None:
-    """A dashboard breaks when a name changes: here it is a readable diff."""
+    """Dashboards break when a name changes; here the change is visible in a diff."""
     assert {(name, family.type) for name, family in found().items()} == {
         ("xnovu_build", "info"),
         ("xnovu_notifications_claimed", "counter"),
@@ -61,8 +61,8 @@ def test_series_of_closed_sets_are_there_from_the_start() -> None:
     assert series("xnovu_chores", "end") >= set(metrics.CHORE_ENDS)
 
 
-def test_the_version_is_told() -> None:
-    """One can see which release a replica runs."""
+def test_the_version_is_a_metric() -> None:
+    """You can see which release a replica runs."""
     assert metrics.REGISTRY.get_sample_value("xnovu_build_info", {"version": __version__}) == 1
 
 
@@ -75,16 +75,16 @@ metrics.GATE_OPEN.set(1)
 """
 
 
-def test_children_are_counted_in_also_when_they_are_dead(tmp_path: Path) -> None:
-    """A counter never falls; a gauge is our own."""
+def test_children_are_counted_even_after_they_die(tmp_path: Path) -> None:
+    """Otherwise counters would fall. Gauges are our own only."""
     for _ in range(2):
         environment = {**ENVIRONMENT, metrics.FOLDER_VARIABLE: str(tmp_path)}
         subprocess.run([sys.executable, "-c", COUNT_IN_A_CHILD], env=environment, check=True)
-    alone, together = metrics.REGISTRY, CollectorRegistry()
+    own, together = metrics.REGISTRY, CollectorRegistry()
     together.register(metrics.CombinedMetrics(tmp_path))
 
     def grown(name: str, **labels: str) -> float:
-        after, before = together.get_sample_value(name, labels), alone.get_sample_value(name, labels)
+        after, before = together.get_sample_value(name, labels), own.get_sample_value(name, labels)
         assert after is not None
         assert before is not None
         return after - before

@@ -1,4 +1,4 @@
-"""The shape of the tables, as far as it can be seen without one."""
+"""The shape of the tables, as far as you can check it without a database."""
 
 import pytest
 from sqlalchemy import CheckConstraint, Enum, Table
@@ -15,7 +15,7 @@ MACHINES = {
 
 
 def test_every_table_is_ours_and_has_a_model() -> None:
-    """One file a table, all in one schema."""
+    """Each table has a file, and all are in one schema."""
     tables = {table.name for table in Base.metadata.tables.values()}
 
     assert {table.schema for table in Base.metadata.tables.values()} == {SCHEMA}
@@ -33,8 +33,8 @@ def test_every_table_is_ours_and_has_a_model() -> None:
         ("rule_status", lifecycle.RuleStatus),
     ],
 )
-def test_the_types_are_the_words_of_the_lifecycle(name: str, words: type[lifecycle.Status]) -> None:
-    """In the same order: a type's order is how PostgreSQL sorts it."""
+def test_each_database_type_has_the_values_of_its_enum(name: str, words: type[lifecycle.Status]) -> None:
+    """The order is the same too, because PostgreSQL sorts by it."""
     found = {kind.name: kind for kind in _enums()}
 
     assert found[name].enums == list(words)
@@ -50,8 +50,8 @@ def _enums() -> list[Enum]:
     ]
 
 
-def test_what_the_machine_writes_needs_no_producer() -> None:
-    """Each of its columns has a default or may be empty."""
+def test_a_producer_need_not_set_the_machines_columns() -> None:
+    """Each of them has a default or may be NULL."""
     columns = Base.metadata.tables[f"{SCHEMA}.ent_notification"].columns
 
     assert [
@@ -60,8 +60,8 @@ def test_what_the_machine_writes_needs_no_producer() -> None:
 
 
 @pytest.mark.parametrize("table", Base.metadata.tables.values(), ids=lambda table: table.name)
-def test_every_rule_has_a_name(table: Table) -> None:
-    """An error of the database names the rule that was broken."""
+def test_every_check_has_a_name(table: Table) -> None:
+    """The database's error message names the check that failed."""
     for constraint in table.constraints:
         if isinstance(constraint, CheckConstraint):
             assert str(constraint.name).startswith(f"{table.name}_")

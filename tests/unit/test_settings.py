@@ -1,4 +1,4 @@
-"""The environment becomes values, or one error that tells every fault and no value."""
+"""The environment becomes settings, or one error that lists every fault and shows no value."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +16,7 @@ REQUIRED = {"DATABASE_URL": "postgresql://worker:hush@db:5432/app", "NOVU_SECRET
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
-    """Set variables over an environment that holds the required ones alone."""
+    """Return a function that sets variables; the required variables are set too, and no others."""
     for row in settings.table():
         monkeypatch.delenv(row.variable, raising=False)
     monkeypatch.delenv("DAEMON_ENTERPRISE_IDS", raising=False)
@@ -29,7 +29,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
 
 
 def faults(environment: Environment, **variables: str) -> tuple[str, ...]:
-    """Give the faults of an environment that cannot be read."""
+    """Return the faults of an invalid environment."""
     environment(**variables)
     with pytest.raises(ConfigError) as raised:
         settings.load()
@@ -37,7 +37,7 @@ def faults(environment: Environment, **variables: str) -> tuple[str, ...]:
 
 
 def test_two_variables_are_enough(environment: Environment) -> None:
-    """Everything but the database and Novu's key has a default."""
+    """Only the database and Novu's key have no default."""
     environment()
 
     found = settings.load()
@@ -63,7 +63,7 @@ def test_two_variables_are_enough(environment: Environment) -> None:
 
 
 def test_what_is_set_is_read(environment: Environment) -> None:
-    """Milliseconds become spans, lists become tuples, switches become truth values."""
+    """Milliseconds become durations, lists become tuples, and switches become booleans."""
     environment(
         POLL_INTERVAL_MS="250",
         WORKER_ENTERPRISE_IDS=" acme, globex ,,acme",
@@ -86,14 +86,14 @@ def test_what_is_set_is_read(environment: Environment) -> None:
 
 
 def test_the_older_name_of_the_tenants_is_an_alias(environment: Environment) -> None:
-    """DAEMON_ENTERPRISE_IDS is what the predecessor called it."""
+    """The predecessor called it DAEMON_ENTERPRISE_IDS."""
     environment(DAEMON_ENTERPRISE_IDS="acme")
 
     assert settings.load().worker_enterprise_ids == ("acme",)
 
 
 def test_an_empty_variable_counts_as_unset(environment: Environment) -> None:
-    """Compose files write out variables that nobody has set."""
+    """Compose files pass on variables that nobody has set."""
     environment(POLL_BATCH_SIZE="", WORKER_ENTERPRISE_IDS="", SENTRY_DSN="")
 
     found = settings.load()
@@ -104,7 +104,7 @@ def test_an_empty_variable_counts_as_unset(environment: Environment) -> None:
 def test_a_file_of_variables_is_not_read(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the environment does not say is not said."""
+    """Settings come from the environment only."""
     environment()
     (tmp_path / ".env").write_text("POLL_BATCH_SIZE=7\n")
     monkeypatch.chdir(tmp_path)
@@ -119,39 +119,39 @@ def test_a_file_of_variables_is_not_read(
 def test_the_flight_limit_follows_the_group(
     environment: Environment, variables: dict[str, str], expected: int
 ) -> None:
-    """Unset, it is 1000 for each place in a group, and at most 50000."""
+    """By default it is 1000 for each place in a group, and at most 50000."""
     environment(**variables)
 
     assert settings.load().max_in_flight == expected
 
 
 def test_a_flight_limit_that_is_set_stands(environment: Environment) -> None:
-    """The cap is one of the default alone."""
+    """The maximum applies only to the default."""
     environment(MAX_IN_FLIGHT="60000")
 
     assert settings.load().max_in_flight == 60_000
 
 
 def test_a_claim_fills_a_group(environment: Environment) -> None:
-    """A claim takes the larger of batch and group."""
+    """A claim takes the larger of batch size and group size."""
     environment(POLL_BATCH_SIZE="10", HANDOFF_GROUP_SIZE="50")
 
     assert settings.load().claim_size == 50
 
 
 @pytest.mark.parametrize(("lease", "expected"), [("20000", 20), ("300000", 30)])
-def test_a_claim_stands_for_half_a_minute_at_most(
+def test_a_claim_is_valid_for_half_a_minute_at_most(
     environment: Environment, lease: str, expected: int
 ) -> None:
-    """Before work has begun, a short lease is enough."""
+    """Before a run has begun, a short lease is enough."""
     environment(LEASE_MS=lease)
 
     assert settings.load().claim_lease == timedelta(seconds=expected)
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
-def test_the_database_is_driven_by_psycopg(environment: Environment, scheme: str) -> None:
-    """Both spellings of the scheme lead to the one driver."""
+def test_the_database_driver_is_psycopg(environment: Environment, scheme: str) -> None:
+    """Both spellings of the scheme select the same driver."""
     environment(DATABASE_URL=f"{scheme}://worker:hush@db:5432/app?sslmode=require")
 
     found = settings.load_database().sqlalchemy_url
@@ -159,8 +159,8 @@ def test_the_database_is_driven_by_psycopg(environment: Environment, scheme: str
     assert found == "postgresql+psycopg://worker:hush@db:5432/app?sslmode=require"
 
 
-def test_all_faults_are_told_at_once(environment: Environment, tmp_path: Path) -> None:
-    """An operator mends the environment in one go."""
+def test_all_faults_are_reported_at_once(environment: Environment, tmp_path: Path) -> None:
+    """An operator can correct the environment in one go."""
     certificate = tmp_path / "cert.pem"
     certificate.touch()
 
@@ -211,8 +211,8 @@ def test_all_faults_are_told_at_once(environment: Environment, tmp_path: Path) -
     ],
     ids=lambda variables: next(iter(variables)),
 )
-def test_no_value_is_ever_told(environment: Environment, variables: dict[str, str]) -> None:
-    """A fault goes to logs and screens: it names the variable and the rule."""
+def test_no_fault_contains_a_value(environment: Environment, variables: dict[str, str]) -> None:
+    """Faults appear in logs and on screens, so they name only the variable and the rule."""
     environment(**variables)
 
     with pytest.raises(ConfigError) as raised:
@@ -224,24 +224,22 @@ def test_no_value_is_ever_told(environment: Environment, variables: dict[str, st
     assert raised.value.__suppress_context__
 
 
-def test_one_fault_is_told_once(environment: Environment) -> None:
-    """What rests on a faulty setting is not told beside it."""
+def test_a_fault_is_reported_only_once(environment: Environment) -> None:
+    """A setting that depends on a faulty setting is not reported as well."""
     found = faults(environment, HANDOFF_GROUP_SIZE="many", NOVU_TIMEOUT_MS="long", LEASE_MS="1000")
 
     assert [fault.partition(":")[0] for fault in found] == ["NOVU_TIMEOUT_MS", "HANDOFF_GROUP_SIZE"]
 
 
-def test_secrets_do_not_show(environment: Environment) -> None:
-    """A settings object that lands in a log gives nothing away."""
+def test_the_repr_of_settings_contains_no_secret(environment: Environment) -> None:
+    """Somebody may log a settings object."""
     environment(SENTRY_DSN="https://hush@sentry/1", TEMPORAL_API_KEY="hush")
 
     assert "hush" not in repr(settings.load())
 
 
-def test_migrations_need_the_database_alone(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No key of Novu is at hand where a schema is migrated."""
+def test_migrations_need_only_the_database(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People who migrate a schema need not have Novu's key."""
     environment()
     monkeypatch.delenv("NOVU_SECRET_KEY")
 
@@ -251,7 +249,7 @@ def test_migrations_need_the_database_alone(
 def test_rules_need_the_database_and_temporal(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever looks after rules has no key of Novu."""
+    """People who maintain rules need not have Novu's key."""
     environment(TEMPORAL_ADDRESS="temporal:7233", TEMPORAL_API_KEY="key")
     monkeypatch.delenv("NOVU_SECRET_KEY")
 
@@ -261,8 +259,10 @@ def test_rules_need_the_database_and_temporal(
     assert found.sqlalchemy_url == "postgresql+psycopg://worker:hush@db:5432/app"
 
 
-def test_both_of_them_are_told_at_once(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As all settings are; what is not needed is not told."""
+def test_faults_of_both_are_reported_at_once(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faults in settings that the command does not need are not reported."""
     environment(TEMPORAL_ADDRESS="temporal", POLL_BATCH_SIZE="many")
     monkeypatch.delenv("DATABASE_URL")
 
@@ -275,15 +275,15 @@ def test_both_of_them_are_told_at_once(environment: Environment, monkeypatch: py
     )
 
 
-def test_a_misspelt_variable_is_noticed(environment: Environment) -> None:
-    """A typo is told, for a default in its place is silent."""
+def test_a_misspelt_variable_is_reported(environment: Environment) -> None:
+    """Otherwise the default would apply in silence."""
     environment(POLL_INTERVALL_MS="5")
 
     assert settings.misspelt() == ("POLL_INTERVALL_MS: is not a setting; did you mean POLL_INTERVAL_MS?",)
 
 
-def test_the_table_tells_defaults_as_one_would_write_them() -> None:
-    """Its lines are in docs/settings.md."""
+def test_the_table_shows_defaults_as_you_would_write_them() -> None:
+    """Its rows are in docs/settings.md."""
     rows = {row.variable: row.default for row in settings.table()}
 
     assert rows["DATABASE_URL"] == "required"
@@ -294,7 +294,7 @@ def test_the_table_tells_defaults_as_one_would_write_them() -> None:
 
 
 def test_a_child_gets_our_environment_with_changes(environment: Environment) -> None:
-    """A process that we start is told what differs."""
+    """A child process differs only in the variables that we change."""
     environment(LOG_LEVEL="debug")
 
     found = settings.child_environment(LOG_LEVEL="error")

@@ -6,47 +6,47 @@ from benchmarks.chaos.recovery import Recoveries, Throughput, recoveries
 from benchmarks.chaos.schedule import Fault, Kind
 
 FAULT_AT = 10.0
-MENDED_AT = 12.0
-CEASED_AT = 30.0
+REPAIRED_AT = 12.0
+ENDED_AT = 30.0
 
 
 def paced(start: float, end: float, per_second: float = 10) -> Iterator[float]:
-    """Give acceptances at an even pace."""
+    """Return acceptances at an even pace."""
     return (start + number / per_second for number in range(round((end - start) * per_second)))
 
 
 def recovery(*parts: Iterator[float]) -> float | None:
-    """Measure the one recovery of a run that was undisturbed until the fault."""
+    """Return the recovery after the only fault of a run."""
     throughput = Throughput([*paced(0, FAULT_AT), *(at for part in parts for at in part)])
-    return throughput.recovery(FAULT_AT, MENDED_AT, CEASED_AT)
+    return throughput.recovery(FAULT_AT, REPAIRED_AT, ENDED_AT)
 
 
 def test_throughput_is_counted_per_second() -> None:
-    """Whatever the order in which acceptances are told."""
+    """Acceptances may be reported in any order."""
     assert Throughput(reversed([*paced(0, 30)])).between(10, 20) == pytest.approx(10)
 
 
-def test_what_never_fell_recovered_at_once() -> None:
-    """A fault that nobody notices costs nothing."""
+def test_a_pace_that_never_fell_recovered_at_once() -> None:
+    """A fault without an effect costs nothing."""
     assert recovery(paced(10, 30)) == 0
 
 
 def test_a_recovery_lasts_from_the_fault_until_the_pace_is_back() -> None:
-    """Five seconds of silence, and the window of two that has to fill again up to nine tenths."""
+    """This case has five seconds of silence, and a window of two seconds that has to fill to nine tenths."""
     assert recovery(paced(15, 30)) == pytest.approx(5 + 0.9 * 2, abs=0.21)
 
 
 def test_a_burst_fills_the_window_sooner() -> None:
-    """What had waited goes out at once."""
+    """The waiting notifications go out at once."""
     assert recovery(paced(15, 17, per_second=40), paced(17, 30)) == pytest.approx(5.5, abs=0.21)
 
 
-def test_a_burst_that_ebbs_away_is_no_recovery() -> None:
-    """One good moment is not enough: what follows has to keep the pace too."""
-    ebbing = [*paced(15, 16, per_second=20), *paced(16, 20, per_second=2)]
+def test_a_burst_that_fades_is_no_recovery() -> None:
+    """A good moment is not enough, because the pace must last."""
+    fading = [*paced(15, 16, per_second=20), *paced(16, 20, per_second=2)]
 
-    assert recovery(iter(ebbing), paced(20, 30, per_second=5)) is None
-    assert recovery(iter(ebbing), paced(20, 30)) == pytest.approx(10 + 0.9 * 2, abs=0.21)
+    assert recovery(iter(fading), paced(20, 30, per_second=5)) is None
+    assert recovery(iter(fading), paced(20, 30)) == pytest.approx(10 + 0.9 * 2, abs=0.21)
 
 
 def test_nine_tenths_are_enough_and_eight_are_not() -> None:
@@ -55,28 +55,28 @@ def test_nine_tenths_are_enough_and_eight_are_not() -> None:
     assert recovery(paced(15, 30, per_second=8)) is None
 
 
-def test_what_is_still_down_when_the_next_fault_comes_is_not_measured() -> None:
+def test_a_recovery_that_the_next_fault_interrupts_is_not_measured() -> None:
     """A guess would be no measurement."""
     assert recovery() is None
 
 
-def test_nothing_recovers_to_nothing() -> None:
-    """Where nothing was accepted before the fault, nothing can be said about it."""
-    assert Throughput(paced(15, 30)).recovery(FAULT_AT, MENDED_AT, CEASED_AT) is None
+def test_there_is_no_recovery_without_a_pace_before_the_fault() -> None:
+    """Without acceptances before the fault there is no measure."""
+    assert Throughput(paced(15, 30)).recovery(FAULT_AT, REPAIRED_AT, ENDED_AT) is None
 
 
-def test_a_pace_that_falls_later_counts_from_the_fault() -> None:
-    """A stalled worker is felt only when its share is missing."""
+def test_a_late_effect_counts_from_the_fault() -> None:
+    """A stalled worker has an effect only when its share is missing."""
     assert recovery(paced(10, 13), paced(16, 30)) == pytest.approx(6 + 0.9 * 2, abs=0.21)
 
 
-def test_a_pace_that_falls_long_after_the_mending_fell_for_another_reason() -> None:
-    """What is felt no sooner was not felt."""
+def test_an_effect_long_after_the_repair_does_not_count() -> None:
+    """It has another reason."""
     assert recovery(paced(10, 20), paced(22, 30)) == 0
 
 
-def test_recoveries_are_told_by_kind_up_to_the_next_fault() -> None:
-    """Of three, the second had not recovered when the third came."""
+def test_recoveries_are_listed_by_kind_up_to_the_next_fault() -> None:
+    """Of three faults here, the second had not recovered when the third came."""
     faults = [Fault(10, Kind.SLOW, 0), Fault(20, Kind.WRONG_KEY, 0), Fault(30, Kind.SLOW, 0)]
     throughput = Throughput([*paced(0, 10), *paced(13, 20), *paced(31, 40)])
 
@@ -88,8 +88,8 @@ def test_recoveries_are_told_by_kind_up_to_the_next_fault() -> None:
     assert found[Kind.WRONG_KEY] == Recoveries((), unseen=1)
 
 
-def test_median_and_longest_are_of_what_was_seen() -> None:
-    """What was not seen is counted beside them."""
+def test_median_and_longest_are_of_measured_recoveries() -> None:
+    """The others are counted separately."""
     found = Recoveries((1.0, 2.0, 9.0), unseen=2)
 
     assert (found.injected, found.median, found.longest) == (5, 2.0, 9.0)

@@ -9,20 +9,20 @@ MINUTE = [sample(number) for number in range(900)]
 
 
 def test_no_two_notifications_share_a_recipient_or_a_key() -> None:
-    """So a delivery is known by its subscriber, and a row by its key."""
-    reached = Counter(one for each in MINUTE for one in each.recipients)
+    """A subscriber therefore identifies a delivery, and a key a row."""
+    reached = Counter(recipient for each in MINUTE for recipient in each.recipients)
 
     assert max(reached.values()) == 1
     assert len({each.dedup_key for each in MINUTE}) == len(MINUTE)
 
 
-def test_every_enterprise_has_its_turn() -> None:
-    """At an even pace for each."""
+def test_every_enterprise_has_the_same_share() -> None:
+    """Their notifications come at an even pace."""
     assert set(Counter(each.enterprise_id for each in MINUTE).values()) == {len(MINUTE) // len(enterprises())}
 
 
-def test_every_sort_is_there() -> None:
-    """Single and several recipients, several chunks, scheduled, withdrawn and expiring ones."""
+def test_every_kind_of_notification_occurs() -> None:
+    """There are single and several recipients, several chunks, and scheduled, withdrawn and expiring notifications."""
     labels = Counter(each.label for each in MINUTE)
     sizes = Counter(len(each.recipients) for each in MINUTE)
 

@@ -10,7 +10,7 @@ from benchmarks.chaos.verdict import Verdict
 
 
 def verdict(*, lost: tuple[str, ...] = (), duplicates: tuple[str, ...] = ()) -> Verdict:
-    """Give a verdict over 900 notifications."""
+    """Return a verdict on 900 notifications."""
     return Verdict(
         rows=900,
         deliveries=4500,
@@ -26,7 +26,7 @@ def verdict(*, lost: tuple[str, ...] = (), duplicates: tuple[str, ...] = ()) -> 
 
 
 def shown(*, width: int = 80) -> str:
-    """Give what a person sees."""
+    """Return the printed account."""
     account = Account(
         verdict(lost=("a", "b")),
         {kind: Recoveries((1.0, 3.0), unseen=1) for kind in Kind} | {Kind.SLOW: Recoveries((), unseen=2)},
@@ -43,7 +43,7 @@ def shown(*, width: int = 80) -> str:
 
 
 def cells(text: str) -> dict[str, list[str]]:
-    """Read the tables as Markdown does: first cell → the others."""
+    """Read the tables as Markdown does: first cell → other cells."""
     rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")]
         for line in text.splitlines()
@@ -52,41 +52,41 @@ def cells(text: str) -> dict[str, list[str]]:
     return {first: others for first, *others in rows}
 
 
-def test_each_kind_tells_its_recoveries() -> None:
-    """Those that were not seen are counted; none seen is no number. No line is broken at 80 columns."""
-    told = cells(shown())
+def test_each_kind_has_a_line_with_its_recoveries() -> None:
+    """Unmeasured recoveries are only counted, and no line is broken at 80 columns."""
+    lines = cells(shown())
 
-    assert told[Kind.WORKER_KILLED] == ["3", "2", "2.0 s", "3.0 s"]
-    assert told[Kind.SLOW] == ["2", "0", "-", "-"]
-    assert set(Kind) <= told.keys()
-
-
-def test_the_counts_that_decide_are_told() -> None:
-    """Beside how many there were."""
-    told = cells(shown())
-
-    assert told["notifications committed"] == ["900"]
-    assert told["**lost**"] == ["2"]
-    assert told["**duplicates**"] == ["0"]
-    assert told["groups of up to 100 that one call sent"] == ["31"]
+    assert lines[Kind.WORKER_KILLED] == ["3", "2", "2.0 s", "3.0 s"]
+    assert lines[Kind.SLOW] == ["2", "0", "-", "-"]
+    assert set(Kind) <= lines.keys()
 
 
-def test_states_are_told_with_their_reasons() -> None:
-    """Text of a row is no markup."""
-    told = cells(shown())
+def test_the_deciding_counts_are_shown() -> None:
+    """The total is shown beside them."""
+    lines = cells(shown())
 
-    assert told["SENT"] == ["898"]
-    assert told["DEAD (poison)"] == ["1"]
-    assert told["RETRACTED ([expired])"] == ["1"]
+    assert lines["notifications committed"] == ["900"]
+    assert lines["**lost**"] == ["2"]
+    assert lines["**duplicates**"] == ["0"]
+    assert lines["groups of up to 100 that one call sent"] == ["31"]
 
 
-def test_the_legend_says_against_what_recovery_is_measured() -> None:
-    """A number without its measure says nothing."""
+def test_states_are_shown_with_their_reasons() -> None:
+    """Text of a row is not read as markup."""
+    lines = cells(shown())
+
+    assert lines["SENT"] == ["898"]
+    assert lines["DEAD (poison)"] == ["1"]
+    assert lines["RETRACTED ([expired])"] == ["1"]
+
+
+def test_the_legend_names_the_measure_of_recovery() -> None:
+    """A number without its measure has no meaning."""
     assert "90% of the 14.9 triggers per second" in shown()
 
 
-def test_the_sentence_names_what_broke_the_promise() -> None:
-    """The first ones by name; the rest is counted."""
+def test_the_sentence_names_the_broken_promises() -> None:
+    """The first faults are listed; the rest are counted."""
     assert "kept" in sentence(verdict())
     broken = sentence(verdict(lost=("x was lost",), duplicates=tuple(map(str, range(MOST_FAULTS)))))
     assert "broken" in broken

@@ -13,7 +13,7 @@ input()
 
 
 def test_the_time_of_children_counts() -> None:
-    """Also of those that have ended: a server has a process for each connection."""
+    """Ended children count too, because a server has a process for each connection."""
     with subprocess.Popen(
         [sys.executable, "-c", CHILD_BURNS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
@@ -25,8 +25,8 @@ def test_the_time_of_children_counts() -> None:
     assert seconds > 0.05
 
 
-def test_a_meter_takes_what_is_spent_from_now_on() -> None:
-    """Not what was spent before."""
+def test_a_meter_starts_at_zero() -> None:
+    """Time spent before does not count."""
     meter = Meter({"us": os.getpid()})
     sum(range(1_000_000))
 

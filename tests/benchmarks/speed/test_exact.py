@@ -4,19 +4,19 @@ from benchmarks.speed.exact import Inexact, compare
 
 
 def test_every_job_once_is_exact() -> None:
-    """In any order."""
+    """The order does not matter."""
     compare({"a", "b"}, {"b": 1, "a": 1})
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "message"),
     [
         ({"a": 1}, "1 jobs did not come, 0 came more than once, 0 were"),
         ({"a": 2, "b": 1}, "0 jobs did not come, 1 came more than once, 0 were"),
         ({"a": 1, "b": 1, "c": 1}, "0 jobs did not come, 0 came more than once, 1 were"),
     ],
 )
-def test_anything_else_is_not(counts: dict[str, int], said: str) -> None:
-    """Lost, twice, or never asked for."""
-    with pytest.raises(Inexact, match=said):
+def test_anything_else_is_inexact(counts: dict[str, int], message: str) -> None:
+    """A job is lost, came twice, or was never sent."""
+    with pytest.raises(Inexact, match=message):
         compare({"a", "b"}, counts)

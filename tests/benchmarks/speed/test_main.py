@@ -12,22 +12,22 @@ RAW: list[Raw] = [
 FACTS = {"date": "2030-01-02", "rounds": 1, "cores": 2, "cpu": "a fast one"}
 
 
-def test_all_can_be_written_anew_out_of_the_raw_figures(tmp_path: Path) -> None:
-    """Ratios, report and chart: nothing is measured."""
+def test_all_files_can_be_written_again_from_the_raw_figures(tmp_path: Path) -> None:
+    """Ratios, report and chart need no new measurement."""
     results: Results = {"facts": FACTS, "ratios": {}, "raw": RAW}
     (tmp_path / "results.json").write_text(json.dumps(results))
 
     ran = CliRunner().invoke(speed, ["--render", "--into", str(tmp_path)])
 
     assert (ran.exit_code, ran.output) == (0, "")
-    again = json.loads((tmp_path / "results.json").read_text())
-    assert again["ratios"]["group_vs_single"] == {"value": 40.0, "target": 30, "better": "higher"}
+    rewritten = json.loads((tmp_path / "results.json").read_text())
+    assert rewritten["ratios"]["group_vs_single"] == {"value": 40.0, "target": 30, "better": "higher"}
     assert "| 40.0 | ≥ 30 | met |" in (tmp_path / "RESULTS.md").read_text()
     assert (tmp_path / "results.svg").read_text().startswith("<svg")
 
 
-def test_a_name_that_nobody_knows_is_refused() -> None:
-    """And those that are known are told."""
+def test_an_unknown_name_is_refused() -> None:
+    """The error lists the known names."""
     ran = CliRunner().invoke(speed, ["--only", "single,nothing"])
 
     assert ran.exit_code == 2

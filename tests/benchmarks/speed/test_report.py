@@ -21,20 +21,20 @@ FACTS = {"date": "2030-01-02", "rounds": 2, "cores": 2, "cpu": "a fast one", "pa
 
 
 def some_results(**facts: object) -> Results:
-    """Give the results of a small run."""
+    """Return the results of a small run."""
     return {"facts": FACTS | facts, "ratios": ratios(RAW), "raw": RAW}
 
 
-def test_each_target_stands_with_its_value_and_its_verdict() -> None:
-    """A missed one stays in the table."""
+def test_each_target_is_shown_with_its_value_and_verdict() -> None:
+    """A missed target stays in the table."""
     text = render(some_results())
 
     assert "| 0.550 | ≥ 0.8 | **missed** |" in text
     assert "| - | ≥ 30 | not measured |" in text
 
 
-def test_a_missed_target_says_where_the_time_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was met, or not measured, needs no excuse."""
+def test_a_missed_target_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target that was met or not measured needs no explanation."""
     profiles = {"single_vs_local_activity": "in the claim", "group_vs_single": "nowhere"}
     monkeypatch.setattr(report, "PROFILES", profiles)
 
@@ -44,26 +44,26 @@ def test_a_missed_target_says_where_the_time_goes(monkeypatch: pytest.MonkeyPatc
     assert "nowhere" not in text
 
 
-def test_each_system_stands_with_its_median_and_range() -> None:
-    """Ours first, and its latency beside."""
+def test_each_system_is_shown_with_its_median_and_range() -> None:
+    """Ours is first, with its latency."""
     text = render(some_results())
 
     assert "| **xnovu-poller, one workflow a row** | 55.0 (50.0 to 60.0) | 12.0 | 30.0 |" in text
     assert "| pgqueuer | 2,500 | - | - |" in text
 
 
-def test_every_other_figure_is_told_too() -> None:
-    """With the number of its rounds."""
+def test_every_other_figure_is_shown_too() -> None:
+    """The number of rounds is shown with it."""
     assert "| `claim_ms_10k` | 3.25 | 1 |" in render(some_results())
 
 
-def test_a_peer_that_could_not_be_had_is_named_with_the_reason() -> None:
-    """On one line."""
+def test_a_failed_peer_is_listed_with_the_reason() -> None:
+    """The reason fits on one line."""
     assert "- dbos: NotInstalled: the package dbos is missing" in render(some_results())
 
 
-def test_the_machine_is_told() -> None:
-    """Cores, versions, and how steady it was."""
+def test_the_machine_is_described() -> None:
+    """A reader needs its cores and versions, and how steady it was."""
     text = render(some_results())
 
     assert "2 rounds on 2 cores (a fast one)" in text
@@ -71,8 +71,8 @@ def test_the_machine_is_told() -> None:
     assert "Loop: 9 to 9 ms. Taken by the host during a measure: up to 0.4 %" in text
 
 
-def test_a_quick_run_says_that_it_is_rough() -> None:
-    """Nobody is to quote it."""
+def test_the_report_of_a_quick_run_warns_that_it_is_rough() -> None:
+    """Nobody should quote it."""
     assert "the figures are rough" in render(some_results(quick=True))
     assert "the figures are rough" not in render(some_results(quick=False))
 
@@ -81,6 +81,6 @@ def test_a_quick_run_says_that_it_is_rough() -> None:
     ("value", "text"),
     [(11628.4, "11,628"), (55, "55.0"), (3.254, "3.25"), (0.02, "0.020"), (0, "0.000"), (-12.34, "-12.3")],
 )
-def test_a_figure_has_three_places_that_say_something(value: float, text: str) -> None:
+def test_a_figure_has_three_significant_places(value: float, text: str) -> None:
     """More would be noise."""
     assert number(value) == text

@@ -52,17 +52,17 @@ FIGURES = {
 
 
 def a_round(number: int, **figures: float) -> Raw:
-    """Give what one measure found."""
+    """Return the result of a measure."""
     return {"round": number, "measure": "some", "figures": figures}
 
 
-def test_the_targets_are_those_that_were_set() -> None:
-    """Each by its name, with its bound and its direction, and no other."""
+def test_the_targets_do_not_change() -> None:
+    """Names, bounds and directions are fixed."""
     assert {ratio.name: (ratio.target, ratio.better) for ratio in RATIOS} == TARGETS
 
 
 def test_each_ratio_is_computed_from_its_figures() -> None:
-    """Of one round, so that the medians are the figures themselves."""
+    """With a single round, the medians are the figures themselves."""
     values = {name: found["value"] for name, found in ratios([a_round(1, **FIGURES)]).items()}
 
     assert values == pytest.approx(
@@ -88,14 +88,14 @@ def test_each_ratio_is_computed_from_its_figures() -> None:
 
 
 def test_a_figure_over_the_rounds_is_its_median_with_its_range() -> None:
-    """One round that went badly moves the range, not the figure."""
+    """A bad round changes the range, not the figure."""
     found = spreads([a_round(1, rows_s=100), a_round(2, rows_s=10), a_round(3, rows_s=110)])["rows_s"]
 
     assert (found.median, found.low, found.high, found.rounds) == (100, 10, 110, 3)
 
 
 def test_a_ratio_is_that_of_the_medians() -> None:
-    """Not the median of the ratios."""
+    """It is not the median of the ratios."""
     raw = [
         a_round(1, group100_rows_s=100, single_rows_s=1),
         a_round(2, group100_rows_s=200, single_rows_s=4),
@@ -105,28 +105,28 @@ def test_a_ratio_is_that_of_the_medians() -> None:
     assert ratios(raw)["group_vs_single"]["value"] == 100
 
 
-def test_the_best_is_the_best_median_and_not_the_luckiest_round() -> None:
-    """Groups of 100 in one process are a candidate as well."""
+def test_the_best_is_the_best_median() -> None:
+    """Groups of 100 in one process are a candidate too."""
     assert best({"group100_rows_s": 5, "sweep_500x1_rows_s": 4}) == 5
     assert best(FIGURES) == 12000
 
 
-def test_the_fastest_peer_is_the_fastest_that_could_be_had() -> None:
-    """A reference is no peer, and a peer that is not installed is passed over."""
+def test_the_fastest_peer_is_the_fastest_measured_peer() -> None:
+    """References do not count, and a peer that is not installed is skipped."""
     assert fastest(FIGURES, ("procrastinate", "dbos")) == 400
     with pytest.raises(KeyError):
         fastest(FIGURES, ("dbos",))
 
 
-def test_what_was_not_measured_has_no_value() -> None:
-    """A failed measure brings no figures."""
+def test_a_ratio_without_a_measurement_has_no_value() -> None:
+    """A failed measure has no figures."""
     failed: Raw = {"round": 1, "measure": "claims", "failed": "PeerFailed: gone"}
 
     assert all(found["value"] is None for found in ratios([failed]).values())
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "expected"),
     [
         ({"value": 1.0, "target": 1, "better": "higher"}, True),
         ({"value": 0.9, "target": 1, "better": "higher"}, False),
@@ -135,6 +135,6 @@ def test_what_was_not_measured_has_no_value() -> None:
         ({"value": None, "target": 1, "better": "lower"}, None),
     ],
 )
-def test_a_target_that_is_reached_is_met(found: Found, *, said: bool | None) -> None:
-    """On the spot counts."""
-    assert met(found) is said
+def test_a_target_that_is_reached_is_met(found: Found, *, expected: bool | None) -> None:
+    """Reaching it exactly is enough."""
+    assert met(found) is expected

@@ -6,8 +6,8 @@ from benchmarks.speed import rows
 SHAPE = "SELECT count(*), min(length(payload::text)), max(length(payload::text)) FROM notify.ent_notification"
 
 
-def test_a_backlog_is_due_and_of_the_size_that_was_said(database: str) -> None:
-    """Six hundred bytes of JSON, give or take the digits of a number."""
+def test_a_backlog_is_due_and_has_the_requested_size(database: str) -> None:
+    """A payload has six hundred bytes of JSON, more or less by the digits of a number."""
     rows.prepare(database)
     rows.fill(database, 200)
 
@@ -18,8 +18,8 @@ def test_a_backlog_is_due_and_of_the_size_that_was_said(database: str) -> None:
     assert set(rows.states(database).values()) == {"PENDING"}
 
 
-async def test_a_single_one_is_known_by_its_transaction_id(database: str) -> None:
-    """By which the sink counts it."""
+async def test_a_single_row_is_identified_by_its_transaction_id(database: str) -> None:
+    """The sink counts by this id."""
     rows.prepare(database)
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
         transaction_id = await rows.insert_one(connection, 1)

@@ -13,7 +13,7 @@ EVENT = '{{"name": "order-shipped", "transactionId":"{}"}}'
 
 @pytest.fixture
 async def sink(tmp_path: Path) -> AsyncIterator[Sink]:
-    """Give a sink that runs, in a process of its own."""
+    """Yield a running sink, in its own process."""
     made = Sink(tmp_path)
     made.start()
     yield made
@@ -22,28 +22,28 @@ async def sink(tmp_path: Path) -> AsyncIterator[Sink]:
 
 @pytest.fixture
 async def client(sink: Sink) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client that keeps its connections."""
+    """Yield a client that keeps its connections."""
     async with httpx.AsyncClient(base_url=sink.url, trust_env=False) as made:
         yield made
 
 
 async def test_it_answers_and_counts(sink: Sink, client: httpx.AsyncClient) -> None:
-    """Triggers as Novu would, a bulk call with an item for each event in order, anything else with a 201."""
+    """It answers triggers and bulk calls as Novu does, and anything else with a 201."""
     single = await client.post("/v1/events/trigger", content=EVENT.format("xn-1"))
     events = ", ".join(EVENT.format(f"xn-{number}") for number in (3, 2, 1))
     bulk = await client.post("/v1/events/trigger/bulk", content=f'{{"events": [{events}]}}')
     other = await client.post("/hook", content='{"job": "0000004", "text": "x"}')
 
-    said = {"acknowledged": True, "status": "processed"}
-    assert single.json() == {"data": {**said, "transactionId": "xn-1"}}
-    assert bulk.json() == {"data": [{**said, "transactionId": f"xn-{number}"} for number in (3, 2, 1)]}
+    accepted = {"acknowledged": True, "status": "processed"}
+    assert single.json() == {"data": {**accepted, "transactionId": "xn-1"}}
+    assert bulk.json() == {"data": [{**accepted, "transactionId": f"xn-{number}"} for number in (3, 2, 1)]}
     assert {answer.status_code for answer in (single, bulk, other)} == {201}
     assert await sink.counts() == {"xn-1": 2, "xn-2": 1, "xn-3": 1, "0000004": 1}
     assert await sink.nameless() == 0
 
 
-async def test_it_says_when(sink: Sink, client: httpx.AsyncClient) -> None:
-    """By the machine's own clock; a wait for what has not come ends when it comes, and a repeat is no arrival."""
+async def test_it_knows_the_time_of_each_arrival(sink: Sink, client: httpx.AsyncClient) -> None:
+    """The machine's clock counts, a wait ends with the arrival, and a repeat does not count."""
     second = asyncio.ensure_future(sink.until(2))
     before = time.monotonic()
     for job in ("a", "a", "b"):
@@ -54,8 +54,8 @@ async def test_it_says_when(sink: Sink, client: httpx.AsyncClient) -> None:
     assert before < await sink.until(1) == arrivals["a"] < await second == arrivals["b"] < after
 
 
-async def test_it_forgets(sink: Sink, client: httpx.AsyncClient) -> None:
-    """A body without an id is counted apart."""
+async def test_it_forgets_all_at_a_reset(sink: Sink, client: httpx.AsyncClient) -> None:
+    """Bodies without an id are counted separately."""
     await client.post("/", content='{"job":"a"}')
     await sink.reset()
     await client.post("/", content="{}")
@@ -64,8 +64,8 @@ async def test_it_forgets(sink: Sink, client: httpx.AsyncClient) -> None:
     assert await sink.nameless() == 1
 
 
-async def test_requests_may_come_in_pieces_and_together(sink: Sink) -> None:
-    """As TCP brings them."""
+async def test_requests_may_be_split_or_joined(sink: Sink) -> None:
+    """TCP does that."""
     request = b'POST / HTTP/1.1\r\nHost: x\r\ncontent-length: 11\r\n\r\n{"job":"%b"}'
     reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(sink.url).port)
     whole = request % b"a" + request % b"b"
@@ -82,7 +82,7 @@ async def test_requests_may_come_in_pieces_and_together(sink: Sink) -> None:
 
 
 async def test_a_body_of_unknown_length_is_refused(client: httpx.AsyncClient) -> None:
-    """Nobody is to be counted by half."""
+    """A request must not be counted in part."""
 
     async def pieces() -> AsyncIterator[bytes]:
         yield b'{"job":"a"}'

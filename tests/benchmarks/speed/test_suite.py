@@ -5,32 +5,32 @@ import pytest
 from benchmarks.speed.suite import ENTRIES, Entry, entries
 
 
-def test_every_measure_has_a_name_of_its_own() -> None:
-    """By which it is run alone."""
+def test_every_measure_has_its_own_name() -> None:
+    """You can run a single measure by its name."""
     assert len({entry.name for entry in ENTRIES}) == len(ENTRIES)
 
 
-def test_every_second_round_goes_backwards() -> None:
-    """So that no measure always meets a machine that another one has warmed."""
+def test_every_second_round_is_in_reverse_order() -> None:
+    """Otherwise a measure would always run on a machine that the same other measure has warmed up."""
     steady = [entry for entry in ENTRIES if entry.rounds > 2]
 
     assert [*entries((), 3)] == steady
     assert [*entries((), 2)] == steady[::-1]
 
 
-def test_what_varies_little_takes_part_in_the_first_round_alone() -> None:
-    """It would take long, and say the same."""
+def test_a_steady_measure_takes_part_in_the_first_round_only() -> None:
+    """Further rounds would take long and have the same result."""
     assert "memory" in {entry.name for entry in entries((), 1)}
     assert "memory" not in {entry.name for entry in entries((), 2)}
 
 
-def test_what_is_named_is_measured_alone() -> None:
-    """In the usual order."""
+def test_only_the_named_measures_are_run() -> None:
+    """They run in the usual order."""
     assert [entry.name for entry in entries(("single", "local_activity"), 1)] == ["local_activity", "single"]
 
 
-def test_ours_can_be_found() -> None:
-    """The places are names, so that a missing package fails one measure and no other."""
+def test_our_own_measures_can_be_found() -> None:
+    """Measures are referred to by name, so that a missing package fails only one of them."""
     draining = import_module("benchmarks.speed.ours.draining")
 
     assert Entry("single", "ours.draining:single").measure() is draining.single

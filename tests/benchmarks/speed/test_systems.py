@@ -3,12 +3,12 @@ from benchmarks.speed.systems import systems
 
 
 def found(**medians: float) -> dict[str, Spread]:
-    """Give figures of one round."""
+    """Return figures of a single round."""
     return {name: Spread(value, value, value, 1) for name, value in medians.items()}
 
 
-def test_ours_come_first_and_then_the_peers_from_the_fastest_down() -> None:
-    """The references close."""
+def test_our_systems_come_first_then_the_peers_by_speed() -> None:
+    """The references are last."""
     shown = systems(
         found(
             bare_workflow_jobs_s=80,
@@ -28,8 +28,8 @@ def test_ours_come_first_and_then_the_peers_from_the_fastest_down() -> None:
     ]
 
 
-def test_each_place_of_the_sweep_is_a_system() -> None:
-    """Named by its group size, and by its processes where there are several."""
+def test_each_combination_of_the_sweep_is_a_system() -> None:
+    """Its name has the group size, and the number of processes if there are several."""
     shown = systems(found(sweep_250x1_rows_s=2, sweep_500x2_rows_s=1))
 
     assert [system.label for system in shown] == [

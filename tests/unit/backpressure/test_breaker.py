@@ -1,4 +1,4 @@
-"""A workflow that fails by itself is tried by one notification at a time, and nobody else waits."""
+"""A workflow that fails while others work is probed by one notification at a time, and nobody else waits."""
 
 from datetime import timedelta
 
@@ -24,28 +24,28 @@ UNKNOWN = Unknown(NovuUnanswered("500"))
 
 @pytest.fixture
 def breaker(clock: Clock) -> Breaker:
-    """A new breaker whose pauses are exact."""
+    """Return a new breaker whose pauses are exact."""
     return Breaker(clock, lambda: 0.0)
 
 
 def xn(number: int, enterprise: str = "acme") -> Sender:
-    """One notification of an enterprise's workflow."""
+    """Return a notification of the enterprise's workflow."""
     return Sender(enterprise, "order-shipped", f"xn-{number}")
 
 
 def trip(breaker: Breaker) -> None:
-    """Let as many notifications go without an answer as it takes."""
+    """Leave enough notifications unanswered to trip the breaker."""
     for number in range(TRIPS_AT):
         breaker.observe(xn(number), UNKNOWN)
 
 
 def probes(breaker: Breaker, numbers: range) -> list[int]:
-    """Ask for several notifications at once; give those that may be sent."""
+    """Return the notifications that may be sent, in the order of asking."""
     return [number for number in numbers if breaker.wait(xn(number)) is None]
 
 
-def test_a_few_unanswered_notifications_are_their_own_matter(breaker: Breaker) -> None:
-    """One less than it takes, and the same one again and again, trip nothing."""
+def test_a_few_unanswered_notifications_do_not_trip_a_workflow(breaker: Breaker) -> None:
+    """Repeats of the same notification do not count."""
     for number in [*range(TRIPS_AT - 1), 0, 0, 0]:
         breaker.observe(xn(number), UNKNOWN)
     assert breaker.wait(xn(9)) is None
@@ -53,7 +53,7 @@ def test_a_few_unanswered_notifications_are_their_own_matter(breaker: Breaker) -
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, REJECTED])
-def test_an_answer_between_begins_the_count_anew(breaker: Breaker, answer: Outcome) -> None:
+def test_any_answer_resets_the_count(breaker: Breaker, answer: Outcome) -> None:
     """Accepted or refused for good: Novu can serve this workflow."""
     for number in range(TRIPS_AT - 1):
         breaker.observe(xn(number), UNKNOWN)
@@ -62,8 +62,8 @@ def test_an_answer_between_begins_the_count_anew(breaker: Breaker, answer: Outco
     assert breaker.wait(xn(9)) is None
 
 
-def test_a_tripped_workflow_turns_all_of_its_notifications_away(breaker: Breaker, clock: Clock) -> None:
-    """They are told how long; another enterprise's workflow of the same key is not concerned."""
+def test_all_notifications_of_a_tripped_workflow_wait(breaker: Breaker, clock: Clock) -> None:
+    """Another enterprise's workflow with the same key is not affected."""
     trip(breaker)
     assert breaker.wait(xn(9)) == PAUSE[0]
     assert breaker.is_tripped(xn(9))
@@ -73,7 +73,7 @@ def test_a_tripped_workflow_turns_all_of_its_notifications_away(breaker: Breaker
     assert probes(breaker, range(10, 15)) == [10]
 
 
-def test_an_answered_probe_mends_it(breaker: Breaker, clock: Clock) -> None:
+def test_an_answered_probe_resets_the_breaker(breaker: Breaker, clock: Clock) -> None:
     """From then on every notification is sent."""
     trip(breaker)
     clock.advance(PAUSE[0])
@@ -84,7 +84,7 @@ def test_an_answered_probe_mends_it(breaker: Breaker, clock: Clock) -> None:
 
 
 def test_each_unanswered_probe_doubles_the_pause_up_to_the_longest(breaker: Breaker, clock: Clock) -> None:
-    """Calls that were under way when it tripped do not."""
+    """Calls that were already in flight when it tripped do not double the pause."""
     trip(breaker)
     breaker.observe(xn(6), UNKNOWN)
     waits = []
@@ -97,7 +97,7 @@ def test_each_unanswered_probe_doubles_the_pause_up_to_the_longest(breaker: Brea
 
 
 def test_each_probe_is_another_notification(breaker: Breaker, clock: Clock) -> None:
-    """What may be one notification's fault is not held against its workflow."""
+    """A fault that may be one notification's own is not held against its workflow."""
     trip(breaker)
     clock.advance(PAUSE[0])
     assert probes(breaker, range(10, 12)) == [10]
@@ -107,7 +107,7 @@ def test_each_probe_is_another_notification(breaker: Breaker, clock: Clock) -> N
 
 
 def test_a_lone_notification_probes_again(breaker: Breaker, clock: Clock) -> None:
-    """At once if no other was turned away, and after a while if the others are gone."""
+    """It probes at once if no other was turned away, and after a while if the others are gone."""
     trip(breaker)
     clock.advance(PAUSE[0])
     for _ in range(2):
@@ -120,8 +120,8 @@ def test_a_lone_notification_probes_again(breaker: Breaker, clock: Clock) -> Non
     assert probes(breaker, range(10, 11)) == [10]
 
 
-def test_who_comes_while_another_probes_waits_a_whole_pause(breaker: Breaker, clock: Clock) -> None:
-    """A long backlog is not to go round and round while one call hangs."""
+def test_a_notification_waits_a_whole_pause_while_another_probes(breaker: Breaker, clock: Clock) -> None:
+    """Otherwise a long backlog would come round again and again while one call hangs."""
     trip(breaker)
     clock.advance(PAUSE[0])
     assert probes(breaker, range(10, 11)) == [10]
@@ -131,7 +131,7 @@ def test_who_comes_while_another_probes_waits_a_whole_pause(breaker: Breaker, cl
     assert breaker.wait(xn(12)) == 2 * PAUSE[0]
 
 
-def test_a_probe_that_is_not_heard_of_gives_its_place_to_another(breaker: Breaker, clock: Clock) -> None:
+def test_a_silent_probe_is_replaced(breaker: Breaker, clock: Clock) -> None:
     """It may have been withdrawn, or its process may have died."""
     trip(breaker)
     clock.advance(PAUSE[0])
@@ -140,10 +140,8 @@ def test_a_probe_that_is_not_heard_of_gives_its_place_to_another(breaker: Breake
     assert probes(breaker, range(11, 13)) == [11]
 
 
-def test_a_probe_that_novu_could_serve_to_nobody_gives_its_place_to_another(
-    breaker: Breaker, clock: Clock
-) -> None:
-    """A pause for all says nothing of one workflow, which stays tripped."""
+def test_a_throttled_probe_is_replaced(breaker: Breaker, clock: Clock) -> None:
+    """Novu's pause applies to everybody, so it proves nothing about this workflow, which stays tripped."""
     trip(breaker)
     clock.advance(PAUSE[0])
     assert probes(breaker, range(10, 12)) == [10]
@@ -152,8 +150,8 @@ def test_a_probe_that_novu_could_serve_to_nobody_gives_its_place_to_another(
     assert probes(breaker, range(11, 13)) == [11]
 
 
-def test_it_is_known_whether_novu_serves_others(breaker: Breaker, clock: Clock) -> None:
-    """For a while; its own acceptances are no proof."""
+def test_the_breaker_knows_whether_novu_lately_served_others(breaker: Breaker, clock: Clock) -> None:
+    """A workflow's own acceptances prove nothing about the others."""
     breaker.observe(xn(1), ACCEPTED)
     assert not breaker.others_served(xn(2))
     assert breaker.others_served(xn(2, "globex"))
@@ -164,8 +162,8 @@ def test_it_is_known_whether_novu_serves_others(breaker: Breaker, clock: Clock) 
     assert not breaker.others_served(xn(2))
 
 
-def test_what_is_remembered_is_bounded(breaker: Breaker) -> None:
-    """Enterprises name their workflows; the longest unheard of is forgotten first."""
+def test_its_memory_is_bounded(breaker: Breaker) -> None:
+    """Enterprises can name any number of workflows; the least recently seen is forgotten first."""
     trip(breaker)
     for number in range(TROUBLES_KEPT):
         breaker.observe(xn(1, f"enterprise-{number}"), UNKNOWN)

@@ -1,4 +1,4 @@
-"""The gate closes while Novu cannot be served, and opens gradually."""
+"""The gate closes while Novu cannot serve, and opens gradually."""
 
 from datetime import timedelta
 
@@ -25,27 +25,27 @@ UNKNOWN = Unknown(NovuUnanswered("ReadTimeout"))
 
 @pytest.fixture
 def gate(clock: Clock) -> Gate:
-    """A new gate whose pauses are exact."""
+    """Return a new gate whose pauses are exact."""
     return Gate(clock, lambda: 0.0)
 
 
 def xn(transaction_id: str, workflow_key: str = "order-shipped") -> Sender:
-    """One notification of one workflow."""
+    """Return a notification of a workflow."""
     return Sender("acme", workflow_key, transaction_id)
 
 
 def throttled(pause_seconds: float) -> Refused:
-    """Novu asks for a pause."""
+    """Return the outcome in which Novu asks for a pause."""
     return Refused(NovuThrottled(timedelta(seconds=pause_seconds)))
 
 
 def closed_for(gate: Gate) -> float:
-    """Seconds left until the gate opens."""
+    """Return the seconds until the gate opens."""
     return gate.pause.total_seconds()
 
 
 def pauses(gate: Gate, clock: Clock, outcome: Refused, count: int) -> list[float]:
-    """The pauses of so many closures in a row, each met by the first probe after the one before."""
+    """Return the pauses of this many closures in a row, each caused by the first probe after the pause before."""
     spans = []
     for _ in range(count):
         gate.observe(xn("xn-1"), outcome)
@@ -55,14 +55,14 @@ def pauses(gate: Gate, clock: Clock, outcome: Refused, count: int) -> list[float
 
 
 def test_a_new_gate_is_wide_open(gate: Gate) -> None:
-    """Nothing limits the first claims, and nothing is said."""
+    """Nothing limits the first claims, and there is no reason to show."""
     assert not gate.closed
     assert gate.reason is None
     assert gate.allowance(500) == 500
 
 
 def test_a_closed_gate_lets_nothing_out_until_its_pause_is_over(gate: Gate, clock: Clock) -> None:
-    """The pause that Novu asks for is kept to its end."""
+    """It does not open before the pause that Novu asked for."""
     gate.observe(xn("xn-1"), throttled(7))
     assert (gate.closed, gate.allowance(100), closed_for(gate)) == (True, 0, 7)
     clock.advance(timedelta(seconds=6.9))
@@ -72,19 +72,19 @@ def test_a_closed_gate_lets_nothing_out_until_its_pause_is_over(gate: Gate, cloc
 
 
 def test_jitter_only_lengthens_a_pause(clock: Clock) -> None:
-    """Replicas come back apart, and none before the time Novu named."""
+    """Replicas return at different moments, and none before the time that Novu asked for."""
     gate = Gate(clock, lambda: 1.0)
     gate.observe(xn("xn-1"), throttled(8))
     assert closed_for(gate) == 10
 
 
-def test_an_outage_is_met_with_doubling_pauses_up_to_a_minute(gate: Gate, clock: Clock) -> None:
-    """A Novu that stays away is asked less and less often."""
+def test_pauses_double_during_an_outage_up_to_a_minute(gate: Gate, clock: Clock) -> None:
+    """A Novu that stays down is called less and less often."""
     assert pauses(gate, clock, UNAVAILABLE, 8) == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
 def test_an_outage_of_days_keeps_the_longest_pause(gate: Gate, clock: Clock) -> None:
-    """The doubling does not overflow."""
+    """Doubling stops before the number gets too large."""
     assert pauses(gate, clock, UNAVAILABLE, 2000)[-1] == 60
 
 
@@ -96,26 +96,26 @@ def test_calls_under_way_when_the_gate_closes_count_as_one_closure(gate: Gate) -
 
 
 def test_a_pause_named_by_an_unavailable_novu_is_kept(gate: Gate) -> None:
-    """Retry-After of a 503 counts where it is longer than our own pause."""
+    """The Retry-After of a 503 counts if it is longer than our own pause."""
     gate.observe(xn("xn-1"), Refused(NovuUnavailable("503", timedelta(seconds=20))))
     assert closed_for(gate) == 20
 
 
 def test_a_shorter_pause_does_not_cut_a_longer_one(gate: Gate) -> None:
-    """The latest word does not let traffic out before an earlier one."""
+    """A later answer does not open the gate before the time of an earlier answer."""
     gate.observe(xn("xn-1"), throttled(30))
     gate.observe(xn("xn-2"), throttled(2))
     assert closed_for(gate) == 30
 
 
-def test_an_acceptance_that_comes_late_does_not_end_a_pause(gate: Gate) -> None:
-    """It may be older than what closed the gate."""
+def test_a_late_acceptance_does_not_end_a_pause(gate: Gate) -> None:
+    """It may be older than the answer that closed the gate."""
     gate.observe(xn("xn-1"), throttled(30))
     gate.observe(xn("xn-2"), ACCEPTED)
     assert closed_for(gate) == 30
 
 
-def test_after_an_acceptance_pauses_begin_anew(gate: Gate, clock: Clock) -> None:
+def test_an_acceptance_resets_the_pauses(gate: Gate, clock: Clock) -> None:
     """Only closures in a row lengthen the pause."""
     pauses(gate, clock, UNAVAILABLE, 5)
     gate.observe(xn("xn-1"), ACCEPTED)
@@ -126,7 +126,7 @@ def test_after_an_acceptance_pauses_begin_anew(gate: Gate, clock: Clock) -> None
 def test_the_window_doubles_once_all_let_out_are_served(
     gate: Gate, clock: Clock, served: Accepted | Refused
 ) -> None:
-    """Traffic comes back as 1, 2, 4, … and at last without limit; a rejection serves as well."""
+    """Traffic comes back as 1, 2, 4, … until there is no limit. A rejection counts as served too."""
     pauses(gate, clock, UNAVAILABLE, 1)
     windows = []
     while (window := gate.allowance(10_000)) < 10_000:
@@ -138,13 +138,13 @@ def test_the_window_doubles_once_all_let_out_are_served(
     assert windows == [1, 2, 4, 8, 16, 32, 64, 128, 256, NO_LIMIT // 2]
 
 
-def test_what_was_not_claimed_is_not_spent(gate: Gate, clock: Clock) -> None:
-    """A claim that finds nothing costs no probe."""
+def test_an_allowance_that_is_not_claimed_is_not_spent(gate: Gate, clock: Clock) -> None:
+    """A claim that finds nothing uses up no probe."""
     pauses(gate, clock, UNAVAILABLE, 1)
     assert [gate.allowance(100), gate.allowance(100)] == [1, 1]
 
 
-def test_a_probe_that_is_never_heard_of_is_replaced(gate: Gate, clock: Clock) -> None:
+def test_a_silent_probe_is_replaced(gate: Gate, clock: Clock) -> None:
     """A probe whose template fails does not leave the gate half open for ever."""
     pauses(gate, clock, UNAVAILABLE, 1)
     gate.spend(1)
@@ -154,7 +154,7 @@ def test_a_probe_that_is_never_heard_of_is_replaced(gate: Gate, clock: Clock) ->
 
 
 def test_a_failed_probe_closes_the_gate_for_longer(gate: Gate, clock: Clock) -> None:
-    """Half open is not yet open."""
+    """The gate is only half open until a probe is served."""
     pauses(gate, clock, UNAVAILABLE, 1)
     gate.spend(1)
     gate.observe(xn("xn-1"), UNAVAILABLE)
@@ -162,7 +162,7 @@ def test_a_failed_probe_closes_the_gate_for_longer(gate: Gate, clock: Clock) -> 
 
 
 def test_five_different_unknown_outcomes_are_an_outage(gate: Gate) -> None:
-    """No single notification is to blame, so the gate closes and says so."""
+    """No single notification is at fault, so the gate closes and shows the reason."""
     for number in range(OUTAGE_WITNESSES - 1):
         gate.observe(xn(f"xn-{number}"), UNKNOWN)
     assert (gate.outage, gate.closed) == (False, False)
@@ -171,7 +171,7 @@ def test_five_different_unknown_outcomes_are_an_outage(gate: Gate) -> None:
     assert gate.reason == "Novu: 5 notifications in a row got no reliable answer"
 
 
-def test_one_notification_alone_makes_no_outage(gate: Gate) -> None:
+def test_a_single_notification_is_no_outage(gate: Gate) -> None:
     """The same transaction again is no further witness."""
     for _ in range(50):
         gate.observe(xn("xn-1"), UNKNOWN)
@@ -179,8 +179,8 @@ def test_one_notification_alone_makes_no_outage(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("window", [1, 2, 4])
-def test_a_narrow_window_is_witness_enough(gate: Gate, clock: Clock, window: int) -> None:
-    """It lets out fewer than five, so that many without an answer are an outage, and count against nobody."""
+def test_a_narrow_window_without_an_answer_is_an_outage(gate: Gate, clock: Clock, window: int) -> None:
+    """It lets out fewer than five, so waiting for five would count the failures against each notification."""
     pauses(gate, clock, UNAVAILABLE, 1)
     while gate.allowance(10) < window:
         gate.spend(1)
@@ -192,7 +192,7 @@ def test_a_narrow_window_is_witness_enough(gate: Gate, clock: Clock, window: int
 
 
 def test_an_acceptance_between_unknown_outcomes_disproves_an_outage(gate: Gate) -> None:
-    """Only outcomes with nothing served between them count together."""
+    """Only unknown outcomes with nothing served between them count together."""
     for number in range(3 * OUTAGE_WITNESSES):
         gate.observe(xn(f"xn-{number}"), UNKNOWN)
         if number % 4 == 3:
@@ -213,8 +213,8 @@ def test_an_outage_lasts_until_something_is_served(gate: Gate, clock: Clock) -> 
     assert (gate.outage, gate.closed, gate.reason) == (False, False, None)
 
 
-def test_a_wrong_key_stops_for_half_a_minute_up_to_five(gate: Gate, clock: Clock) -> None:
-    """It stays stopped between the probes, until a person has mended it."""
+def test_a_wrong_key_stops_the_gate_for_half_a_minute_up_to_five(gate: Gate, clock: Clock) -> None:
+    """It stays stopped between the probes, until a person corrects the key."""
     assert pauses(gate, clock, UNAUTHORIZED, 6) == [30, 60, 120, 240, 300, 300]
     assert (gate.closed, gate.stopped, gate.allowance(100)) == (False, True, 1)
     assert gate.reason == "Novu: answers 401; check NOVU_SECRET_KEY and NOVU_API_URL"
@@ -224,7 +224,7 @@ def test_a_wrong_key_stops_for_half_a_minute_up_to_five(gate: Gate, clock: Clock
 
 
 def test_a_used_up_rate_limit_closes_until_its_reset(gate: Gate, clock: Clock) -> None:
-    """Novu is not asked again before it will answer."""
+    """Novu is not called before it will answer."""
     gate.limit_rate(1, timedelta(seconds=4))
     gate.limit_rate(None, None)
     gate.limit_rate(0, None)
@@ -235,7 +235,7 @@ def test_a_used_up_rate_limit_closes_until_its_reset(gate: Gate, clock: Clock) -
     assert not gate.closed
 
 
-def test_the_status_tells_all_that_a_person_asks(gate: Gate) -> None:
+def test_the_status_answers_an_operators_questions(gate: Gate) -> None:
     """`/status` shows why nothing is claimed, and for how long."""
     gate.observe(xn("xn-1"), throttled(7))
     assert gate.status() == {
@@ -249,8 +249,8 @@ def test_the_status_tells_all_that_a_person_asks(gate: Gate) -> None:
     }
 
 
-def test_what_another_replica_serves_does_not_hold_up_the_window(gate: Gate, clock: Clock) -> None:
-    """Of those that were let out one is heard of: soon afterwards twice as many go."""
+def test_notifications_of_another_replica_do_not_hold_up_the_window(gate: Gate, clock: Clock) -> None:
+    """Another replica may have sent the rest, so once a notification is served, a window twice as large follows soon."""
     gate.observe(xn("xn-0"), throttled(1))
     clock.advance(gate.pause)
     gate.spend(1)
@@ -262,8 +262,8 @@ def test_what_another_replica_serves_does_not_hold_up_the_window(gate: Gate, clo
     assert gate.allowance(100) == 4
 
 
-def test_a_workflow_that_fails_alone_does_not_close_the_gate(gate: Gate) -> None:
-    """Novu serves others: these are turned away by the breaker, and each failure is their own."""
+def test_a_single_failing_workflow_does_not_close_the_gate(gate: Gate) -> None:
+    """Novu serves others, so the breaker turns this workflow's notifications away and counts their failures."""
     gate.observe(xn("xn-well", "invoice"), ACCEPTED)
     for number in range(3 * OUTAGE_WITNESSES):
         gate.observe(xn(f"xn-{number}"), UNKNOWN)
@@ -274,7 +274,7 @@ def test_a_workflow_that_fails_alone_does_not_close_the_gate(gate: Gate) -> None
 
 
 def test_workflows_that_fail_together_close_the_gate(gate: Gate) -> None:
-    """Whatever was served a moment ago: two at once are Novu's fault."""
+    """Novu served somebody a moment ago, but two failing workflows at the same time mean an outage."""
     gate.observe(xn("xn-well", "invoice"), ACCEPTED)
     for number in range(OUTAGE_WITNESSES):
         gate.observe(xn(f"xn-{number}", f"key-{number % 2}"), UNKNOWN)
@@ -282,8 +282,8 @@ def test_workflows_that_fail_together_close_the_gate(gate: Gate) -> None:
     assert gate.outage
 
 
-def test_one_enterprise_that_fails_alone_does_not_close_the_gate(gate: Gate) -> None:
-    """Whatever workflows it has; what it leaves unanswered is no witness against Novu later either."""
+def test_a_single_failing_enterprise_does_not_close_the_gate(gate: Gate) -> None:
+    """It may use several workflows, and none of its notifications is a witness against Novu later."""
     gate.observe(Sender("globex", "invoice", "xn-well"), ACCEPTED)
     for number in range(OUTAGE_WITNESSES):
         gate.observe(xn(f"xn-{number}", f"key-{number % 2}"), UNKNOWN)
@@ -293,8 +293,8 @@ def test_one_enterprise_that_fails_alone_does_not_close_the_gate(gate: Gate) -> 
     assert not gate.outage
 
 
-def test_what_a_tripped_workflow_left_unanswered_is_no_witness(gate: Gate) -> None:
-    """One miss of another enterprise is then one, and not the fifth."""
+def test_notifications_of_a_tripped_workflow_are_no_witnesses(gate: Gate) -> None:
+    """A missing answer of another enterprise then counts as the first, not as the fifth."""
     gate.observe(Sender("globex", "invoice", "xn-well"), ACCEPTED)
     for number in range(OUTAGE_WITNESSES):
         gate.observe(xn(f"xn-{number}"), UNKNOWN)
@@ -303,7 +303,7 @@ def test_what_a_tripped_workflow_left_unanswered_is_no_witness(gate: Gate) -> No
 
 
 def test_one_notification_does_not_close_the_gate_twice_in_a_row(gate: Gate, clock: Clock) -> None:
-    """The first in the queue would be let out first again, and shut everybody out for its own fault."""
+    """Otherwise the first in the queue would always go first, and hold everybody back for its own fault."""
     gate.observe(xn("xn-1"), throttled(1))
     for closed in (True, False, False):
         clock.advance(gate.pause)

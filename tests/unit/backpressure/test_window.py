@@ -12,7 +12,7 @@ MOMENT = timedelta(milliseconds=1)
 
 @pytest.fixture
 def window(clock: Clock) -> Window:
-    """A window of one notification, opened now."""
+    """Return a window of one notification, opened now."""
     made = Window(clock)
     made.open(1, since=clock())
     return made
@@ -26,8 +26,8 @@ def test_without_a_closure_there_is_no_limit(clock: Clock) -> None:
     assert (made.allowance(500), made.size) == (500, None)
 
 
-def test_it_doubles_once_all_of_it_are_served_until_there_is_no_limit(window: Window) -> None:
-    """1, 2, 4, …: Novu is not hit at once by all that waited."""
+def test_it_doubles_each_time_all_are_served_until_there_is_no_limit(window: Window) -> None:
+    """The whole backlog must not hit Novu at once."""
     sizes = []
     while (size := window.size) is not None:
         sizes.append(size)
@@ -41,7 +41,7 @@ def test_it_doubles_once_all_of_it_are_served_until_there_is_no_limit(window: Wi
 
 
 def test_a_refund_lets_others_go_instead(window: Window) -> None:
-    """A notification that ended without a call says nothing about Novu."""
+    """A notification that ended without a call proves nothing about Novu."""
     window.spend(1)
     window.refund(1)
 
@@ -49,7 +49,7 @@ def test_a_refund_lets_others_go_instead(window: Window) -> None:
 
 
 def test_a_silent_window_is_renewed(window: Window, clock: Clock) -> None:
-    """What was let out and never heard of did not reach Novu."""
+    """Notifications that were let out and never heard of again did not reach Novu."""
     window.spend(1)
     clock.advance(SILENCE - MOMENT)
     assert window.allowance(10) == 0
@@ -58,8 +58,8 @@ def test_a_silent_window_is_renewed(window: Window, clock: Clock) -> None:
     assert window.allowance(10) == 1
 
 
-def test_once_one_is_served_the_rest_is_given_up_soon(clock: Clock) -> None:
-    """Another replica may have heard of it; the new window is twice as large."""
+def test_once_one_is_served_the_silent_rest_is_soon_replaced(clock: Clock) -> None:
+    """Another replica may have sent the rest; the new window is twice as large."""
     window = Window(clock)
     window.open(2, since=clock())
     window.spend(2)

@@ -1,4 +1,4 @@
-"""`xnovu`: every command explains itself, and every error of ours is a sentence with an exit code."""
+"""`xnovu`: every command has help, and every error of ours is a sentence with an exit code."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ from xnovu_poller.errors import (
 
 
 def paths(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
-    """Give each command and group by its words."""
+    """Yield the words of each command and group."""
     for name, command in group.commands.items():
         yield (*before, name)
         if isinstance(command, click.Group):
@@ -31,14 +31,14 @@ def paths(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
 
 
 def run(*words: str) -> tuple[int, str]:
-    """Run a command within this process; give its exit code and all that it prints."""
+    """Run a command in this process; return its exit code and output."""
     ended = CliRunner().invoke(xnovu, words)
     return ended.exit_code, ended.output
 
 
 @pytest.mark.parametrize("words", [(), *paths(xnovu)], ids=" ".join)
-def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
-    """A sentence at least, and a word to each option of its own."""
+def test_every_command_has_help(words: tuple[str, ...]) -> None:
+    """It has at least one sentence, and a text for each of its options."""
     command: click.Command = xnovu
     for word in words:
         assert isinstance(command, click.Group)
@@ -52,13 +52,13 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
     assert all(option.help for option in command.params if isinstance(option, click.Option))
 
 
-def test_it_tells_its_version() -> None:
-    """The package's."""
+def test_the_version_is_that_of_the_package() -> None:
+    """You can see which release is installed."""
     assert run("--version") == (0, f"xnovu, version {__version__}\n")
 
 
 def imported_by(program: str) -> set[str]:
-    """Return the modules that a program has imported by its end, in a process of its own."""
+    """Return the modules that a program has imported when it ends; it runs in its own process."""
     ended = subprocess.run(
         [
             sys.executable,
@@ -74,13 +74,13 @@ def imported_by(program: str) -> set[str]:
 
 
 def below(modules: set[str], *packages: str) -> set[str]:
-    """Return the modules that belong to one of some packages."""
+    """Return the modules that belong to certain packages."""
     return {name for name in modules if any(f"{name}.".startswith(f"{package}.") for package in packages)}
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_the_version_and_the_help_import_no_command(option: str) -> None:
-    """Nor any of the large libraries; they are what takes time."""
+    """They import none of the large libraries either, which take most of the time."""
     modules = imported_by(f"from xnovu_poller.cli.group import xnovu; xnovu([{option!r}])")
 
     assert below(modules, "xnovu_poller") == {
@@ -93,7 +93,7 @@ def test_the_version_and_the_help_import_no_command(option: str) -> None:
 
 
 def test_a_worker_imports_nothing_of_the_one_machine_stack() -> None:
-    """Production runs without `dev/`, and without the tables of rich."""
+    """In production `dev/` and rich are not loaded."""
     modules = imported_by("from xnovu_poller.cli.group import xnovu; xnovu(['worker', 'start', '--help'])")
 
     assert below(modules, "xnovu_poller.service", "temporalio", "sqlalchemy")
@@ -107,26 +107,26 @@ def test_a_worker_imports_nothing_of_the_one_machine_stack() -> None:
 
 @pytest.mark.parametrize("name", PLACES)
 def test_the_list_of_commands_shows_the_first_sentence_of_each(name: str) -> None:
-    """It is written down once more, so that the list imports no command."""
+    """The sentences are written down a second time, so that the list imports no command."""
     assert PLACES[name].help == xnovu.commands[name].get_short_help_str(limit=200).removesuffix(".")
     assert name in run("--help")[1]
 
 
 def test_an_unknown_command_is_refused() -> None:
-    """As Click does it, exit code 2."""
+    """Click does that, with exit code 2."""
     code, text = run("wroker")
 
     assert code == 2
     assert "No such command 'wroker'" in text
 
 
-def test_what_is_for_itself_alone_is_not_listed() -> None:
-    """`worker execute` is started by `worker start`."""
+def test_internal_commands_are_not_listed() -> None:
+    """Only `worker start` runs `worker execute`."""
     assert "execute" not in run("worker", "--help")[1]
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "output"),
     [
         (
             ConfigError(["A: is not set", "B: must be odd"]),
@@ -145,9 +145,9 @@ def test_what_is_for_itself_alone_is_not_listed() -> None:
     ids=["settings", "schema", "unreleased", "copy", "other"],
 )
 def test_an_error_is_a_sentence_and_an_exit_code(
-    error: XnovuError, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+    error: XnovuError, code: int, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No traceback of what a person can mend."""
+    """A person who can correct the fault needs no traceback."""
 
     @click.command
     def fail() -> None:
@@ -155,4 +155,4 @@ def test_an_error_is_a_sentence_and_an_exit_code(
 
     monkeypatch.setitem(xnovu.commands, "fail", fail)
 
-    assert run("fail") == (code, said)
+    assert run("fail") == (code, output)

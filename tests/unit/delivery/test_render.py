@@ -1,4 +1,4 @@
-"""The payload that Novu gets: the producer's words, and the rendered ones beside them."""
+"""The payload that Novu gets: the producer's values, and the rendered texts beside them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +18,12 @@ EMAIL, SMS, IN_APP = Channel.EMAIL, Channel.SMS, Channel.IN_APP
 
 
 def template(channel: Channel, body: str, subject: str | None = None, **defaults: object) -> Template:
-    """Make a published template."""
+    """Return a published template."""
     return Template(1, NOW, channel, subject, body, dict(defaults))
 
 
 def rendered(valid: tuple[Held, Workflow], known: dict[TemplateKey, Template]) -> Mapping[str, Any]:
-    """Render with templates at hand; give the payload."""
+    """Render with the given templates; return the payload."""
     return render.render(Renderer(), *valid, known).payload
 
 
@@ -36,7 +36,7 @@ def test_a_static_workflow_needs_no_template() -> None:
 
 
 def test_a_static_workflow_may_name_a_template() -> None:
-    """Only for the channel that it names, and only if that is asked for."""
+    """It applies only to its own channel, and only if the notification uses that channel."""
     static = workflow(channels=[EMAIL, SMS], templates={"SMS": "short", "PUSH": "never"})
     valid = (held(), static)
     key = ("acme", "short", SMS)
@@ -45,8 +45,8 @@ def test_a_static_workflow_may_name_a_template() -> None:
     assert rendered(valid, {key: template(SMS, "hi")})["rendered"] == {"sms": {"body": "hi"}}
 
 
-def test_a_dynamic_workflow_needs_one_for_each_channel() -> None:
-    """A channel without one stops it: raw text never reaches a user, and half a notification is none."""
+def test_a_dynamic_workflow_needs_a_template_for_each_channel() -> None:
+    """Without a template for each channel nothing is sent: raw text and half a notification must not reach anybody."""
     valid = (
         held(),
         workflow(type=WorkflowType.DYNAMIC, channels=[EMAIL, IN_APP], templates={"EMAIL": "long"}),
@@ -57,23 +57,23 @@ def test_a_dynamic_workflow_needs_one_for_each_channel() -> None:
         rendered(valid, known)
 
 
-def test_the_channels_asked_for_win_over_the_workflows() -> None:
-    """In their order."""
+def test_a_notifications_channels_override_the_workflows() -> None:
+    """Their order is kept."""
     valid = (held(channels=[SMS, EMAIL]), workflow(channels=[IN_APP]))
 
     assert rendered(valid, {})["channels"] == ["sms", "email"]
 
 
-def test_a_variable_is_reached_by_its_name_and_through_payload() -> None:
-    """Both forms are in use."""
+def test_a_template_reads_a_value_by_its_name_or_through_payload() -> None:
+    """Templates use both forms."""
     valid = (held(payload={"n": 1}), workflow(templates={"EMAIL": "k"}))
     known = {("acme", "k", EMAIL): template(EMAIL, "${n} ${payload.n} ${d}", "S ${n}", d=3)}
 
     assert rendered(valid, known)["rendered"]["email"] == {"subject": "S 1", "body": "1 1 3"}
 
 
-def test_a_payloads_own_payload_wins() -> None:
-    """The producer's names come first."""
+def test_a_value_named_payload_wins() -> None:
+    """The producer's names take precedence."""
     valid = (held(payload={"payload": {"n": 2}}), workflow(templates={"EMAIL": "k"}))
 
     text = rendered(valid, {("acme", "k", EMAIL): template(EMAIL, "${payload.n}")})
@@ -81,8 +81,8 @@ def test_a_payloads_own_payload_wins() -> None:
     assert text["rendered"]["email"]["body"] == "2"
 
 
-def test_what_we_add_wins_over_the_producers() -> None:
-    """A producer cannot pass for another enterprise."""
+def test_our_own_values_override_the_producers() -> None:
+    """Otherwise a producer could pretend to be another enterprise."""
     valid = (held(payload={"enterprise_id": "globex", "rendered": "x", "channels": "y"}), workflow())
 
     sent = rendered(valid, {})
@@ -90,11 +90,11 @@ def test_what_we_add_wins_over_the_producers() -> None:
     assert (sent["enterprise_id"], sent["rendered"], sent["channels"]) == ("acme", {}, ["email"])
 
 
-def test_the_event_bears_what_drops_a_repeat_and_each_recipient_once() -> None:
-    """The same at every attempt."""
-    one = held(recipients=["b", "a", "b"], overrides={"email": {}}, transaction_id="xn-7", refusals=2)
+def test_the_event_has_its_transaction_and_each_recipient_once() -> None:
+    """They are the same at every attempt, so that Novu drops a repeat."""
+    repeated = held(recipients=["b", "a", "b"], overrides={"email": {}}, transaction_id="xn-7", refusals=2)
 
-    event = render.render(Renderer(), one, workflow(), {})
+    event = render.render(Renderer(), repeated, workflow(), {})
 
     assert event.recipients == ("b", "a")
     assert (event.workflow_key, event.overrides) == ("order-shipped", {"email": {}})

@@ -1,4 +1,4 @@
-"""A fault of one notification becomes its own verdict, and no other's."""
+"""An error of one notification becomes a verdict on that notification only."""
 
 from dataclasses import replace
 
@@ -15,31 +15,31 @@ AWAY = StoreUnavailable("database: does not answer")
 
 
 def fail(error: Exception) -> object:
-    """Fail as a stage does."""
+    """Raise the error, as a stage does."""
     raise error
 
 
 async def sending(error: Exception | None = None) -> list[Verdict]:
-    """Send, or fail."""
+    """Send, or raise the error."""
     if error is not None:
         raise error
     return [Verdict(Ending.SENT, HELD)]
 
 
-def test_results_are_parted_from_verdicts_in_their_order() -> None:
-    """The next stage gets the former alone."""
+def test_results_and_verdicts_are_separated_in_order() -> None:
+    """Only the results go on to the next stage."""
     first, second = Verdict(Ending.DEAD, HELD), Verdict(Ending.FAILED, OTHER)
 
     assert partition([1, first, 2, second]) == ([1, 2], [first, second])
 
 
-def test_a_stage_gives_its_result() -> None:
-    """Nothing went wrong."""
+def test_a_stage_without_an_error_returns_its_result() -> None:
+    """It makes no verdict."""
     assert prepare(HELD, lambda: 5) == 5
 
 
-def test_an_error_of_ours_is_the_end_of_its_notification() -> None:
-    """No attempt can mend what is unfit."""
+def test_an_error_of_ours_ends_its_notification() -> None:
+    """No further attempt could succeed."""
     verdict = prepare(HELD, lambda: fail(Poison(4)))
 
     assert isinstance(verdict, Verdict)
@@ -47,7 +47,7 @@ def test_an_error_of_ours_is_the_end_of_its_notification() -> None:
 
 
 def test_a_bug_in_a_stage_is_a_failed_attempt() -> None:
-    """Nothing was sent, and its message is not told."""
+    """Nothing was sent, and the verdict contains the bug's type but not its message."""
     verdict = prepare(HELD, lambda: fail(ValueError("secret")))
 
     assert isinstance(verdict, Verdict)
@@ -56,18 +56,18 @@ def test_a_bug_in_a_stage_is_a_failed_attempt() -> None:
     assert verdict.error.message == "a bug: ValueError"
 
 
-def test_what_was_not_sent_says_so() -> None:
-    """Each is left to the next try."""
+def test_notifications_that_were_not_sent_are_unfinished() -> None:
+    """The next try sends each of them."""
     verdicts = nothing_sent([HELD, OTHER], AWAY)
 
-    assert [(one.ending, one.held, one.unknown) for one in verdicts] == [
+    assert [(verdict.ending, verdict.held, verdict.unknown) for verdict in verdicts] == [
         (Ending.UNFINISHED, HELD, False),
         (Ending.UNFINISHED, OTHER, False),
     ]
 
 
-async def test_what_goes_well_is_not_touched() -> None:
-    """The verdicts are those of the work."""
+async def test_verdicts_of_a_call_without_an_error_are_kept() -> None:
+    """The stage itself decides."""
     assert await watch([HELD], sending(), sends=True) == [Verdict(Ending.SENT, HELD)]
 
 
@@ -81,13 +81,13 @@ async def test_what_goes_well_is_not_touched() -> None:
     ],
     ids=str,
 )
-async def test_a_fault_is_of_the_whole_call_and_may_have_sent(
+async def test_an_error_of_a_call_applies_to_all_its_notifications(
     error: Exception, ending: Ending, *, sends: bool
 ) -> None:
-    """Each of the call's notifications gets a verdict; what may have been sent is unknown."""
+    """Each gets a verdict, whose outcome is unknown if the call may have sent."""
     verdicts = await watch([HELD, OTHER], sending(error), sends=sends)
 
-    assert [(one.ending, one.held, one.unknown) for one in verdicts] == [
+    assert [(verdict.ending, verdict.held, verdict.unknown) for verdict in verdicts] == [
         (ending, HELD, sends),
         (ending, OTHER, sends),
     ]

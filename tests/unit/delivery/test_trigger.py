@@ -1,4 +1,4 @@
-"""The verdict that follows from an outcome of Novu."""
+"""The verdict that follows from Novu's outcome."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ SECOND = timedelta(seconds=1)
 def test_each_outcome_has_its_verdict(
     outcome: Outcome, ending: str, word: str | None, label: str, *, refused: bool, unknown: bool
 ) -> None:
-    """Ending, whether the idempotency key changes, whether it may have been accepted; and its names."""
+    """The ending, whether the idempotency key changes, whether Novu may have accepted it, and both labels."""
     verdict = trigger._judge(held(), outcome)
 
     assert verdict.ending is Ending[ending]

@@ -1,4 +1,4 @@
-"""A payload fits its schema or it is said where not; and no tenant's schema stops the others."""
+"""A payload fits its schema, or the error shows where it does not; and no tenant's schema stops the others."""
 
 import json
 from datetime import timedelta
@@ -16,7 +16,7 @@ VALUE = "value-marker"
 
 
 def fault(schema: dict[str, Any], payload: dict[str, Any]) -> str:
-    """Check a payload that is not to fit; give what is said."""
+    """Check a payload that does not fit; return the error's message."""
     with pytest.raises(PayloadInvalid) as caught:
         Schemas().check(workflow(schema=schema), payload)
     assert caught.value.__cause__ is caught.value.__context__ is None
@@ -24,16 +24,16 @@ def fault(schema: dict[str, Any], payload: dict[str, Any]) -> str:
 
 
 def doubling(steps: int, leaf: dict[str, Any]) -> dict[str, Any]:
-    """Write a schema in which each part refers to the next one twice."""
+    """Return a schema in which each part refers to the next part twice."""
     parts: dict[str, Any] = {"p0": leaf}
     for i in range(1, steps):
-        next_one = {"$ref": f"#/$defs/p{i - 1}"}
-        parts[f"p{i}"] = {"allOf": [next_one, next_one]}
+        reference = {"$ref": f"#/$defs/p{i - 1}"}
+        parts[f"p{i}"] = {"allOf": [reference, reference]}
     return {"$defs": parts, "$ref": f"#/$defs/p{steps - 1}"}
 
 
 def test_without_a_schema_everything_fits() -> None:
-    """A workflow need not have one."""
+    """A schema is optional."""
     Schemas().check(workflow(), {"any": "thing"})
 
 
@@ -59,16 +59,16 @@ def test_without_a_schema_everything_fits() -> None:
         ),
     ],
 )
-def test_a_fault_is_told_by_path_and_rule_and_never_by_value(
+def test_a_fault_names_its_path_and_rule_but_never_a_value(
     schema: dict[str, Any], payload: dict[str, Any], where: str, rule: str
 ) -> None:
-    """A name that only the payload has is a value too."""
-    said = fault(schema, payload)
+    """A name that only the payload has counts as a value too."""
+    message = fault(schema, payload)
 
-    assert VALUE not in said
-    assert said.startswith(f"payload: {where} breaks the rule")
+    assert VALUE not in message
+    assert message.startswith(f"payload: {where} breaks the rule")
     if where != "$" or rule != "maxLength":
-        assert f"{rule!r}" in said
+        assert f"{rule!r}" in message
 
 
 @pytest.mark.parametrize(
@@ -84,19 +84,19 @@ def test_a_fault_is_told_by_path_and_rule_and_never_by_value(
     ],
     ids=json.dumps,
 )
-def test_what_is_no_schema_is_a_fault_of_the_workflow(schema: dict[str, Any]) -> None:
-    """Nothing passes a schema that cannot be used, and nothing else breaks."""
+def test_an_invalid_schema_is_a_fault_of_the_workflow(schema: dict[str, Any]) -> None:
+    """No payload passes a schema that cannot be used, and nothing else breaks."""
     assert "payload_schema is not a JSON Schema" in fault(schema, {"a": VALUE})
 
 
 @pytest.mark.parametrize("address", ["#/nowhere", "http://127.0.0.1:9/x", "file:///etc/hostname", "urn:x"])
 def test_a_reference_that_leads_out_of_the_schema_is_not_followed(address: str) -> None:
-    """Neither over the network nor from the disk."""
+    """The worker opens neither a connection nor a file for it."""
     assert "refers to itself, or otherwise than by #/" in fault({"$ref": address}, {})
 
 
-def test_a_catastrophic_pattern_costs_nothing() -> None:
-    """The pattern's engine is linear; a backtracking one would not come back from this."""
+def test_a_catastrophic_pattern_takes_no_time() -> None:
+    """The pattern engine is linear; a backtracking engine would never finish."""
     schema = {"properties": {"a": {"pattern": "^(a+)+$"}}}
 
     assert "$.a" in fault(schema, {"a": "a" * 100_000 + "!"})
@@ -104,14 +104,14 @@ def test_a_catastrophic_pattern_costs_nothing() -> None:
 
 @pytest.mark.parametrize("leaf", [{"type": "object"}, {"type": "string"}], ids=["fits", "does not fit"])
 def test_references_that_double_with_each_step_are_refused(leaf: dict[str, Any]) -> None:
-    """Sixty lines would stand for more checks than there is time."""
+    """Sixty lines would mean more checks than anybody can wait for."""
     assert "payload_schema is too large" in fault(doubling(60, leaf), {})
 
 
 @pytest.mark.parametrize("keyword", ["unevaluatedProperties", "unevaluatedItems"])
 @pytest.mark.parametrize("depth", [9, 40])
 def test_a_schema_whose_compilation_takes_all_memory_is_not_compiled(keyword: str, depth: int) -> None:
-    """Each level doubles what is looked through; twenty lines would take gigabytes."""
+    """Each level doubles the work; twenty lines would take gigabytes."""
     defs: dict[str, Any] = {f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 2} for i in range(depth)} | {
         f"a{depth}": {"type": "string"}
     }
@@ -119,16 +119,16 @@ def test_a_schema_whose_compilation_takes_all_memory_is_not_compiled(keyword: st
     assert "payload_schema is too large" in fault({keyword: False, "$ref": "#/$defs/a0", "$defs": defs}, {})
 
 
-def test_unevaluated_properties_are_looked_at() -> None:
-    """In a schema of usual size."""
+def test_unevaluated_properties_are_checked() -> None:
+    """This holds for a schema of the usual size."""
     schema = {"properties": {"a": {}}, "allOf": [{"properties": {"b": {}}}], "unevaluatedProperties": False}
 
     Schemas().check(workflow(schema=schema), {"a": 1, "b": 2})
     assert "unevaluatedProperties" in fault(schema, {"c": 1})
 
 
-def test_a_few_references_are_in_order() -> None:
-    """What people write stays far below the limit."""
+def test_a_few_references_are_accepted() -> None:
+    """Schemas that people write are far below the limit."""
     Schemas().check(workflow(schema=doubling(6, {"type": "object"})), {})
     assert MOST_PARTS > 1000
 
@@ -141,10 +141,10 @@ def test_a_few_references_are_in_order() -> None:
     ],
     ids=["many parts", "many constants"],
 )
-def test_a_check_that_would_take_seconds_is_not_begun(
+def test_a_check_that_would_take_seconds_is_not_started(
     schema: dict[str, Any], payload: dict[str, Any]
 ) -> None:
-    """All other enterprises of the process would wait for it."""
+    """All other enterprises of the process would have to wait."""
     assert fault(schema, payload).endswith(
         "$ breaks the rule 'too large for its payload_schema' of the workflow's schema"
     )
@@ -175,18 +175,18 @@ for _ in range(200):
     ids=json.dumps,
 )
 def test_a_schema_that_refers_to_itself_is_refused(schema: dict[str, Any]) -> None:
-    """A payload of 200 steps would take 2 to the 200th check."""
+    """A payload 200 levels deep would take 2 to the power of 200 checks."""
     assert "payload_schema refers to itself" in fault(schema, DEEP)
 
 
-def test_names_of_properties_may_be_words_of_json_schema() -> None:
-    """`id` and `$ref` are keywords only where they hold text."""
+def test_properties_may_have_names_of_json_schema_keywords() -> None:
+    """`id` and `$ref` are keywords only where their value is text."""
     schema = {"properties": {"id": {"type": "integer"}, "$ref": {"type": "integer"}}}
     Schemas().check(workflow(schema=schema), {"id": 1, "$ref": 2})
 
 
-def test_a_payload_nested_too_deep_is_a_fault_of_its_own() -> None:
-    """It may fit or not, but it breaks nobody."""
+def test_a_payload_nested_too_deep_fails_only_itself() -> None:
+    """Whether it fits or not, nobody else is affected."""
     schema: dict[str, Any] = {"const": {"b": 1}}
     payload: dict[str, Any] = {}
     for _ in range(900):
@@ -195,13 +195,13 @@ def test_a_payload_nested_too_deep_is_a_fault_of_its_own() -> None:
     assert fault(schema, payload)
 
 
-def test_a_schema_that_python_cannot_read_lets_nothing_pass() -> None:
-    """It is not the same as none."""
+def test_no_payload_passes_a_schema_that_python_cannot_read() -> None:
+    """An unreadable schema is not the same as no schema."""
     assert "payload_schema" in fault(Unreadable(), {})
 
 
-def test_a_changed_schema_counts_at_once() -> None:
-    """What is compiled is kept by version."""
+def test_a_changed_schema_applies_at_once() -> None:
+    """Compiled schemas are cached by version."""
     schemas = Schemas()
     schemas.check(workflow(schema={"required": []}), {})
 
@@ -209,8 +209,8 @@ def test_a_changed_schema_counts_at_once() -> None:
         schemas.check(workflow(schema={"required": ["a"]}, version=NOW + timedelta(microseconds=1)), {})
 
 
-def test_compiled_schemas_are_bounded() -> None:
-    """However many tenants there are."""
+def test_the_number_of_compiled_schemas_is_bounded() -> None:
+    """It does not grow with the number of tenants."""
     schemas = Schemas()
     for id_ in range(CACHED_SCHEMAS + 10):
         schemas.check(workflow(id=id_, schema={}), {})
@@ -218,8 +218,8 @@ def test_compiled_schemas_are_bounded() -> None:
     assert len(schemas._compiled) == CACHED_SCHEMAS
 
 
-def test_the_schema_that_was_not_used_for_longest_makes_room() -> None:
-    """What is in use stays compiled."""
+def test_the_least_recently_used_schema_is_dropped() -> None:
+    """Schemas in use stay compiled."""
     schemas = Schemas()
     for id_ in range(CACHED_SCHEMAS):
         schemas.check(workflow(id=id_, schema={}), {})
@@ -232,21 +232,21 @@ def test_the_schema_that_was_not_used_for_longest_makes_room() -> None:
 
 
 @pytest.mark.parametrize("enterprise", [None, "acme"])
-def test_a_published_workflow_of_ones_own_or_of_all_is_usable(enterprise: str | None) -> None:
-    """The enterprise's own, or a global one."""
+def test_a_published_workflow_is_usable_if_it_is_own_or_global(enterprise: str | None) -> None:
+    """An enterprise uses its own workflows and the global workflows."""
     own = workflow(enterprise_id=enterprise)
     assert require_usable(held(), own) is own
 
 
 @pytest.mark.parametrize("status", [status for status in PublishStatus if status != "PUBLISH"])
-def test_only_published_workflows_are_used(status: PublishStatus) -> None:
-    """Every other state says so."""
+def test_only_published_workflows_are_usable(status: PublishStatus) -> None:
+    """The error names the state that it is in."""
     with pytest.raises(WorkflowNotFound, match=f"is {status}"):
         require_usable(held(), workflow(publish_status=status))
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "message"),
     [
         (None, "no such workflow"),
         (workflow(enterprise_id="globex"), "no such workflow"),
@@ -254,28 +254,28 @@ def test_only_published_workflows_are_used(status: PublishStatus) -> None:
     ],
     ids=["none", "another enterprise's", "deactivated"],
 )
-def test_other_workflows_are_not_found(found: Any, said: str) -> None:  # noqa: ANN401 - a workflow or none
-    """A foreign one is told as if there were none."""
-    with pytest.raises(WorkflowNotFound, match=said):
+def test_other_workflows_are_refused(found: Any, message: str) -> None:  # noqa: ANN401 - a workflow or none
+    """Another enterprise's workflow looks as if it did not exist."""
+    with pytest.raises(WorkflowNotFound, match=message):
         require_usable(held(), found)
 
 
 def test_a_foreign_workflow_is_not_named() -> None:
-    """Its key is the other tenant's."""
+    """Its key belongs to the other tenant."""
     with pytest.raises(WorkflowNotFound) as caught:
         require_usable(held(), workflow(enterprise_id="globex", key="globex-secret"))
     assert "globex" not in str(caught.value)
 
 
 def test_poison_comes_after_the_third_lapse() -> None:
-    """Three may be bad luck."""
+    """Three lapses may be bad luck."""
     require_usable(held(lapses=MAX_LAPSES), workflow())
     with pytest.raises(Poison):
         require_usable(held(lapses=MAX_LAPSES + 1), workflow())
 
 
 @pytest.mark.parametrize("column", ["payload", "overrides"])
-def test_what_python_cannot_read_is_not_sent(column: str) -> None:
-    """Half a notification is none."""
+def test_a_column_that_python_cannot_read_is_not_sent(column: str) -> None:
+    """Half a notification must not reach anybody."""
     with pytest.raises(PayloadInvalid):
         require_usable(held(**{column: Unreadable()}), workflow())

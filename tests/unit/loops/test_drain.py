@@ -1,4 +1,4 @@
-"""A loop's turns: one at a time, until there is nothing to do, and none after a stop."""
+"""A loop's turns: never two at the same time, until nothing is left to do, and none after a stop."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ AT_ONCE = timedelta(0)
 
 
 class Turns:
-    """Turns as scripted: each gives the next rest, or raises; after the script there is nothing to do."""
+    """Takes scripted turns: each returns the next pause, or raises. After the script there is nothing to do."""
 
     name = "scripted"
     interval = INTERVAL
 
     def __init__(self, script: Sequence[timedelta | Exception] = ()) -> None:
         self.script = list(script)
-        self.begun = 0
+        self.started = 0
         self.under_way = 0
         self.go_on = asyncio.Event()
         self.go_on.set()
 
     async def turn(self) -> timedelta:
-        """Turn once, for as long as `go_on` is not set."""
-        self.begun += 1
+        """Take one turn; it lasts until `go_on` is set."""
+        self.started += 1
         self.under_way += 1
         assert self.under_way == 1
         await self.go_on.wait()
@@ -35,45 +35,45 @@ class Turns:
         match self.script.pop(0) if self.script else self.interval:
             case Exception() as error:
                 raise error
-            case rest:
-                return rest
+            case pause:
+                return pause
 
     def stop(self) -> None:
-        """Nothing is handed off here."""
+        """Do nothing: no claim is handed off here."""
 
 
 async def test_it_drains_until_a_turn_finds_nothing() -> None:
-    """The rest of zero is a turn at once; the interval ends the drain."""
+    """A pause of zero means another turn at once; the interval ends the drain."""
     turns = Turns([AT_ONCE, AT_ONCE])
 
     await Drain(turns).drain()
 
-    assert turns.begun == 3
+    assert turns.started == 3
 
 
-async def test_a_call_while_it_turns_is_one_more_turn_and_never_a_second_at_once() -> None:
-    """What came due during a turn is not left to the next interval; many calls are one."""
+async def test_calls_during_a_turn_lead_to_exactly_one_more_turn() -> None:
+    """A row that came due during a turn does not wait for the next interval, and two turns never overlap."""
     turns = Turns()
     turns.go_on.clear()
     drain = Drain(turns)
     first = asyncio.create_task(drain.drain())
-    await eventually(lambda: turns.begun)
+    await eventually(lambda: turns.started)
 
     await asyncio.gather(drain.drain(), drain.drain())
-    assert (turns.begun, drain.status()["turning"]) == (1, True)
+    assert (turns.started, drain.status()["turning"]) == (1, True)
     turns.go_on.set()
     await first
 
-    assert (turns.begun, drain.status()["turning"]) == (2, False)
+    assert (turns.started, drain.status()["turning"]) == (2, False)
 
 
 async def test_a_stop_lets_the_turn_end_and_begins_no_other() -> None:
-    """Also where there is more to do."""
+    """This is so even when more is left to do."""
     turns = Turns([AT_ONCE, AT_ONCE])
     turns.go_on.clear()
     drain = Drain(turns)
     draining = asyncio.create_task(drain.drain())
-    await eventually(lambda: turns.begun)
+    await eventually(lambda: turns.started)
 
     stopping = asyncio.create_task(drain.stop())
     assert not stopping.done()
@@ -81,11 +81,11 @@ async def test_a_stop_lets_the_turn_end_and_begins_no_other() -> None:
     await asyncio.gather(stopping, draining)
     await drain.drain()
 
-    assert turns.begun == 1
+    assert turns.started == 1
 
 
-async def test_a_stop_ends_a_rest() -> None:
-    """A closed gate may rest for minutes."""
+async def test_a_stop_ends_a_pause() -> None:
+    """While the gate is closed, a pause may last minutes."""
     turns = Turns([timedelta(hours=1)])
     drain = Drain(turns)
     draining = asyncio.create_task(drain.drain())
@@ -94,11 +94,11 @@ async def test_a_stop_ends_a_rest() -> None:
     await drain.stop()
     await draining
 
-    assert turns.begun == 1
+    assert turns.started == 1
 
 
-async def test_an_error_is_told_and_the_next_call_turns_again() -> None:
-    """A server that is away for a moment stops no loop."""
+async def test_status_shows_an_error_and_the_next_call_turns_again() -> None:
+    """A server that is down for a moment stops no loop."""
     turns = Turns([StoreUnavailable("hung up")])
     drain = Drain(turns)
 
@@ -110,7 +110,7 @@ async def test_an_error_is_told_and_the_next_call_turns_again() -> None:
 
 
 async def test_a_bug_in_a_turn_stays_in_its_loop() -> None:
-    """Whoever woke the loop goes on, and /status names the bug."""
+    """The caller that woke the loop goes on, and /status names the bug."""
     drain = Drain(Turns([ZeroDivisionError("secret")]))
 
     await drain.drain()

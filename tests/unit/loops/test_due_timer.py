@@ -1,4 +1,4 @@
-"""The alarm rings when the nearest set time has come, and for nothing else."""
+"""The timer fires when the nearest set time has come, and for nothing else."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -21,15 +21,15 @@ Answer = timedelta | Exception | None
 
 
 class Times:
-    """Answers as scripted, the last answer again and again; counts looks and rings."""
+    """Returns scripted answers, the last of them again and again; counts looks and firings."""
 
     def __init__(self, answers: Sequence[Answer]) -> None:
         self.answers = list(answers)
         self.looks = 0
-        self.rings = 0
+        self.firings = 0
 
-    async def next_due(self) -> timedelta | None:
-        """Say how far ahead the nearest set time is."""
+    async def time_to_next_due(self) -> timedelta | None:
+        """Return how far ahead the nearest set time is."""
         self.looks += 1
         match self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]:
             case Exception() as error:
@@ -37,15 +37,15 @@ class Times:
             case ahead:
                 return ahead
 
-    async def ring(self) -> None:
-        """Count."""
-        self.rings += 1
+    async def fire(self) -> None:
+        """Count a firing."""
+        self.firings += 1
 
 
 @asynccontextmanager
-async def set_by(times: Times) -> AsyncIterator[DueTimer]:
-    """Run an alarm."""
-    made = DueTimer(times.next_due, times.ring)
+async def running_timer(times: Times) -> AsyncIterator[DueTimer]:
+    """Run a timer."""
+    made = DueTimer(times.time_to_next_due, times.fire)
     running = asyncio.create_task(made.run())
     yield made
     running.cancel()
@@ -53,112 +53,114 @@ async def set_by(times: Times) -> AsyncIterator[DueTimer]:
         await running
 
 
-async def seen(times: Times, looks: int) -> None:
-    """Wait for so many looks."""
+async def wait_for_looks(times: Times, looks: int) -> None:
+    """Wait for this many looks."""
     await eventually(lambda: times.looks >= looks)
 
 
-async def test_what_came_due_before_the_first_look_is_rung_for() -> None:
-    """Nobody else may have seen it pass."""
+async def test_it_fires_for_rows_that_came_due_before_its_first_look() -> None:
+    """Nothing else may have noticed them."""
     times = Times([None])
-    async with set_by(times) as alarm:
-        await eventually(lambda: times.rings)
+    async with running_timer(times) as timer:
+        await eventually(lambda: times.firings)
 
-        assert (times.looks, times.rings) == (1, 1)
-        assert alarm.status() == {"next_due_in_seconds": None}
+        assert (times.looks, times.firings) == (1, 1)
+        assert timer.status() == {"next_due_in_seconds": None}
 
 
-async def test_it_rings_when_the_time_has_come_and_looks_for_the_next() -> None:
-    """The look comes first: what passes between it and the ring is claimed by the ring."""
+async def test_it_fires_when_the_time_has_come_and_looks_for_the_next() -> None:
+    """It looks first and then fires, so that the turn claims the rows that came due in between."""
     times = Times([SOON, SOON, None])
-    async with set_by(times):
-        await eventually(lambda: times.rings == 3)
+    async with running_timer(times):
+        await eventually(lambda: times.firings == 3)
 
         assert times.looks == 3
 
 
-async def test_it_rings_neither_before_the_time_nor_for_what_has_passed() -> None:
-    """A due row that cannot be claimed is the loop's business: no look tells of it."""
+async def test_it_fires_neither_early_nor_twice_for_the_same_time() -> None:
+    """A due row that cannot be claimed is the loop's business; no look reports it."""
     times = Times([SOON, HOUR])
-    async with set_by(times) as alarm:
+    async with running_timer(times) as timer:
         for looks in range(2, 5):
-            await seen(times, looks)
-            alarm.look()
+            await wait_for_looks(times, looks)
+            timer.look()
 
-        assert times.rings == 2
-        told = alarm.status()["next_due_in_seconds"]
-        assert told is not None
-        assert 3500 < told <= 3600
+        assert times.firings == 2
+        ahead = timer.status()["next_due_in_seconds"]
+        assert ahead is not None
+        assert 3500 < ahead <= 3600
 
 
-async def test_a_time_that_is_moved_nearer_is_kept() -> None:
-    """Whoever is told that something was set looks again."""
+async def test_it_fires_earlier_when_a_nearer_time_is_set() -> None:
+    """The database notifies of a new time, and the timer looks again."""
     times = Times([HOUR, SOON, None])
-    async with set_by(times) as alarm:
-        await eventually(lambda: times.rings)
-        alarm.look()
+    async with running_timer(times) as timer:
+        await eventually(lambda: times.firings)
+        timer.look()
 
-        await eventually(lambda: times.rings == 2)
+        await eventually(lambda: times.firings == 2)
 
 
-async def test_a_time_that_passes_while_it_looks_is_rung_for() -> None:
-    """The answer tells of the future alone, and the row is no longer in it."""
+async def test_it_fires_for_a_time_that_passes_during_a_look() -> None:
+    """The answer covers only the future, and the row is no longer in it."""
     times = Times([SOON, HOUR])
-    async with set_by(times) as alarm:
-        alarm.look()
+    async with running_timer(times) as timer:
+        timer.look()
 
-        await eventually(lambda: times.rings == 2)
+        await eventually(lambda: times.firings == 2)
 
 
-async def test_many_words_are_few_looks() -> None:
-    """A producer that sets a thousand times makes the alarm ask once."""
+async def test_a_thousand_requests_lead_to_one_look() -> None:
+    """A producer that sets a thousand times makes the timer query once."""
     times = Times([HOUR])
-    async with set_by(times) as alarm:
+    async with running_timer(times) as timer:
         await eventually(lambda: times.looks)
         for _ in range(1000):
-            alarm.look()
+            timer.look()
             await asyncio.sleep(0)
         await eventually(lambda: times.looks == 2)
 
-        assert not alarm._asked.is_set()
+        assert not timer._asked.is_set()
 
 
-async def test_without_word_it_looks_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row for next week was told to nobody."""
+async def test_it_looks_again_after_a_while_without_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database does not notify of a row that is due next week."""
     monkeypatch.setattr(module, "LONGEST_SECONDS", 0.01)
     times = Times([HOUR])
-    async with set_by(times):
+    async with running_timer(times):
         await eventually(lambda: times.looks > 2)
 
-        assert times.rings == 1
+        assert times.firings == 1
 
 
-async def test_a_bug_in_a_look_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told once and by its name alone; what may have passed is rung for behind it."""
+async def test_a_bug_in_a_look_does_not_end_the_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is logged once, by its type only, and the timer fires for the times that may have passed meanwhile."""
     monkeypatch.setattr(module, "BLIND_SECONDS", 0.0)
     bug = ValueError("value-marker")
     times = Times([SOON, bug, bug, HOUR])
     with logged_in_full() as written:
-        async with set_by(times):
-            await eventually(lambda: times.rings == 2)
+        async with running_timer(times):
+            await eventually(lambda: times.firings == 2)
 
             assert times.looks == 4
     assert written.getvalue().count('"bug": "ValueError"') == 1
     assert "value-marker" not in written.getvalue()
 
 
-async def test_it_sees_again_and_rings_for_what_may_have_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database was away; that is told once."""
+async def test_after_an_outage_it_fires_for_times_that_may_have_passed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An outage of the database is logged once."""
     monkeypatch.setattr(module, "BLIND_SECONDS", 0.0)
     times = Times([HOUR, AWAY, AWAY, HOUR])
     with logged_in_full() as written:
-        async with set_by(times) as alarm:
-            await eventually(lambda: times.rings)
-            alarm.look()
+        async with running_timer(times) as timer:
+            await eventually(lambda: times.firings)
+            timer.look()
             await eventually(lambda: times.looks == 3)
-            assert alarm.status() == {"next_due_in_seconds": None}
+            assert timer.status() == {"next_due_in_seconds": None}
 
-            await eventually(lambda: times.rings == 2)
+            await eventually(lambda: times.firings == 2)
 
             assert times.looks == 4
     assert written.getvalue().count("due timer is blind") == 1

@@ -1,4 +1,4 @@
-"""A Novu client whose network is in the test's hand."""
+"""A Novu client whose network the test controls."""
 
 from collections.abc import AsyncIterator
 
@@ -11,19 +11,19 @@ from xnovu_poller.novu import Novu
 
 @pytest.fixture
 def wire() -> Wire:
-    """A network on which Novu accepts everything."""
+    """Return a network on which Novu accepts everything."""
     return Wire()
 
 
 @pytest.fixture
 def gate() -> Gate:
-    """A new gate."""
+    """Return a new gate."""
     return Gate()
 
 
 @pytest.fixture
 async def novu(wire: Wire, gate: Gate) -> AsyncIterator[Novu]:
-    """A client with two connections."""
+    """Yield a client with two connections."""
     client = build(wire, gate)
     yield client
     await client.aclose()

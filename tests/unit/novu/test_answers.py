@@ -1,4 +1,4 @@
-"""What each of Novu's answers means."""
+"""The meaning of each of Novu's answers."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -22,15 +22,15 @@ ERROR = {"statusCode": 400, "timestamp": "2026-01-01T00:00:00Z", "path": "/v1/ev
 
 
 def refused(status: int, **answer: Any) -> NovuError:  # noqa: ANN401 - as httpx takes them
-    """The error that stands for an answer."""
+    """Return the error that an answer is read as."""
     with pytest.raises(NovuError) as caught:
         answers.read_content(httpx.Response(status, **answer))
     return caught.value
 
 
-def reason(status: int, said: dict[str, Any]) -> str:
-    """The reason of a rejection."""
-    error = refused(status, json={**ERROR, **said})
+def reason(status: int, members: dict[str, Any]) -> str:
+    """Return the reason of a rejection."""
+    error = refused(status, json={**ERROR, **members})
     assert isinstance(error, NovuRejected)
     return error.reason
 
@@ -64,14 +64,14 @@ def reason(status: int, said: dict[str, Any]) -> str:
     ],
 )
 def test_each_status_has_one_meaning(status: int, meaning: type[NovuError]) -> None:
-    """Whether to wait, to try again, to give up or to stop depends on the status alone."""
+    """Only the status decides whether to wait, to try again, to give up or to stop."""
     assert type(refused(status, json=ERROR)) is meaning
 
 
 @pytest.mark.parametrize("status", [400, 401, 413, 415, 422])
 @pytest.mark.parametrize("body", [b"<html>413</html>", b"", b'"text"', b"[" * 100_000])
 def test_a_4xx_that_novu_did_not_write_stops(status: int, body: bytes) -> None:
-    """A proxy or another server answers: no notification is to blame."""
+    """It came from a proxy or another server, so no notification is at fault."""
     assert type(refused(status, content=body)) is NovuUnauthorized
 
 
@@ -81,13 +81,13 @@ def test_a_success_without_an_envelope_is_unknown(body: bytes) -> None:
     assert type(refused(201, content=body)) is NovuUnanswered
 
 
-def test_a_success_gives_what_its_envelope_holds() -> None:
-    """On the wire the result travels in `data`."""
+def test_the_result_is_taken_from_the_envelope() -> None:
+    """Novu sends a result in `data`."""
     assert answers.read_content(httpx.Response(200, json={"data": False})) is False
 
 
 def test_only_processed_is_accepted() -> None:
-    """Novu answers 201 to much that it will never send."""
+    """Novu also answers 201 to triggers that it will never send."""
     assert answers.read_outcome({"acknowledged": True, "status": "processed"}) == Accepted()
 
 
@@ -101,15 +101,15 @@ def test_only_processed_is_accepted() -> None:
         "invalid_recipients",
     ],
 )
-def test_another_status_of_a_success_is_a_rejection_that_names_it(status: str) -> None:
-    """The row tells Novu's own code."""
+def test_any_other_status_in_a_success_is_a_rejection(status: str) -> None:
+    """The error names Novu's own code."""
     outcome = answers.read_outcome({"acknowledged": True, "status": status})
     assert isinstance(outcome, Refused)
     assert str(outcome.error) == f"Novu: rejects it with 201 ({status})"
 
 
-def test_an_item_in_error_names_the_code_that_it_carries() -> None:
-    """The bulk call says `error` and tells the code beside it."""
+def test_the_error_of_a_bulk_item_contains_its_code() -> None:
+    """The status is only `error`; the code is beside it."""
     outcome = answers.read_outcome({"status": "error", "error": ["Not found", "workflow_not_found"]})
     assert isinstance(outcome, Refused)
     assert str(outcome.error) == "Novu: rejects it with 201 (workflow_not_found)"
@@ -117,12 +117,12 @@ def test_an_item_in_error_names_the_code_that_it_carries() -> None:
 
 @pytest.mark.parametrize("item", [None, "processed", {}, {"acknowledged": True}, {"status": None}, []])
 def test_an_answer_without_a_status_is_unknown(item: object) -> None:
-    """Half an answer is no answer."""
+    """Without a status nobody knows whether Novu accepted it."""
     assert isinstance(answers.read_outcome(item), Unknown)
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted"),
+    ("members", "wanted"),
     [
         ({"message": "workflow_not_found"}, "workflow_not_found"),
         ({"type": "PAYLOAD_VALIDATION_ERROR", "message": "x"}, "PAYLOAD_VALIDATION_ERROR"),
@@ -131,13 +131,13 @@ def test_an_answer_without_a_status_is_unknown(item: object) -> None:
         ({"errors": {"to.0.subscriberId": {}}}, "fields: to.0.subscriberId"),
     ],
 )
-def test_a_rejection_tells_novus_code_or_the_fields_names(said: dict[str, Any], wanted: str) -> None:
-    """A person learns what to mend."""
-    assert reason(422, said) == wanted
+def test_a_rejection_contains_novus_code_or_the_names_of_fields(members: dict[str, Any], wanted: str) -> None:
+    """An operator can see what needs correcting."""
+    assert reason(422, members) == wanted
 
 
 @pytest.mark.parametrize(
-    "said",
+    "members",
     [
         {"message": "subscriber ann@example.com is not valid"},
         {"message": "ann@example.com"},
@@ -150,15 +150,15 @@ def test_a_rejection_tells_novus_code_or_the_fields_names(said: dict[str, Any], 
         {"errors": [{"field": "name", "message": "no", "value": "Ann"}]},
     ],
 )
-def test_a_rejection_never_quotes_prose_ids_or_values(said: dict[str, Any]) -> None:
-    """Novu's prose may hold a recipient or a part of the payload, and errors reach logs."""
-    assert reason(400, said) == "unspecified"
+def test_a_rejection_never_quotes_prose_ids_or_values(members: dict[str, Any]) -> None:
+    """Novu's prose may contain a recipient or a part of the payload, and errors reach logs."""
+    assert reason(400, members) == "unspecified"
 
 
-def test_a_key_used_for_another_body_leaves_the_outcome_unknown() -> None:
-    """An earlier call of the transaction went out, and nobody says how it ended."""
-    said = {**ERROR, "message": "Request with key is being reused for a different body"}
-    assert type(refused(422, json=said)) is NovuUnanswered
+def test_a_key_reused_for_another_body_means_an_unknown_outcome() -> None:
+    """An earlier call of the transaction went out, and nobody knows how it ended."""
+    members = {**ERROR, "message": "Request with key is being reused for a different body"}
+    assert type(refused(422, json=members)) is NovuUnanswered
 
 
 @pytest.mark.parametrize(
@@ -178,17 +178,15 @@ def test_a_key_used_for_another_body_leaves_the_outcome_unknown() -> None:
         ({}, 5),
     ],
 )
-def test_the_pause_that_novu_asks_for_is_kept_within_what_is_sane(
-    headers: dict[str, str], wanted: int
-) -> None:
-    """Seconds or a date, at least one second, at most five minutes, five seconds if it does not say."""
+def test_the_pause_that_novu_asks_for_is_limited(headers: dict[str, str], wanted: int) -> None:
+    """It is read as seconds or a date: at least one second, at most five minutes, and five seconds by default."""
     error = refused(429, headers=headers, text="API rate limit exceeded")
     assert isinstance(error, NovuThrottled)
     assert error.pause == timedelta(seconds=wanted)
 
 
 def test_a_date_is_read_as_the_time_until_then() -> None:
-    """Retry-After may name the moment instead of the span."""
+    """Retry-After may contain a date instead of seconds."""
     moment = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     error = refused(503, headers={"Retry-After": moment})
     assert isinstance(error, NovuUnavailable)
@@ -196,14 +194,16 @@ def test_a_date_is_read_as_the_time_until_then() -> None:
     assert timedelta(seconds=2) < error.pause <= timedelta(seconds=100)
 
 
-@pytest.mark.parametrize(("said", "wanted"), [("0", 0), ("59", 59), ("", None), ("many", None), ("-1", None)])
-def test_the_rate_limit_is_read_where_it_is_a_number(said: str, wanted: int | None) -> None:
-    """A header of somebody else's making limits nothing."""
-    assert answers.read_remaining(httpx.Response(200, headers={"RateLimit-Remaining": said})) == wanted
+@pytest.mark.parametrize(
+    ("members", "wanted"), [("0", 0), ("59", 59), ("", None), ("many", None), ("-1", None)]
+)
+def test_the_rate_limit_is_read_where_it_is_a_number(members: str, wanted: int | None) -> None:
+    """A header that is not Novu's limits nothing."""
+    assert answers.read_remaining(httpx.Response(200, headers={"RateLimit-Remaining": members})) == wanted
 
 
 def named(name: str | None) -> dict[str, Any]:
-    """An item of a bulk answer."""
+    """Return an item of a bulk answer."""
     return {"status": "processed"} if name is None else {"status": "processed", "transactionId": name}
 
 
@@ -222,9 +222,9 @@ def named(name: str | None) -> dict[str, Any]:
         (["text", {"transactionId": []}], [0, 1]),
     ],
 )
-def test_items_of_a_bulk_answer_are_matched_by_transaction_else_by_place(
+def test_bulk_items_are_matched_by_transaction_or_else_by_place(
     items: list[Any], wanted: list[int | None]
 ) -> None:
-    """An event whose item is in doubt gets none, which makes its outcome unknown."""
+    """If an item cannot be matched, the event's outcome is unknown."""
     found = answers.match_items(["a", "b"], items)
     assert found == [None if place is None else items[place] for place in wanted]

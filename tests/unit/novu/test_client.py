@@ -1,4 +1,4 @@
-"""Each call to Novu ends in an outcome, and the gate hears of it."""
+"""Each call to Novu ends in an outcome, and the gate observes it."""
 
 import asyncio
 from datetime import timedelta
@@ -18,7 +18,7 @@ from tests.support.wire import (
     event,
     failing,
     kind,
-    mute,
+    never_answer,
     processed,
     raising,
     reported,
@@ -37,8 +37,8 @@ from xnovu_poller.novu import Novu
 SHORT = timedelta(milliseconds=20)
 
 
-async def test_a_trigger_is_what_novus_openapi_document_asks_for(novu: Novu, wire: Wire) -> None:
-    """Path, method, headers and body are Novu's own."""
+async def test_a_trigger_conforms_to_novus_openapi_document(novu: Novu, wire: Wire) -> None:
+    """This covers path, method, headers and body."""
     sent = event()
     assert await novu.trigger(sent) == Accepted()
     [request] = wire.requests
@@ -53,15 +53,15 @@ async def test_a_trigger_is_what_novus_openapi_document_asks_for(novu: Novu, wir
     assert request.headers["User-Agent"] == f"xnovu-poller/{__version__}"
 
 
-def test_the_schemas_refuse_what_novu_would() -> None:
-    """The comparison above is one that can fail."""
+def test_the_openapi_schemas_refuse_an_invalid_trigger() -> None:
+    """It proves that the check in the other tests can fail."""
     with pytest.raises(jsonschema.ValidationError):
         conforms("TriggerEventRequestDto", b'{"name": "order-shipped", "to": [{"type": "Topic"}]}')
 
 
 @pytest.mark.parametrize("url", ["https://novu.test/api", "https://novu.test/api/"])
 async def test_the_address_may_have_a_path_and_a_slash(url: str, wire: Wire, gate: Gate) -> None:
-    """A self-hosted Novu may live below a path."""
+    """A self-hosted Novu may be under a path."""
     client = build(wire, gate, url)
     await client.trigger(event())
     assert wire.paths == ["/api/v1/events/trigger"]
@@ -69,7 +69,7 @@ async def test_the_address_may_have_a_path_and_a_slash(url: str, wire: Wire, gat
 
 
 async def test_a_repeat_is_byte_identical(novu: Novu, wire: Wire) -> None:
-    """After an unknown outcome the same call is made again."""
+    """After an unknown outcome the same call is made again, so that Novu drops it."""
     wire.answer = failing(500)
     await novu.trigger(event())
     await novu.trigger(event())
@@ -95,31 +95,31 @@ async def test_a_repeat_is_byte_identical(novu: Novu, wire: Wire) -> None:
 async def test_a_failure_of_the_network_is_unknown_unless_nothing_was_sent(
     error: Exception, outcome: tuple[type[Outcome], type[Exception]], novu: Novu, wire: Wire
 ) -> None:
-    """Only before the connection stands it is sure that Novu heard nothing."""
+    """Only if the connection was never made is it certain that Novu got nothing."""
     wire.answer = raising(error)
     assert kind(await novu.trigger(event())) == outcome
 
 
-async def test_a_failure_is_told_by_its_name_alone(novu: Novu, wire: Wire) -> None:
-    """The network's own words may hold an address or worse."""
+async def test_a_failure_of_the_network_is_named_only_by_its_type(novu: Novu, wire: Wire) -> None:
+    """The message may contain an address or a secret."""
     wire.answer = raising(httpx.ReadError("secret"))
     assert reported(await novu.trigger(event())) == "Novu: outcome unknown (ReadError)"
 
 
 async def test_redirects_are_not_followed(novu: Novu, wire: Wire) -> None:
-    """The key goes to the address that was given, and to no other."""
+    """The key is sent to the configured address only."""
     wire.answer = failing(307, headers={"Location": "https://elsewhere.test/"})
     assert kind(await novu.trigger(event())) == (Refused, NovuUnauthorized)
     assert len(wire.requests) == 1
 
 
 async def test_no_answer_within_the_deadline_is_unknown(novu: Novu, wire: Wire) -> None:
-    """A mute Novu may have accepted."""
-    wire.answer = mute
+    """Novu may have accepted it."""
+    wire.answer = never_answer
     assert kind(await novu.trigger(event(), deadline=SHORT)) == (Unknown, NovuUnanswered)
 
 
-async def test_a_call_with_no_time_left_is_not_begun(novu: Novu, wire: Wire) -> None:
+async def test_a_call_without_time_left_is_not_made(novu: Novu, wire: Wire) -> None:
     """Nothing is sent outside the hold."""
     outcome = await novu.trigger(event(), deadline=timedelta(0))
     assert isinstance(outcome, Refused)
@@ -130,8 +130,8 @@ async def test_a_call_with_no_time_left_is_not_begun(novu: Novu, wire: Wire) -> 
 async def test_calls_beyond_the_connections_wait_and_are_refused_unsent(
     novu: Novu, wire: Wire, gate: Gate
 ) -> None:
-    """Waiting counts towards the deadline, and says nothing about Novu: the gate stays open."""
-    wire.answer = mute
+    """Waiting counts towards the deadline but proves nothing about Novu, so the gate stays open."""
+    wire.answer = never_answer
     async with asyncio.TaskGroup() as group:
         busy = [group.create_task(novu.trigger(event(number))) for number in (1, 2)]
         waiting = group.create_task(novu.trigger(event(3), deadline=SHORT))
@@ -144,9 +144,9 @@ async def test_calls_beyond_the_connections_wait_and_are_refused_unsent(
     assert not gate.closed
 
 
-async def test_a_call_that_was_cancelled_gives_its_connection_back(novu: Novu, wire: Wire) -> None:
-    """A stopped worker's calls do not block those that come after."""
-    wire.answer = mute
+async def test_a_cancelled_call_gives_its_connection_back(novu: Novu, wire: Wire) -> None:
+    """Otherwise the cancelled calls of a worker that stops would block later calls."""
+    wire.answer = never_answer
     calls = [asyncio.create_task(novu.trigger(event(number))) for number in range(4)]
     await eventually(lambda: len(wire.requests) == 2)
     for call in calls:
@@ -157,14 +157,14 @@ async def test_a_call_that_was_cancelled_gives_its_connection_back(novu: Novu, w
 
 
 async def test_nothing_is_sent_while_the_gate_is_closed(novu: Novu, wire: Wire, gate: Gate) -> None:
-    """What waited for a connection while the gate closed is given back unsent."""
+    """A call that waited for a connection while the gate closed is released unsent."""
     gate.limit_rate(0, timedelta(minutes=1))
     assert reported(await novu.trigger(event())) == "Novu: cannot serve now (the gate is closed)"
     assert wire.requests == []
 
 
-async def test_the_gate_hears_outcomes_and_rate_limits(novu: Novu, wire: Wire, gate: Gate) -> None:
-    """A 429 closes it for the pause that Novu names."""
+async def test_the_gate_observes_outcomes_and_rate_limits(novu: Novu, wire: Wire, gate: Gate) -> None:
+    """A 429 closes it for the pause that Novu asks for."""
     wire.answer = failing(429, headers={"Retry-After": "60"})
     assert kind(await novu.trigger(event())) == (Refused, NovuThrottled)
     assert gate.reason == "Novu: asks for a pause of 60 s"
@@ -181,12 +181,12 @@ async def test_an_accepted_call_that_used_up_the_limit_closes_the_gate(
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
-async def test_cancel_says_whether_something_was_cancelled(
+async def test_cancel_returns_whether_something_was_cancelled(
     cancelled: bool,  # noqa: FBT001 - the example
     novu: Novu,
     wire: Wire,
 ) -> None:
-    """False: everything was delivered already, or Novu never had it."""
+    """False means that everything was already delivered, or that Novu does not know the transaction."""
     wire.answer = lambda _: httpx.Response(200, json={"data": cancelled})
     assert await novu.cancel("xn-1/ä") is cancelled
     [request] = wire.requests
@@ -203,10 +203,10 @@ async def test_cancel_says_whether_something_was_cancelled(
         (lambda _: httpx.Response(200, json={"data": "yes"}), NovuUnanswered),
     ],
 )
-async def test_a_cancel_that_fails_says_why(
+async def test_a_failed_cancel_raises_the_reason(
     answer: Answer, error: type[Exception], novu: Novu, wire: Wire
 ) -> None:
-    """Whoever retracts must know whether it may have been cancelled."""
+    """The caller has to know whether Novu may have cancelled it."""
     wire.answer = answer
     with pytest.raises(error):
         await novu.cancel("xn-1")

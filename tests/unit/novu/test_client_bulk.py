@@ -30,8 +30,8 @@ from xnovu_poller.novu import Novu
 from xnovu_poller.novu.event import EVENT_BYTES
 
 
-async def test_a_bulk_call_is_what_novus_openapi_document_asks_for(novu: Novu, wire: Wire) -> None:
-    """The events travel in order, each as it would travel alone."""
+async def test_a_bulk_call_conforms_to_novus_openapi_document(novu: Novu, wire: Wire) -> None:
+    """The events keep their order, and each is the same as in a single call."""
     events = [event(1), event(2)]
     assert await novu.trigger_bulk(events) == [Accepted(), Accepted()]
     [request] = wire.requests
@@ -41,15 +41,15 @@ async def test_a_bulk_call_is_what_novus_openapi_document_asks_for(novu: Novu, w
     assert len(request.headers["Idempotency-Key"]) == 64
 
 
-async def test_a_bulk_call_of_one_is_a_trigger_and_of_none_is_nothing(novu: Novu, wire: Wire) -> None:
-    """Novu counts a bulk call as a hundred."""
+async def test_a_bulk_call_of_one_event_is_a_trigger_and_of_none_is_no_call(novu: Novu, wire: Wire) -> None:
+    """Novu's rate limit counts a bulk call as a hundred."""
     assert await novu.trigger_bulk([]) == []
     assert await novu.trigger_bulk([event()]) == [Accepted()]
     assert wire.paths == ["/v1/events/trigger"]
 
 
 async def test_each_event_of_a_bulk_call_has_its_own_outcome(novu: Novu, wire: Wire) -> None:
-    """One bad event does not spoil the others, and answers may come in any order."""
+    """One bad event does not affect the others, and the items may come in any order."""
     bad = {"acknowledged": True, "status": "error", "error": ["workflow_not_found"]}
     wire.answer = lambda _: enveloped([processed("xn-3"), bad, processed("xn-1")])
     outcomes = await novu.trigger_bulk([event(1), event(2), event(3)])
@@ -61,10 +61,10 @@ async def test_each_event_of_a_bulk_call_has_its_own_outcome(novu: Novu, wire: W
 
 
 @pytest.mark.parametrize("content", [None, {}, "processed", []])
-async def test_a_bulk_answer_without_the_events_leaves_them_unknown(
+async def test_events_that_a_bulk_answer_leaves_out_are_unknown(
     content: object, novu: Novu, wire: Wire
 ) -> None:
-    """Each may have been accepted."""
+    """Each of them may have been accepted."""
     wire.answer = lambda _: enveloped(content)
     outcomes = await novu.trigger_bulk([event(1), event(2)])
     assert [kind(outcome) for outcome in outcomes] == [(Unknown, NovuUnanswered)] * 2
@@ -74,10 +74,10 @@ async def test_a_bulk_answer_without_the_events_leaves_them_unknown(
     "refusal",
     [failing(400), failing(422), failing(413), failing(413, json=None, text="<html>"), failing(404)],
 )
-async def test_a_bulk_call_refused_as_a_whole_is_made_one_by_one(
+async def test_events_of_a_refused_bulk_call_are_sent_one_by_one(
     refusal: Answer, novu: Novu, wire: Wire, gate: Gate
 ) -> None:
-    """A proxy that finds the bulk call too large, or a bad event in it, stops nobody else."""
+    """If a proxy finds the call too large, or one event is bad, the others are still sent."""
     wire.answer = bulk_else_single(refusal)
     assert await novu.trigger_bulk([event(number) for number in range(4)]) == [Accepted()] * 4
     assert sorted(wire.paths) == ["/v1/events/trigger"] * 4 + ["/v1/events/trigger/bulk"]
@@ -93,7 +93,7 @@ async def test_a_bulk_call_refused_as_a_whole_is_made_one_by_one(
         (500, (Unknown, NovuUnanswered)),
     ],
 )
-async def test_a_bulk_call_that_novu_could_not_serve_is_not_made_one_by_one(
+async def test_events_are_not_sent_one_by_one_if_novu_could_not_serve(
     status: int, outcome: tuple[type[Outcome], type[Exception]], novu: Novu, wire: Wire
 ) -> None:
     """More calls would not help, and after an unknown outcome they could send twice."""
@@ -103,7 +103,7 @@ async def test_a_bulk_call_that_novu_could_not_serve_is_not_made_one_by_one(
     assert len(wire.requests) == 1
 
 
-async def test_a_wrong_key_costs_one_more_call_and_no_hundred(novu: Novu, wire: Wire, gate: Gate) -> None:
+async def test_a_wrong_key_costs_only_one_more_call(novu: Novu, wire: Wire, gate: Gate) -> None:
     """The first trigger is the probe for the others."""
     wire.answer = failing(401)
     outcomes = await novu.trigger_bulk([event(number) for number in range(50)])
@@ -113,7 +113,7 @@ async def test_a_wrong_key_costs_one_more_call_and_no_hundred(novu: Novu, wire: 
 
 
 async def test_one_bulk_call_without_an_answer_is_no_outage(novu: Novu, wire: Wire, gate: Gate) -> None:
-    """It may be one event on which Novu chokes; five such calls are an outage."""
+    """A single bad event may cause it; five such calls are an outage."""
     wire.answer = failing(500)
     events = [event(number) for number in range(10)]
     await novu.trigger_bulk(events)
@@ -124,7 +124,7 @@ async def test_one_bulk_call_without_an_answer_is_no_outage(novu: Novu, wire: Wi
 
 
 async def test_an_event_that_is_too_large_is_rejected_unsent(novu: Novu, wire: Wire) -> None:
-    """The others of a bulk call go out, and outcomes stay in order."""
+    """The other events of a bulk call are sent, and the outcomes keep their order."""
     large = event(2, {"text": "x" * EVENT_BYTES})
     outcomes = await novu.trigger_bulk([event(1), large, event(3)])
     assert [kind(outcome) for outcome in outcomes] == [

@@ -1,4 +1,4 @@
-"""What is sent: the same bytes under the same key."""
+"""The request: the same bytes under the same key."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from xnovu_poller.novu.event import EVENT_BYTES
 
 
 def event(payload: dict[str, Any] | None = None, **changes: Any) -> Event:  # noqa: ANN401 - any field
-    """An event with the given changes."""
+    """Return an event with the given changes."""
     fields: dict[str, Any] = {
         "workflow_key": "order-shipped",
         "recipients": ("subscriber-1", "topic:warehouse"),
@@ -25,7 +25,7 @@ def event(payload: dict[str, Any] | None = None, **changes: Any) -> Event:  # no
     return Event(**{**fields, **changes})
 
 
-def test_the_body_says_who_is_told_what_and_under_which_transaction() -> None:
+def test_the_body_has_recipients_payload_and_transaction() -> None:
     """A topic is addressed by its key, a subscriber by its id."""
     assert json.loads(event().body()) == {
         "name": "order-shipped",
@@ -35,22 +35,22 @@ def test_the_body_says_who_is_told_what_and_under_which_transaction() -> None:
     }
 
 
-def test_overrides_travel_when_there_are_any() -> None:
-    """Novu's overrides are passed on as they are."""
+def test_overrides_are_sent_unchanged_if_there_are_any() -> None:
+    """They belong to Novu."""
     overrides = {"providers": {"sendgrid": {"templateId": "1"}}}
     assert json.loads(event(overrides=overrides).body())["overrides"] == overrides
 
 
 def test_the_order_of_keys_does_not_change_the_bytes() -> None:
-    """The same notification, read again, is the same request."""
-    one, other = event({"a": 1, "b": {"c": 2, "d": "ä"}}), event({"b": {"d": "ä", "c": 2}, "a": 1})
-    assert one.body() == other.body()
-    assert one.idempotency_key() == other.idempotency_key()
-    assert "ä".encode() in one.body()
+    """The same notification, read again, must be the same request."""
+    first, second = event({"a": 1, "b": {"c": 2, "d": "ä"}}), event({"b": {"d": "ä", "c": 2}, "a": 1})
+    assert first.body() == second.body()
+    assert first.idempotency_key() == second.idempotency_key()
+    assert "ä".encode() in first.body()
 
 
 def test_the_key_changes_with_transaction_refusals_and_body() -> None:
-    """A refusal frees us from the stored error, an unknown outcome does not."""
+    """After a refusal we need a new answer; after an unknown outcome Novu must recognise the repeat."""
     events = [event(), event(refusals=1), event(transaction_id="xn-2"), event({"order": 8})]
     keys = {each.idempotency_key() for each in events}
     assert len(keys) == len(events)
@@ -58,7 +58,7 @@ def test_the_key_changes_with_transaction_refusals_and_body() -> None:
 
 
 def test_an_event_above_novus_limit_is_rejected_unsent() -> None:
-    """The limit counts bytes; the last byte within it is allowed."""
+    """The limit counts bytes, and an event of exactly the limit is allowed."""
     room = EVENT_BYTES - len(event({"text": ""}).body())
     assert len(event({"text": "x" * room}).body()) == EVENT_BYTES
     with pytest.raises(NovuRejected, match=r"413 \(too_large\)"):
@@ -68,7 +68,7 @@ def test_an_event_above_novus_limit_is_rejected_unsent() -> None:
 
 
 def test_attachments_do_not_count_towards_the_limit() -> None:
-    """Novu weighs attachments apart."""
+    """Novu counts attachments separately."""
     attached = {"attachments": [{"file": "x" * EVENT_BYTES, "name": "a.pdf", "mime": "application/pdf"}]}
     assert len(event(attached).body()) > EVENT_BYTES
     with pytest.raises(NovuRejected):
@@ -76,8 +76,8 @@ def test_attachments_do_not_count_towards_the_limit() -> None:
 
 
 @pytest.mark.parametrize("payload", [{"amount": float("inf")}, {"text": "\ud800"}])
-def test_what_json_cannot_say_is_rejected_without_quoting_it(payload: dict[str, Any]) -> None:
-    """PostgreSQL's numbers reach further than ours; one such row is rejected, no value is told."""
+def test_a_value_that_json_cannot_hold_is_rejected_and_not_quoted(payload: dict[str, Any]) -> None:
+    """PostgreSQL's numbers can be larger than JSON's; only such a row is rejected."""
     with pytest.raises(NovuRejected) as caught:
         event(payload).body()
     assert str(caught.value) == "Novu: rejects it with 400 (not_json)"

@@ -77,7 +77,7 @@ def test_where_no_clock_changes_each_matching_time_is_found(
         for hour, minute, second in itertools.product(sorted(hours), sorted(minutes), sorted(seconds))
     ]
 
-    assert found(Timing((calendar,)), after, until) == [one for one in matching if after < one <= until]
+    assert found(Timing((calendar,)), after, until) == [time for time in matching if after < time <= until]
 
 
 def found(timing: Timing, after: datetime, until: datetime) -> list[datetime]:
@@ -98,7 +98,7 @@ def test_day_of_month_and_day_of_week_must_both_match() -> None:
     """The rule fires on Friday the 13th, not on each Friday and each 13th."""
     times = found(of("0 9 13 * FRI"), at("2026-01-01"), at("2027-12-31"))
 
-    assert [f"{one:%a %Y-%m-%d}" for one in times] == [
+    assert [f"{time:%a %Y-%m-%d}" for time in times] == [
         "Fri 2026-02-13",
         "Fri 2026-03-13",
         "Fri 2026-11-13",
@@ -125,7 +125,7 @@ def test_the_earliest_of_several_calendars_and_intervals_is_next() -> None:
     )
 
     # 1970-01-01T01:00Z and 9 hours each time: 2027-01-01T07:00Z, which is in the calendar too.
-    assert [f"{one:%H:%M}" for one in found(timing, at("2027-01-01"), at("2027-01-01 23:59"))] == [
+    assert [f"{time:%H:%M}" for time in found(timing, at("2027-01-01"), at("2027-01-01 23:59"))] == [
         "06:00",
         "07:00",
         "12:00",
@@ -138,7 +138,7 @@ def test_start_and_end_are_included() -> None:
     """Both count to the second."""
     timing = Timing(of("0 9 * * *").calendars, start_at=at("2027-01-02 09:00"), end_at=at("2027-01-04 09:00"))
 
-    assert [one.day for one in found(timing, at("2026-12-01"), at("2028-01-01"))] == [2, 3, 4]
+    assert [time.day for time in found(timing, at("2026-12-01"), at("2028-01-01"))] == [2, 3, 4]
 
 
 @pytest.mark.parametrize("zone", [UTC, NEW_YORK, ZoneInfo("Asia/Shanghai")])

@@ -147,7 +147,7 @@ def test_a_rule_of_seconds_does_not_fill_pages() -> None:
         2,
     )
 
-    assert [one.mark for one in times] == [Mark.NONE, *[Mark.SKIPPED] * MOST_MISSED, Mark.NONE]
+    assert [time.mark for time in times] == [Mark.NONE, *[Mark.SKIPPED] * MOST_MISSED, Mark.NONE]
 
 
 def test_the_next_firing_is_not_a_skipped_time() -> None:
@@ -213,12 +213,12 @@ def test_predicted_times_have_the_right_marks(
 
     times = list_next(read, after, 12)
 
-    fires = [one for one in times if one.at]
+    fires = [time for time in times if time.at]
     assert len(fires) == 12
-    assert all(one.at and other.at and after < one.at < other.at for one, other in pairwise(fires))
-    for one in times:
-        assert one.local.tzinfo is not None
-        shown = to_wall_time(one.at, one.local.tzinfo) if one.at else one.local.replace(tzinfo=None)
-        assert Matcher(calendar, UTC).matches(shown) is (one.mark is not Mark.MOVED)
-        assert is_existing(shown, one.local.tzinfo) is (one.mark is not Mark.SKIPPED)
-        assert (one.at is None) is (one.mark in {Mark.SKIPPED, Mark.PASSED_OVER})
+    assert all(first.at and second.at and after < first.at < second.at for first, second in pairwise(fires))
+    for time in times:
+        assert time.local.tzinfo is not None
+        shown = to_wall_time(time.at, time.local.tzinfo) if time.at else time.local.replace(tzinfo=None)
+        assert Matcher(calendar, UTC).matches(shown) is (time.mark is not Mark.MOVED)
+        assert is_existing(shown, time.local.tzinfo) is (time.mark is not Mark.SKIPPED)
+        assert (time.at is None) is (time.mark in {Mark.SKIPPED, Mark.PASSED_OVER})

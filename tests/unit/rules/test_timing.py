@@ -92,7 +92,7 @@ def test_a_schedule_rule_is_one_second_in_utc() -> None:
     at = datetime(2027, 10, 31, 0, 30, 1, tzinfo=UTC)
     assert (read.at, read.zone, read.shown_in) == (at, "UTC", "Europe/Berlin")
     assert [
-        (one.at, f"{one.local:%H:%M:%S}") for one in list_next(read, datetime(2026, 1, 1, tzinfo=UTC), 9)
+        (time.at, f"{time.local:%H:%M:%S}") for time in list_next(read, datetime(2026, 1, 1, tzinfo=UTC), 9)
     ] == [(at, "02:30:01")]
 
 
@@ -200,8 +200,8 @@ def test_a_rule_that_will_never_fire_again_is_refused(year: str) -> None:
 
 
 @pytest.mark.parametrize("day", ["SUN", "WED"])
-def test_what_fires_every_28_years_is_no_fault(day: str) -> None:
-    """A leap day of one weekday; and a year that has passed is one."""
+def test_a_rule_that_fires_every_28_years_is_valid(day: str) -> None:
+    """It fires on a leap day of one weekday. A rule for a past year is valid too."""
     new_york = {"calendar": {**NEVER_NOW, "year": 2005}, "timezone": "America/New_York"}
 
     assert read_timing(RuleTrigger.CRON, {"cron": f"0 0 29 2 {day}"}).calendars
@@ -246,9 +246,9 @@ _json = st.recursive(
 )
 
 
-def _mostly(*lawful: object) -> st.SearchStrategy[object]:
-    """Draw lawful values, and sometimes any JSON."""
-    return st.sampled_from(lawful) | _json
+def _mostly(*valid: object) -> st.SearchStrategy[object]:
+    """Draw valid values, and sometimes any JSON."""
+    return st.sampled_from(valid) | _json
 
 
 _config = st.fixed_dictionaries(
@@ -293,6 +293,6 @@ def _deep(depth: int, wrap: Callable[[object], object]) -> object:
 )
 def test_deep_and_large_values_are_refused(key: str) -> None:
     """The sentence does not repeat them."""
-    deep = (_deep(10_000, lambda one: [one]), _deep(10_000, lambda one: {"a": one}))
+    deep = (_deep(10_000, lambda value: [value]), _deep(10_000, lambda value: {"a": value}))
     for value in (*deep, 10**5000, ["x"] * 10_000, "9," * 10_000):
         assert len(refusal(RuleTrigger.CRON, {**NINE, key: value})[1]) < 300

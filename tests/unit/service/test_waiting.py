@@ -1,4 +1,4 @@
-"""The start waits for what is not there yet, and a stop ends every wait."""
+"""The start waits for servers that are not up yet, and a stop ends every wait."""
 
 import asyncio
 from uuid import UUID
@@ -13,23 +13,23 @@ from xnovu_poller.service.waiting import StartWait
 
 
 async def found() -> int:
-    """Answer."""
+    """Return an answer."""
     return 7
 
 
 async def never() -> int:
-    """Give no answer."""
+    """Never answer."""
     await asyncio.Event().wait()
     raise AssertionError("unreachable")
 
 
-async def test_an_answer_is_given() -> None:
-    """Nobody asked for a stop."""
+async def test_the_answer_is_returned() -> None:
+    """This is the case without a stop."""
     assert await unless_stopped(asyncio.Event(), found()) == 7
 
 
 async def test_a_stop_ends_the_wait_for_an_answer() -> None:
-    """A server that accepts a connection and says nothing does not hold up the stop."""
+    """A server that accepts a connection and then does nothing does not delay the stop."""
     stop = asyncio.Event()
     waiting = asyncio.create_task(StartWait().until_answered(never, stop))
     await asyncio.sleep(0)
@@ -39,18 +39,18 @@ async def test_a_stop_ends_the_wait_for_an_answer() -> None:
     assert await waiting is None
 
 
-async def test_nothing_is_asked_after_a_stop() -> None:
-    """Not even once."""
+async def test_no_question_is_asked_after_a_stop() -> None:
+    """The result is None at once."""
     stop = asyncio.Event()
     stop.set()
 
     assert await StartWait().until_answered(found, stop) is None
 
 
-async def test_it_asks_until_there_is_an_answer_and_says_for_what_it_waits(
+async def test_it_asks_until_it_gets_an_answer_and_has_a_reason_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The sentence of the last error is the reason that /health tells."""
+    """/health shows the sentence of the last error as the reason."""
     monkeypatch.setattr(module, "_FIRST_PAUSE", module._FIRST_PAUSE / 100)
     answers = [StoreUnavailable("Connection refused"), StoreUnavailable("starting up")]
     waiting = StartWait()
@@ -70,19 +70,19 @@ async def test_it_asks_until_there_is_an_answer_and_says_for_what_it_waits(
     ]
 
 
-async def test_a_stop_ends_the_rest_between_two_questions() -> None:
-    """The rests grow to half a minute."""
+async def test_a_stop_ends_the_pause_between_two_questions() -> None:
+    """These pauses grow to half a minute."""
     stop = asyncio.Event()
     waiting = StartWait()
 
     async def ask() -> int:
         raise StoreUnavailable("Connection refused")
 
-    asked = asyncio.create_task(waiting.until_answered(ask, stop))
+    waiting_task = asyncio.create_task(waiting.until_answered(ask, stop))
     await eventually(lambda: waiting.reason != "starting")
     stop.set()
 
-    assert await asked is None
+    assert await waiting_task is None
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ async def test_a_stop_ends_the_rest_between_two_questions() -> None:
     [SchemaBehind(None, "0001_initial"), DeploymentDisputed(UUID(int=1), "a sign")],
     ids=["schema", "copy"],
 )
-async def test_what_no_waiting_helps_is_raised(error: StoreError) -> None:
-    """A person has to migrate, or to decide whose a copy is."""
+async def test_an_error_that_waiting_cannot_cure_is_raised(error: StoreError) -> None:
+    """A person has to migrate, or to decide about a copy."""
 
     async def ask() -> int:
         raise error

@@ -12,14 +12,14 @@ _seen: list[str] | None = None
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
     if _seen is None or not event.startswith(_ACTS):
         return
-    # Python looks for the source of each syntax error in a file of this name, in vain.
+    # For each syntax error Python looks in vain for a source file of this name.
     if (event, *arguments[:1]) != ("open", "<unknown>"):
         _seen.append(event)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    global _seen  # noqa: PLW0603 - an audit hook can never be taken off, so it is one, and looks here
+    global _seen  # noqa: PLW0603 - an audit hook can never be removed, so there is a single hook, which reads this
     seen: list[str] = []
     _seen = seen
     try:
@@ -31,14 +31,14 @@ def _quiet() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def nothing_runs() -> Callable[[], AbstractContextManager[None]]:
-    """Give a block in which Python may execute, import and open nothing."""
+    """Return a context manager for a block in which Python may execute, import and open nothing."""
     sys.addaudithook(_watch)
     return _quiet
 
 
 @pytest.fixture
 def canary(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Put a `canary` within reach of every piece of Python, and give the list of its calls."""
+    """Put a `canary` within reach of all Python code, and return the list of its calls."""
     calls: list[str] = []
     monkeypatch.setattr(builtins, "canary", lambda *_: calls.append("called"), raising=False)
     return calls

@@ -4,8 +4,8 @@ from xnovu_poller.lifecycle import Channel
 from xnovu_poller.templates.channels import BODIES, SUBJECT, join_lines
 
 
-def test_each_channel_has_its_manner() -> None:
-    """A new channel has to say how it wants its words."""
+def test_each_channel_has_its_own_form() -> None:
+    """If you add a channel, define its length and its escaping."""
     assert set(BODIES) == set(Channel)
 
 
@@ -15,8 +15,8 @@ def test_html_is_escaped_where_clients_show_html(channel: Channel) -> None:
     assert BODIES[channel].html is (channel in {Channel.EMAIL, Channel.IN_APP})
 
 
-def test_subjects_are_plain_and_one_header_line_long() -> None:
-    """A client shows a subject as it is."""
+def test_a_subject_is_plain_and_fits_one_header_line() -> None:
+    """Clients show a subject as it is."""
     assert not SUBJECT.html
     assert SUBJECT.limit == 998
 
@@ -32,6 +32,6 @@ def test_subjects_are_plain_and_one_header_line_long() -> None:
     ],
 )
 def test_a_subject_becomes_one_line(subject: str, line: str) -> None:
-    """No value can begin a header of its own; blanks and emoji stay as they are."""
+    """No value can start a header of its own; spaces and emoji stay as they are."""
     assert join_lines(subject) == line
     assert len(join_lines(subject).splitlines()) <= 1

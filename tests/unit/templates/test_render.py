@@ -39,14 +39,14 @@ JSON = st.recursive(
 
 
 def template(body: str, channel: Channel = Channel.SMS, **other: Any) -> TemplateSource:  # noqa: ANN401 - any field
-    """Build a template as its row would hold it."""
+    """Return a template as its row would hold it."""
     return TemplateSource(
         **{"id": 1, "version": 1, "subject": None, "channel": channel, "body": body, **other}
     )
 
 
 def body(source: str, variables: Mapping[str, Any] = DRILL, channel: Channel = Channel.SMS) -> str:
-    """Render one body."""
+    """Return one rendered body."""
     return Renderer().render(template(source, channel), variables).body
 
 
@@ -65,14 +65,14 @@ def body(source: str, variables: Mapping[str, Any] = DRILL, channel: Channel = C
         ("", ""),
     ],
 )
-def test_words_and_values_are_put_together(source: str, words: str) -> None:
-    """What the language can do."""
+def test_a_template_combines_text_and_values(source: str, words: str) -> None:
+    """These are all features of the language."""
     assert body(source) == words
 
 
 @pytest.mark.parametrize("channel", HTML)
-def test_values_are_escaped_where_html_is_shown_and_the_authors_words_are_not(channel: Channel) -> None:
-    """A value of a payload can be no tag, and can end no quoted attribute."""
+def test_only_values_are_escaped_where_html_is_shown(channel: Channel) -> None:
+    """A value of a payload can neither become a tag nor end a quoted attribute."""
     source = "<b title='${payload.q}'>${payload.building.name}</b>"
     variables = {"payload": {**DRILL["payload"], "q": "' onload=\"x"}}  # type: ignore[dict-item] # DRILL is mixed
     assert body(source, variables, channel) == (
@@ -81,7 +81,7 @@ def test_values_are_escaped_where_html_is_shown_and_the_authors_words_are_not(ch
 
 
 @pytest.mark.parametrize("channel", PLAIN)
-def test_plain_channels_show_values_as_they_are(channel: Channel) -> None:
+def test_plain_channels_show_values_unescaped(channel: Channel) -> None:
     """A phone would show the escapes."""
     assert body("${payload.building.name}", channel=channel) == "North & South <Hall>"
 
@@ -98,25 +98,25 @@ def test_plain_channels_show_values_as_they_are(channel: Channel) -> None:
     ],
 )
 def test_filters_apply_in_order_and_html_is_escaped_once(filters: str, sms: str, email: str) -> None:
-    """`h` asks for what mail does anyway; asking twice changes nothing."""
+    """In mail `h` repeats what happens anyway, and must not escape a second time."""
     assert body(f"${{x | {filters}}}", {"x": " <a> & "}, Channel.SMS) == sms
     assert body(f"${{x | {filters}}}", {"x": " <a> & "}, Channel.EMAIL) == email
 
 
 def test_subjects_are_plain_on_one_line_even_in_mail() -> None:
-    """A line end in a value would begin a header."""
+    """Otherwise a line end in a value would start a header."""
     source = template("b", Channel.EMAIL, subject="Drill: ${x}\n")
     assert Renderer().render(source, {"x": "A&B\r\nBcc: all"}) == Rendered("Drill: A&B Bcc: all", "b")
 
 
-def test_a_template_without_subject_gives_none() -> None:
-    """None is not an empty subject."""
+def test_a_template_without_a_subject_has_none() -> None:
+    """A missing subject is not an empty subject."""
     assert Renderer().render(template("b"), {}).subject is None
     assert Renderer().render(template("b", subject=""), {}).subject == ""
 
 
-def test_defaults_stand_in_for_names_that_are_missing() -> None:
-    """What the notification brings wins, also where it brings nothing but null."""
+def test_defaults_replace_missing_names() -> None:
+    """The notification's values take precedence, even a null."""
     source = template("${a}${b}${c}", defaults={"a": "1", "b": "2", "c": "3"})
     assert Renderer().render(source, {"b": "B", "c": None}).body == "1B"
 
@@ -143,10 +143,10 @@ def test_defaults_stand_in_for_names_that_are_missing() -> None:
         ("${payload.building.floors}", "a value of type list cannot be written"),
     ],
 )
-def test_what_cannot_be_filled_fails_and_never_shows_a_python_object(
+def test_a_missing_value_fails_and_never_shows_a_python_object(
     source: str, reason: str, canary: list[str]
 ) -> None:
-    """A path walks through JSON only, so methods and builtins are simply not there."""
+    """A path leads through JSON only, so it reaches neither methods nor builtins."""
     with pytest.raises(TemplateFailed, match=reason) as failed:
         body(source)
     assert "Ada" not in str(failed.value)
@@ -159,7 +159,7 @@ def test_what_cannot_be_filled_fails_and_never_shows_a_python_object(
     ids=lambda value: type(value).__name__,
 )
 def test_only_json_values_are_written(value: object) -> None:
-    """A string that calls itself escaped would pass unescaped; a huge number cannot be spelled."""
+    """A string marked as escaped would pass unescaped, and a huge number cannot be written."""
     with pytest.raises(TemplateFailed, match="line 1"):
         body("${x}", {"x": value})
 
@@ -173,8 +173,8 @@ def test_a_failure_does_not_repeat_a_value() -> None:
 
 
 @pytest.mark.parametrize("channel", Channel)
-def test_a_body_may_be_as_long_as_its_channel_takes_and_no_longer(channel: Channel) -> None:
-    """It fails rather than being cut: half a message may say the opposite."""
+def test_a_body_longer_than_its_channel_allows_is_refused(channel: Channel) -> None:
+    """It is not cut, because half a message may mean the opposite."""
     limit = BODIES[channel].limit
     assert len(body("${x}!", {"x": "a" * (limit - 1)}, channel)) == limit
     with pytest.raises(TemplateFailed, match=f"the body is longer than {limit} characters"):
@@ -182,27 +182,27 @@ def test_a_body_may_be_as_long_as_its_channel_takes_and_no_longer(channel: Chann
 
 
 def test_a_subject_has_a_limit_too() -> None:
-    """And says which part is too long."""
+    """The error names the part that is too long."""
     source = template("b", Channel.EMAIL, subject="${x}")
     with pytest.raises(TemplateFailed, match=f"the subject is longer than {SUBJECT.limit} characters"):
         Renderer().render(source, {"x": "a" * 999})
 
 
-def test_many_copies_of_a_long_value_stop_at_the_limit() -> None:
-    """The first that does not fit ends it; what would follow is never built."""
+def test_rendering_stops_at_the_limit() -> None:
+    """Text beyond the limit is never built, so a thousand copies of a long value take no memory."""
     with pytest.raises(TemplateFailed, match="longer"):
         body("${x}" * 500, {"x": "a" * 1_000}, Channel.SMS)
 
 
 def test_escaping_counts_towards_the_limit() -> None:
-    """What is sent is what is counted."""
+    """The limit applies to the text that is sent."""
     with pytest.raises(TemplateFailed, match="longer"):
         body("${x}", {"x": "&" * 10_000}, Channel.IN_APP)
 
 
 @pytest.mark.parametrize("source", [source for source, *_ in HOSTILE if len(source) < 200], ids=ascii)
 def test_no_hostile_template_is_rendered(source: str, canary: list[str]) -> None:
-    """Neither as a body nor as a subject, and the refusal is the same at every use."""
+    """It is refused as a body and as a subject, and at every use."""
     renderer = Renderer()
     for _ in range(2):
         with pytest.raises(TemplateUnsafe, match="body: "):
@@ -227,21 +227,21 @@ def test_no_hostile_template_is_rendered(source: str, canary: list[str]) -> None
     ],
 )
 def test_a_value_is_never_read_as_a_template(value: str, canary: list[str]) -> None:
-    """Payloads come from anybody; only the row's own words are language."""
+    """Anybody can write a payload; only the row's own text is a template."""
     assert body("a${x}\n${x}", {"x": value}) == f"a{value}\n{value}"
     assert canary == []
 
 
-def test_a_changed_template_is_compiled_anew() -> None:
-    """The words are part of the key, so that not even a repeated version can show old ones."""
+def test_a_changed_template_is_compiled_again() -> None:
+    """The text is part of the cache key, so even a repeated version number cannot show old text."""
     renderer = Renderer()
     assert renderer.render(template("old"), {}).body == "old"
     assert renderer.render(template("new", version=2), {}).body == "new"
     assert renderer.render(template("newer", version=2), {}).body == "newer"
 
 
-def test_the_cache_is_bounded_and_is_used() -> None:
-    """The least used template goes, and comes back compiled anew."""
+def test_the_cache_is_used_and_bounded() -> None:
+    """The least recently used template is dropped, and compiled again when needed."""
     renderer = Renderer(cached=2)
     for number in [1, 2, 1, 3, 1]:
         renderer.render(template("x", id=number), {})
@@ -249,8 +249,8 @@ def test_the_cache_is_bounded_and_is_used() -> None:
     assert (kept.hits, kept.misses, kept.currsize) == (2, 3, 2)
 
 
-def test_renders_do_not_meet_in_threads() -> None:
-    """Each render counts its own room and looks into its own payload."""
+def test_renders_in_several_threads_do_not_mix() -> None:
+    """Each render has its own budget and its own payload."""
     renderer = Renderer()
     source = template("${x}" * 20)
     with ThreadPoolExecutor(4) as pool:
@@ -265,10 +265,10 @@ def test_renders_do_not_meet_in_threads() -> None:
     st.dictionaries(st.sampled_from(["x", "y"]), JSON),
     st.sampled_from(Channel),
 )
-def test_any_payload_is_written_or_refused(
+def test_any_payload_is_rendered_or_refused(
     text: str, expression: str, variables: dict[str, Any], channel: Channel
 ) -> None:
-    """Nothing but our own two errors comes out."""
+    """Only our own two errors are raised."""
     try:
         words = body(text + expression, variables, channel)
     except TemplateError:
@@ -278,7 +278,7 @@ def test_any_payload_is_written_or_refused(
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=50))
-def test_escaped_values_hold_no_sign_of_html(value: str) -> None:
-    """Whatever the value, the author's tags are the only ones."""
+def test_escaped_values_contain_no_markup(value: str) -> None:
+    """With any value, only the author's tags are tags."""
     words = body("<i>${x}</i>", {"x": value}, Channel.EMAIL).removeprefix("<i>").removesuffix("</i>")
     assert not set("<>\"'") & set(words)

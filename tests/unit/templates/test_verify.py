@@ -82,14 +82,14 @@ FRAGMENTS = [
 
 
 def only(source: str) -> Expression:
-    """Read a template that is one expression."""
+    """Return the expression of a template that consists of just that."""
     (piece,) = verify(source).pieces
     assert isinstance(piece, Expression)
     return piece
 
 
 def refusal(source: str) -> TemplateUnsafe | None:
-    """Give the refusal of a template, if it is refused; any other error comes out."""
+    """Return the refusal of a template, or None; let any other error pass."""
     try:
         verify(source)
     except TemplateUnsafe as unsafe:
@@ -98,10 +98,10 @@ def refusal(source: str) -> TemplateUnsafe | None:
 
 
 @pytest.mark.parametrize(("source", "line", "column"), HOSTILE, ids=lambda value: ascii(value)[:60])
-def test_each_hostile_template_is_refused_where_it_offends_and_runs_nothing(
+def test_each_hostile_template_is_refused_at_its_exact_place_and_runs_nothing(
     source: str, line: int, column: int, nothing_runs: Quiet, canary: list[str]
 ) -> None:
-    """The place is exact, so that an author can be shown it; the audit hook saw no code run."""
+    """The author can be shown the exact place, and the audit hook sees that no code runs."""
     with nothing_runs(), pytest.raises(TemplateUnsafe) as refused:
         verify(source)
     assert (refused.value.line, refused.value.column) == (line, column)
@@ -109,17 +109,15 @@ def test_each_hostile_template_is_refused_where_it_offends_and_runs_nothing(
 
 
 @pytest.mark.parametrize("source", [source for source, *_ in [*PYTHON_BLOCKS, *TAGS] if "canary" in source])
-def test_the_grammar_alone_refuses_blocks_and_tags(source: str, nothing_runs: Quiet) -> None:
-    """The second wall does not lean on the first: a node that is not on the list does not pass."""
+def test_the_grammar_by_itself_refuses_blocks_and_tags(source: str, nothing_runs: Quiet) -> None:
+    """It does not rely on the fence in front of it: only known nodes pass."""
     with nothing_runs(), pytest.raises(TemplateUnsafe):
         tuple(wall._to_pieces(wall._lex(source)))
 
 
 @pytest.mark.parametrize("source", [source for source, *_ in HOSTILE if len(source) < MAX_EXPRESSION])
-def test_the_grammar_alone_lets_out_nothing_but_data(
-    source: str, nothing_runs: Quiet, canary: list[str]
-) -> None:
-    """What only the fence refuses (a magic comment, brackets round a name) is harmless without it."""
+def test_the_grammar_by_itself_returns_only_data(source: str, nothing_runs: Quiet, canary: list[str]) -> None:
+    """Text that only the fence refuses (a magic comment, brackets round a name) is harmless without it."""
     with nothing_runs():
         try:
             pieces = tuple(wall._to_pieces(wall._lex(source)))
@@ -137,22 +135,22 @@ def test_the_grammar_alone_lets_out_nothing_but_data(
     assert canary == []
 
 
-def test_the_canary_sings_where_mako_itself_is_given_a_hostile_text(canary: list[str]) -> None:
-    """Mako runs code as soon as a template is constructed, which is why nothing else may construct one."""
+def test_mako_itself_would_call_the_canary(canary: list[str]) -> None:
+    """Mako runs code as soon as a template is constructed, so nothing else may construct a template."""
     Template("<%! canary() %>")  # noqa: S702 - the danger is the point
     assert canary == ["called"]
 
 
-def test_mako_without_the_fence_swallows_what_it_calls_a_magic_comment() -> None:
-    """A first line about coding would vanish from what is sent, so it is refused."""
+def test_mako_itself_would_drop_a_magic_comment() -> None:
+    """A first line with "coding" would be missing from the message, so the fence refuses it."""
     assert Lexer("# coding: x\ny").parse().nodes[0].content == "y"
     with pytest.raises(TemplateUnsafe, match="a comment is not allowed"):
         verify("# coding: x\ny")
 
 
 @pytest.mark.parametrize("name", sorted(MAGIC_NAMES))
-def test_a_magic_name_is_refused_as_a_name_and_free_as_a_key(name: str) -> None:
-    """Mako's names mean something only where a name is looked up; a payload may well hold `next`."""
+def test_a_magic_name_is_refused_as_a_name_but_allowed_as_a_key(name: str) -> None:
+    """Mako's names have a meaning only as names; a payload may well contain `next`."""
     with pytest.raises(TemplateUnsafe, match="this name is not allowed"):
         verify(f"${{{name}}}")
     assert only(f"${{payload.{name}}}").choices == (Path("payload", (name,)),)
@@ -182,7 +180,7 @@ def test_a_magic_name_is_refused_as_a_name_and_free_as_a_key(name: str) -> None:
 def test_paths_constants_and_defaults_are_read_as_data(
     source: str, choices: tuple[Path | Constant, ...]
 ) -> None:
-    """All that an expression can be."""
+    """An expression consists of nothing else."""
     assert only(source).choices == choices
 
 
@@ -190,8 +188,8 @@ def test_paths_constants_and_defaults_are_read_as_data(
     ("source", "filters"),
     [("${x}", ()), ("${x|h}", ("h",)), ("${x | trim, u}", ("trim", "u")), ("${x | }", ())],
 )
-def test_known_filters_are_kept_in_order(source: str, filters: tuple[str, ...]) -> None:
-    """The order is the author's, for it matters."""
+def test_filters_keep_their_order(source: str, filters: tuple[str, ...]) -> None:
+    """The order matters."""
     assert only(source).filters == filters
 
 
@@ -209,13 +207,13 @@ def test_known_filters_are_kept_in_order(source: str, filters: tuple[str, ...]) 
         ("\ufeffé\r\n\t\x00", "\ufeffé\r\n\t\x00"),
     ],
 )
-def test_text_stays_as_mako_has_it(source: str, content: str | None) -> None:
-    """Only `%%` and a backslash before a newline mean anything in plain text."""
+def test_plain_text_is_read_as_by_mako(source: str, content: str | None) -> None:
+    """Only `%%` and a backslash before a newline have a meaning in plain text."""
     assert verify(source).pieces == (() if content is None else (Text(content),))
 
 
 def test_pieces_keep_their_order_and_lines() -> None:
-    """Text that the lexer found in several runs is one piece again."""
+    """Text that the lexer returned in several parts is joined again."""
     assert verify("a\\\nb\n${x}${y}\n%% c") == VerifiedTemplate(
         (
             Text("ab\n"),
@@ -226,22 +224,22 @@ def test_pieces_keep_their_order_and_lines() -> None:
     )
 
 
-def test_the_column_counts_characters_where_python_counts_bytes() -> None:
-    """An author looks for the place in an editor."""
+def test_the_column_counts_characters_and_not_bytes() -> None:
+    """Authors look for the place in an editor."""
     with pytest.raises(TemplateUnsafe) as refused:
         verify("é ${名 or 称 or self}")
     assert (refused.value.line, refused.value.column) == (1, 15)
 
 
-def test_a_path_is_spelled_as_its_author_would() -> None:
-    """Errors name the path as far as it was walked."""
+def test_a_path_is_written_as_in_a_template() -> None:
+    """Errors show the path up to the missing key."""
     path = Path("payload", ("items", 0, "the name"))
     assert path.to_source() == "payload.items[0]['the name']"
     assert path.to_source(1) == "payload.items"
 
 
-def test_the_largest_lawful_template_passes() -> None:
-    """The limits are what is allowed, not the first that is refused."""
+def test_the_largest_allowed_template_passes() -> None:
+    """Each limit is itself allowed."""
     assert len(verify("x" * MAX_SOURCE).pieces) == 1
     assert len(verify("${x}" * MAX_EXPRESSIONS).pieces) == MAX_EXPRESSIONS
     assert verify("${x" + " " * (MAX_EXPRESSION - 4) + "}").pieces
@@ -252,17 +250,17 @@ def test_the_largest_lawful_template_passes() -> None:
     "unit", ["\\\n", "a\\\n", "\n%%", "\n \t", '\\"', "${", '${"', "</%", "#coding:", "\U0001f600"]
 )
 def test_no_text_makes_the_lexer_slow(unit: str) -> None:
-    """The time limit fails it: without the fence Mako's patterns are quadratic in some of these."""
+    """This test would time out: without the fence, Mako's patterns take quadratic time on some of these texts."""
     assert refusal((unit * MAX_SOURCE)[:MAX_SOURCE]) is None or "\n" not in unit
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join))
 @example("${" + "x." * 249 + "}")
-def test_shards_of_the_language_are_read_or_refused_and_run_nothing(
+def test_fragments_of_the_language_are_read_or_refused_and_run_nothing(
     nothing_runs: Quiet, canary: list[str], source: str
 ) -> None:
-    """Whatever is put together of Mako's own signs, there is no third way."""
+    """This holds for every combination of Mako's own signs."""
     with nothing_runs():
         refused = refusal(source)
     assert refused is None or (refused.line >= 1 and refused.column >= 1)
@@ -271,8 +269,8 @@ def test_shards_of_the_language_are_read_or_refused_and_run_nothing(
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60), st.sampled_from(["", "${x}", "${x.y or 'z'}", "${", "<%"]), st.text(max_size=60))
-def test_any_text_at_all_is_read_or_refused(before: str, middle: str, after: str) -> None:
-    """No other error comes out, whatever characters there are."""
+def test_any_text_is_read_or_refused(before: str, middle: str, after: str) -> None:
+    """No other error is raised, with any characters."""
     source = before + middle + after
     refused = refusal(source)
     assert refused is None or 1 <= refused.line <= source.count("\n") + 1
@@ -280,8 +278,8 @@ def test_any_text_at_all_is_read_or_refused(before: str, middle: str, after: str
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=string.printable + "é名\u2028\x85", max_size=80))
-def test_a_text_without_any_sign_of_the_language_is_itself(source: str) -> None:
-    """Nothing is swallowed and nothing is added."""
+def test_plain_text_is_unchanged(source: str) -> None:
+    """Nothing is lost and nothing is added."""
     lines = source.split("\n")
     marks = (
         ("${" in source)
@@ -295,8 +293,8 @@ def test_a_text_without_any_sign_of_the_language_is_itself(source: str) -> None:
     assert verify(source).pieces == ((Text(source),) if source else ())
 
 
-def test_the_corpus_is_large_and_has_every_kind() -> None:
-    """A corpus that shrinks by accident would prove less without anybody seeing it."""
+def test_the_corpus_of_hostile_templates_is_large() -> None:
+    """If the corpus shrank by accident, the tests would prove less, and nobody would notice."""
     assert len(HOSTILE) > 200
     assert COMMENTS
     assert SIZES

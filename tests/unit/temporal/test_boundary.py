@@ -1,4 +1,4 @@
-"""The boundary of the activities: whose input it accepts, and what may leave it."""
+"""The boundary of the activities: which input it accepts, and which errors may leave it."""
 
 import asyncio
 import io
@@ -20,7 +20,7 @@ SHORT = timedelta(milliseconds=40)
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """All that is logged."""
+    """Yield the log, at all levels."""
     with logged_in_full() as written:
         yield written
 
@@ -60,7 +60,7 @@ async def test_another_deployments_input_is_refused(lines: io.StringIO) -> None:
     ("fault", "retryable"), [(StoreUnavailable("x"), True), (TemporalRefused("y"), False)], ids=type
 )
 async def test_our_own_errors_leave_as_their_sentence(fault: Exception, *, retryable: bool) -> None:
-    """The error decides whether to try again; its cause stays behind."""
+    """The error decides whether to try again; its cause does not leave."""
     left = await run("ours", fault)
 
     assert left is not None

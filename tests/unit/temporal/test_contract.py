@@ -1,4 +1,4 @@
-"""What travels through Temporal, and the timeouts that follow from the longest call."""
+"""The inputs that travel through Temporal, and the timeouts that follow from the longest call."""
 
 from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
@@ -16,7 +16,7 @@ LONG = timedelta(seconds=300)
 
 
 def of(*attempts: Attempt, call: timedelta = timedelta(seconds=10)) -> DeliverInput:
-    """Make an input."""
+    """Return an input with these attempts."""
     return DeliverInput("d", contract.to_pairs(attempts), None, call.total_seconds())
 
 
@@ -32,7 +32,7 @@ async def test_the_input_comes_out_as_it_went_in() -> None:
 
 
 async def test_an_input_of_an_older_version_can_be_read() -> None:
-    """Workflows that are open survive an upgrade."""
+    """Open runs survive an upgrade."""
     old = {"deployment": "d", "attempts": [[1, 1]], "enterprise_id": None, "call_seconds": 1.0}
     payloads = await DataConverter.default.encode([old])
 
@@ -60,7 +60,7 @@ def test_nothing_but_these_fields_travels_for_rules_and_chores(
 
 
 def test_ids_of_schedules_and_runs_begin_with_the_deployment() -> None:
-    """The run id is spelt as Temporal spells it, because a late one-time rule fires under it."""
+    """It is spelt as Temporal spells it, because a late one-time rule fires under it."""
     deployment = UUID("12345678-9abc-4def-8123-456789abcdef")
     name = contract.rule_schedule_id(deployment, 7)
 

@@ -1,4 +1,4 @@
-"""Our errors as Temporal gets them, and Temporal's as ours."""
+"""Our errors as Temporal gets them, and Temporal's errors as ours."""
 
 from datetime import timedelta
 

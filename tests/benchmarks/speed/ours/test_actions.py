@@ -12,7 +12,7 @@ END = HistoryEvent(event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED)
 
 
 def local_activity(task: int) -> HistoryEvent:
-    """Give the mark that a local activity leaves with the workflow task that ran it."""
+    """Return the marker of a local activity, with the workflow task that ran it."""
     return HistoryEvent(
         event_type=EventType.EVENT_TYPE_MARKER_RECORDED,
         marker_recorded_event_attributes=MarkerRecordedEventAttributes(
@@ -22,24 +22,24 @@ def local_activity(task: int) -> HistoryEvent:
 
 
 def activity(attempt: int) -> HistoryEvent:
-    """Give the start of a regular activity's last attempt."""
+    """Return the start of a regular activity's last attempt."""
     return HistoryEvent(
         event_type=EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED,
         activity_task_started_event_attributes=ActivityTaskStartedEventAttributes(attempt=attempt),
     )
 
 
-def test_a_workflow_that_does_nothing_is_one_action() -> None:
-    """Its start."""
+def test_a_run_that_does_nothing_is_one_action() -> None:
+    """Temporal bills its start."""
     assert actions([START, END]) == 1
 
 
 def test_local_activities_of_one_workflow_task_are_one_action() -> None:
-    """Those of another task are another."""
+    """Local activities of another task are another action."""
     assert actions([START, local_activity(4), local_activity(4), END]) == 2
     assert actions([START, local_activity(4), local_activity(9), END]) == 3
 
 
 def test_each_attempt_of_an_activity_is_an_action() -> None:
-    """Also those that left no event."""
+    """Attempts that left no event count too."""
     assert actions([START, activity(1), activity(3), END]) == 5

@@ -19,8 +19,8 @@ def package() -> dict[str, dict[str, str]]:
     return read
 
 
-def test_the_peers_are_those_that_a_user_would_pick() -> None:
-    """Each with the figure that the results know it by."""
+def test_the_peers_are_those_that_a_user_would_choose() -> None:
+    """Each has a figure in the results."""
     assert {peer.figure for peer in PEERS.values()} == {
         "procrastinate_jobs_s",
         "pgqueuer_jobs_s",
@@ -33,8 +33,8 @@ def test_the_peers_are_those_that_a_user_would_pick() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_can_be_read(program: str) -> None:
-    """In Python or by Node, without the packages that it imports."""
+def test_a_program_has_valid_syntax(program: str) -> None:
+    """Python or Node can parse it without the packages that it imports."""
     path = node.FOLDER / program
     if path.suffix == ".py":
         ast.parse(path.read_text())
@@ -42,23 +42,23 @@ def test_a_program_can_be_read(program: str) -> None:
         subprocess.run([node.node(), "--check", path], check=True, capture_output=True)
 
 
-def test_every_program_is_some_peers() -> None:
-    """None is left over."""
+def test_every_program_belongs_to_a_peer() -> None:
+    """No program is left over."""
     beside = [path.name for pattern in ("with_*", "plain_loop.py") for path in node.FOLDER.glob(pattern)]
 
     assert sorted(beside) == PROGRAMS
 
 
 def test_every_package_in_node_has_one_version() -> None:
-    """Named in package.json, and the same in the lock."""
+    """package.json names it, and the lock has the same version."""
     wanted = package()["dependencies"]
 
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
     assert {name: node.version(name) for name in wanted} == wanted
 
 
-def test_the_lock_names_no_place_to_fetch_from() -> None:
-    """So everybody fetches from where he is used to, and checks what comes by its digest."""
+def test_the_lock_names_no_registry() -> None:
+    """Everybody uses their own registry and checks the packages by digest."""
     packages = json.loads((node.FOLDER / "package-lock.json").read_text())["packages"]
     locked = [entry for place, entry in packages.items() if place]
 
@@ -74,8 +74,8 @@ def test_a_peer_in_node_is_in_the_lock(peer: Peer) -> None:
     assert peer.version() == package()["dependencies"][peer.package or ""]
 
 
-def test_a_missing_package_is_told() -> None:
-    """By name, so that the results can say what was left out."""
+def test_a_missing_package_is_named() -> None:
+    """The results list the peers that were left out."""
     peer = Peer(
         "missing", "no-such-package-of-ours", ("with_it.py",), "SELECT false", lambda sizes: sizes.warm
     )
@@ -85,13 +85,13 @@ def test_a_missing_package_is_told() -> None:
 
 
 @pytest.mark.parametrize("peer", PEERS.values(), ids=lambda peer: peer.name)
-def test_enough_is_timed(peer: Peer) -> None:
-    """Of each peer more than the jobs before the clock starts."""
+def test_enough_jobs_are_timed(peer: Peer) -> None:
+    """Each peer has more jobs than those before the clock starts."""
     assert peer.jobs(Sizes.full()) >= 5 * Sizes.full().warm
     assert peer.jobs(Sizes.quick()) > Sizes.quick().warm
 
 
 @pytest.mark.parametrize("peer", PEERS.values(), ids=lambda peer: peer.name)
-def test_how_a_peer_is_run_is_told(peer: Peer) -> None:
-    """In one line, and by its own program."""
+def test_a_peers_settings_are_described(peer: Peer) -> None:
+    """Each peer describes them in one line."""
     assert re.fullmatch(r"\S[^/\"]{40,}\.", peer.knobs)

@@ -250,7 +250,7 @@ class ByExecutors(ByLoops, ByPeople):
         assert moved == ({sender.id} if stands else set())
         self.changed |= moved
         self.ledger.take(moved)
-        self.ledger.told |= moved if sender.answer is not Answer.UNKNOWN else set()
+        self.ledger.recorded |= moved if sender.answer is not Answer.UNKNOWN else set()
         sender.done = True
 
     def fitting(self, sender: Sender) -> list[str]:

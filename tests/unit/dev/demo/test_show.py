@@ -13,8 +13,8 @@ PENDING = FoundRow(
 )
 
 
-def told(*labels: Label, row: FoundRow | None = None) -> str:
-    """Give the text for the sample notifications of these kinds, all with one row."""
+def printed(*labels: Label, row: FoundRow | None = None) -> str:
+    """Return the printed text for the sample notifications with these labels, all with the same row."""
     chosen = [each for each in notifications() if each.label in labels]
     console = Console(width=120, file=StringIO())
     made = compare([(each, row) for each in chosen], [])
@@ -25,16 +25,16 @@ def told(*labels: Label, row: FoundRow | None = None) -> str:
 
 
 def test_a_good_run_says_so() -> None:
-    """With the special case, its state and the time it took."""
-    text = told(Label.DRAFT, row=PENDING)
+    """It shows the special case, its state and the time it took."""
+    text = printed(Label.DRAFT, row=PENDING)
     assert "a draft: stays pending, unclaimed" in text
     assert "Everything is as expected" in text
     assert "27 s" in text
 
 
 def test_a_bad_run_names_what_differs() -> None:
-    """The first differences by name, the rest by number."""
-    text = told(Label.IMMEDIATE)
+    """The first differences are listed; the rest are counted."""
+    text = printed(Label.IMMEDIATE)
     assert "Not as expected" in text
     assert text.count("must be SENT, is refused at insert") == MOST_DIFFERENCES
     assert "more" in text

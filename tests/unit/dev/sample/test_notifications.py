@@ -18,17 +18,17 @@ from xnovu_poller.templates.channels import Rendered
 from xnovu_poller.templates.render import Renderer, TemplateSource
 
 SEGMENT = 160
-"""Characters of one text message of Latin letters."""
+"""Characters of a text message in Latin letters."""
 
 
 def _the(label: Label) -> SampleNotification:
-    """Give the one notification of a special case."""
+    """Return the only notification of a special case."""
     (only,) = (each for each in notifications() if each.label is label)
     return only
 
 
 def _workflow_of(notification: SampleNotification) -> SampleWorkflow:
-    """Give the enterprise's own workflow if it has one, else the global one."""
+    """Return the enterprise's own workflow if it has one, else the global workflow."""
     rows = {
         each.enterprise_id: each
         for each in workflows()
@@ -61,7 +61,7 @@ RENDERER = Renderer()
 
 
 def test_there_are_at_least_three_hundred_for_five_enterprises() -> None:
-    """Every enterprise has its share, of every published workflow."""
+    """Every enterprise has at least ten of each published workflow."""
     assert len(notifications()) >= 300
     shares = Counter((each.enterprise_id, each.workflow_key) for each in notifications())
     published = {each.workflow_key for each in workflows() if each.publish_status is PublishStatus.PUBLISH}
@@ -69,7 +69,7 @@ def test_there_are_at_least_three_hundred_for_five_enterprises() -> None:
 
 
 def test_they_are_always_the_same_and_each_has_its_own_name() -> None:
-    """Nothing is drawn by lot; only the refused twin repeats a name."""
+    """Nothing is random, and only the refused duplicate repeats a name."""
     notifications.cache_clear()
     first = notifications()
     notifications.cache_clear()
@@ -79,13 +79,13 @@ def test_they_are_always_the_same_and_each_has_its_own_name() -> None:
 
 
 @pytest.mark.parametrize("label", [each for each in Label if each not in {Label.IMMEDIATE, Label.SCHEDULED}])
-def test_a_special_case_is_there_once(label: Label) -> None:
-    """Each special case is one notification."""
+def test_each_special_case_exists_exactly_once(label: Label) -> None:
+    """The demo shows each special case in one notification."""
     assert _the(label).label is label
 
 
-def test_a_row_could_be_written() -> None:
-    """Recipients, priority and channels keep to what the table and the workflow allow."""
+def test_every_notification_fits_the_table() -> None:
+    """Recipients, priority and channels are what the table and the workflow allow."""
     addressable = {topic.recipient for topic in topics()}
     for each in notifications():
         assert each.recipients
@@ -99,7 +99,7 @@ def test_a_row_could_be_written() -> None:
 
 
 def test_only_the_broken_payload_breaks_its_schema() -> None:
-    """Every payload is what its workflow's schema says, but for one."""
+    """Every other payload is valid."""
     broken = [
         each.label
         for each in notifications()
@@ -109,7 +109,7 @@ def test_only_the_broken_payload_breaks_its_schema() -> None:
 
 
 def test_every_payload_can_be_rendered_on_every_channel() -> None:
-    """Each template fills with each payload, nothing stays unfilled, and a text message is short."""
+    """Each template can render each payload, no placeholder is left, and a text message is short."""
     for each in notifications():
         for channel, words in _rendered(each):
             written = f"{words.subject or ''}\n{words.body}"
@@ -119,8 +119,8 @@ def test_every_payload_can_be_rendered_on_every_channel() -> None:
                 assert len(words.body) <= SEGMENT
 
 
-def test_what_a_payload_says_is_escaped_where_html_is_shown() -> None:
-    """Angle brackets and ampersands of buildings and messages reach people as text."""
+def test_payload_values_are_escaped_where_html_is_shown() -> None:
+    """People see the angle brackets and ampersands in names of buildings as text."""
     laboratory = next(
         each for each in notifications() if each.payload.get("buildingName") == "Laboratory <East>"
     )
@@ -130,7 +130,7 @@ def test_what_a_payload_says_is_escaped_where_html_is_shown() -> None:
 
 
 def test_people_read_their_own_language() -> None:
-    """A Chinese enterprise gets Chinese words, an English one none."""
+    """Only the Chinese enterprises get Chinese text."""
     languages = {each.id: each.language for each in enterprises()}
     for each in notifications():
         for _, words in _rendered(each):
@@ -138,8 +138,8 @@ def test_people_read_their_own_language() -> None:
             assert chinese == (languages[each.enterprise_id] == "zh")
 
 
-def test_the_scheduled_ones_come_due_while_one_watches() -> None:
-    """Scheduled means a few seconds, but for the one that is retracted before it is due."""
+def test_scheduled_notifications_come_due_within_seconds() -> None:
+    """You can watch them in the demo, except for the notification that is retracted before it is due."""
     ahead = {each.label: each.schedule_after for each in notifications() if each.schedule_after}
     assert set(ahead) == {Label.SCHEDULED, Label.RETRACTED}
     assert all(
@@ -150,8 +150,8 @@ def test_the_scheduled_ones_come_due_while_one_watches() -> None:
     assert _the(Label.RETRACTED).retract
 
 
-def test_the_special_cases_are_what_they_say() -> None:
-    """Each special case has the trait by which it is special."""
+def test_each_special_case_is_what_its_label_names() -> None:
+    """Each of them has the property that makes it special."""
     assert len(set(_the(Label.MANY_RECIPIENTS).recipients)) == 250 > 2 * RECIPIENTS_PER_CHUNK
     assert _the(Label.TOPIC).recipients == ("topic:harbour-towers-fire-wardens",)
     assert _the(Label.DRAFT).publish_status is PublishStatus.DRAFT
@@ -165,7 +165,7 @@ def test_the_special_cases_are_what_they_say() -> None:
 
 
 def test_the_expected_states_count_every_row_that_is_written() -> None:
-    """One draft pending, two retracted, two dead, the refused one nowhere, all others sent."""
+    """One draft is pending, two are retracted, two are dead, the duplicate has no row, and all others are sent."""
     states = expected_states()
     assert states.total() == len(notifications()) - 1
     assert (states[Status.PENDING], states[Status.RETRACTED], states[Status.DEAD]) == (1, 2, 2)

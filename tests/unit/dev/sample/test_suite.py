@@ -39,7 +39,7 @@ def _schema(template: SampleTemplate) -> Mapping[str, Any]:
 
 
 def _paths(template: SampleTemplate) -> list[Path]:
-    """Give every path into the payload that a template reads."""
+    """Return every path into the payload that a template reads."""
     pieces = verify(template.subject_template or "").pieces + verify(template.body_template).pieces
     return [
         choice
@@ -51,7 +51,7 @@ def _paths(template: SampleTemplate) -> list[Path]:
 
 
 def _promised(schema: Mapping[str, Any], keys: Sequence[str | int]) -> bool:
-    """Tell whether every valid payload has a text or number there."""
+    """Return whether every valid payload has a text or number there."""
     if not keys:
         return schema.get("type") not in {"object", "array"}
     first, *rest = keys
@@ -59,7 +59,7 @@ def _promised(schema: Mapping[str, Any], keys: Sequence[str | int]) -> bool:
 
 
 def _given(defaults: object, keys: Sequence[str | int]) -> bool:
-    """Tell whether the defaults have a text or number there."""
+    """Return whether the defaults have a text or number there."""
     for key in keys:
         if not isinstance(defaults, dict) or key not in defaults:
             return False
@@ -68,15 +68,17 @@ def _given(defaults: object, keys: Sequence[str | int]) -> bool:
 
 
 def test_the_six_workflows_are_published_with_their_channels() -> None:
-    """The suite is the six workflows; the seventh is a draft."""
-    global_ones = [each for each in workflows() if each.enterprise_id is None]
-    published = [each for each in global_ones if each.publish_status is PublishStatus.PUBLISH]
+    """These six are the suite; the seventh workflow is a draft."""
+    global_workflows = [each for each in workflows() if each.enterprise_id is None]
+    published = [each for each in global_workflows if each.publish_status is PublishStatus.PUBLISH]
     assert {each.workflow_key: set(each.default_channels) for each in published} == CHANNELS
-    assert [each.workflow_key for each in global_ones if each not in published] == ["default-fire-patrol"]
+    assert [each.workflow_key for each in global_workflows if each not in published] == [
+        "default-fire-patrol"
+    ]
 
 
 def test_the_chinese_enterprises_have_workflows_of_their_own() -> None:
-    """Two enterprises own a workflow of every key, which names the Chinese templates."""
+    """Two enterprises own a workflow under every key, which uses the Chinese templates."""
     chinese = {each.id for each in enterprises() if each.language == "zh"}
     assert len(chinese) == 2
     for owner in chinese:
@@ -87,7 +89,7 @@ def test_the_chinese_enterprises_have_workflows_of_their_own() -> None:
 
 
 def test_no_two_rows_share_a_key() -> None:
-    """A workflow's key is unique per enterprise, a template's per enterprise and channel."""
+    """A workflow's key is unique for its enterprise, a template's for its enterprise and channel."""
     keys = [(each.enterprise_id, each.workflow_key) for each in workflows()]
     assert len(set(keys)) == len(keys)
     names = [(each.enterprise_id, each.template_key, each.channel_type) for each in templates()]
@@ -95,7 +97,7 @@ def test_no_two_rows_share_a_key() -> None:
 
 
 def test_every_language_has_a_template_for_every_channel() -> None:
-    """A workflow names a template for each of its channels, and the template is there."""
+    """Each workflow names a template for each of its channels, and the template exists."""
     there = {(each.template_key, each.channel_type) for each in templates()}
     named = {
         (key, Channel(channel)) for each in workflows() for channel, key in each.template_overrides.items()
@@ -107,8 +109,8 @@ def test_every_language_has_a_template_for_every_channel() -> None:
 @pytest.mark.parametrize(
     "workflow", [each for each in workflows() if each.enterprise_id is None], ids=FOLDERS
 )
-def test_a_payload_schema_is_a_lawful_one(workflow: SampleWorkflow) -> None:
-    """Each schema is itself valid, names what it requires, and knows what it names."""
+def test_a_payload_schema_is_valid(workflow: SampleWorkflow) -> None:
+    """Each required property is also defined."""
     Draft202012Validator.check_schema(dict(workflow.payload_schema))
     assert workflow.payload_schema["required"]
     assert set(workflow.payload_schema["required"]) <= set(workflow.payload_schema["properties"])
@@ -116,28 +118,28 @@ def test_a_payload_schema_is_a_lawful_one(workflow: SampleWorkflow) -> None:
 
 @pytest.mark.parametrize("template", templates(), ids=_called)
 def test_a_template_is_safe_and_fits_its_channel(template: SampleTemplate) -> None:
-    """Each template passes the allow-list, and has a subject where the channel shows one."""
+    """Each template passes the allow-list, and has a subject if the channel shows subjects."""
     verify(template.body_template)
     verify(template.subject_template or "")
     assert bool(template.subject_template) == (template.channel_type in WITH_SUBJECT)
 
 
 @pytest.mark.parametrize("template", templates(), ids=_called)
-def test_a_template_reads_only_what_is_always_there(template: SampleTemplate) -> None:
-    """Each value is required by the schema or has a default, and a default is of a known property."""
+def test_a_template_reads_only_values_that_always_exist(template: SampleTemplate) -> None:
+    """Each value is required by the schema or has a default, and each default belongs to a known property."""
     schema = _schema(template)
     for path in _paths(template):
         assert path.name in schema["properties"]
         if path.keys and path.name not in schema["required"]:
-            # The payload's object takes the place of the default's as a whole.
+            # An object in the payload replaces the whole default object.
             assert _promised(schema["properties"][path.name], path.keys), path
         keys = (path.name, *path.keys)
         assert _promised(schema, keys) or _given(template.variables_description, keys), path
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_both_languages_tell_the_same_occasions(folder: str) -> None:
-    """A translation changes words only: not the kind, urgency, channels or shape of an occasion."""
+def test_both_languages_have_the_same_occasions(folder: str) -> None:
+    """A translation changes only words, not the kind, urgency, channels or shape of an occasion."""
     english, chinese = (occasions(f"default-{folder}", language) for language in LANGUAGES)
     assert [(each.priority, each.channels, list(each.payload)) for each in english] == [
         (each.priority, each.channels, list(each.payload)) for each in chinese

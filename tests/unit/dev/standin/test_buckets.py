@@ -8,18 +8,18 @@ BULK = "/v1/events/trigger/bulk"
 
 
 class Clock:
-    """A clock that is moved by hand."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Give the time."""
+        """Return the time."""
         return self.now
 
 
-def test_a_bulk_call_fits_the_free_plans_burst_three_times() -> None:
-    """330 tokens are there at first; the fourth hundred is not."""
+def test_the_free_plans_burst_is_three_bulk_calls() -> None:
+    """There are 330 tokens at first, and a bulk call takes a hundred."""
     buckets = Buckets(Clock())
     remaining = [buckets.take(BULK, "free", {})["RateLimit-Remaining"] for _ in range(3)]
     assert remaining == ["230", "130", "30"]
@@ -29,8 +29,8 @@ def test_a_bulk_call_fits_the_free_plans_burst_three_times() -> None:
     assert refused.value.headers["Retry-After"] == "2"
 
 
-def test_tokens_come_back_with_time_and_never_beyond_the_burst() -> None:
-    """Sixty a second, up to 330."""
+def test_tokens_come_back_over_time_but_never_beyond_the_burst() -> None:
+    """There are sixty a second, up to 330."""
     clock = Clock()
     buckets = Buckets(clock)
     for _ in range(3):
@@ -42,15 +42,15 @@ def test_tokens_come_back_with_time_and_never_beyond_the_burst() -> None:
 
 
 def test_a_category_has_its_own_bucket_and_may_have_its_own_limit() -> None:
-    """What triggers use up is not missing for subscribers."""
+    """Triggers do not use up the tokens of subscribers."""
     buckets = Buckets(Clock())
     first = buckets.take(TRIGGER, "pro", {"trigger": 1})
     assert first["RateLimit-Limit"] == "1"
     assert buckets.take("/v2/subscribers", "pro", {"trigger": 1})["RateLimit-Remaining"] == "439"
 
 
-def test_the_policy_is_told_as_novu_tells_it() -> None:
-    """Limit, window, burst, category, cost and plan."""
+def test_the_policy_header_is_formatted_as_novus() -> None:
+    """It contains limit, window, burst, category, cost and plan."""
     policy = Buckets(Clock()).take(BULK, "free", {})["RateLimit-Policy"]
     assert (
         policy == '60;w=5;burst=330;comment="token bucket";category="trigger";cost="bulk";serviceLevel="free"'
@@ -58,6 +58,6 @@ def test_the_policy_is_told_as_novu_tells_it() -> None:
 
 
 def test_every_path_belongs_to_a_category() -> None:
-    """Events are triggers, subscribers and topics are configuration, all else is global."""
+    """Events are triggers, subscribers and topics are configuration, and the rest is global."""
     paths = (TRIGGER, "/v1/subscribers/bulk", "/v2/topics/a/subscriptions", "/v1/else")
     assert [find_category(path) for path in paths] == ["trigger", "configuration", "configuration", "global"]

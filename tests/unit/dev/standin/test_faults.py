@@ -15,7 +15,7 @@ EVENT = {
 
 
 def trigger(body: Json = EVENT) -> Call:
-    """Give a trigger call."""
+    """Return a trigger call."""
     return Call("POST", "/v1/events/trigger", body=body)
 
 
@@ -34,20 +34,20 @@ def trigger(body: Json = EVENT) -> Call:
         (Match(path="/v2/*"), False),
     ],
 )
-def test_every_member_of_a_match_has_to_fit(match: Match, fits: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_every_member_of_a_match_must_fit(match: Match, fits: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Events are matched by workflow, transaction, recipient and enterprise."""
     assert match.matches(trigger()) is fits
     assert match.matches(trigger({"events": [{"name": "other"}, EVENT]})) is fits
 
 
 @pytest.mark.parametrize("body", [None, [], "text", {"events": 1}, {"to": 1, "payload": []}])
-def test_a_body_of_any_shape_can_be_looked_at(body: Json) -> None:
-    """A fault is looked for before the body is checked."""
+def test_a_body_of_any_shape_can_be_matched(body: Json) -> None:
+    """Faults apply before the body is checked."""
     assert not Match(recipient="s-1").matches(trigger(body))
 
 
-def test_a_line_is_used_up_in_order() -> None:
-    """The first that fits is taken, as often as it says."""
+def test_faults_are_used_up_in_order() -> None:
+    """The first fault that fits is taken, until it has been taken `times` times."""
     faults = Faults()
     faults.add(Fault(kind=Kind.STATUS, times=2, status=500))
     faults.add(Fault(kind=Kind.THROTTLE, times=None))
@@ -58,8 +58,8 @@ def test_a_line_is_used_up_in_order() -> None:
     assert faults.take(trigger()) is None
 
 
-def test_a_verdict_is_for_an_event_and_not_for_a_call() -> None:
-    """It does not break the call, and is used up by the event that it fits."""
+def test_a_verdict_applies_to_an_event_and_not_to_a_call() -> None:
+    """It does not affect the call, and the first event that fits uses it up."""
     faults = Faults()
     faults.add(Fault(kind=Kind.VERDICT, match=Match(recipient="s-1"), verdict="no_tenant_found"))
     assert faults.take(trigger()) is None
@@ -68,8 +68,8 @@ def test_a_verdict_is_for_an_event_and_not_for_a_call() -> None:
     assert faults.take_verdict(EVENT) is None
 
 
-def test_a_scripted_answer_looks_like_novus() -> None:
-    """Error body, bare string for 503, header for the pause, or a text of one's own."""
+def test_a_scripted_answer_has_novus_form() -> None:
+    """An error has a body, a 503 is a bare string, a pause has a header, or the script sets its own text."""
     body = json.loads(Fault(kind=Kind.STATUS, status=500).answer("/p").content)
     assert (body["statusCode"], body["path"]) == (500, "/p")
     unavailable = Fault(kind=Kind.STATUS, status=503, retry_after=7).answer("/p")
@@ -80,6 +80,6 @@ def test_a_scripted_answer_looks_like_novus() -> None:
 
 
 def test_a_misspelt_script_is_refused() -> None:
-    """A fault that never comes would prove nothing."""
+    """A fault that never happens would prove nothing."""
     with pytest.raises(pydantic.ValidationError):
         Fault.model_validate({"kind": "status", "match": {"worklow": "welcome"}})

@@ -8,18 +8,18 @@ BODY = {"name": "welcome", "to": "s-1"}
 
 
 class Clock:
-    """A clock that is moved by hand."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Give the time."""
+        """Return the time."""
         return self.now
 
 
 def test_a_repeat_gets_the_stored_answer_marked_as_a_replay() -> None:
-    """Same key and body: byte for byte what was answered first."""
+    """For the same key and body, the first answer is repeated byte for byte."""
     store = Idempotency(Clock())
     assert store.begin("k", BODY) is None
     assert store.finish("k", ANSWER).headers == {"Idempotency-Key": "k"}
@@ -28,7 +28,7 @@ def test_a_repeat_gets_the_stored_answer_marked_as_a_replay() -> None:
 
 
 def test_a_key_in_progress_is_refused_for_a_moment() -> None:
-    """409 with a pause of one second, until the first call has been answered."""
+    """The answer is 409 with a pause of one second, until the first call has been answered."""
     store = Idempotency(Clock())
     store.begin("k", BODY)
     with pytest.raises(Refusal) as refused:
@@ -37,7 +37,7 @@ def test_a_key_in_progress_is_refused_for_a_moment() -> None:
 
 
 def test_another_body_under_a_key_is_refused() -> None:
-    """422, and the stored answer stays."""
+    """The answer is 422, and the stored answer stays."""
     store = Idempotency(Clock())
     store.begin("k", BODY)
     store.finish("k", ANSWER)
@@ -47,7 +47,7 @@ def test_another_body_under_a_key_is_refused() -> None:
 
 
 def test_a_key_of_more_than_255_characters_is_refused() -> None:
-    """255 are taken, 256 are not."""
+    """255 are accepted, 256 are not."""
     store = Idempotency(Clock())
     assert store.begin("k" * 255, BODY) is None
     with pytest.raises(Refusal) as refused:
@@ -56,7 +56,7 @@ def test_a_key_of_more_than_255_characters_is_refused() -> None:
 
 
 def test_answers_are_kept_for_a_day_and_unanswered_keys_for_five_minutes() -> None:
-    """After that a key is new again."""
+    """After that the key is new again."""
     clock = Clock()
     store = Idempotency(clock)
     store.begin("unanswered", BODY)

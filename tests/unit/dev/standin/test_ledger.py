@@ -13,7 +13,7 @@ def accept(ledger: Ledger, transaction_id: str, *subscribers: str) -> AcceptedTr
 
 
 def test_a_subscriber_reached_twice_by_one_transaction_is_a_duplicate() -> None:
-    """Two transactions for one subscriber are none."""
+    """The same subscriber in two transactions is no duplicate."""
     ledger = Ledger()
     accept(ledger, "t-1", "s-1", "s-2")
     accept(ledger, "t-2", "s-1")
@@ -24,20 +24,20 @@ def test_a_subscriber_reached_twice_by_one_transaction_is_a_duplicate() -> None:
 
 
 def test_a_trigger_that_reached_nobody_leaves_no_jobs() -> None:
-    """So its repeat is not dropped; one that was delivered or waits is."""
+    """Its repeat is not dropped, unlike the repeat of a trigger that was delivered or is delayed."""
     ledger = Ledger()
     ledger.settle(ledger.accept(EVENT, "t-1", "acme", ()), State.NOBODY)
     ledger.settle(ledger.accept(EVENT, "t-2", "acme", ()), State.DELAYED)
-    assert [ledger.is_repeat(one) for one in ("t-1", "t-2", "t-3")] == [False, True, False]
+    assert [ledger.is_repeat(name) for name in ("t-1", "t-2", "t-3")] == [False, True, False]
 
 
-def test_arrival_is_told_by_the_wall_clock_in_milliseconds() -> None:
-    """Cut off, not rounded."""
+def test_arrival_times_are_wall_clock_milliseconds() -> None:
+    """They are cut off, not rounded."""
     trigger = accept(Ledger(clock=lambda: 1700000000.1239), "t-1", "s-1")
     assert (trigger.arrived_ms, trigger.delivered_ms) == (1700000000123, 1700000000123)
 
 
-def test_triggers_are_chosen_by_what_is_asked() -> None:
+def test_triggers_can_be_filtered() -> None:
     """Transaction, workflow and enterprise all have to fit."""
     ledger = Ledger()
     accept(ledger, "t-1", "s-1")
@@ -46,8 +46,8 @@ def test_triggers_are_chosen_by_what_is_asked() -> None:
     assert ledger.triggers(transaction_id="t-2", enterprise="other") == []
 
 
-def test_the_file_brings_everything_back(tmp_path: Path) -> None:
-    """The last line about a trigger counts."""
+def test_a_ledger_is_restored_from_its_file(tmp_path: Path) -> None:
+    """The last line of a trigger counts."""
     path = tmp_path / "ledger.jsonl"
     ledger = Ledger(path)
     accept(ledger, "t-1", "s-1")
@@ -62,23 +62,23 @@ def test_the_file_brings_everything_back(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
-    """What is written after it can be read again."""
+def test_a_line_cut_off_by_a_kill_is_ignored(tmp_path: Path) -> None:
+    """The lines that are written after it can be read."""
     path = tmp_path / "ledger.jsonl"
     ledger = Ledger(path)
     accept(ledger, "t-1", "s-1")
     ledger.close()
     path.write_bytes(path.read_bytes() + b'{"number": 2, "arri')
-    mended = Ledger(path)
-    accept(mended, "t-2", "s-1")
-    mended.close()
+    repaired = Ledger(path)
+    accept(repaired, "t-2", "s-1")
+    repaired.close()
     last = Ledger(path)
     assert [trigger.transaction_id for trigger in last.triggers()] == ["t-1", "t-2"]
     last.close()
 
 
 def test_clearing_empties_the_file(tmp_path: Path) -> None:
-    """Nothing comes back, and what follows is kept."""
+    """Only later triggers are restored."""
     path = tmp_path / "ledger.jsonl"
     ledger = Ledger(path)
     accept(ledger, "t-1", "s-1")

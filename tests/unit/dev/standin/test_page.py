@@ -6,7 +6,7 @@ HOSTILE = "<script>alert('x')</script>\"'"
 
 
 def arrived(*events: dict[str, Json]) -> Ledger:
-    """Accept and deliver events, each with its channels."""
+    """Return a ledger in which the events were accepted and delivered, each in its channels."""
     ledger = Ledger()
     for event in events:
         payload = event["payload"]
@@ -16,12 +16,12 @@ def arrived(*events: dict[str, Json]) -> Ledger:
 
 
 def event_of(enterprise: str, **rendered: dict[str, Json]) -> dict[str, Json]:
-    """Give an event with rendered text."""
+    """Return an event with rendered text."""
     return {"name": "w", "to": "s-1", "payload": {"enterprise_id": enterprise, "rendered": rendered}}
 
 
-def test_nothing_that_a_tenant_wrote_becomes_markup() -> None:
-    """Not in names, subjects, bodies, choices or links."""
+def test_no_text_of_a_tenant_becomes_markup() -> None:
+    """This holds for names, subjects, bodies, filters and links."""
     text = {"subject": HOSTILE, "body": HOSTILE}
     event = {**event_of(HOSTILE, email=text, sms=text, **{HOSTILE: text}), "name": HOSTILE, "to": HOSTILE}
     plain = {"name": HOSTILE, "to": HOSTILE, "payload": {"enterprise_id": HOSTILE, "text": HOSTILE}}
@@ -31,8 +31,8 @@ def test_nothing_that_a_tenant_wrote_becomes_markup() -> None:
     assert "<script" not in page(triggers, {"enterprise": HOSTILE, "channel": HOSTILE, "before": HOSTILE})
 
 
-def test_an_email_is_shown_in_a_frame_that_can_do_nothing() -> None:
-    """Its markup is escaped into the attribute; text of other channels is shown as text."""
+def test_an_email_is_shown_in_a_sandboxed_frame() -> None:
+    """Its markup is escaped in the attribute; texts of other channels are shown as text."""
     html = page(arrived(event_of("acme", email={"body": "<b>hi</b>"}, sms={"body": "yo"})).triggers(), {})
     assert (
         '<iframe sandbox class="email" title="email" loading="lazy" srcdoc="&lt;b&gt;hi&lt;/b&gt;"></iframe>'
@@ -42,13 +42,13 @@ def test_an_email_is_shown_in_a_frame_that_can_do_nothing() -> None:
 
 
 def test_the_overview_counts_by_enterprise_and_channel() -> None:
-    """Each count leads to what it counts."""
+    """Each count links to the triggers that it counts."""
     ledger = arrived(event_of("acme", email={"body": "1"}), event_of("acme", email={"body": "2"}))
     assert '<a href="/?enterprise=acme&amp;channel=email">2</a>' in page(ledger.triggers(), {})
 
 
-def test_one_enterprise_and_channel_can_be_chosen() -> None:
-    """Everything else stays away."""
+def test_you_can_choose_one_enterprise_and_channel() -> None:
+    """Nothing else is shown."""
     events = [
         event_of("acme", email={"body": "one"}, sms={"body": "two"}),
         event_of("other", sms={"body": "three"}),
@@ -59,7 +59,7 @@ def test_one_enterprise_and_channel_can_be_chosen() -> None:
     assert "three" not in html
 
 
-def test_only_the_latest_are_shown_and_older_ones_are_a_link_away() -> None:
+def test_only_the_latest_are_shown_with_a_link_to_older_triggers() -> None:
     """The newest come first."""
     events = [event_of("acme", sms={"body": f"text-{number}."}) for number in range(1, 6)]
     triggers = arrived(*events).triggers()
@@ -73,5 +73,5 @@ def test_only_the_latest_are_shown_and_older_ones_are_a_link_away() -> None:
 
 
 def test_an_empty_page_says_so() -> None:
-    """With words, not with a blank."""
+    """A blank page would look like a fault."""
     assert "No messages yet." in page([], {})

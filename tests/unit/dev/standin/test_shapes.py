@@ -12,8 +12,8 @@ from xnovu_poller.dev.standin.shapes import (
 )
 
 
-def test_recipients_are_each_taken_once_in_order() -> None:
-    """A string, a subscriber and a topic; the later entry's profile counts."""
+def test_each_recipient_is_taken_once_in_order() -> None:
+    """There are strings, subscribers and topics; if a subscriber is repeated, the later profile counts."""
     to = ["a", {"subscriberId": "b"}, {"type": "Topic", "topicKey": "a", "exclude": ["b"]}, "a"]
     assert read_recipients(to) == [
         Recipient("a"),
@@ -24,7 +24,7 @@ def test_recipients_are_each_taken_once_in_order() -> None:
 
 @pytest.mark.parametrize("entry", ["", 1, {}, {"topicKey": "without-a-type"}, {"subscriberId": ""}])
 def test_an_entry_that_addresses_nobody_is_refused(entry: Json) -> None:
-    """422 for the whole event."""
+    """The answer is 422 for the whole event."""
     with pytest.raises(Refusal) as refused:
         read_recipients([entry])
     assert refused.value.status == 422
@@ -42,30 +42,30 @@ def test_an_entry_that_addresses_nobody_is_refused(entry: Json) -> None:
     ],
 )
 def test_every_wrong_field_is_named(event: Json, fields: set[str]) -> None:
-    """422 with all of them at once."""
+    """The answer is 422 and names all of them at once."""
     with pytest.raises(Refusal) as refused:
         check_event(event)
     assert refused.value.status == 422
     assert set(refused.value.members["errors"]) == fields
 
 
-def test_a_hundred_recipients_are_taken() -> None:
-    """The limit itself is allowed; a broadcast needs no recipients."""
+def test_a_hundred_recipients_are_accepted() -> None:
+    """A hundred is the limit. A broadcast needs no recipients."""
     event = {"name": "w", "to": [str(number) for number in range(100)]}
     assert check_event(event) == event
     assert check_event({"name": "w"}, addressed=False) == {"name": "w"}
 
 
 def test_attachments_do_not_count_towards_the_size() -> None:
-    """Everything else does."""
+    """Everything else counts."""
     large = "x" * EVENT_BYTES
     check_size({"payload": {"attachments": [{"file": large}]}}, "event")
     with pytest.raises(Refusal, match="event at index 3"):
         check_size({"payload": {"text": large}}, "event at index 3")
 
 
-def test_the_payload_tells_the_enterprise_and_the_text() -> None:
-    """Where it does not, the enterprise is unknown and there is no text."""
+def test_the_enterprise_and_the_text_come_from_the_payload() -> None:
+    """Without them, the enterprise is unknown and there is no text."""
     text = {"email": {"subject": "Hi", "body": "there"}}
     event = {"payload": {"enterprise_id": "acme", "rendered": {**text, "sms": "no object"}}}
     assert (read_enterprise(event), read_rendered(event)) == ("acme", text)

@@ -15,14 +15,14 @@ SCHEMA = {
 
 
 def test_defaults_are_filled_in_at_any_depth() -> None:
-    """Only where a member is missing; an absent object is not made up."""
+    """A missing member is filled in, but a missing object is not created."""
     filled = check_payload({"name": "n", "plan": "pro", "place": {}}, SCHEMA)
     assert filled == {"name": "n", "plan": "pro", "place": {"country": "CN"}}
     assert check_payload({"name": "n"}, SCHEMA) == {"name": "n", "plan": "free"}
 
 
 def test_a_mismatch_names_every_field() -> None:
-    """400 with type, errors and schema."""
+    """The answer is 400 with type, errors and schema."""
     with pytest.raises(Refusal) as refused:
         check_payload({"plan": 1}, SCHEMA)
     members = refused.value.members
@@ -30,8 +30,8 @@ def test_a_mismatch_names_every_field() -> None:
     assert {error["field"] for error in members["errors"]} == {"payload", "plan"}
 
 
-def test_a_workflow_that_was_not_set_is_known_unless_switched_off() -> None:
-    """What was told wins over the switch."""
+def test_other_workflows_are_known_unless_switched_off() -> None:
+    """A workflow that was set keeps its own behaviour."""
     workflows = Workflows()
     workflows.set("set", WorkflowBehaviour(active=False))
     assert workflows.find("other", is_known_by_default=True).active

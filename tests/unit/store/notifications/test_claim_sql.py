@@ -1,4 +1,4 @@
-"""The text of the claims."""
+"""The SQL text of the claims."""
 
 import re
 
@@ -13,14 +13,14 @@ BINDS = REMEMBERED | {"after", "limit", "max_in_flight", "turn", "lease", "prefi
 
 
 def binds(sql: str) -> set[str]:
-    """Name what a statement binds."""
+    """Return the names of a statement's bind parameters."""
     return set(re.findall(r"(?<!:):(\w+)", sql))
 
 
 @pytest.mark.parametrize("scope", [EnterpriseScope.ALL, EnterpriseScope.KNOWN])
 @LOOPS
 def test_states_and_limit_are_literals(due: Due, scope: EnterpriseScope) -> None:
-    """With a bound state the generic plan scans the table."""
+    """With a bound state, the generic plan would scan the table."""
     sql = claim_sql(due, 77, scope).text
 
     assert binds(sql) == (BINDS if due is NEW else BINDS | {"times"})
@@ -30,20 +30,20 @@ def test_states_and_limit_are_literals(due: Due, scope: EnterpriseScope) -> None
 
 @LOOPS
 def test_named_enterprises_are_bound(due: Due) -> None:
-    """They come from the settings, and are never written into the text."""
+    """They come from the settings and must never be part of the text."""
     sql = claim_sql(due, 77, EnterpriseScope.NAMED).text
 
     assert binds(sql) - {"times"} == BINDS | {"enterprises"}
 
 
 @LOOPS
-def test_a_claim_passes_over_what_others_hold(due: Due) -> None:
-    """Every lock of a row skips the locked: of a notification, by age and by priority, and of a limit."""
+def test_a_claim_skips_locked_rows(due: Due) -> None:
+    """Each of its three row locks does: notifications by age, notifications by priority, and limits."""
     sql = claim_sql(due, 77, EnterpriseScope.ALL).text
 
     assert sql.count("FOR UPDATE") == sql.count("FOR UPDATE SKIP LOCKED") == 3
 
 
-def test_a_statement_is_written_once() -> None:
-    """However many places the gate leaves: the server's plan is kept with its text."""
+def test_a_statement_is_built_once() -> None:
+    """The server keeps a plan for each text, so the gate's allowance must not change the text."""
     assert claim_sql(NEW, 77, EnterpriseScope.ALL) is claim_sql(NEW, 77, EnterpriseScope.ALL)

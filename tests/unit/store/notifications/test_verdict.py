@@ -1,4 +1,4 @@
-"""What an executor has to write about one notification."""
+"""The result that an executor has to write for a notification."""
 
 import pytest
 
@@ -8,12 +8,12 @@ from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 
 def test_a_verdict_writes_by_the_newest_hold() -> None:
-    """The hold of a chunk's answer takes the place of the one before."""
+    """The hold of a chunk's answer replaces the hold before it."""
     assert Verdict(Ending.SENT, HELD).hold is HELD.hold
 
 
 def test_a_verdict_names_its_error() -> None:
-    """In logs and metrics; a verdict without an error has a name too."""
+    """Logs and metrics show the code, and a verdict without an error has a code too."""
     assert Verdict(Ending.DEAD, HELD, ErrorDetails("poison", "it kills its senders")).code == "poison"
     assert Verdict(Ending.SENT, HELD).code == "none"
 
@@ -22,6 +22,6 @@ def test_a_verdict_names_its_error() -> None:
     ("withdrawn", "expired", "reason"),
     [(True, False, "retracted"), (False, True, "expired"), (True, True, "retracted")],
 )
-def test_a_producers_retraction_comes_before_the_time(*, withdrawn: bool, expired: bool, reason: str) -> None:
-    """What is withdrawn and expired was withdrawn."""
+def test_a_retraction_takes_precedence_over_expiry(*, withdrawn: bool, expired: bool, reason: str) -> None:
+    """If both apply, the reason is the producer's retraction."""
     assert Verdict(Ending.RETRACTED, held(withdrawn=withdrawn, expired=expired)).reason == reason

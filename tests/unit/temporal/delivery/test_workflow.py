@@ -1,4 +1,4 @@
-"""Recorded histories are replayed: an upgrade that would break open workflows is seen here first."""
+"""Recorded histories are replayed: here you see an upgrade that would break open runs before it does."""
 
 import json
 import re
@@ -26,19 +26,19 @@ def history(name: str) -> dict[str, Any]:
 
 
 async def replay(recorded: dict[str, Any]) -> None:
-    """Replay a history; raises where the workflow would go another way now."""
+    """Replay a history; raise if the workflow would now take another path."""
     replayer = Replayer(workflows=WORKFLOWS, workflow_failure_exception_types=[])
     await replayer.replay_workflow(WorkflowHistory.from_json("replayed", recorded))
 
 
-def test_every_way_is_recorded() -> None:
-    """Of notifications, of rules, and of the chores; each story that is told has its history."""
+def test_every_story_is_recorded() -> None:
+    """The stories cover notifications, rules and chores."""
     assert [path.stem for path in RECORDED] == sorted(story.__name__ for story in STORIES)
 
 
 @pytest.mark.parametrize("name", [path.stem for path in RECORDED])
-async def test_a_recorded_history_is_gone_through_again(name: str) -> None:
-    """Command for command."""
+async def test_a_recorded_history_can_be_replayed(name: str) -> None:
+    """The workflow issues the same commands in the same order."""
     await replay(history(name))
 
 
@@ -55,19 +55,19 @@ async def test_a_recorded_history_is_gone_through_again(name: str) -> None:
         ("chores", "doctor"),
     ],
 )
-async def test_a_history_that_went_another_way_is_seen(name: str, word: str) -> None:
-    """The tests above can fail: the same history, had another activity been scheduled."""
-    told = json.dumps(history(name))
-    wrong = re.sub(rf'("activityType": {{"name": )"{word}"', r'\1"other"', told)
-    assert wrong != told
+async def test_a_history_with_another_activity_is_not_replayed(name: str, word: str) -> None:
+    """It proves that the test above can fail."""
+    recorded = json.dumps(history(name))
+    wrong = re.sub(rf'("activityType": {{"name": )"{word}"', r'\1"other"', recorded)
+    assert wrong != recorded
 
     with pytest.raises(NondeterminismError):
         await replay(json.loads(wrong))
 
 
 @pytest.mark.parametrize("name", [path.stem for path in RECORDED])
-def test_a_recorded_history_holds_no_value(name: str) -> None:
-    """No payload, no recipient, no secret travels through Temporal."""
+def test_a_recorded_history_contains_no_private_value(name: str) -> None:
+    """No payload, no recipient and no secret travels through Temporal."""
     written = readable(history(name))
     assert '"deployment":' in written
     for marker in MARKERS:
