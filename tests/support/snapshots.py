@@ -42,8 +42,16 @@ def statements() -> dict[str, str]:
 
 
 def wanted() -> dict[Path, str]:
-    """Return the required content of each file."""
-    return {FOLDER / f"{name}.sql": sql.strip() + "\n" for name, sql in statements().items()}
+    """Return the required content of each file: of each statement that its module composes of parts.
+
+    A statement that stands whole in its module needs no copy: its diff is in the module.
+    """
+    sources = [path.read_text() for path in Path(store.__path__[0]).rglob("*.py")]
+    return {
+        FOLDER / f"{name}.sql": sql.strip() + "\n"
+        for name, sql in statements().items()
+        if not any(sql in source for source in sources)
+    }
 
 
 def _parts(value: object) -> Iterator[tuple[str, TextClause]]:

@@ -1,1 +1,0 @@
-LOCK TABLE notify.deployment

@@ -1,1 +1,0 @@
-SELECT id FROM notify.ent_notification_rule

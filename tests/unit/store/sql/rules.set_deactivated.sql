@@ -1,1 +1,0 @@
-UPDATE notify.ent_notification_rule SET deactivated = :deactivated WHERE id = :rule_id
