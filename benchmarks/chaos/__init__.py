@@ -1,1 +1,1 @@
-"""The soak: the whole system at work while whatever it needs dies, hangs or lies, and then a count."""
+"""The soak: run the whole system while its servers die, hang or answer wrongly, then count the results."""

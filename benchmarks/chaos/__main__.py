@@ -70,14 +70,14 @@ def chaos(seconds: int, seed: int, group_size: int, keep: Path | None) -> None:
         signal.signal(number, _exit)
     console = Console(highlight=False)
     folder = keep or Path(tempfile.mkdtemp(prefix="xnovu-chaos-"))
-    begun = time.monotonic()
+    started_at = time.monotonic()
 
-    def tell(what: str) -> None:
-        console.print(f"{time.monotonic() - begun:6.1f} s  {what}", markup=False, soft_wrap=True)
+    def show(line: str) -> None:
+        console.print(f"{time.monotonic() - started_at:6.1f} s  {line}", markup=False, soft_wrap=True)
 
-    tell(f"{seconds} s of chaos, CHAOS_SEED={seed}, CHAOS_GROUP_SIZE={group_size}")
+    show(f"{seconds} s of chaos, CHAOS_SEED={seed}, CHAOS_GROUP_SIZE={group_size}")
     try:
-        account = Soak(folder, seconds=seconds, seed=seed, group_size=group_size, tell=tell).run()
+        account = Soak(folder, seconds=seconds, seed=seed, group_size=group_size, show=show).run()
     except XnovuError as error:
         raise click.ClickException(f"{error}\n{_describe(folder)}") from error
     except SystemExit:

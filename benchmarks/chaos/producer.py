@@ -1,4 +1,4 @@
-"""The programs of the enterprises: they insert in small bursts at an even pace, and know what they have committed."""
+"""The producer: it inserts in small bursts at an even pace, and remembers the committed notifications."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ from xnovu_poller.dev.sample.notifications import SampleNotification
 PER_SECOND = 10
 
 BURST = 5
-"""So many come at once, so that there is something to share a workflow."""
+"""Insert this many at once, so that some of them share a run."""
 
 RETRY_SECONDS = 0.2
 CONNECT_SECONDS = 2
@@ -27,17 +27,13 @@ PATIENCE_SECONDS = 30.0
 
 
 class Producer(threading.Thread):
-    """Inserts notifications in small bursts until it is told to finish, through every outage of PostgreSQL.
+    """Inserts notifications in small bursts until `finish`, through every outage of PostgreSQL.
 
-    An insert whose commit got no answer is made again under the same dedup key: either the first one or
-    the second one is refused, and the notification is known to be committed.
-
-    Args:
-        url: of the database.
-        standin: the inserts of sample notifications ask for it.
+    If a commit gets no answer, the insert is repeated under the same dedup key. If the first insert was committed, the
+    second is refused, so either way the notification is known to be committed.
 
     Attributes:
-        committed: what is promised, by dedup key.
+        committed: the notifications that must not be lost, by dedup key.
     """
 
     def __init__(self, url: str, standin: StandIn) -> None:
@@ -50,7 +46,7 @@ class Producer(threading.Thread):
 
     @override
     def run(self) -> None:
-        """Insert; what an outage held up is not made up for, so that the pace is the same after it."""
+        """Insert at the same pace after an outage as before it, without catching up."""
         due = time.monotonic()
         for number in count():
             if self._ending.wait(max(0.0, due - time.monotonic())):
@@ -62,10 +58,10 @@ class Producer(threading.Thread):
             self._connection.close()
 
     def finish(self) -> None:
-        """Insert no more, once what is being inserted is known to be committed.
+        """Complete the insert in progress, and insert no more.
 
         Raises:
-            ServerFailed: it has ended before, or does not come to its end; so what is promised is not known.
+            ServerFailed: the producer ended before, or does not end, so the committed notifications are not known.
         """
         ended_before = not self.is_alive()
         self.abandon()
@@ -74,14 +70,14 @@ class Producer(threading.Thread):
             raise ServerFailed(self.name, "ended by itself" if ended_before else "does not end")
 
     def abandon(self) -> None:
-        """Insert no more; what is being inserted may be committed or not."""
+        """Insert no more; the insert in progress may be committed or not."""
         self._ending.set()
 
-    def _insert(self, one: SampleNotification) -> None:
+    def _insert(self, notification: SampleNotification) -> None:
         while True:
             with suppress(psycopg.OperationalError):
-                insert(self._connected(), one, self._standin)
-                self.committed[str(one.dedup_key)] = one
+                insert(self._connected(), notification, self._standin)
+                self.committed[str(notification.dedup_key)] = notification
                 return
             time.sleep(RETRY_SECONDS)
 

@@ -1,4 +1,4 @@
-"""How long it takes until as much is accepted as before anything went wrong."""
+"""Recovery: how long it takes after a fault until throughput is as high as before the first fault."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,25 +8,25 @@ from statistics import median
 from benchmarks.chaos.schedule import WARM_UP_SECONDS, Fault, Kind
 
 WINDOW_SECONDS = 2.0
-"""Over so long acceptances are counted."""
+"""Count acceptances over windows of this length."""
 
 STEP_SECONDS = 0.1
-"""So far apart are the moments at which they are counted."""
+"""The distance between two windows."""
 
 ENOUGH = 0.9
-"""The part of the undisturbed throughput that counts as recovered."""
+"""The share of the undisturbed throughput that counts as recovered."""
 
 SETTLING_SECONDS = 3.0
-"""The start of the warm-up does not count: the first notifications meet cold caches."""
+"""The start of the warm-up does not count, because the first notifications meet cold caches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recoveries:
-    """How the faults of one kind went.
+    """The recoveries from the faults of a kind.
 
     Attributes:
-        seconds: of each recovery that was seen.
-        unseen: so many had not recovered when the next fault came.
+        seconds: the duration of each recovery that was observed.
+        unseen: how many had not recovered when the next fault came.
     """
 
     seconds: tuple[float, ...]
@@ -39,12 +39,12 @@ class Recoveries:
 
     @property
     def median(self) -> float | None:
-        """The median of those that were seen; None if there is none."""
+        """The median of the observed recoveries; None if there is none."""
         return median(self.seconds) if self.seconds else None
 
     @property
     def longest(self) -> float | None:
-        """The longest of those that were seen; None if there is none."""
+        """The longest of the observed recoveries; None if there is none."""
         return max(self.seconds, default=None)
 
 
@@ -52,7 +52,7 @@ class Throughput:
     """Acceptances over time.
 
     Args:
-        accepted_at: when each trigger was accepted, in seconds from the beginning, in any order.
+        accepted_at: when each trigger was accepted, in seconds from the start, in any order.
     """
 
     def __init__(self, accepted_at: Iterable[float]) -> None:
@@ -60,7 +60,7 @@ class Throughput:
         self.undisturbed = self.between(SETTLING_SECONDS, WARM_UP_SECONDS)
 
     def between(self, start: float, end: float) -> float:
-        """Give acceptances per second after `start`, up to `end`."""
+        """Return the acceptances per second after `start`, up to `end`."""
         return (bisect_right(self._at, end) - bisect_right(self._at, start)) / (end - start)
 
     def recovery(self, begins: float, mended: float, ends: float) -> float | None:
@@ -68,13 +68,12 @@ class Throughput:
 
         Args:
             begins: when the fault began.
-            mended: when its cause was gone; what falls more than a window later fell for another reason.
-            ends: when the next one began, or the notifications ceased.
+            mended: when its cause was gone; if throughput falls more than a window later, it has another reason.
+            ends: when the next fault began, or when the last notification was inserted.
 
         Returns:
-            Seconds from the fault's beginning until throughput, having fallen, was back and stayed so on
-            average until the end; zero if it never fell; None if it was not back by the end, or if there was
-            nothing that it could have fallen from.
+            The seconds from the beginning of the fault until throughput was back and, on average, stayed so until the
+            end. Zero if it never fell. None if it was not back by the end, or if there was no throughput before.
         """
         if not self.undisturbed:
             return None
@@ -84,7 +83,7 @@ class Throughput:
             start = moment - WINDOW_SECONDS
             if self.between(start, moment) < enough:
                 fallen = fallen or moment <= mended + WINDOW_SECONDS
-            # A burst that fills one window is no recovery: what follows has to keep the pace.
+            # A burst that fills one window is no recovery: throughput must stay up.
             elif fallen and self.between(start, ends) >= enough:
                 return moment - begins
         return None if fallen else 0.0
@@ -95,15 +94,14 @@ def recoveries(faults: Sequence[Fault], throughput: Throughput, seconds: float) 
 
     Args:
         faults: in order.
-        throughput: of the whole run.
-        seconds: when the notifications ceased.
+        seconds: when the last notification was inserted.
     """
     ends = [*(fault.at for fault in faults[1:]), seconds]
     found = [
         (fault.kind, throughput.recovery(fault.at, fault.mended_at, end))
         for fault, end in zip(faults, ends, strict=True)
     ]
-    by_kind = {kind: [took for one, took in found if one is kind] for kind in Kind}
+    by_kind = {kind: [took for found_kind, took in found if found_kind is kind] for kind in Kind}
     return {
         kind: Recoveries(tuple(took for took in all_ if took is not None), all_.count(None))
         for kind, all_ in by_kind.items()

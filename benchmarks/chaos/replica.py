@@ -1,4 +1,4 @@
-"""One worker process, started again whenever it ends, as Kubernetes would."""
+"""A worker process that is restarted whenever it ends, as Kubernetes would."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ RESTART_SECONDS = 1.0
 """From the end of one process to the start of the next."""
 
 GRACE_SECONDS = 30.0
-"""From SIGTERM to SIGKILL; Kubernetes' default."""
+"""From SIGTERM to SIGKILL, as Kubernetes does by default."""
 
 BEAT_SECONDS = 0.1
 
@@ -29,12 +29,11 @@ class Replica:
 
     Args:
         number: counted from 1.
-        folder: takes a log for each of its processes.
-        environment: all that a worker is told, without its health port.
+        folder: for the logs of its processes.
+        environment: the worker's environment, without its health port.
 
     Attributes:
-        number: as given.
-        unasked: how often a process ended that nobody had struck.
+        unasked: how often a process ended although no fault had hit it.
     """
 
     def __init__(self, number: int, folder: Path, environment: Mapping[str, str]) -> None:
@@ -48,7 +47,7 @@ class Replica:
         self._struck = False
         self._ending = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name=f"replica {number}", daemon=True)
-        self._child = self._begun()
+        self._child = self._start_process()
 
     @property
     def is_running(self) -> bool:
@@ -57,17 +56,17 @@ class Replica:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether `/health` says so."""
+        """Whether `/health` answers 200."""
         with suppress(httpx.HTTPError):
             answer = httpx.get(f"http://{LOOPBACK}:{self._port}/health", timeout=5, trust_env=False)
             return answer.status_code == HTTPStatus.OK
         return False
 
     def wait_until_healthy(self) -> None:
-        """Wait for the first process, and watch over it and its successors from then on.
+        """Wait until the first process is healthy, then supervise it and its successors.
 
         Raises:
-            ServerFailed: it did not come up.
+            ServerFailed: it did not become healthy.
         """
         self._child.wait_until(lambda: self.is_healthy)
         self._keeper.start()
@@ -78,21 +77,21 @@ class Replica:
         self._signal(signal.SIGKILL)
 
     def terminate(self) -> None:
-        """Ask the process to end, as a rollout would; it is killed after the grace period."""
+        """Ask the process to end, as a rollout would, and kill it after the grace period."""
         self._struck = True
         self._kill_at = time.monotonic() + GRACE_SECONDS
         self._signal(signal.SIGTERM)
 
     def stall(self) -> None:
-        """Stop the process where it stands."""
+        """Freeze the process."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a stalled process go on; it does not know that it ever stood."""
+        """Let a frozen process go on, which does not know that it was frozen."""
         self._signal(signal.SIGCONT)
 
     def leave(self) -> None:
-        """Ask the process to end, and start no other; `stop` waits for it."""
+        """Ask the process to end, and do not restart it; `stop` waits for it."""
         self._ending.set()
         if self._keeper.is_alive():
             self._keeper.join()
@@ -104,7 +103,7 @@ class Replica:
         self.leave()
         self._child.stop()
 
-    def _begun(self) -> Child:
+    def _start_process(self) -> Child:
         self._starts += 1
         self._port = free_port()
         child = Child(
@@ -128,13 +127,13 @@ class Replica:
                 if self._ending.wait(RESTART_SECONDS):
                     return
                 self._struck, self._kill_at = False, None
-                self._child = self._begun()
+                self._child = self._start_process()
             elif self._kill_at is not None and time.monotonic() > self._kill_at:
                 self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         child = self._child
-        # Its end may be a moment ago; nobody else gets its id before its guardian has seen that end.
+        # It may have ended a moment ago; no other process gets its id before its guardian has noticed that.
         if child.is_running and child.pid:
             with suppress(ProcessLookupError):
                 os.kill(child.pid, number)

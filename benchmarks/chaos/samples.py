@@ -1,4 +1,4 @@
-"""The notifications of the soak: numbered without end, each with recipients of its own."""
+"""The notifications of the soak: an endless series, in which no two share a recipient."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ SCHEDULED_AFTER = timedelta(seconds=3)
 
 
 def sample(number: int) -> SampleNotification:
-    """Give a notification; enterprises, workflows and occasions take turns."""
+    """Return a notification; enterprises, workflows and occasions take turns."""
     so_far, turn = divmod(number, len(enterprises()))
     enterprise = enterprises()[turn]
     key = _KEYS[so_far % len(_KEYS)]
@@ -52,14 +52,14 @@ _KEYS = [
 
 
 def _size(number: int) -> int:
-    """Give the number of recipients: mostly one, sometimes a few, now and then several chunks of them."""
+    """Return the number of recipients: mostly 1, sometimes a few, now and then several chunks."""
     if _label(number) is Label.MANY_RECIPIENTS:
         return RECIPIENTS_OF_LARGE
     return 1 + max(0, number % 10 - 6)
 
 
 def _label(number: int) -> Label:
-    """Say what is special about a notification; counted from the end of each turn, so that none is at once."""
+    """Return how a notification is special; count from the end of each turn, so that the first are ordinary."""
     for every, label in (
         (LARGE_EVERY, Label.MANY_RECIPIENTS),
         (SCHEDULED_EVERY, Label.SCHEDULED),

@@ -1,4 +1,4 @@
-"""What goes wrong and when: the same for the same seed."""
+"""The schedule of faults: the same seed gives the same schedule."""
 
 import random
 from collections.abc import Iterator
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 WARM_UP_SECONDS = 8.0
-"""Before the first fault: how much the undisturbed system accepts is measured here."""
+"""The time before the first fault, in which the undisturbed throughput is measured."""
 
 CALM_SECONDS = 8.0
-"""After the last fault, while notifications still come in, so that its recovery can be seen."""
+"""The time after the last fault in which notifications are still inserted, so that its recovery can be measured."""
 
 SPACING_SECONDS = (7.0, 12.0)
-"""From one fault to the next, at least and at most: a run long enough for every kind leaves more time between."""
+"""The least and the most time between faults; a run that is long enough for every kind leaves more time."""
 
 UNEVEN_SECONDS = 1.0
-"""By so much at most two spacings differ from what they would be on average."""
+"""The most by which a spacing differs from the average."""
 
 
 class Kind(StrEnum):
-    """What goes wrong, as the table names it."""
+    """The kinds of faults, as the table names them."""
 
     WORKER_KILLED = "worker: SIGKILL"
     WORKER_TERMINATED = "worker: SIGTERM"
@@ -45,21 +45,20 @@ LASTS = {
     Kind.TEMPORAL_KILLED: 6.0,
     **{kind: 2.5 for kind in Kind if kind.startswith("Novu")},
 }
-"""Seconds until it is mended; what is not named here is over at once.
+"""Seconds until a fault ends; kinds that are not named here end at once.
 
-A stall passes the lease (5 s) and the hold (a call's 2 s and 5 s more), so that others take the rows over; Temporal is
+A stall outlasts the lease (5 s) and the hold (2 s of a call plus 5 s), so that others take over the rows. Temporal is
 away for longer than the lease.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong.
+    """A fault of the schedule.
 
     Attributes:
-        at: seconds from the beginning.
-        kind: what it is.
-        replica: which worker is struck, where it is a worker.
+        at: seconds from the start.
+        replica: which worker it hits, if it hits a worker.
     """
 
     at: float
@@ -68,19 +67,19 @@ class Fault:
 
     @property
     def mended_at(self) -> float:
-        """Seconds from the beginning until its cause is gone."""
+        """Seconds from the start until its cause is gone."""
         return self.at + LASTS.get(self.kind, 0.0)
 
 
 def schedule(seed: int, seconds: float, replicas: int) -> tuple[Fault, ...]:
-    """Draw the faults of a run, in order; no kind comes again before all have been.
+    """Draw the faults of a run, in order; no kind is repeated before all kinds had their turn.
 
     Args:
         seed: the same seed gives the same faults.
-        seconds: how long notifications come in.
+        seconds: how long notifications are inserted.
         replicas: how many workers there are.
     """
-    draw = random.Random(seed)  # noqa: S311 - to be drawn again, not to be secret
+    draw = random.Random(seed)  # noqa: S311 - it must be repeatable, not secret
     kinds = _dealt(draw)
     spacing = _spacing(seconds)
     faults = []
@@ -92,7 +91,7 @@ def schedule(seed: int, seconds: float, replicas: int) -> tuple[Fault, ...]:
 
 
 def _spacing(seconds: float) -> float:
-    """Give the mean spacing at which every kind has its turn, within bounds."""
+    """Return the mean spacing with which every kind has its turn, within bounds."""
     least, most = SPACING_SECONDS
     return min(max((seconds - WARM_UP_SECONDS - CALM_SECONDS) / len(Kind), least), most)
 

@@ -1,4 +1,4 @@
-"""Shows an account to a person: tables that a README can take, then one sentence."""
+"""Show an account to a person: Markdown tables, then a sentence."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from benchmarks.chaos.soak import Account
 from benchmarks.chaos.verdict import Verdict
 
 MOST_FAULTS = 20
-"""So many are named; the rest is counted."""
+"""Name this many faults, and count the rest."""
 
 NONE = "-"
 
 
 def tables(account: Account) -> RenderableType:
-    """Give faults with their recoveries, the ledger against the table, and the final states."""
+    """Return the faults with their recoveries, the counts, and the final states."""
     return Group(
         "",
         faults(account.recoveries),
@@ -34,7 +34,7 @@ def tables(account: Account) -> RenderableType:
 
 
 def faults(recoveries: Mapping[Kind, Recoveries]) -> Table:
-    """Give what was injected, and how long it took to recover."""
+    """Return the injected faults, and how long the recoveries took."""
     table = _table("fault", "injected", "recovered", "median", "longest")
     for kind, found in recoveries.items():
         seen = str(len(found.seconds))
@@ -43,9 +43,9 @@ def faults(recoveries: Mapping[Kind, Recoveries]) -> Table:
 
 
 def ledger(account: Account) -> Table:
-    """Give the counts that decide, and those that tell how it was come by."""
+    """Return the counts that decide, and the counts that explain them."""
     verdict = account.verdict
-    table = _table("what was counted", "")
+    table = _table("count", "")
     for what, number in (
         ("notifications committed", verdict.rows),
         ("recipients reached", verdict.deliveries),
@@ -55,7 +55,7 @@ def ledger(account: Account) -> Table:
         ("notifications not settled", len(verdict.unsettled)),
         ("leases left behind", len(verdict.held)),
         ("claims", verdict.claims),
-        (f"groups of up to {account.group_size} that one call sent", account.bulks),
+        (f"groups of up to {account.group_size} that a call sent", account.bulks),
         ("repeats that Novu knew by their Idempotency-Key", account.replays),
         ("repeats that Novu knew by their transactionId", verdict.repeats),
         ("workers that ended without having been struck", account.unasked),
@@ -65,7 +65,7 @@ def ledger(account: Account) -> Table:
 
 
 def states(found: Counter[tuple[str, str]]) -> Table:
-    """Give the final states, with the reason where there is one."""
+    """Return the final states, each with its reason if it has a reason."""
     table = _table("final state", "notifications")
     for (state, reason), number in sorted(found.items()):
         table.add_row(f"{state} ({escape(reason)})" if reason else state, str(number))
@@ -73,7 +73,7 @@ def states(found: Counter[tuple[str, str]]) -> Table:
 
 
 def sentence(verdict: Verdict) -> str:
-    """Say whether the promise was kept, and if not, where it was not; in console markup."""
+    """Return whether the promise was kept, and all faults if it was not, in console markup."""
     if not verdict.faults:
         return "[green]The promise was kept[/]: nothing lost, nothing sent twice, nothing left behind."
     named = [f"  {escape(each)}" for each in verdict.faults[:MOST_FAULTS]]
@@ -85,10 +85,11 @@ def sentence(verdict: Verdict) -> str:
 
 def _legend(account: Account) -> str:
     return (
-        f"Recovery: from the fault's beginning, its own duration included, until Novu again accepts {ENOUGH:.0%} of the"
-        f" {account.undisturbed:.1f} triggers per second of before the first fault, counted over {WINDOW_SECONDS:.0f} s,"
-        " and on average goes on to do so; 0.0 s: it never fell below. Whatever an earlier fault left behind counts too. What had not recovered when"
-        f" the next fault came is in neither median nor longest; {NONE}: none had."
+        "Recovery: the time from the beginning of the fault, including its duration, until Novu again accepts"
+        f" {ENOUGH:.0%} of the {account.undisturbed:.1f} triggers per second before the first fault, counted over"
+        f" {WINDOW_SECONDS:.0f} s, and on average continues to do so. 0.0 s: throughput never fell below that. The effects"
+        " of an earlier fault count too. If a fault had not recovered when the next fault came, it is not included in the"
+        f" median and the longest. {NONE}: none had recovered."
     )
 
 

@@ -1,4 +1,4 @@
-"""Brings everything up, lets it work while it is struck, waits until it is through, and counts."""
+"""Start everything, insert notifications while faults happen, wait until all are delivered, and count."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.lifecycle import Status
 
 REPLICAS = 3
-"""Every second one hands single notifications off, so that they and groups are struck alike."""
+"""Every second worker hands off single notifications, so that faults hit them as well as groups."""
 
 SETTINGS = MappingProxyType(
     {
@@ -36,17 +36,17 @@ SETTINGS = MappingProxyType(
         "POLL_INTERVAL_MS": "500",
         "SCHEDULED_POLL_INTERVAL_MS": "500",
         "FAILED_POLL_INTERVAL_MS": "500",
-        # No more than is through within a lease: what waits in Temporal for longer has to be asked after.
+        # As many as can be delivered within a lease: the rescuer must ask Temporal about rows that wait longer.
         "MAX_IN_FLIGHT": "100",
     }
 )
-"""Small, so that a minute holds many lives."""
+"""Short times, so that much happens in a minute."""
 
 DRAIN_SECONDS = 180.0
-"""From the last insert on: a wrong key closes a gate for 30 to 38 s, a third failure rests for up to 40 s."""
+"""From the last insert on: a wrong key closes a gate for 30 to 38 s, and the pause after a third failure is up to 40 s."""
 
 LAST_LOOK_SECONDS = 8.0
-"""Past every lease and hold: whoever is late has had the chance to do harm."""
+"""Longer than every lease and hold, so that a late process has had the chance to do harm."""
 
 HEARTBEAT_SECONDS = 5
 CONNECT_SECONDS = 2
@@ -59,22 +59,21 @@ FROM notify.ent_notification
 
 _WAITING = "SELECT count(*) FROM notify.ent_notification WHERE notification_status IN ('PENDING', 'PROCESSING', 'FAILED')"
 
-Tell = Callable[[str], None]
-"""Is told what happens, a line each."""
+Show = Callable[[str], None]
+"""Shows a line about the progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a run came to.
+    """The results of a run.
 
     Attributes:
-        verdict: nothing lost, nothing twice, nothing left behind; or what is.
-        recoveries: of each kind of fault.
+        recoveries: by kind of fault.
         undisturbed: triggers accepted per second before the first fault.
-        replays: calls that Novu answered out of its store of idempotency keys.
-        bulks: calls by which a group was sent.
-        group_size: most notifications of a group; 1: there were none.
-        unasked: how often a worker ended that nobody had struck.
+        replays: calls that Novu answered from its store of idempotency keys.
+        bulks: calls that sent a group.
+        group_size: the most notifications of a group; 1: no groups.
+        unasked: how often a worker ended although no fault had hit it.
     """
 
     verdict: Verdict
@@ -87,48 +86,48 @@ class Account:
 
 
 class Soak:
-    """One run.
+    """A run of the soak.
 
-    Guarantee: whatever interrupts or ends it, no server and no worker stays behind.
+    Guarantee: no server and no worker keeps running, however the run ends.
 
     Args:
-        folder: a stack's folder; rows, ledger and logs stay there.
-        seconds: how long notifications come in.
-        seed: of the schedule.
-        group_size: most notifications of a group.
-        tell: is told what happens.
+        folder: for rows, ledger and logs, which stay there.
+        seconds: how long notifications are inserted.
+        seed: of the schedule of faults.
+        group_size: the most notifications of a group.
+        show: shows the progress.
     """
 
-    def __init__(self, folder: Path, *, seconds: float, seed: int, group_size: int, tell: Tell) -> None:
+    def __init__(self, folder: Path, *, seconds: float, seed: int, group_size: int, show: Show) -> None:
         self._stack = Stack(folder)
         self._seconds = seconds
         self._group_size = group_size
         self._faults = schedule(seed, seconds, REPLICAS)
-        self._tell = tell
+        self._show = show
         self._replicas: list[Replica] = []
         self._struck: list[Fault] = []
-        self._begun_at = 0.0
-        self._ceased_at = 0.0
+        self._started_at = 0.0
+        self._finished_at = 0.0
 
     def run(self) -> Account:
-        """Do it all.
+        """Run everything, and return the results.
 
         Raises:
-            ServerFailed: a server did not come up, or not again.
+            ServerFailed: a server did not start, or did not restart.
             StoreError: PostgreSQL does not answer, or cannot be brought to this version's schema.
         """
         try:
-            self._stack.start(fresh=True, report=self._tell)
+            self._stack.start(fresh=True, report=self._show)
             with StrikableStandIn(self._stack.standin_url, STANDIN_KEY) as standin:
                 self._prepare(standin)
                 committed = self._work(standin)
-                self._tell("Stopping the workers")
+                self._show("Stopping the workers")
                 unasked = self._stop_replicas()
                 return self._account(committed, standin, unasked)
         except psycopg.OperationalError as error:
             raise StoreUnavailable(type(error).__name__) from error
         finally:
-            self._tell("Stopping everything")
+            self._show("Stopping everything")
             try:
                 self._stop_replicas()
             finally:
@@ -138,23 +137,23 @@ class Soak:
         standin.heed_idempotency_keys()
         with self._connected() as connection:
             load_suite(connection)
-        self._tell(f"Starting {REPLICAS} workers")
+        self._show(f"Starting {REPLICAS} workers")
         environment = {**self._stack.environment, **SETTINGS}
         for number in range(1, REPLICAS + 1):
-            told = {**environment, "HANDOFF_GROUP_SIZE": str(self._group_size if number % 2 else 1)}
-            self._replicas.append(Replica(number, self._stack.folder, told))
+            settings = {**environment, "HANDOFF_GROUP_SIZE": str(self._group_size if number % 2 else 1)}
+            self._replicas.append(Replica(number, self._stack.folder, settings))
         for replica in self._replicas:
             replica.wait_until_healthy()
 
     def _work(self, standin: StrikableStandIn) -> Mapping[str, SampleNotification]:
-        """Let notifications come in while everything is struck, and go on until all are through."""
+        """Insert notifications while faults happen, and wait until all are delivered."""
         producer = Producer(self._stack.environment["DATABASE_URL"], standin)
-        self._begun_at = time.time()
+        self._started_at = time.time()
         producer.start()
         try:
             self._strike(standin, producer)
-            self._ceased_at = self._now()
-            self._tell("All is mended; no more notifications come in")
+            self._finished_at = self._now()
+            self._show("All faults have ended; no more notifications are inserted")
             producer.finish()
             self._drain(standin, producer)
         finally:
@@ -162,7 +161,7 @@ class Soak:
         return producer.committed
 
     def _strike(self, standin: StrikableStandIn, producer: Producer) -> None:
-        """Inflict and mend each fault at its time, and say every few seconds how far all has come."""
+        """Start and end each fault at its time, and show the progress every few seconds."""
         strikes = Strikes(self._stack, standin, self._replicas)
         acts: list[tuple[float, Callable[[], None]]] = [(self._seconds, lambda: None)]
         for fault in self._faults:
@@ -176,30 +175,30 @@ class Soak:
 
     def _inflict(self, strikes: Strikes, fault: Fault) -> None:
         replica = f" [{fault.replica + 1}]" if fault.kind.startswith("worker") else ""
-        self._tell(f"{fault.kind}{replica}")
-        # Another one before may have taken its time.
+        self._show(f"{fault.kind}{replica}")
+        # The fault before may have delayed it.
         self._struck.append(replace(fault, at=self._now()))
         strikes.strike(fault)
 
     def _beat(self, standin: StrikableStandIn, producer: Producer) -> None:
         waiting = self._waiting()
-        self._tell(
+        self._show(
             f"… {len(producer.committed)} committed, {standin.stats()['accepted']} accepted by Novu,"
-            f" {'PostgreSQL is away' if waiting is None else f'{waiting} not through'},"
+            f" {'PostgreSQL is away' if waiting is None else f'{waiting} not ended'},"
             f" {sum(replica.is_running for replica in self._replicas)} of {len(self._replicas)} workers run"
         )
 
     def _drain(self, standin: StrikableStandIn, producer: Producer) -> None:
-        """Wait until every notification has come to its end, or patience has; then look once more."""
+        """Wait until every notification has ended, for at most `DRAIN_SECONDS`; then wait for late processes."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while self._waiting() != 0 and time.monotonic() < deadline:
             self._beat(standin, producer)
             time.sleep(HEARTBEAT_SECONDS)
-        self._tell("Looking whether anybody is late")
+        self._show("Waiting for late processes")
         time.sleep(LAST_LOOK_SECONDS)
 
     def _waiting(self) -> int | None:
-        """Count the notifications that have not come to their end; None while PostgreSQL is away."""
+        """Count the notifications that have not ended; return None while PostgreSQL is away."""
         with suppress(psycopg.OperationalError), self._connected() as connection:
             row = connection.execute(_WAITING).fetchone()
             return None if row is None else int(row[0])
@@ -215,11 +214,11 @@ class Soak:
                 for key, status, reason, unknown, held, attempt in connection.execute(_ROWS)
             }
         throughput = Throughput(
-            arrival.at.timestamp() - self._begun_at for arrival in arrivals if arrival.subscribers
+            arrival.at.timestamp() - self._started_at for arrival in arrivals if arrival.subscribers
         )
         return Account(
             verdict=judge(committed, rows, arrivals),
-            recoveries=recoveries(self._struck, throughput, self._ceased_at),
+            recoveries=recoveries(self._struck, throughput, self._finished_at),
             undisturbed=throughput.undisturbed,
             replays=stats["replays"],
             bulks=stats["bulks"],
@@ -236,11 +235,11 @@ class Soak:
         )
 
     def _now(self) -> float:
-        """Give the seconds since the first notification, by the clock of the ledger."""
-        return time.time() - self._begun_at
+        """Return the seconds since the first notification, by the clock of the ledger."""
+        return time.time() - self._started_at
 
     def _stop_replicas(self) -> int:
-        """End all workers together; give how often one had ended that nobody had struck."""
+        """End all workers together; return how often a worker had ended although no fault had hit it."""
         for replica in self._replicas:
             replica.leave()
         for replica in self._replicas:

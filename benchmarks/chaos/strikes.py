@@ -1,4 +1,4 @@
-"""How each fault is inflicted, and how its cause is taken away again."""
+"""How each fault is started and ended."""
 
 import os
 import signal
@@ -25,15 +25,15 @@ SCRIPT: Mapping[Kind, Mapping[str, object]] = MappingProxyType(
         Kind.STATUS_503: {"kind": "status", "status": 503},
         Kind.THROTTLED: {"kind": "throttle", "retry_after": 2},
         Kind.MALFORMED: {"kind": "malformed"},
-        # Of every event: the answers hold nothing.
+        # Omit every event, so that the answers are empty.
         Kind.OMISSION: {"kind": "omit"},
-        # Longer than a call of ours waits.
+        # Longer than our calls wait.
         Kind.SLOW: {"kind": "slow", "seconds": 3},
-        # The guard of keys stands before the store of answers; one call, for it stops its replica for half a minute.
+        # Keys are checked before stored answers. A single call, because it stops its replica for half a minute.
         Kind.WRONG_KEY: {"kind": "status", "status": 401, "cached": False, "times": 1},
     }
 )
-"""What the stand-in is told; without `times` it lasts until it is mended."""
+"""The scripts for the stand-in; without `times`, a fault lasts until `mend`."""
 
 _CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -43,17 +43,17 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 
 @dataclass(frozen=True, slots=True)
 class Strikes:
-    """Strikes the parts of a running system."""
+    """Starts and ends faults in a running system."""
 
     stack: Stack
     standin: StrikableStandIn
     replicas: Sequence[Replica]
 
     def strike(self, fault: Fault) -> None:
-        """Inflict a fault.
+        """Start a fault.
 
         Raises:
-            ServerFailed: the stand-in does not take it.
+            ServerFailed: the stand-in does not accept it.
         """
         replica = self.replicas[fault.replica]
         strikes: dict[Kind, Callable[[], object]] = {
@@ -70,7 +70,7 @@ class Strikes:
             strikes[fault.kind]()
 
     def mend(self, fault: Fault) -> None:
-        """Take the cause of a fault away; what is over at once needs no mending.
+        """End a fault, unless it ended at once.
 
         Raises:
             ServerFailed: a server does not come back.
@@ -94,8 +94,8 @@ class Strikes:
 
 
 def _back(server: Postgres | Temporal) -> None:
-    """Start a server again where everybody looks for it."""
+    """Start a server again on the same port."""
     port = server.port
     server.start()
     if server.port != port:
-        raise ServerFailed(type(server).__name__, f"somebody took port {port} while it was down")
+        raise ServerFailed(type(server).__name__, f"another program took port {port} while it was down")

@@ -1,4 +1,4 @@
-"""Compares what was promised with the table and the ledger: nothing lost, nothing sent twice, nothing left behind."""
+"""Compare the committed notifications with the table and the ledger: nothing lost, sent twice or left behind."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,13 +13,12 @@ FINAL = frozenset({Status.SENT, Status.DEAD, Status.RETRACTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What a row says in the end.
+    """A row after the run.
 
     Attributes:
-        status: where it stands.
         reason: the code of its error, or why it was retracted.
-        unknown: it says that something may have gone out.
-        held: a lease or a live send is left on it.
+        unknown: it is marked: its delivery is unknown.
+        held: it still has a lease or a live send.
         attempt: how often it was claimed.
     """
 
@@ -32,19 +31,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of all notifications; each fault is a sentence.
+    """The result of the comparison; each fault is a sentence.
 
     Attributes:
         rows: how many were committed.
-        deliveries: how often a recipient was reached.
-        repeats: triggers that Novu accepted again under a transaction id it knew, and so dropped.
-        claims: how often a row was claimed.
-        states: how many rows are in each state, with the reason where it is not SENT.
-        lost: promised and not delivered, with no state that says why.
-        duplicates: recipients reached more than once.
-        untrue: delivered, though the row says that it was withdrawn in time, or though there is no such row.
-        unsettled: rows that have not come to their end.
-        held: rows with a lease or a live send left behind.
+        deliveries: how often recipients were reached.
+        repeats: triggers that Novu dropped because it knew their transaction id.
+        claims: how often rows were claimed.
+        states: how many rows are in each state, with the reason if they are not SENT.
+        lost: committed and not delivered, with no state that explains it.
+        duplicates: recipients that were reached more than once.
+        untrue: delivered, although the row is RETRACTED without the mark, or although there is no such row.
+        unsettled: rows that have not ended.
+        held: rows that still have a lease or a live send.
     """
 
     rows: int
@@ -60,23 +59,23 @@ class Verdict:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """All of them."""
+        """All faults."""
         return (*self.lost, *self.duplicates, *self.untrue, *self.unsettled, *self.held)
 
 
 def judge(
     committed: Mapping[str, SampleNotification], rows: Mapping[str, Row], arrivals: Iterable[Arrival]
 ) -> Verdict:
-    """Bring promises, table and ledger together.
+    """Compare the committed notifications, the table and the ledger.
 
     Args:
-        committed: what the producer knows to be committed, by dedup key. No two notifications share a
-            recipient: so a delivery is known by its subscriber, whatever transaction id it came under.
+        committed: the notifications that the producer committed, by dedup key. No two share a recipient, so a
+            subscriber identifies a delivery, under any transaction id.
         rows: the table, by dedup key.
         arrivals: the ledger.
     """
     ledger = list(arrivals)
-    reached = Counter(one for arrival in ledger for one in arrival.subscribers)
+    reached = Counter(subscriber for arrival in ledger for subscriber in arrival.subscribers)
     known = {key: rows[key] for key in committed if key in rows}
     return Verdict(
         rows=len(committed),
@@ -88,7 +87,9 @@ def judge(
             for row in known.values()
         ),
         lost=tuple(_lost(committed, rows, reached)),
-        duplicates=tuple(f"{one}: reached {times} times" for one, times in reached.items() if times > 1),
+        duplicates=tuple(
+            f"{subscriber}: reached {times} times" for subscriber, times in reached.items() if times > 1
+        ),
         untrue=tuple(_untrue(committed, rows, reached)),
         unsettled=tuple(
             f"{key}: still {row.status} ({row.reason})"
@@ -108,7 +109,9 @@ def _lost(
             yield f"{key}: was committed, and has no row"
         elif row.status is Status.SENT:
             yield from (
-                f"{key}: SENT, but {one} was not reached" for one in sample.recipients if not reached[one]
+                f"{key}: SENT, but {recipient} was not reached"
+                for recipient in sample.recipients
+                if not reached[recipient]
             )
         elif row.status is Status.DEAD and row.reason is None:
             yield f"{key}: DEAD without a reason"
@@ -123,7 +126,11 @@ def _untrue(
         row = rows.get(key)
         if row is not None and row.status is Status.RETRACTED and not row.unknown:
             yield from (
-                f"{key}: RETRACTED, but {one} was reached" for one in sample.recipients if reached[one]
+                f"{key}: RETRACTED, but {recipient} was reached"
+                for recipient in sample.recipients
+                if reached[recipient]
             )
-    promised = {one for sample in committed.values() for one in sample.recipients}
-    yield from (f"{one}: reached, and belongs to no notification" for one in reached.keys() - promised)
+    expected = {recipient for sample in committed.values() for recipient in sample.recipients}
+    yield from (
+        f"{subscriber}: reached, but belongs to no notification" for subscriber in reached.keys() - expected
+    )

@@ -1,6 +1,7 @@
-"""A server that answers every POST at once, as Novu would, and writes down which jobs came and when.
+"""A server that answers every POST at once, as Novu would, and records which jobs arrived and when.
 
-A program of its own, run by path: `python acceptor.py PORT`. It loads little, for it shares the machine.
+It is a separate program, started by path: `python acceptor.py PORT`. It must use little CPU, because it shares the
+machine with the systems that it measures.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ CREATED, OK, LENGTH_REQUIRED = b"201 Created", b"200 OK", b"411 Length Required"
 
 
 class Ledger:
-    """Which jobs came, how often, and when each came first."""
+    """Which jobs arrived, how often, and when each first arrived."""
 
     def __init__(self) -> None:
         self.counts: dict[bytes, int] = {}
@@ -36,7 +37,7 @@ class Ledger:
         self._waiting: list[tuple[int, Callable[[float], None]]] = []
 
     def write(self, jobs: list[bytes]) -> None:
-        """Write down what one request brought."""
+        """Record the jobs of a request."""
         now = time.monotonic()
         self.nameless += not jobs
         for job in jobs:
@@ -46,23 +47,23 @@ class Ledger:
                 self.arrivals[job] = now
                 self._moments.append(now)
         if self._waiting:
-            self._call_those_who_wait()
+            self._answer_waiting()
 
-    def when(self, number: int, tell: Callable[[float], None]) -> None:
-        """Tell, now or later, when so many different jobs had come."""
-        self._waiting.append((number, tell))
-        self._call_those_who_wait()
+    def when(self, number: int, respond: Callable[[float], None]) -> None:
+        """Call back, now or later, with the moment at which this number of different jobs had arrived."""
+        self._waiting.append((number, respond))
+        self._answer_waiting()
 
-    def _call_those_who_wait(self) -> None:
+    def _answer_waiting(self) -> None:
         known, here = self._moments, self._waiting
         self._waiting = [wait for wait in here if wait[0] > len(known)]
-        for number, tell in here:
+        for number, respond in here:
             if number <= len(known):
-                tell(known[number - 1])
+                respond(known[number - 1])
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection, kept alive for as long as it wants; requests may come in any pieces."""
+    """A client's connection, kept alive as long as the client wants; requests may arrive in any pieces."""
 
     def __init__(self, house: "House") -> None:
         self._house = house
@@ -71,19 +72,19 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to answer."""
-        # TCP has no other; that of uvloop is one in all but its ancestry.
+        """Remember the transport for the answers."""
+        # TCP has no other transport; uvloop's transport only lacks the base class.
         self._transport = cast("asyncio.Transport", transport)
 
     @override
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is here as a whole."""
+        """Answer every request that has arrived completely."""
         unread = self._unread + data
         while (end := unread.find(b"\r\n\r\n")) >= 0:
             found = _LENGTH.search(unread, 0, end)
             if found is None and unread.startswith(b"POST"):
                 self._write(LENGTH_REQUIRED, b"")
-                # Not closed: what the client still sends would reset the connection under our answer.
+                # Do not close it: data that the client still sends would reset the connection before our answer.
                 self._transport.write_eof()
                 self._transport.pause_reading()
                 return
@@ -106,21 +107,21 @@ class Connection(asyncio.Protocol):
             self._write(OK, b"{}")
 
     def _ask(self, method: bytes, path: bytes) -> None:
-        """Answer the driver; `/_sink/until/N` is answered when N jobs are here."""
+        """Answer the driver; `/_sink/until/N` gets its answer when N jobs have arrived."""
         ledger = self._house.ledger
         if method == b"DELETE":
             self._house.ledger = Ledger()
-            self._tell(None)
+            self._respond(None)
         elif path.startswith(b"/_sink/until/"):
-            ledger.when(int(path.rpartition(b"/")[2]), self._tell)
+            ledger.when(int(path.rpartition(b"/")[2]), self._respond)
         elif path == b"/_sink/counts":
-            self._tell({job.decode(): times for job, times in ledger.counts.items()})
+            self._respond({job.decode(): times for job, times in ledger.counts.items()})
         elif path == b"/_sink/arrivals":
-            self._tell({job.decode(): moment for job, moment in ledger.arrivals.items()})
+            self._respond({job.decode(): moment for job, moment in ledger.arrivals.items()})
         else:
-            self._tell({"jobs": len(ledger.counts), "nameless": ledger.nameless})
+            self._respond({"jobs": len(ledger.counts), "nameless": ledger.nameless})
 
-    def _tell(self, answer: object) -> None:
+    def _respond(self, answer: object) -> None:
         self._write(OK, json.dumps(answer).encode())
 
     def _write(self, status: bytes, body: bytes) -> None:
@@ -128,7 +129,7 @@ class Connection(asyncio.Protocol):
 
 
 class House:
-    """What all connections share."""
+    """The state that all connections share."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()

@@ -1,4 +1,4 @@
-"""results.svg: a bar for each system, on a logarithmic scale, out of results.json alone."""
+"""results.svg: a bar for each system, on a logarithmic scale, from results.json."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _WORDS: MappingProxyType[Kind, str] = MappingProxyType(
 
 
 _FONT = 'font-family="system-ui, sans-serif" font-size="13"'
-_HEADING = "Jobs per second, each with one HTTP POST or its part of one; logarithmic"
+_HEADING = "Jobs per second, each with an HTTP POST or a part of a POST; logarithmic"
 
 
 def draw(results: Results) -> str:
@@ -44,7 +44,7 @@ def draw(results: Results) -> str:
 
 
 class Scale:
-    """Whole powers of ten, from below the slowest to above the fastest."""
+    """A logarithmic scale in whole powers of ten, from below the slowest system to above the fastest."""
 
     def __init__(self, shown: list[Spread]) -> None:
         lows = [each.low for each in shown if each.low > 0]
@@ -53,7 +53,7 @@ class Scale:
         self.last = max(math.ceil(math.log10(max(highs))) if highs else 1, self.first + 1)
 
     def x(self, value: float) -> float:
-        """Give the place of a value, in the chart's own units."""
+        """Return the position of a value, in the units of the chart."""
         decades = math.log10(max(value, 10**self.first)) - self.first
         return LEFT + (WIDTH - LEFT - RIGHT) * decades / (self.last - self.first)
 

@@ -1,4 +1,4 @@
-"""Who uses the machine: CPU time by process, with all its children."""
+"""CPU time by process, with all its children."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -6,24 +6,24 @@ from contextlib import suppress
 import psutil
 
 _USED = 4
-"""Of its times: user and system, its own and those of children that have ended."""
+"""The times that count: user and system, of the process and of children that have ended."""
 
 
 def used(pid: int) -> float:
-    """Give the CPU seconds that a process and its children have used so far."""
+    """Return the CPU seconds that a process and its children have used so far."""
     first = psutil.Process(pid)
     return sum(_times(each) for each in (first, *first.children(recursive=True)))
 
 
 def _times(process: psutil.Process) -> float:
-    with suppress(psutil.NoSuchProcess):  # ended since it was listed; its time is its parent's now
+    with suppress(psutil.NoSuchProcess):  # it has ended since; its time now counts for its parent
         times: list[float] = process.cpu_times()[:_USED]
         return sum(times)
     return 0.0
 
 
 class Meter:
-    """Takes the CPU time of some processes from now on.
+    """Measures the CPU time of processes from now on.
 
     Args:
         pids: by name.
@@ -34,7 +34,7 @@ class Meter:
         self._before = self._now()
 
     def spent(self) -> dict[str, float]:
-        """Give the seconds that each has used since."""
+        """Return the seconds that each has used since."""
         return {name: seconds - self._before[name] for name, seconds in self._now().items()}
 
     def _now(self) -> dict[str, float]:

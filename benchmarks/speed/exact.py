@@ -1,4 +1,4 @@
-"""The count that makes a figure worth writing down: every job came to the sink, and none came twice."""
+"""The check behind every figure: each job arrived at the sink exactly once."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,16 +6,16 @@ from benchmarks.speed.sink import Sink
 
 
 class Inexact(Exception):
-    """A system lost jobs, or did some twice; its figure is none."""
+    """A system lost or repeated jobs, so it gets no figure."""
 
     def __init__(self, lost: int, twice: int, strange: int) -> None:
         super().__init__(
-            f"{lost} jobs did not come, {twice} came more than once, {strange} were never asked for"
+            f"{lost} jobs did not arrive, {twice} arrived more than once, {strange} were never requested"
         )
 
 
 def compare(asked: Collection[str], counts: Mapping[str, int]) -> None:
-    """Compare what was asked for with what came.
+    """Compare the requested jobs with those that arrived.
 
     Raises:
         Inexact: they differ.
@@ -29,7 +29,7 @@ def compare(asked: Collection[str], counts: Mapping[str, int]) -> None:
 
 
 async def check(sink: Sink, asked: Collection[str]) -> None:
-    """Compare what was asked for since the reset with what came to the sink.
+    """Compare the jobs requested since the reset with those that arrived at the sink.
 
     Raises:
         Inexact: they differ.

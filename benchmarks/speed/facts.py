@@ -1,4 +1,4 @@
-"""On what it was measured: the machine, the versions, the settings."""
+"""The conditions of the measurement: the machine, the versions, the settings."""
 
 import os
 import platform
@@ -39,9 +39,9 @@ _COMMITS = 200
 
 
 def gather(scene: Scene) -> dict[str, Any]:
-    """Find out everything that a reader needs to know to weigh the figures."""
+    """Collect all that a reader needs in order to judge the figures."""
     with psycopg.connect(scene.postgres.url(), autocommit=True) as connection:
-        version, *settings = _asked(connection)
+        version, *settings = _read_settings(connection)
     defaults = {row.variable: row.default for row in table()}
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -61,21 +61,21 @@ def gather(scene: Scene) -> dict[str, Any]:
 
 
 def loop_ms() -> float:
-    """Time a fixed loop: so much does the machine's own speed move."""
-    begun = time.perf_counter()
+    """Time a fixed loop, which shows how much the speed of the machine varies."""
+    started_at = time.perf_counter()
     total = 0
     for number in range(_LOOP):
         total += number
-    return (time.perf_counter() - begun) * 1000
+    return (time.perf_counter() - started_at) * 1000
 
 
 def stolen() -> tuple[float, float]:
-    """Give the seconds that the host took from this machine so far, and all its seconds."""
+    """Return the seconds that the host has taken from this machine so far, and all seconds."""
     times = psutil.cpu_times()
     return getattr(times, "steal", 0.0), sum(times)
 
 
-def _asked(connection: psycopg.Connection) -> list[str]:
+def _read_settings(connection: psycopg.Connection) -> list[str]:
     return [
         str(row[0])
         for name in ("server_version", *_POSTGRES)
@@ -84,13 +84,13 @@ def _asked(connection: psycopg.Connection) -> list[str]:
 
 
 def _commit_ms(scene: Scene) -> float:
-    """Time a commit of one row."""
+    """Measure the milliseconds of a commit with a single row."""
     with psycopg.connect(scene.postgres.url(), autocommit=True) as connection:
         connection.execute("CREATE TABLE commits (number int)")
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         for number in range(_COMMITS):
             connection.execute("INSERT INTO commits VALUES (%s)", [number])
-        spent = time.perf_counter() - begun
+        spent = time.perf_counter() - started_at
         connection.execute("DROP TABLE commits")
     return spent * 1000 / _COMMITS
 
@@ -105,8 +105,8 @@ def _cpu() -> str:
 
 def _node() -> str | None:
     with suppress(node.NotInstalled, OSError):
-        said = subprocess.run([node.node(), "--version"], check=False, capture_output=True, text=True)  # noqa: S603 - the wheel's own
-        return said.stdout.strip().removeprefix("v")
+        ran = subprocess.run([node.node(), "--version"], check=False, capture_output=True, text=True)  # noqa: S603 - the wheel's own
+        return ran.stdout.strip().removeprefix("v")
     return None
 
 

@@ -1,4 +1,4 @@
-"""RESULTS.md: what was found, on what, and how, out of results.json alone."""
+"""RESULTS.md: the results, the conditions and the method, from results.json."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -12,32 +12,32 @@ NONE = "-"
 _HOW = """\
 ## How it is measured
 
-- One PostgreSQL with default settings, one sink that answers 201 at once, and a fresh Temporal development server for
-  each phase, all on the loopback of one machine, beside what is measured. CPU spent anywhere costs throughput.
+- A PostgreSQL with default settings, a sink that answers 201 at once, and a fresh Temporal development server for each
+  phase run on the loopback of the same machine as the measured system. So CPU that any of them uses costs throughput.
 - **Throughput**: a backlog of committed jobs, each with 600 bytes of JSON, waits in a fresh database, analysed and on disk.
-  One worker drains it. The clock starts when the first few hundred jobs have arrived at the sink and stops when all
-  have arrived *and* the database says that all are recorded: neither the filling nor the start of a worker is timed. (Ours
-  is ready first, and the backlog is committed then, in one transaction.) Temporal's references have no backlog: 50
-  workflows are kept in flight until all have ended.
-- **Ours** is `xnovu worker start` with its default settings but the group size and the number of processes that the row
-  names: each row is claimed, checked against a JSON Schema, rendered from a template, sent, and recorded SENT.
-- **Every job is counted at the sink**: a figure stands only if each came exactly once.
-- **Idle**: a worker that has nothing to do; one job at a time, at random gaps of 20 to 60 ms. Ours: from just before the
-  `INSERT`, its commit included, until the notification arrives at the sink. The references: from just before the start of
-  the workflow until the activity is entered.
-- **Actions**: counted in Temporal's histories: a start, each attempt of an activity, and once for each workflow task the local
-  activities that it ran.
-- **Statements**: calls in `pg_stat_statements` for the database of an idle replica, BEGIN and COMMIT included, on a server of
-  its own, for only there the extension is loaded. **Memory**: resident, of all processes of a worker.
-- Peers run in the fastest way that their own documentation describes, in one process, at most 50 requests in flight; Python with
-  uvloop and aiohttp, Node with undici.
-- Medians of the rounds, with their range; every second round runs backwards. Ratios are computed from the medians.
-  *Loop* is the time of a fixed loop before each measure: so much does the machine's own speed move.
+  A single worker drains it. The clock starts when the first few hundred jobs have arrived at the sink, and stops when all
+  jobs have arrived *and* the database shows that all are recorded. So the time does not include filling the queue and
+  starting a worker. (Our worker is ready before the backlog is committed, in one transaction.) Temporal's references have
+  no backlog: 50 workflows are kept in flight until all have ended.
+- **Ours** is `xnovu worker start` with default settings, except for the group size and the number of processes that the row
+  names. Each row is claimed, checked against a JSON Schema, rendered from a template, sent, and recorded SENT.
+- **The sink counts every job**: a figure is valid only if each job arrived exactly once.
+- **Idle**: a worker that has nothing to do gets a single job at a time, at random gaps of 20 to 60 ms. Ours: from just before
+  the `INSERT`, including its commit, until the notification arrives at the sink. The references: from just before the start
+  of the workflow until the activity is entered.
+- **Actions**: counted in Temporal's histories: a start, each attempt of an activity, and, once for each workflow task, the
+  local activities that it ran.
+- **Statements**: calls in `pg_stat_statements` for the database of an idle replica, including BEGIN and COMMIT, on a separate
+  server that loads the extension. **Memory**: resident, of all processes of a worker.
+- Peers run in the fastest way that their own documentation describes, in a single process, with at most 50 requests in
+  flight: Python with uvloop and aiohttp, Node with undici.
+- Figures are medians of the rounds, with their range; every second round runs in reverse order. Ratios are computed from the
+  medians. *Loop* is the time of a fixed loop before each measure; it shows how much the speed of the machine varies.
 """
 
 
 def render(results: Results) -> str:
-    """Write the whole file."""
+    """Return the whole file."""
     found = spreads(results["raw"])
     parts = [
         "# Results\n",
@@ -60,22 +60,22 @@ def render(results: Results) -> str:
 
 
 def number(value: float) -> str:
-    """Write a figure with three places that say something, and no more."""
+    """Return a figure with three significant digits."""
     size = abs(value)
     places = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3  # noqa: PLR2004 - powers of ten
     return f"{value:,.{places}f}"
 
 
 def verdict(found: Found) -> str:
-    """Say whether a target was met."""
+    """Return whether a target was met, in words."""
     return {True: "met", False: "**missed**", None: "not measured"}[met(found)]
 
 
 def _opening(facts: Mapping[str, Any]) -> str:
-    quick = " A quick run: every step is taken, but the figures are rough." if facts.get("quick") else ""
+    quick = " A quick run: every measure was run, but the figures are rough." if facts.get("quick") else ""
     return (
         f"Written by `make bench` on {facts['date']}: {facts['rounds']} rounds on {facts['cores']} cores"
-        f" ({facts['cpu']}).{quick} Only ratios travel to other machines.\n"
+        f" ({facts['cpu']}).{quick} Only the ratios apply to other machines.\n"
     )
 
 
@@ -90,9 +90,9 @@ def _targets(ratios: Mapping[str, Found]) -> Iterator[str]:
 
 
 def _profiles(ratios: Mapping[str, Found]) -> Iterator[str]:
-    for name, said in PROFILES.items():
+    for name, profile in PROFILES.items():
         if met(ratios[name]) is False:
-            yield f"- `{name}`: {said}"
+            yield f"- `{name}`: {profile}"
             yield ""
 
 
@@ -107,7 +107,7 @@ def _systems(found: Mapping[str, Spread]) -> Iterator[str]:
 
 
 def _figures(found: Mapping[str, Spread]) -> Iterator[str]:
-    """Give every figure that no system's row shows."""
+    """Return the figures that no row of a system shows."""
     shown = {
         figure
         for system in systems(found)
@@ -121,7 +121,7 @@ def _figures(found: Mapping[str, Spread]) -> Iterator[str]:
 
 
 def _failures(raw: Iterable[Raw]) -> Iterator[str]:
-    failed = {one["measure"]: one["failed"] for one in raw if "failed" in one}
+    failed = {measured["measure"]: measured["failed"] for measured in raw if "failed" in measured}
     if failed:
         yield "Not measured, or not in every round:\n"
         for name, reason in failed.items():
@@ -132,16 +132,16 @@ def _failures(raw: Iterable[Raw]) -> Iterator[str]:
 def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
     yield from _head("", "")
     for name, value in facts.items():
-        told = ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
-        yield f"| {name.replace('_', ' ')} | {told} |"
+        text = ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
+        yield f"| {name.replace('_', ' ')} | {text} |"
     yield ""
 
 
 def _noise(raw: Iterable[Raw]) -> str:
-    told = [(one["loop_ms"], one["stolen_percent"]) for one in raw if "loop_ms" in one]
-    if not told:
+    noise = [(measured["loop_ms"], measured["stolen_percent"]) for measured in raw if "loop_ms" in measured]
+    if not noise:
         return ""
-    loops, stolen = zip(*told, strict=True)
+    loops, stolen = zip(*noise, strict=True)
     return (
         f"Loop: {min(loops):.0f} to {max(loops):.0f} ms. Taken by the host during a measure: up to"
         f" {max(stolen):.1f} % of the machine.\n"

@@ -1,4 +1,4 @@
-"""From raw figures to ratios: medians over the rounds, set against what was aimed at."""
+"""From raw figures to ratios: medians over the rounds, compared with the targets."""
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ NODE_PEERS = ("graphile_worker", "pg_boss")
 
 
 class Raw(TypedDict, total=False):
-    """What one measure came to in one round: figures, or why there are none."""
+    """The result of a measure in a round: figures, or why there are none."""
 
     round: int
     measure: str
@@ -26,7 +26,7 @@ class Raw(TypedDict, total=False):
 
 
 class Found(TypedDict):
-    """One ratio, as results.json has it; no value where an input is missing."""
+    """A ratio in results.json; it has no value if an input is missing."""
 
     value: float | None
     target: float
@@ -34,7 +34,7 @@ class Found(TypedDict):
 
 
 class Results(TypedDict):
-    """All of results.json."""
+    """The contents of results.json."""
 
     facts: dict[str, Any]
     ratios: dict[str, Found]
@@ -53,14 +53,14 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Something aimed at.
+    """A ratio with a target.
 
     Attributes:
         name: in results.json.
-        meaning: what is divided by what.
-        value: computes it from the medians; raises KeyError where a figure is missing.
-        target: to be reached, or not to be passed.
-        better: which way.
+        meaning: the dividend and the divisor.
+        value: computes it from the medians; raises KeyError if a figure is missing.
+        target: the lowest or the highest value that meets it.
+        better: whether a higher or a lower value is better.
     """
 
     name: str
@@ -75,7 +75,7 @@ def _over(above: str, below: str) -> Callable[[Mapping[str, float]], float]:
 
 
 def best(figures: Mapping[str, float]) -> float:
-    """Give our rows/s at the best group size and number of processes: the best median, not the luckiest round."""
+    """Return our rows/s at the best group size and number of processes: the best median, not the best round."""
     tried = [
         value for name, value in figures.items() if name.startswith("sweep_") and name.endswith("_rows_s")
     ]
@@ -83,7 +83,7 @@ def best(figures: Mapping[str, float]) -> float:
 
 
 def fastest(figures: Mapping[str, float], peers: Iterable[str]) -> float:
-    """Give the jobs/s of the fastest of some peers, as far as they could be had."""
+    """Return the jobs/s of the fastest of some peers, as far as they were measured."""
     had = [figures[f"{peer}_jobs_s"] for peer in peers if f"{peer}_jobs_s" in figures]
     if not had:
         raise KeyError(*peers)
@@ -163,7 +163,7 @@ RATIOS = (
     ),
     Ratio(
         "fair_wait_turns",
-        "turns that one row waits behind 1,000,000 of another enterprise",
+        "turns that a single row waits behind 1,000,000 of another enterprise",
         lambda figures: figures["fair_wait_turns"],
         2,
         "lower",
@@ -207,10 +207,10 @@ RATIOS = (
 
 
 def spreads(raw: Iterable[Raw]) -> dict[str, Spread]:
-    """Give each figure's median and range over the rounds, in the order in which they came."""
+    """Return the median and the range of each figure over the rounds, in the order in which they were measured."""
     values: dict[str, list[float]] = {}
-    for one in raw:
-        for name, value in one.get("figures", {}).items():
+    for measured in raw:
+        for name, value in measured.get("figures", {}).items():
             values.setdefault(name, []).append(value)
     return {
         name: Spread(statistics.median(each), min(each), max(each), len(each))
@@ -228,7 +228,7 @@ def ratios(raw: Iterable[Raw]) -> dict[str, Found]:
 
 
 def met(found: Found) -> bool | None:
-    """Say whether a target was met; None: it was not measured."""
+    """Return whether a target was met; None if it was not measured."""
     value = found["value"]
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""The notifications that are measured: a workflow with a schema, a template with words to fill, and rows of it."""
+"""The notifications to measure: a workflow with a schema, a template with variables, and its rows."""
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -46,21 +46,21 @@ FROM {numbers} AS number,
 _ROWS = _INSERT.format(numbers="generate_series(1, %(count)s)")
 _ROW = _INSERT.format(numbers="CAST(%(number)s AS int)") + "RETURNING transaction_id"
 
-# So long that the payload as a whole has its size: the rest is some seventy bytes.
+# The rest of the payload takes about seventy bytes.
 _NOTE_BYTES = PAYLOAD_BYTES - 73
 
 
 def prepare(url: str) -> None:
-    """Write the workflow and its template, both global; once for each database."""
+    """Insert the workflow and its template, both global; call it once for each database."""
     with psycopg.connect(url) as connection:
         connection.execute(_WORKFLOW, {"key": _KEY, "schema": Jsonb(_SCHEMA)})
         connection.execute(_TEMPLATE, {"key": _KEY, "subject": _SUBJECT, "body": _BODY})
 
 
 def fill(url: str, count: int, *, enterprise: str = ENTERPRISE, priority: int = 0) -> None:
-    """Commit due notifications of 600 bytes in one transaction, which brings them to rest before it ends.
+    """Commit due notifications of 600 bytes in one transaction, which also analyses them and writes them to disk.
 
-    A worker that runs already sees all of them at once, with the planner's statistics of the full table.
+    A running worker sees all of them at once, and the planner has the statistics of the full table.
     """
     with psycopg.connect(url) as connection, psycopg.connect(url, autocommit=True) as other:
         insert(connection, count, enterprise=enterprise, priority=priority)
@@ -71,33 +71,33 @@ def fill(url: str, count: int, *, enterprise: str = ENTERPRISE, priority: int = 
 def insert(
     connection: psycopg.Connection, count: int, *, enterprise: str = ENTERPRISE, priority: int = 0
 ) -> None:
-    """Insert due notifications; whoever calls commits."""
-    told = {
+    """Insert due notifications; the caller commits."""
+    values = {
         "enterprise": enterprise,
         "count": count,
         "note": _NOTE_BYTES,
         "key": _KEY,
         "priority": priority,
     }
-    connection.execute(_ROWS, told)
+    connection.execute(_ROWS, values)
 
 
 async def insert_one(connection: psycopg.AsyncConnection, number: int) -> str:
-    """Insert a due notification as a producer does, and give its transaction id."""
-    told = {
+    """Insert a due notification as a producer does, and return its transaction id."""
+    values = {
         "enterprise": ENTERPRISE,
         "number": number,
         "note": _NOTE_BYTES,
         "key": _KEY,
         "priority": 0,
     }
-    made = await (await connection.execute(_ROW, told)).fetchone()
+    made = await (await connection.execute(_ROW, values)).fetchone()
     assert made is not None  # noqa: S101 - INSERT … RETURNING of one row
     return str(made[0])
 
 
 def states(url: str) -> dict[str, str]:
-    """Give each notification's state by its transaction id."""
+    """Return the state of each notification, by its transaction id."""
     with psycopg.connect(url) as connection:
         return dict(
             connection.execute(

@@ -1,7 +1,7 @@
-"""Where everything is measured: a real PostgreSQL, Temporal and a sink, on this machine's loopback.
+"""The scene of the measures: a real PostgreSQL, Temporal and a sink, on this machine's loopback.
 
-A measure is a function `async def measure(scene: Scene) -> Figures`, entered by its name in suite.py, and is run
-alone with `python -m benchmarks.speed --only NAME --rounds 1 --quick`. It takes what it needs from the scene:
+A measure is a function `async def measure(scene: Scene) -> Figures`, listed by its name in suite.py. You can run it by
+itself with `python -m benchmarks.speed --only NAME --rounds 1 --quick`. It uses the scene, for example:
 
     url = await scene.database("claims")            # fresh and migrated; the superuser's
     rows.prepare(url)                               # a workflow with a schema, and a template
@@ -12,7 +12,7 @@ alone with `python -m benchmarks.speed --only NAME --rounds 1 --quick`. It takes
             rows.fill(url, scene.sizes.group_rows)  # due rows, committed at once, analysed and on disk
             moment = await scene.sink.until(scene.sizes.group_rows)
 
-What a measure leaves behind (databases, the shared Temporal) is cleared away after it.
+After a measure, its databases and the shared Temporal are removed.
 """
 
 import asyncio
@@ -32,30 +32,30 @@ from xnovu_poller.dev.temporal import Temporal
 from xnovu_poller.store import schema
 
 Figures = dict[str, float]
-"""What one measure found in one round, by name: `{"claim_ms_10k": 3.1}`."""
+"""The figures of a measure in a round, by name: `{"claim_ms_10k": 3.1}`."""
 
-Tell = Callable[[str], None]
-"""Is told what is being done, a line each."""
+Show = Callable[[str], None]
+"""Shows a line about the progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much is measured; whoever needs a size adds it, with its comment."""
+    """The amount of work of each measure; if you need another size, add it with its comment."""
 
-    # Of a backlog, before the clock starts: so many have arrived already.
+    # Jobs of a backlog that arrive before the clock starts.
     warm: int = 500
-    # Rows of a backlog that is drained one workflow a row: so many and `warm_single` more.
+    # Rows of a backlog that is drained with a run for each row; `warm_single` more come before the clock starts.
     single_rows: int = 1000
     warm_single: int = 100
     # Rows of a backlog that is drained in groups.
     group_rows: int = 30_000
-    # The same for each place of the sweep: group sizes by processes.
+    # The same for each combination of the sweep: group size and processes.
     sweep_rows: int = 20_000
-    # Workflows of Temporal's references: bare and with one local activity; with five activities; before the clock.
+    # Workflows of Temporal's references: bare and with a local activity; with five activities; before the clock starts.
     workflows: int = 1000
     five_workflows: int = 200
     warm_workflows: int = 100
-    # POSTs of the HTTP client alone.
+    # POSTs of the bare HTTP client.
     posts: int = 20_000
     # Notifications that come one at a time to an idle worker.
     idle_samples: int = 250
@@ -63,17 +63,17 @@ class Sizes:
     idle_five_samples: int = 50
     # Seconds for which an idle replica is watched.
     idle_seconds: int = 40
-    # Rows after which the memory of a worker is looked at, first and last.
+    # Rows after which the memory of a worker is measured, first and last.
     memory_first: int = 10_000
     memory_last: int = 200_000
-    # Jobs of a peer that is quick, and of one that is not.
+    # Jobs of a fast peer, and of a slow peer.
     peer_jobs: int = 20_000
     slow_peer_jobs: int = 3000
-    # Due rows, and SENT rows beside them, among which is claimed.
+    # Due rows, and SENT rows, in the table from which rows are claimed.
     due_small: int = 10_000
     due_large: int = 1_000_000
     history: int = 10_000_000
-    # Claims that are timed, each of 100 rows; rows that were claimed while a session holds an old snapshot.
+    # Claims that are timed, each of 100 rows; rows that are claimed while a session holds an old snapshot.
     claims: int = 150
     passed_rows: int = 200_000
     # Seconds for which 16 writers insert.
@@ -83,12 +83,12 @@ class Sizes:
 
     @staticmethod
     def full() -> "Sizes":
-        """So much that a figure is steady."""
+        """Return sizes with which figures are stable."""
         return Sizes()
 
     @staticmethod
     def quick() -> "Sizes":
-        """So much that every step is taken; the figures are rough."""
+        """Return sizes with which every measure runs, but figures are rough."""
         return Sizes(
             warm=200,
             single_rows=150,
@@ -116,20 +116,19 @@ class Sizes:
 
 
 class Scene:
-    """What a measure may use.
+    """All that a measure may use.
 
     Attributes:
         sink: where all jobs arrive.
-        sizes: how much to do.
-        folder: takes logs and whatever a measure has to write down.
-        postgres: the server, with default settings; `database` makes databases on it.
-        tell: is told what is being done.
+        folder: for logs, and for the files of a measure.
+        postgres: a server with default settings; `database` creates databases on it.
+        show: shows the progress.
     """
 
-    def __init__(self, folder: Path, sizes: Sizes, tell: Tell = print) -> None:
+    def __init__(self, folder: Path, sizes: Sizes, show: Show = print) -> None:
         self.folder = folder
         self.sizes = sizes
-        self.tell = tell
+        self.show = show
         self.postgres = Postgres(folder / "postgres")
         self.sink = Sink(folder)
         self._shared: Temporal | None = None
@@ -137,11 +136,10 @@ class Scene:
         self._pids: dict[str, int] = {}
 
     async def database(self, name: str, *, migrated: bool = True) -> str:
-        """Make a database, in place of one of that name, and give the superuser's URL: `postgresql://…`.
+        """Create a database, replace it if it exists, and return the superuser's URL: `postgresql://…`.
 
         Args:
-            name: of the database.
-            migrated: with this version's schema; peers bring their own.
+            migrated: with this version's schema; peers create their own.
         """
         self._databases.add(name)
         await asyncio.to_thread(self.postgres.drop_database, name)
@@ -150,14 +148,14 @@ class Scene:
         return await asyncio.to_thread(self.postgres.create_database, name)
 
     async def migrated(self, server: Postgres, name: str) -> str:
-        """Make a database with this version's schema on a server, and give the superuser's URL."""
+        """Create a database with this version's schema on a server, and return the superuser's URL."""
         url = await asyncio.to_thread(server.create_database, name)
         await asyncio.to_thread(schema.upgrade, url.replace("postgresql:", "postgresql+psycopg:", 1))
         return url
 
     @property
     def temporal_address(self) -> str:
-        """The address of a Temporal that one measure has for itself; it is started when first asked for."""
+        """The address of a Temporal that only this measure uses; it starts at the first use."""
         if self._shared is None:
             self._shared = self._fresh_temporal()
             self._shared.start()
@@ -165,10 +163,10 @@ class Scene:
 
     @asynccontextmanager
     async def temporal(self) -> AsyncIterator[str]:
-        """Run a Temporal for one phase; gives its address.
+        """Run a Temporal for a phase; yield its address.
 
-        The development server keeps its store in memory and grows slower with it: systems that are compared
-        begin each with an empty one.
+        The development server keeps its store in memory, and gets slower as it grows. So each system that is compared
+        starts with an empty server.
         """
         server = self._fresh_temporal()
         try:
@@ -181,12 +179,12 @@ class Scene:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The servers' processes, by name, as far as they run; for `cpu.Meter`."""
+        """The processes of the running servers, by name, for `cpu.Meter`."""
         return {"postgres": self.postgres.pid, "sink": self.sink.pid, **self._pids}
 
     @asynccontextmanager
     async def other_postgres(self, settings: Mapping[str, str]) -> AsyncIterator[Postgres]:
-        """Run a second PostgreSQL with settings of its own, for what the default settings cannot tell."""
+        """Run a second PostgreSQL with other settings."""
         server = Postgres(self.folder / "other-postgres", settings=settings)
         try:
             await asyncio.to_thread(server.start)
@@ -196,7 +194,7 @@ class Scene:
             await asyncio.to_thread(server.erase)
 
     async def clear(self) -> None:
-        """Take away what a measure has left: its databases, and its Temporal."""
+        """Remove the databases and the Temporal of a measure."""
         for name in self._databases:
             await asyncio.to_thread(self.postgres.drop_database, name)
         self._databases.clear()
@@ -205,7 +203,7 @@ class Scene:
             self._shared = None
 
     def settle(self, url: str) -> None:
-        """Bring a filled database to rest: vacuumed, analysed, and all of it on disk."""
+        """Vacuum and analyse a filled database, and write all of it to disk."""
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
             connection.execute("CHECKPOINT")
@@ -221,14 +219,14 @@ SEARCH_ATTRIBUTES: Mapping[str, str] = MappingProxyType(
 
 
 @asynccontextmanager
-async def opened(sizes: Sizes, tell: Tell = print) -> AsyncIterator[Scene]:
-    """Set the scene in a temporary folder; nothing of it is left afterwards.
+async def opened(sizes: Sizes, show: Show = print) -> AsyncIterator[Scene]:
+    """Set up the scene in a temporary folder, and remove all of it afterwards.
 
     Raises:
-        ServerFailed: a server does not come up.
+        ServerFailed: a server does not start.
     """
     folder = _make_folder()
-    scene = Scene(folder, sizes, tell)
+    scene = Scene(folder, sizes, show)
     try:
         await asyncio.to_thread(scene.postgres.start)
         await asyncio.to_thread(scene.sink.start)

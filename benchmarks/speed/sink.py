@@ -1,4 +1,4 @@
-"""The sink: where every job of every system has to arrive, seen from the driver's side."""
+"""The sink, at which every job of every system must arrive: the driver's side."""
 
 import sys
 from contextlib import suppress
@@ -13,74 +13,72 @@ from xnovu_poller.dev.ports import LOOPBACK, free_port
 
 
 class Sink:
-    """An HTTP server in a process of its own that answers 201 to every POST, at once.
+    """An HTTP server in a separate process that answers 201 to every POST, at once.
 
-    A job is known by its id, which the body carries as JSON: `"transactionId":"…"` (ours) or `"job":"…"`
-    (everybody else's); each id in a body counts. `/v1/events/trigger` and its `/bulk` are answered as Novu
-    does. A request needs a Content-Length.
+    It knows a job by its id in the JSON of the body: `"transactionId":"…"` (ours) or `"job":"…"` (all others). Each id in
+    a body counts. It answers `/v1/events/trigger` and its `/bulk` as Novu does. A request needs a Content-Length.
 
-    Moments are those of `time.monotonic()` (CLOCK_MONOTONIC: Node's `process.hrtime`), one clock for the
-    whole machine.
+    Moments are those of `time.monotonic()` (CLOCK_MONOTONIC: Node's `process.hrtime`), the same clock for the whole
+    machine.
 
     Args:
-        folder: takes its log.
+        folder: for its log.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._child: Child | None = None
         self._port = 0
-        self._driver = httpx.AsyncClient(trust_env=False, timeout=None)  # noqa: S113 - `until` waits for as long as it takes
+        self._driver = httpx.AsyncClient(trust_env=False, timeout=None)  # noqa: S113 - `until` waits as long as it takes
 
     @property
     def url(self) -> str:
-        """Where to POST to: any path."""
+        """The URL for POSTs, with any path."""
         return f"http://{LOOPBACK}:{self._port}"
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The id of its process, or 0."""
         return self._child.pid if self._child else 0
 
     def start(self) -> None:
-        """Start it, and wait until it answers.
+        """Start the server, and wait until it answers.
 
         Raises:
-            ServerFailed: it does not.
+            ServerFailed: it does not answer.
         """
         start_again(self._start)
 
     async def stop(self) -> None:
-        """Stop it."""
+        """Stop the server."""
         await self._driver.aclose()
         if self._child is not None:
             self._child.stop()
 
     async def reset(self) -> None:
-        """Forget all jobs; to be called while nobody sends."""
+        """Forget all jobs; call it while nobody sends."""
         await self._driver.delete(f"{self.url}/_sink")
 
     async def counts(self) -> dict[str, int]:
-        """Give how often each job came."""
+        """Return how often each job arrived."""
         counts: dict[str, int] = await self._ask("counts")
         return counts
 
     async def arrivals(self) -> dict[str, float]:
-        """Give the moment at which each job came first."""
+        """Return the moment at which each job first arrived."""
         arrivals: dict[str, float] = await self._ask("arrivals")
         return arrivals
 
     async def until(self, number: int) -> float:
-        """Wait until so many different jobs have come since the reset, and give the moment at which they had.
+        """Wait until this number of different jobs has arrived since the reset; return the moment of the last of them.
 
-        The sink says when: nothing is polled, and the moment is exact however late it is asked for.
-        Bound the wait with `asyncio.timeout`.
+        The sink records the moment, so it is exact even if you ask late. Bound the wait with `asyncio.timeout`.
         """
         moment: float = await self._ask(f"until/{number}")
         return moment
 
     async def nameless(self) -> int:
-        """Count the POSTs whose body held no id."""
+        """Count the POSTs whose body had no id."""
         tally: dict[str, int] = await self._ask("tally")
         return tally["nameless"]
 

@@ -1,4 +1,4 @@
-"""All that is measured, by the name under which it is run alone."""
+"""The measures, by the names for `--only`."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ EVERY: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One measure.
+    """A measure in the list.
 
     Attributes:
         name: for `--only`.
-        place: `module:function` below this package; imported when it is run, so that a package that is not
-            installed fails the measure that needs it, and no other.
-        rounds: it takes part in so many rounds, the first ones.
+        place: `module:function` in this package. It is imported when it runs, so that a missing package fails only the
+            measure that needs it.
+        rounds: it runs in the first rounds, up to this number.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Entry:
     rounds: int = EVERY
 
     def measure(self) -> Measure:
-        """Give the function.
+        """Return the function.
 
         Raises:
             ImportError: a package that it needs is not installed.
@@ -47,7 +47,7 @@ _OURS = (
     Entry("idle", "ours.idle:latency"),
     Entry("group100", "ours.draining:group100"),
     Entry("sweep", "ours.draining:sweep"),
-    # A matter of counting, not of speed: these vary little, and take long.
+    # These count, so they vary little; and they take long.
     Entry("idle_cost", "ours.idle:cost", rounds=1),
     Entry("memory", "ours.memory:growth", rounds=1),
 )
@@ -72,15 +72,15 @@ _PARTS = (
 )
 
 ENTRIES = (_REFERENCES[0], *_OURS, *_PEERS, *_REFERENCES[1:], *_PARTS)
-"""What is set against each other stands close together, so that it meets the machine in one mood."""
+"""Measures that are compared are close together, so that they run under the same conditions."""
 
 
 def entries(only: tuple[str, ...], number: int) -> Iterator[Entry]:
-    """Give what a round measures, in order: every second round goes backwards.
+    """Return the measures of a round, in order; every second round is in reverse order.
 
     Args:
-        only: names; none means all.
-        number: of the round, counted from 1.
+        only: names of measures; empty for all.
+        number: the number of the round, from 1.
     """
     for entry in ENTRIES if number % 2 else reversed(ENTRIES):
         if number <= entry.rounds and (not only or entry.name in only):

@@ -15,9 +15,8 @@ class System:
 
     Attributes:
         label: for people.
-        kind: ours, a peer, or a reference.
         figure: the name of its jobs/s.
-        idle: begins the names of its idle latencies, if it has some.
+        idle: the prefix of the names of its idle latencies, if it has any.
     """
 
     label: str
@@ -37,12 +36,12 @@ _REFERENCES = (
     System("bare workflow, no POST", "reference", "bare_workflow_jobs_s"),
     System("workflow, one local activity", "reference", "local_activity_jobs_s", "local_activity_idle"),
     System("workflow, five activities", "reference", "five_activities_jobs_s", "five_activities_idle"),
-    System("aiohttp alone, no queue", "reference", "http_only_jobs_s"),
+    System("aiohttp without a queue", "reference", "http_only_jobs_s"),
 )
 
 
 def systems(found: Mapping[str, Spread]) -> Iterator[System]:
-    """Give the systems that were measured: ours, the peers from the fastest down, the references."""
+    """Return the measured systems: ours, the peers, the references, each from the fastest to the slowest."""
     peers = [
         System(name.replace("_", "-"), "peer", f"{name}_jobs_s", f"{name}_idle")
         for name in (*PYTHON_PEERS, *NODE_PEERS)
@@ -53,7 +52,7 @@ def systems(found: Mapping[str, Spread]) -> Iterator[System]:
 
 
 def _swept(found: Mapping[str, Spread]) -> Iterator[System]:
-    """Give each place of the sweep."""
+    """Return a system for each combination of the sweep."""
     for name in found:
         if name.startswith("sweep_") and name.endswith("_rows_s"):
             group, _, processes = name.removeprefix("sweep_").removesuffix("_rows_s").partition("x")

@@ -1,4 +1,4 @@
-"""The worker as it runs in production: `xnovu worker start`, a process of its own with its own children."""
+"""The worker as it runs in production: `xnovu worker start`, in a separate process with its own children."""
 
 import asyncio
 import sys
@@ -18,11 +18,10 @@ _PATIENCE_SECONDS = 60
 
 
 class Running:
-    """A worker that runs.
+    """A running worker.
 
     Args:
-        child: its process.
-        health: the address of its window.
+        health: the address of its HTTP server.
     """
 
     def __init__(self, child: Child, health: str) -> None:
@@ -31,7 +30,7 @@ class Running:
 
     @property
     def log(self) -> Path:
-        """Where its log is."""
+        """The path of its log."""
         return self._child.log
 
     @property
@@ -40,16 +39,16 @@ class Running:
         return self._child.pid
 
     def resident_mb(self) -> float:
-        """Give the resident memory of all its processes, not of the guardian that would end them with us."""
+        """Return the resident memory of all its processes, without the guardian that ends them when we die."""
         worker = psutil.Process(self.pid)
         resident: list[int] = [each.memory_info().rss for each in (worker, *worker.children(recursive=True))]
         return sum(resident) / 1e6
 
     async def until_ready(self, processes: int = 1) -> None:
-        """Wait until `/health` is well, and every further process of it executes.
+        """Wait until `/health` answers 200 and every child process has started.
 
         Raises:
-            ServerFailed: it ended, or does not get well.
+            ServerFailed: it ended, or does not become ready.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_SECONDS), httpx.AsyncClient(trust_env=False) as window:
@@ -70,16 +69,16 @@ class Running:
 
 @asynccontextmanager
 async def running(scene: Scene, url: str, address: str, **settings: str) -> AsyncIterator[Running]:
-    """Run a worker for as long as the context lasts.
+    """Run a worker as long as the context lasts.
 
     Args:
-        scene: its sink is taken for Novu.
+        scene: its sink replaces Novu.
         url: of the database.
-        address: Temporal's.
-        settings: environment variables; whatever is not named has its default.
+        address: of Temporal.
+        settings: environment variables; all others have their defaults.
 
     Raises:
-        ServerFailed: it does not start, or whoever waited for it within the context lost patience.
+        ServerFailed: it does not start, or a wait within the context timed out.
     """
     port = free_port()
     child = Child(

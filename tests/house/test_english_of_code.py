@@ -17,7 +17,8 @@ ALLOWED: frozenset[tuple[str, str]] = frozenset()
 FILES = tuple(
     path
     for path in sources.files()
-    if path.suffix in {".py", ".sql"} and path.parts[0] in {"xnovu_poller", "migrations", "tests"}
+    if path.suffix in {".py", ".sql"}
+    and path.parts[0] in {"xnovu_poller", "migrations", "benchmarks", "tests"}
 )
 
 

@@ -1,1 +1,1 @@
-"""What is measured of a part alone: claims, fairness, writers, purging."""
+"""Measures of single parts: claims, fairness, writers, purging."""

@@ -1,4 +1,4 @@
-"""Backlogs that are there already: written without the triggers, so that millions of rows come in a minute."""
+"""Existing backlogs: inserted without the triggers, so that millions of rows take only a minute."""
 
 import psycopg
 
@@ -7,7 +7,7 @@ from benchmarks.speed.scene import Scene
 
 ENTERPRISES = 20
 
-# What is due bears a payload of the usual size. What was sent bears none: it is there to be many.
+# Due rows have a payload of the usual size. SENT rows have none, because only their number matters.
 _DUE = """
 INSERT INTO notify.ent_notification (enterprise_id, name, notification_workflow_id, recipients, payload, transaction_id)
 SELECT 'enterprise-' || lpad((number %% %(enterprises)s)::text, 4, '0'), 'order shipped',
@@ -25,7 +25,7 @@ FROM generate_series(1, %(count)s) AS number"""
 
 
 async def kept(scene: Scene, name: str, *, due: int, sent: int = 0) -> str:
-    """Give the URL of a database with so many rows: made in the first round, kept for the others, at rest in each."""
+    """Return the URL of a settled database with these rows; create it in the first round, and keep it for the others."""
     server = scene.postgres
     if server.has_database(name):
         url = server.url(name)
@@ -39,7 +39,7 @@ async def kept(scene: Scene, name: str, *, due: int, sent: int = 0) -> str:
 
 
 async def fresh(scene: Scene, name: str, *, due: int, enterprises: int = ENTERPRISES) -> str:
-    """Give the URL of a database with so many due rows, at rest; it goes with the measure."""
+    """Return the URL of a settled database with these due rows; it is removed after the measure."""
     url = await scene.database(name)
     rows.prepare(url)
     _write(url, _DUE, due, enterprises)

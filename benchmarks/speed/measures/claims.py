@@ -1,4 +1,4 @@
-"""What a claim costs, whatever lies beside it and behind it; and what a plain SKIP LOCKED loop makes in its place."""
+"""The cost of a claim with backlogs and histories of different sizes, compared with a plain SKIP LOCKED loop."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -20,7 +20,7 @@ from xnovu_poller.store.notifications.hold import hold
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 TERMS = Terms(prefix="bench", batch=100, group_size=1, max_in_flight=50_000, lease=timedelta(seconds=30))
-"""As by default, but for the bound: nothing stays in flight here."""
+"""The default terms, except for the bound: nothing stays in flight here."""
 
 _SPAN = timedelta(seconds=15)
 _PASSED_AT_ONCE = 1000
@@ -29,7 +29,7 @@ _SENT = """
 UPDATE notify.ent_notification SET notification_status = 'SENT', processed_at = now(), lease_expires_at = NULL
 WHERE id = ANY (%s)"""
 
-# As many as were claimed come anew, so that the backlog stays as large as it is.
+# Insert as many rows as were claimed, so that the size of the backlog does not change.
 _ANEW = """
 INSERT INTO notify.ent_notification (enterprise_id, name, notification_workflow_id, recipients, payload)
 SELECT enterprise_id, name, notification_workflow_id, recipients, payload
@@ -51,7 +51,7 @@ _RAW_DONE = "UPDATE raw SET notification_status = 'SENT', processed_at = now() W
 
 
 async def measure(scene: Scene) -> Figures:
-    """Time claims of 100, and what they come to with their record."""
+    """Time claims of 100 rows, and the claims with their record."""
     sizes = scene.sizes
     beside = {
         "claim_ms_10k": await kept(scene, "claims_10k", due=sizes.due_small),
@@ -64,7 +64,7 @@ async def measure(scene: Scene) -> Figures:
 
 
 async def _steady(scene: Scene, urls: Mapping[str, str]) -> Figures:
-    """Give the median of a claim's milliseconds in backlogs that stay as they are, turn about for the machine's moods."""
+    """Return the median milliseconds of a claim in backlogs of constant size; alternate them, so that noise hits all alike."""
     times: dict[str, list[float]] = {name: [] for name in urls}
     async with AsyncExitStack() as stack:
         turns = {name: await stack.enter_async_context(_claiming(url)) for name, url in urls.items()}
@@ -74,7 +74,7 @@ async def _steady(scene: Scene, urls: Mapping[str, str]) -> Figures:
         for _ in range(_warmed(scene.sizes.claims)):
             for name, turn in turns.items():
                 claims, took = await turn(TERMS)
-                ids = [one.notification_id for one in claims]
+                ids = [claimed.notification_id for claimed in claims]
                 producers[name].execute(_SENT, [ids])
                 producers[name].execute(_ANEW, [ids])
                 times[name].append(took)
@@ -82,7 +82,7 @@ async def _steady(scene: Scene, urls: Mapping[str, str]) -> Figures:
 
 
 async def _under_an_old_snapshot(scene: Scene) -> float:
-    """Give the same while a session holds a snapshot from before much was claimed: vacuum may take nothing away."""
+    """Return the same while a session holds an old snapshot, so that vacuum cannot remove the dead rows since."""
     sizes = scene.sizes
     url = await fresh(scene, "claims_snapshot", due=sizes.passed_rows + 200 * sizes.claims)
     with psycopg.connect(url) as old, psycopg.connect(url, autocommit=True) as executor:
@@ -91,18 +91,18 @@ async def _under_an_old_snapshot(scene: Scene) -> float:
         async with _claiming(url) as turn:
             for _ in range(sizes.passed_rows // _PASSED_AT_ONCE):
                 claims, _ = await turn(replace(TERMS, batch=_PASSED_AT_ONCE))
-                executor.execute(_SENT, [[one.notification_id for one in claims]])
+                executor.execute(_SENT, [[claimed.notification_id for claimed in claims]])
         times = list[float]()
         async with _claiming(url) as turn:
             for _ in range(_warmed(sizes.claims)):
                 claims, took = await turn(TERMS)
-                executor.execute(_SENT, [[one.notification_id for one in claims]])
+                executor.execute(_SENT, [[claimed.notification_id for claimed in claims]])
                 times.append(took)
     return 1000 * median(times[-sizes.claims :])
 
 
 async def _beside_raw(scene: Scene) -> Figures:
-    """Give rows per second of claim and record, ours and raw, turn about; the holds between are not on the clock."""
+    """Return rows per second of claim and record, ours and raw, in turns; the holds in between are not timed."""
     batches = scene.sizes.claims
     url = await fresh(scene, "claims_record", due=300 * batches)
     with psycopg.connect(url) as owner:
@@ -129,7 +129,7 @@ async def _claim_and_record(engine: Engine, cursor: Cursor) -> tuple[float, Curs
     began = time.perf_counter()
     claims, cursor = await claim(engine, NEW, TERMS, cursor)
     took = time.perf_counter() - began
-    holding = await hold(engine, [one.attempt for one in claims], deadline=_SPAN, lease=_SPAN)
+    holding = await hold(engine, [claimed.attempt for claimed in claims], deadline=_SPAN, lease=_SPAN)
     began = time.perf_counter()
     sent = await by_hold.record_sent(engine, [Verdict(Ending.SENT, held) for held in holding.held])
     _all_of(TERMS.batch, len(sent))
@@ -149,7 +149,7 @@ Turn = Callable[[Terms], Awaitable[tuple[list[Claim], float]]]
 
 @asynccontextmanager
 async def _claiming(url: str) -> AsyncIterator[Turn]:
-    """Give what claims once, as a loop does, and says how many seconds that took."""
+    """Yield a function that claims once, as a loop does, and returns the claims with the seconds that it took."""
     engine: Engine = connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="bench", size=1)
     cursor = Cursor()
 
@@ -168,10 +168,12 @@ async def _claiming(url: str) -> AsyncIterator[Turn]:
 
 
 def _warmed(claims: int) -> int:
-    # Until PostgreSQL keeps the plans of a statement it is executed ten times.
+    # PostgreSQL keeps the plan of a statement only after it was executed ten times.
     return claims + 50
 
 
 def _all_of(wanted: int, found: int) -> None:
     if wanted != found:
-        raise RuntimeError(f"a batch of {wanted} came to {found}: what was timed is not what is meant")
+        raise RuntimeError(
+            f"claims: got {found} rows instead of {wanted}, so the measured time is not comparable"
+        )

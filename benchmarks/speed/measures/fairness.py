@@ -1,4 +1,4 @@
-"""How long one row waits behind 1,000,000 of another enterprise, with the executors saturated."""
+"""How long a row waits behind 1,000,000 rows of another enterprise while the executors are saturated."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from benchmarks.speed.scene import Figures, Scene
 
 GROUP = 100
 MAX_IN_FLIGHT = 50_000
-"""As by default for such groups."""
+"""The default for such groups."""
 
 _PATIENCE_SECONDS = 300
 _FILLING_SECONDS = 30
@@ -23,7 +23,7 @@ _FRONT = "SELECT min(id) FROM notify.ent_notification WHERE notification_status 
 _LONE = """
 SELECT transaction_id, temporal_workflow_id FROM notify.ent_notification
 WHERE enterprise_id = 'zenith' AND attempt > 0"""
-# The rows of an enterprise of one priority are claimed in the order of their ids, a group a claim.
+# Rows of the same enterprise and priority are claimed in the order of their ids, a group at each claim.
 _TURNS = """
 SELECT count(DISTINCT n.temporal_workflow_id) FROM notify.ent_notification n
 WHERE n.enterprise_id <> 'zenith' AND n.id >= %s AND n.id <= coalesce(
@@ -32,7 +32,7 @@ WHERE n.enterprise_id <> 'zenith' AND n.id >= %s AND n.id <= coalesce(
 
 
 async def measure(scene: Scene) -> Figures:
-    """Let one row come when as much as may be is in flight; count its turns and its seconds."""
+    """Insert a row while the deployment is full; count the turns and the seconds that it waits."""
     url = await fresh(scene, "fairness", due=scene.sizes.due_large, enterprises=1)
     await scene.sink.reset()
     async with (
@@ -53,7 +53,7 @@ async def measure(scene: Scene) -> Figures:
             await _until_accepted(scene, name)
             waited = time.monotonic() - began
             rate = (sum((await scene.sink.counts()).values()) - accepted) / waited
-    scene.tell(f"    claimed after {claimed - began:.2f} s, accepted after {waited:.2f} s")
+    scene.show(f"    claimed after {claimed - began:.2f} s, accepted after {waited:.2f} s")
     return {
         "fair_wait_turns": float(turns[0]) if turns else 0.0,
         "fair_claim_s": claimed - began,
@@ -63,7 +63,7 @@ async def measure(scene: Scene) -> Figures:
 
 
 async def _until_full(connection: psycopg.Connection) -> None:
-    """Wait until as much as may be is in flight, or that does not come: the executors are too quick for it."""
+    """Wait until the deployment is full, but not for ever, because the executors may be too fast for that."""
     most = time.monotonic() + _FILLING_SECONDS
 
     async def full() -> bool:
@@ -73,8 +73,8 @@ async def _until_full(connection: psycopg.Connection) -> None:
 
 
 def _commit(connection: psycopg.Connection) -> int:
-    """Commit, and give the front of the others at that moment: what was claimed before made nobody wait."""
-    # Two statements at once, for in the time of a round trip there are claims.
+    """Commit, and return the other enterprise's next id at that moment: rows that were claimed before made nobody wait."""
+    # Send both statements at once, because rows are claimed during a round trip.
     cursor = connection.execute(f"COMMIT; {_FRONT}".encode())
     cursor.nextset()
     found = cursor.fetchone()
@@ -82,14 +82,14 @@ def _commit(connection: psycopg.Connection) -> int:
 
 
 async def _until_claimed(connection: psycopg.Connection) -> tuple[str, str]:
-    """Give the lone row's transaction id, and the workflow that it shares with the other rows of its claim."""
+    """Return the transaction id of the row, and the id of the run that it shares with the other rows of its claim."""
 
     async def claimed() -> tuple[str, str] | None:
         found = connection.execute(_LONE).fetchone()
         return (str(found[0]), str(found[1])) if found else None
 
     found = await _until(claimed, 0.002)
-    assert found is not None  # noqa: S101 - it was waited for
+    assert found is not None  # noqa: S101 - `_until` returns only a value
     return found
 
 
@@ -104,9 +104,9 @@ Found = TypeVar("Found")
 
 
 async def _until(look: Callable[[], Awaitable[Found]], beat: float) -> Found:
-    """Look every so many seconds until there is something."""
+    """Look every `beat` seconds until there is something."""
     async with asyncio.timeout(_PATIENCE_SECONDS):
-        while not (found := await look()):  # noqa: ASYNC110 - neither a database nor a sink tells
+        while not (found := await look()):  # noqa: ASYNC110 - neither the database nor the sink can notify us
             await asyncio.sleep(beat)
     return found
 

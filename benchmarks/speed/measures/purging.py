@@ -1,7 +1,7 @@
-"""What retention costs the loops: how long a claim takes while a million old rows are purged, and while none are.
+"""What retention costs the loops: the time of a claim while a million old rows are purged, and without a purge.
 
-A steady load goes on throughout: 100 rows are inserted, claimed, held and recorded, on each beat. The purge runs for
-four seconds and pauses for one, so that both kinds of claims meet the same table and the same machine.
+A constant load runs throughout: on each beat, 100 rows are inserted, claimed, held and recorded. The purge runs for four
+seconds and pauses for a second, so that both kinds of claims have the same table and the same machine.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ NORMAL_SECONDS, BESIDE_SECONDS = 1.0, 4.0
 
 _TERMS = Terms(prefix="bench", batch=100, group_size=100, max_in_flight=1000, lease=timedelta(minutes=5))
 
-# Triggers would refuse rows that are born SENT.
+# Triggers would refuse new rows that are SENT.
 _UNGUARDED = "SET session_replication_role = replica"
 _OLD = """
 INSERT INTO notify.ent_notification (enterprise_id, name, notification_workflow_id, recipients, payload,
@@ -44,7 +44,7 @@ _LEFT = "SELECT count(*) FROM notify.ent_notification WHERE created_at < now() -
 
 
 async def measure(scene: Scene) -> Figures:
-    """Claim beside the purge and without it, until it is through; rows a second are those of the purge's own time."""
+    """Claim with and without the purge until the purge is complete; its rows per second count only its own time."""
     url = await scene.database("purging")
     rows.prepare(url)
     with psycopg.connect(url) as connection:
@@ -76,18 +76,18 @@ async def measure(scene: Scene) -> Figures:
 
 
 async def _purge_until(engine: Engine, after: int, end: float) -> int | None:
-    """Purge as the chore does, rests included; tell where to go on, or None if it is through."""
-    place: int | None = after
-    while place is not None and time.monotonic() < end:
-        begun = time.monotonic()
-        place = (await purge(engine, place, KEEP)).after
-        await asyncio.sleep((time.monotonic() - begun) * (1 / PURGE_SHARE - 1))
-    return place
+    """Purge as the chore does, with its pauses; return where to continue, or None if the purge is complete."""
+    next_after: int | None = after
+    while next_after is not None and time.monotonic() < end:
+        started_at = time.monotonic()
+        next_after = (await purge(engine, next_after, KEEP)).after
+        await asyncio.sleep((time.monotonic() - started_at) * (1 / PURGE_SHARE - 1))
+    return next_after
 
 
 @dataclass
 class _Load:
-    """Inserts, claims, holds and records; keeps how many seconds each claim took, beside the purge or not."""
+    """Inserts, claims, holds and records; keeps the seconds of each claim, with and without the purge."""
 
     engine: Engine
     producer: psycopg.Connection
@@ -102,9 +102,9 @@ class _Load:
 
     async def _beat(self) -> float:
         await asyncio.to_thread(rows.insert, self.producer, _TERMS.batch)
-        begun = time.monotonic()
+        started_at = time.monotonic()
         claims, self.cursor = await claim(self.engine, NEW, _TERMS, self.cursor)
-        took = time.monotonic() - begun
+        took = time.monotonic() - started_at
         attempts = [claim.attempt for claim in claims]
         found = await hold.hold(
             self.engine, attempts, deadline=timedelta(seconds=10), lease=timedelta(minutes=5)

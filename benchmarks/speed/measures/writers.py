@@ -1,7 +1,7 @@
-"""What a wake-up costs the producers: 16 of them insert, with the trigger, without it, and with the naive one.
+"""What a wake-up costs the producers: 16 of them insert with our trigger, without it, and with a naive trigger.
 
-They insert all the time, on 16 connections; the trigger is switched every second, and what each way gets done
-is added up. So whatever else the machine does hits all three alike.
+They insert all the time, on 16 connections. The trigger is switched every second, and the inserts of each way are added
+up, so that other load of the machine hits all three alike.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ WRITERS = 16
 PROCESSES = 2
 SLOT_SECONDS = 1.0
 _SETTLE_SECONDS = 0.1
-"""Each session plans anew after a switch; that is not counted."""
+"""Each session plans again after a switch; that is not counted."""
 
 Counts: TypeAlias = "ctypes.Array[ctypes.c_long]"
-"""What each writer has committed, in memory that the processes share."""
+"""The commits of each writer, in memory that the processes share."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -36,7 +36,7 @@ _INSERT = b"""
 INSERT INTO notify.ent_notification (enterprise_id, name, notification_workflow_id, recipients, payload)
 VALUES ('acme', 'order shipped', 1, '{subscriber-1}', jsonb_build_object('note', rpad('', 580, 'a word or two ')))"""
 
-# As the wake-up was before it was debounced: every commit notifies.
+# The naive wake-up notifies at every commit.
 _NAIVE = """
 CREATE FUNCTION notify.wake_naive() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -56,7 +56,7 @@ _SWITCHES = {
 
 
 async def measure(scene: Scene) -> Figures:
-    """Insert from 16 connections, with a listener there, and give the inserts a second of each way."""
+    """Insert from 16 connections while a listener is connected; return the inserts per second of each way."""
     url = await scene.database("writers")
     rows.prepare(url)
     return await asyncio.to_thread(_measure, url, scene.sizes.writer_seconds)
@@ -81,7 +81,7 @@ def _measure(url: str, seconds: float) -> Figures:
 
 
 def _slot(admin: psycopg.Connection, way: str, counts: Counts) -> tuple[int, float]:
-    """Let them write one way for a while; give how many rows were committed, in how many seconds."""
+    """Let them write in one of the ways for a while; return the number of committed rows, and the seconds."""
     admin.execute(f"ALTER TABLE notify.ent_notification {_SWITCHES[way]}".encode())
     time.sleep(_SETTLE_SECONDS)
     before, moment = sum(counts), time.monotonic()
@@ -91,7 +91,7 @@ def _slot(admin: psycopg.Connection, way: str, counts: Counts) -> tuple[int, flo
 
 @contextmanager
 def _listening(url: str) -> Iterator[None]:
-    """Hear the wake-ups, as a worker does: without a listener a notification costs less."""
+    """Receive the wake-ups, as a worker does, because a notification costs less without a listener."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("LISTEN xnovu_due")
         stopped = threading.Event()
@@ -112,7 +112,7 @@ def _listening(url: str) -> Iterator[None]:
 
 @contextmanager
 def _writing(url: str) -> Iterator[Counts]:
-    """Run the writers; gives what each has committed so far.
+    """Run the writers; yield the commits of each so far.
 
     Raises:
         RuntimeError: a writer failed.
@@ -144,7 +144,7 @@ def _write(
     stopped: ctypes.c_bool,
     ready: Barrier,
 ) -> None:
-    """Insert one row after the other on each connection, as close to the wire as can be: the server is measured."""
+    """Insert rows on each connection with as little of our own CPU as possible, because the server is measured."""
     with ThreadPoolExecutor(len(places)) as threads:
         connections = list(threads.map(lambda _: psycopg.connect(url, autocommit=True), places))
         ready.wait(timeout=60)

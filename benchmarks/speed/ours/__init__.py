@@ -1,1 +1,1 @@
-"""Ours: what a real `xnovu worker start` does with committed rows, from the commit to the record."""
+"""Measures of a real `xnovu worker start`, from the commit of a row to its record."""

@@ -1,4 +1,4 @@
-"""What Temporal would bill: counted in the histories that it keeps."""
+"""The actions that Temporal would bill, counted in its histories."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from temporalio.client import Client
 from xnovu_poller.temporal import contract
 
 SAMPLE = 100
-"""Workflows that are looked at: each history is a call."""
+"""Read this many histories; each needs a call."""
 
 _CARRIED = "SELECT count(*) FROM notify.ent_notification WHERE temporal_workflow_id = ANY (%s)"
 
 
 async def actions_per_notification(url: str, address: str) -> float:
-    """Count the actions of some workflows, and divide by the notifications that they carried."""
+    """Count the actions of some runs, and divide them by the number of their notifications."""
     client = await Client.connect(address)
     found: dict[str, int] = {}
     async for execution in client.list_workflows(f"WorkflowType = '{contract.WORKFLOW}'", limit=SAMPLE):
@@ -30,10 +30,9 @@ async def actions_per_notification(url: str, address: str) -> float:
 
 
 def actions(events: Sequence[HistoryEvent]) -> int:
-    """Count one workflow's actions: its start, each attempt of an activity, and once for each workflow task the
-    local activities that it ran.
+    """Count the actions of a run: its start, each attempt of an activity, and each workflow task with local activities.
 
-    Source: Temporal, "Actions". An attempt that failed leaves no event of its own; the next one says its number.
+    A failed attempt leaves no event, but the event of the next attempt has its number. Source: Temporal, "Actions".
     """
     started = [event for event in events if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED]
     tasks_with_local = {

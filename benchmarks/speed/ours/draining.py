@@ -1,4 +1,4 @@
-"""How fast a backlog is drained: the clock runs from the warm-th arrival until all are SENT."""
+"""How fast a backlog is drained: the clock runs from the arrival number `warm` until all rows are SENT."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from benchmarks.speed.ours.actions import actions_per_notification
 from benchmarks.speed.scene import Figures, Scene
 
 SWEEP = ((100, 2), (250, 1), (250, 2), (500, 1), (500, 2))
-"""Group sizes by processes that are tried for the best; groups of 100 in one process are measured alone."""
+"""The combinations of group size and processes to try; `group100` measures groups of 100 in a single process."""
 
 PATIENCE_SECONDS = 240
 _BEAT_SECONDS = 0.005
@@ -26,13 +26,13 @@ SELECT EXISTS (SELECT FROM notify.ent_notification WHERE notification_status = '
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """A backlog that is through.
+    """A drained backlog.
 
     Attributes:
-        rows_s: rows per second within the clock.
-        cpu: seconds of CPU time per 1000 rows, within the clock, of the worker and of each server.
+        rows_s: rows per second while the clock runs.
+        cpu: seconds of CPU time per 1000 rows while the clock runs, of the worker and of each server.
         url: of its database.
-        address: of the Temporal that still holds its histories.
+        address: of the Temporal that still has its histories.
     """
 
     rows_s: float
@@ -42,7 +42,7 @@ class Drained:
 
 
 async def single(scene: Scene) -> Figures:
-    """Drain with a workflow for each row."""
+    """Drain with a run for each row."""
     sizes = scene.sizes
     async with drained(scene, sizes.single_rows, sizes.warm_single, group=1) as found:
         return {
@@ -53,7 +53,7 @@ async def single(scene: Scene) -> Figures:
 
 
 async def group100(scene: Scene) -> Figures:
-    """Drain in groups of 100 in one process."""
+    """Drain in groups of 100, in a single process."""
     sizes = scene.sizes
     async with drained(scene, sizes.group_rows, sizes.warm, group=100) as found:
         return {
@@ -64,10 +64,10 @@ async def group100(scene: Scene) -> Figures:
 
 
 async def sweep(scene: Scene) -> Figures:
-    """Drain with other group sizes, and with two processes; the best is found from the medians."""
+    """Drain with other group sizes, and with two processes; the results pick the best median."""
     figures: Figures = {}
     for group, processes in SWEEP:
-        scene.tell(f"    groups of {group}, processes: {processes}")
+        scene.show(f"    groups of {group}, processes: {processes}")
         # A few groups of the largest size for each process, before the clock starts.
         warm = 2 * max(size for size, _ in SWEEP) * processes
         async with drained(scene, scene.sizes.sweep_rows, warm, group=group, processes=processes) as found:
@@ -80,17 +80,16 @@ async def sweep(scene: Scene) -> Figures:
 async def drained(
     scene: Scene, count: int, warm: int, *, group: int, processes: int = 1
 ) -> AsyncIterator[Drained]:
-    """Drain a backlog, committed at once, with a fresh worker, database and Temporal, which stays for a look.
+    """Drain a backlog, committed at once, with a fresh worker, database and Temporal, which runs as long as the context.
 
     Args:
-        scene: where.
-        count: rows within the clock.
-        warm: rows before it.
+        count: rows while the clock runs.
+        warm: rows before the clock starts.
         group: HANDOFF_GROUP_SIZE.
         processes: WORKER_PROCESSES.
 
     Raises:
-        Inexact: not every row came to the sink exactly once, or not every one is SENT.
+        Inexact: not every row arrived at the sink exactly once, or not every row is SENT.
     """
     url = await scene.database("ours")
     rows.prepare(url)
@@ -101,15 +100,15 @@ async def drained(
             worker.running(scene, url, address, **settings) as running,
             asyncio.timeout(PATIENCE_SECONDS),
         ):
-            # Ready before the backlog is committed, or the start of its processes would be part of the time.
+            # Commit the backlog when the worker is ready, or the time would include the start of its processes.
             await running.until_ready(processes)
             await asyncio.to_thread(rows.fill, url, warm + count)
-            begun, meter = await scene.sink.until(warm), Meter({"worker": running.pid, **scene.pids})
+            started_at, meter = await scene.sink.until(warm), Meter({"worker": running.pid, **scene.pids})
             await scene.sink.until(warm + count)
             ended, spent = await all_recorded(url), meter.spent()
         await check(scene, url)
         cpu = {name: seconds * 1000 / count for name, seconds in spent.items()}
-        yield Drained(count / (ended - begun), cpu, url, address)
+        yield Drained(count / (ended - started_at), cpu, url, address)
 
 
 def _named(mode: str, cpu: Mapping[str, float]) -> Figures:
@@ -117,7 +116,7 @@ def _named(mode: str, cpu: Mapping[str, float]) -> Figures:
 
 
 async def all_recorded(url: str) -> float:
-    """Wait until no row is under way, and give the moment."""
+    """Wait until no row is PROCESSING, and return the moment."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         while True:
             found = await (await connection.execute(_UNDER_WAY)).fetchone()
@@ -127,20 +126,20 @@ async def all_recorded(url: str) -> float:
 
 
 async def check(scene: Scene, url: str) -> None:
-    """See that every row is SENT, and came to the sink exactly once.
+    """Check that every row is SENT and arrived at the sink exactly once.
 
     Raises:
-        Inexact: that is not so.
+        Inexact: it is not, or did not.
     """
     states = rows.states(url)
     await exact.check(scene.sink, sent(states))
 
 
 def sent(states: Mapping[str, str]) -> set[str]:
-    """Give the transaction ids of what is SENT.
+    """Return the transaction ids of the SENT rows.
 
     Raises:
-        Inexact: something is not.
+        Inexact: a row is not SENT.
     """
     found = {transaction for transaction, state in states.items() if state == "SENT"}
     if len(found) < len(states):

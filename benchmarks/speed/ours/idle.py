@@ -1,4 +1,4 @@
-"""A worker with nothing to do: how soon it is there when something comes, and what it costs until then."""
+"""An idle worker: how soon it delivers a new notification, and what it costs while it waits."""
 
 import asyncio
 import random
@@ -13,12 +13,12 @@ from benchmarks.speed.ours.draining import all_recorded, check
 from benchmarks.speed.scene import Figures, Scene
 
 WARM = 10
-"""Notifications before the first that counts."""
+"""Notifications that do not count, before the first that does."""
 
 GAP_SECONDS = (0.02, 0.06)
 
 _SETTLE_SECONDS = 3.0
-"""After its start a worker looks around: registers, connects, turns every loop once."""
+"""Wait until a new worker has registered, connected and turned every loop once."""
 
 _STATEMENTS = """
 SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements
@@ -27,43 +27,43 @@ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = %s)
 
 
 async def latency(scene: Scene) -> Figures:
-    """Commit one notification at a time, and take the time until it arrives."""
+    """Commit a single notification at a time, and measure the time until it arrives."""
     url = await scene.database("ours")
     rows.prepare(url)
     await scene.sink.reset()
     async with scene.temporal() as address, worker.running(scene, url, address) as running:
         await running.until_ready()
-        begun = await _committed_one_by_one(scene, url, WARM + scene.sizes.idle_samples)
+        started_at = await _committed_one_by_one(scene, url, WARM + scene.sizes.idle_samples)
         arrivals = await scene.sink.arrivals()
         await all_recorded(url)
     await check(scene, url)
-    waits = [arrivals[transaction] - moment for transaction, moment in begun.items()][WARM:]
+    waits = [arrivals[transaction] - moment for transaction, moment in started_at.items()][WARM:]
     return percentiles("idle", waits)
 
 
 async def _committed_one_by_one(scene: Scene, url: str, count: int) -> dict[str, float]:
-    """Commit a row when the one before has arrived; give the moment before each statement, commit included."""
-    begun: dict[str, float] = {}
+    """Commit each row after the last has arrived; return the moment before each statement."""
+    started_at: dict[str, float] = {}
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         for number in range(1, count + 1):
             moment = time.monotonic()
-            begun[await rows.insert_one(connection, number)] = moment
+            started_at[await rows.insert_one(connection, number)] = moment
             await scene.sink.until(number)
             await asyncio.sleep(random.uniform(*GAP_SECONDS))  # noqa: S311 - chance, not secrecy
-    return begun
+    return started_at
 
 
 def percentiles(name: str, seconds: list[float]) -> Figures:
-    """Give the median and the 99th percentile, in milliseconds."""
+    """Return the median and the 99th percentile, in milliseconds."""
     cuts = statistics.quantiles(seconds, n=100, method="inclusive")
     return {f"{name}_p50_ms": cuts[49] * 1000, f"{name}_p99_ms": cuts[98] * 1000}
 
 
 async def cost(scene: Scene) -> Figures:
-    """Watch a replica that has nothing to do: its statements, as PostgreSQL counts them, and its CPU time.
+    """Measure an idle replica: its statements, as PostgreSQL counts them, and its CPU time.
 
-    The extension that counts has to be loaded at PostgreSQL's start, so this replica has a server of its own;
-    every statement counts, BEGIN and COMMIT too.
+    PostgreSQL must load the extension that counts when it starts, so this replica has a separate server. Every statement
+    counts, including BEGIN and COMMIT.
     """
     seconds = scene.sizes.idle_seconds
     async with scene.other_postgres({"shared_preload_libraries": "pg_stat_statements"}) as server:

@@ -1,4 +1,4 @@
-"""Whether a worker grows with the rows that it has seen."""
+"""Whether a worker's memory grows with the number of rows that it has delivered."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from benchmarks.speed.scene import Figures, Scene
 
 
 async def growth(scene: Scene) -> Figures:
-    """Drain many rows in groups of 100, and look at the worker's resident memory early and late."""
+    """Drain many rows in groups of 100, and measure the worker's resident memory early and late."""
     sizes = scene.sizes
     url = await scene.database("ours")
     rows.prepare(url)

@@ -1,1 +1,1 @@
-"""The queues that a user would pick instead, each in the fastest way that its own documentation tells."""
+"""The queues that a user could choose instead, each in the fastest way that its own documentation describes."""

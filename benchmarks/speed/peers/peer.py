@@ -1,4 +1,4 @@
-"""How one peer is measured: filled, settled, drained by one process of its own, and counted at the sink."""
+"""How a peer is measured: fill its queue, settle the database, drain it with a single process, count at the sink."""
 
 import asyncio
 import subprocess
@@ -23,24 +23,24 @@ from xnovu_poller.dev.children import Child
 ROOT = Path(__file__).parents[3]
 
 PATIENCE_SECONDS = 180
-"""After so long a peer stays behind."""
+"""A peer that takes longer is too slow."""
 _BEAT_SECONDS = 0.005
 
 
 class PeerFailed(Exception):
-    """A peer did not do what it was asked; there is no figure."""
+    """A peer failed or was too slow, so it gets no figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A queue, and how it is run here.
+    """A queue, and how to run it.
 
     Attributes:
-        name: begins its figures' names.
-        package: what a user installs; None: there is nothing to install.
-        program: the file that fills its queue and drains it, and an argument for it.
-        left: SQL that says whether a job is left that is not acknowledged.
-        jobs: so many are timed.
+        name: the prefix of its figures.
+        package: the package to install; None if there is none.
+        program: the file that fills and drains its queue, and an argument for it.
+        left: SQL that returns whether unacknowledged jobs are left.
+        jobs: how many jobs are timed.
     """
 
     name: str
@@ -56,20 +56,20 @@ class Peer:
 
     @property
     def in_node(self) -> bool:
-        """Whether it is written for Node."""
+        """Whether it runs on Node."""
         return self.program[0].endswith(".mjs")
 
     @property
     def knobs(self) -> str:
-        """How it is run, in one line: the first of its program."""
+        """How it is run: the first line of its program."""
         with (node.FOLDER / self.program[0]).open() as lines:
             return next(lines).strip(' /"\n')
 
     def version(self) -> str | None:
-        """Give the version of its package; None if it has none.
+        """Return the version of its package; None if it has no package.
 
         Raises:
-            NotInstalled: it is not here and cannot be had.
+            NotInstalled: it is not installed and cannot be.
         """
         if self.package is None:
             return None
@@ -81,10 +81,10 @@ class Peer:
             raise node.NotInstalled(f"the package {self.package} is missing") from missing
 
     def command(self, step: str, path: Path) -> list[str | Path]:
-        """Give the command line that fills or drains.
+        """Return the command line of a step.
 
         Raises:
-            NotInstalled: what runs it is not here.
+            NotInstalled: Node is missing.
         """
         program, *arguments = self.program
         if self.in_node:
@@ -93,12 +93,12 @@ class Peer:
         return [sys.executable, "-m", module, step, path, *arguments]
 
     async def measure(self, scene: Scene) -> Figures:
-        """Time one worker that drains a backlog, from the warm-th arrival until all are acknowledged.
+        """Time a worker that drains a backlog, from the arrival number `warm` until all jobs are acknowledged.
 
         Raises:
-            NotInstalled: it is not here and cannot be had.
-            PeerFailed: it could not be filled, ended, or stayed behind.
-            Inexact: a job came not exactly once.
+            NotInstalled: it is not installed and cannot be.
+            PeerFailed: its queue could not be filled, or it ended, or it was too slow.
+            Inexact: a job did not arrive exactly once.
         """
         warm, jobs = scene.sizes.warm, self.jobs(scene.sizes)
         order = await self.filled(scene, warm + jobs)
@@ -111,7 +111,7 @@ class Peer:
         return {self.figure: jobs / (end - await scene.sink.until(warm))}
 
     async def filled(self, scene: Scene, jobs: int) -> Order:
-        """Make its database, and fill its queue; the sink is empty.
+        """Create its database, and fill its queue; the sink is empty.
 
         Raises:
             NotInstalled, PeerFailed: as in `measure`.
@@ -120,20 +120,20 @@ class Peer:
         if self.in_node:
             await asyncio.to_thread(node.install)
         order = Order(await scene.database(self.name, migrated=False), scene.sink.url, jobs)
-        await asyncio.to_thread(self.said, "fill", order, scene.folder)
+        await asyncio.to_thread(self.run_step, "fill", order, scene.folder)
         await scene.sink.reset()
         return order
 
-    def said(self, step: str, order: Order, folder: Path) -> str:
-        """Let its program take a step that ends; gives what it says.
+    def run_step(self, step: str, order: Order, folder: Path) -> str:
+        """Run a step of its program that ends; return its output.
 
         Raises:
-            PeerFailed: it does not end, or fails.
+            PeerFailed: the step does not end, or fails.
         """
         path = folder / f"{self.name}-{step}.json"
         order.write(path)
         try:
-            return subprocess.run(  # noqa: S603 - our own words
+            return subprocess.run(  # noqa: S603 - our own arguments
                 self.command(step, path),
                 cwd=ROOT,
                 check=True,
@@ -148,10 +148,10 @@ class Peer:
 
     @asynccontextmanager
     async def draining(self, scene: Scene, order: Order) -> AsyncIterator[Child]:
-        """Run its worker for as long as the context lasts, but not for ever.
+        """Run its worker as long as the context lasts, for at most `PATIENCE_SECONDS`.
 
         Raises:
-            PeerFailed: it stays behind.
+            PeerFailed: it is too slow.
         """
         path = scene.folder / f"{self.name}-drain.json"
         order.write(path)
@@ -162,14 +162,12 @@ class Peer:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 yield worker
         except TimeoutError as late:
-            raise PeerFailed(
-                f"{self.name} stays behind; the end of its log:\n{worker.end_of_log()}"
-            ) from late
+            raise PeerFailed(f"{self.name} is too slow; the end of its log:\n{worker.end_of_log()}") from late
         finally:
             await asyncio.to_thread(worker.stop)
 
     async def _acknowledged(self, database: psycopg.AsyncConnection) -> float:
-        """Wait until nothing is left; gives the moment of it."""
+        """Wait until no job is left; return the moment."""
         while True:
             found = await (await database.execute(self.left)).fetchone()
             if found == (False,):
@@ -178,7 +176,7 @@ class Peer:
 
 
 async def _arrived(sink: Sink, worker: Child, total: int) -> None:
-    """Wait until all have come, for as long as the worker lives."""
+    """Wait until all jobs have arrived, or the worker has ended."""
     arrival = asyncio.ensure_future(sink.until(total))
     try:
         while not (await asyncio.wait([arrival], timeout=1))[0]:

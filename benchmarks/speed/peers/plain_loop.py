@@ -13,7 +13,7 @@ from benchmarks.speed.peers.posting import Sender, one_by_one, run
 
 BATCH_SIZE = 100
 LOOPS = 2
-"""One claims while the other sends."""
+"""A loop claims while the other sends."""
 REST_SECONDS = 0.5
 
 _TABLE = """
@@ -23,8 +23,8 @@ CREATE TABLE job (
     payload text NOT NULL
 );
 CREATE INDEX ON job (id) WHERE status = 'todo';
-CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY job; RETURN NULL; END $$;
-CREATE TRIGGER tell AFTER INSERT ON job FOR EACH STATEMENT EXECUTE FUNCTION tell();
+CREATE FUNCTION notify_loop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY job; RETURN NULL; END $$;
+CREATE TRIGGER notify_loop AFTER INSERT ON job FOR EACH STATEMENT EXECUTE FUNCTION notify_loop();
 """
 
 _CLAIM = """
@@ -40,7 +40,7 @@ SendAll = Callable[[Sender, Sequence[str]], Awaitable[object]]
 
 
 async def fill(order: Order) -> None:
-    """Make the table and copy all jobs into it."""
+    """Create the table and copy all jobs into it."""
     async with await psycopg.AsyncConnection.connect(order.database) as connection:
         await connection.execute(_TABLE)
         async with connection.cursor() as cursor, cursor.copy("COPY job (payload) FROM STDIN") as copy:
@@ -49,7 +49,7 @@ async def fill(order: Order) -> None:
 
 
 async def drain(order: Order, send_all: SendAll) -> None:
-    """Send whatever is there, in two loops with a connection each."""
+    """Send all jobs, in two loops, each with its own connection."""
     async with Sender(order.sink) as sender:
         await asyncio.gather(*(_loop(order.database, partial(send_all, sender)) for _ in range(LOOPS)))
 
@@ -68,7 +68,7 @@ async def _loop(database: str, send_all: Callable[[Sequence[str]], Awaitable[obj
 
 
 async def trickle(order: Order) -> None:
-    """Insert one job at a time."""
+    """Insert a single job at a time."""
     async with await psycopg.AsyncConnection.connect(order.database, autocommit=True) as connection:
 
         async def enqueue(payload: Payload) -> None:
@@ -78,12 +78,12 @@ async def trickle(order: Order) -> None:
 
 
 async def singly(sender: Sender, payloads: Sequence[str]) -> None:
-    """Send one request a job."""
+    """Send a request for each job."""
     await asyncio.gather(*(sender.send(payload) for payload in payloads))
 
 
 async def in_bulk(sender: Sender, payloads: Sequence[str]) -> None:
-    """Send all jobs of a batch in one request."""
+    """Send all jobs of a batch in a single request."""
     await sender.send('{"events": [' + ", ".join(payloads) + "]}")
 
 

@@ -1,4 +1,4 @@
-"""What every peer in Python shares: the way to the sink, and the loop that it runs in."""
+"""The code that all Python peers share: the client of the sink, and the event loop."""
 
 import asyncio
 import json
@@ -17,23 +17,23 @@ import uvloop
 from benchmarks.speed.peers.order import Order, Payload
 
 IN_FLIGHT = 50
-"""So many requests at most, for every peer."""
+"""The most requests in flight, for every peer."""
 
 GAP_SECONDS = (0.02, 0.06)
-"""Between jobs that come one at a time; by chance, lest they fall in step with anything."""
+"""The least and the most time between jobs that come one at a time; random, so that they do not fall into step."""
 
 Step = Callable[[Order], Coroutine[None, None, None]]
 
 
 class Sender:
-    """Sends bodies to the sink, at most 50 at a time, over connections that are kept."""
+    """Sends bodies to the sink, at most 50 at a time, over persistent connections."""
 
     def __init__(self, sink: str) -> None:
         self._sink = sink
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        """Open the pool of connections; it is also what bounds the requests in flight."""
+        """Open the pool of connections, which also limits the requests in flight."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=IN_FLIGHT), headers={"Content-Type": "application/json"}
         )
@@ -46,10 +46,10 @@ class Sender:
         await self._session.close()
 
     async def send(self, body: str | bytes) -> None:
-        """Send one body.
+        """Send a body.
 
         Raises:
-            RuntimeError: the sink does not say 201.
+            RuntimeError: the sink does not answer 201.
         """
         async with self._session.post(self._sink, data=body) as answer:
             if answer.status != HTTPStatus.CREATED:
@@ -57,20 +57,20 @@ class Sender:
 
 
 async def one_by_one(order: Order, enqueue: Callable[[Payload], Awaitable[object]]) -> None:
-    """Enqueue a job when the one before has arrived; prints the moment before each call, its commit included."""
-    begun: dict[str, float] = {}
+    """Enqueue each job after the last has arrived; print the moment before each call, as JSON."""
+    started_at: dict[str, float] = {}
     async with aiohttp.ClientSession() as driver:
         for number, payload in enumerate(order.payloads(), 1):
-            begun[payload["job"]] = time.monotonic()
+            started_at[payload["job"]] = time.monotonic()
             await enqueue(payload)
             async with driver.get(f"{order.sink}/_sink/until/{number}") as answer:
                 await answer.read()
             await asyncio.sleep(random.uniform(*GAP_SECONDS))  # noqa: S311 - chance, not secrecy
-    sys.stdout.write(json.dumps(begun) + "\n")
+    sys.stdout.write(json.dumps(started_at) + "\n")
 
 
 def run(fill: Step, drain: Step, trickle: Step) -> None:
-    """Do what the command line says, `fill ORDER`, `drain ORDER` or `trickle ORDER`; draining does not end."""
+    """Run the step on the command line, `fill ORDER`, `drain ORDER` or `trickle ORDER`; draining does not end."""
     step = {"fill": fill, "drain": drain, "trickle": trickle}[sys.argv[1]]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(step(Order.read(Path(sys.argv[2]))))

@@ -1,4 +1,4 @@
-"""The peers, one row each: how each is run, and how its database says that nothing is left."""
+"""The peers: how each is run, and the SQL that returns whether jobs are left."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,7 +16,7 @@ def _many(sizes: Sizes) -> int:
 
 
 def _most(sizes: Sizes) -> int:
-    """So many that a peer which makes ten thousand a second is seen for some seconds."""
+    """Return enough jobs that even a peer with 10,000 jobs/s runs for some seconds."""
     return 2 * sizes.peer_jobs
 
 

@@ -11,7 +11,7 @@ from benchmarks.speed.peers.posting import Sender, one_by_one, run
 
 QUEUE = "sends"
 POLL_SECONDS = 0.01
-"""A queue is polled, there is no NOTIFY for it; the default is a second."""
+"""DBOS polls its queues; it has no NOTIFY for them. The default is a second."""
 POOL_SIZE = 20
 THREADS = 8
 
@@ -19,7 +19,7 @@ _OPTIONS: EnqueueOptions = {"queue_name": QUEUE, "workflow_name": "send"}
 
 
 async def fill(order: Order) -> None:
-    """Let DBOS lay its schema, and enqueue all jobs in one transaction."""
+    """Let DBOS create its schema, and enqueue all jobs in one transaction."""
     DBOS(config=_config(order))
     DBOS.launch()
     await DBOS.register_queue_async(QUEUE, polling_interval_sec=POLL_SECONDS)
@@ -28,7 +28,7 @@ async def fill(order: Order) -> None:
 
 
 async def drain(order: Order) -> None:
-    """Send whatever comes; launched from within a loop, DBOS runs its workflows in that loop."""
+    """Send all jobs; DBOS runs its workflows in the event loop in which it is launched."""
     async with Sender(order.sink) as sender:
 
         async def send(payload: Payload) -> None:
@@ -41,7 +41,7 @@ async def drain(order: Order) -> None:
 
 
 async def trickle(order: Order) -> None:
-    """Enqueue one job at a time."""
+    """Enqueue a single job at a time."""
     client = DBOSClient(system_database_url=_url(order))
 
     async def enqueue(payload: Payload) -> None:

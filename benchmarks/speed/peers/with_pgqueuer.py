@@ -1,4 +1,4 @@
-"""PgQueuer: asyncpg, one connection for its one manager, batches of fifty, its own autovacuum settings."""
+"""PgQueuer: asyncpg, a single manager with a single connection, batches of fifty, its own autovacuum settings."""
 
 import json
 
@@ -9,11 +9,11 @@ from benchmarks.speed.peers.order import Order, Payload
 from benchmarks.speed.peers.posting import Sender, one_by_one, run
 
 BATCH_SIZE = 50
-"""Ten is the default; 250 lost more in sending than it gained in claiming."""
+"""The default is 10; with 250, sending lost more than claiming gained."""
 
 
 async def fill(order: Order) -> None:
-    """Lay the schema, tune its autovacuum as the tool's own command does, and enqueue all jobs."""
+    """Create the schema, tune its autovacuum as the tool's own command does, and enqueue all jobs."""
     connection = await asyncpg.connect(order.database)
     queries = Queries(AsyncpgDriver(connection))
     await queries.install()
@@ -25,7 +25,7 @@ async def fill(order: Order) -> None:
 
 
 async def drain(order: Order) -> None:
-    """Send whatever comes."""
+    """Send all jobs."""
     connection = await asyncpg.connect(order.database)
     queue = PgQueuer.from_asyncpg_connection(connection)
     async with Sender(order.sink) as sender:
@@ -38,7 +38,7 @@ async def drain(order: Order) -> None:
 
 
 async def trickle(order: Order) -> None:
-    """Enqueue one job at a time."""
+    """Enqueue a single job at a time."""
     connection = await asyncpg.connect(order.database)
     queries = Queries(AsyncpgDriver(connection))
 

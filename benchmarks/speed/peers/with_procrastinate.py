@@ -14,7 +14,7 @@ POOL_SIZE = 5
 
 
 async def fill(order: Order) -> None:
-    """Lay the schema and defer all jobs."""
+    """Create the schema and defer all jobs."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=order.database))
     send = app.task(name="send")(_send)
     async with app.open_async():
@@ -25,10 +25,10 @@ async def fill(order: Order) -> None:
 
 
 async def drain(order: Order) -> None:
-    """Send whatever comes.
+    """Send all jobs.
 
-    The connector's own pool checks each connection at every checkout, which doubles the transactions; so
-    it is given one.
+    The connector's own pool checks each connection at every checkout, which doubles the transactions, so we give it
+    another pool.
     """
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=order.database))
     pool = psycopg_pool.AsyncConnectionPool(
@@ -44,7 +44,7 @@ async def drain(order: Order) -> None:
 
 
 async def trickle(order: Order) -> None:
-    """Defer one job at a time."""
+    """Defer a single job at a time."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=order.database))
     send = app.task(name="send")(_send)
 
@@ -56,7 +56,7 @@ async def trickle(order: Order) -> None:
 
 
 async def _send(**_: str) -> None:
-    """Stand for the task where jobs are only deferred."""
+    """Name the task if jobs are only deferred."""
 
 
 if __name__ == "__main__":

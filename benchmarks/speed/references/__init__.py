@@ -1,1 +1,1 @@
-"""What ours is compared with: Temporal with nothing around it, and an HTTP client with no queue."""
+"""The references: bare Temporal, and an HTTP client without a queue."""

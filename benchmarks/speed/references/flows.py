@@ -1,6 +1,6 @@
-"""The references' workflows, with the client that starts them in the process that carries them out.
+"""The references' workflows; the process that starts them also executes them.
 
-Eager start, no sandbox, 50 in flight: the fastest way that the SDK offers.
+Eager start, no sandbox and 50 in flight are the fastest way that the SDK offers.
 """
 
 import asyncio
@@ -44,11 +44,11 @@ class OneLocalActivity:
 
 @workflow.defn
 class FiveActivities:
-    """Walks through stages, an activity each, of which the last POSTs."""
+    """Runs five activities, of which the last POSTs."""
 
     @workflow.run
     async def run(self, body: str) -> None:
-        """Walk."""
+        """Run the activities."""
         for _ in range(_EMPTY_STAGES):
             await workflow.execute_activity(stage, start_to_close_timeout=_PATIENCE)
         await workflow.execute_activity_method(Poster.post, body, start_to_close_timeout=_PATIENCE)
@@ -60,7 +60,7 @@ async def stage() -> None:
 
 
 class Poster:
-    """POSTs, and remembers when it was asked to."""
+    """POSTs, and remembers when each call began."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
@@ -68,23 +68,23 @@ class Poster:
 
     @activity.defn
     async def post(self, body: str) -> None:
-        """POST one body."""
+        """POST a body."""
         self.entered[json.loads(body)["job"]] = time.monotonic()
         await self._sender.send(body)
 
 
 class Starter:
-    """Starts workflows, and waits for their ends."""
+    """Starts runs, and waits until they end."""
 
     def __init__(self, client: Client, flow: str) -> None:
         self._client = client
         self._flow = flow
-        self.begun: dict[str, float] = {}
+        self.started_at: dict[str, float] = {}
         self.ended: list[float] = []
 
     async def start(self, job: str, body: str) -> None:
-        """Start one, and see it end."""
-        self.begun[job] = time.monotonic()
+        """Start a run, and wait until it ends."""
+        self.started_at[job] = time.monotonic()
         handle = await self._client.start_workflow(
             self._flow, body, id=job, task_queue=QUEUE, request_eager_start=True
         )
@@ -93,7 +93,7 @@ class Starter:
 
 
 async def work(order: program.Order) -> program.Answer:
-    """Start them all, 50 at once or one by one."""
+    """Start all runs, 50 at once or one by one."""
     client = await Client.connect(order["address"])
     async with Sender(order["sink"]) as sender:
         poster, starter = Poster(sender), Starter(client, order["flow"])
@@ -113,7 +113,7 @@ async def work(order: program.Order) -> program.Answer:
                         await asyncio.sleep(random.uniform(*GAP_SECONDS))  # noqa: S311 - chance, not secrecy
 
             await asyncio.gather(*(loop() for _ in range(1 if order["one_by_one"] else IN_FLIGHT)))
-    return {"begun": starter.begun, "entered": poster.entered, "ended": starter.ended}
+    return {"started_at": starter.started_at, "entered": poster.entered, "ended": starter.ended}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An HTTP client alone: 50 loops that only POST. No queue whose handlers POST with it can be faster."""
+"""A bare HTTP client: 50 loops that only POST. No queue that uses this client can be faster."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ async def measure(scene: Scene) -> Figures:
 
 
 async def work(order: program.Order) -> program.Answer:
-    """POST everything once."""
+    """POST each job once."""
     numbers = iter(range(order["count"]))
     async with Sender(order["sink"]) as sender:
 

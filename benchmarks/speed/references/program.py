@@ -1,4 +1,4 @@
-"""A reference runs in a process of its own: an order goes in as a file, its answer comes out as one."""
+"""A reference runs in a separate process: it reads an order from a file, and writes its answer to a file."""
 
 import asyncio
 import json
@@ -24,10 +24,10 @@ Answer = dict[str, Any]
 
 
 async def run(scene: Scene, name: str, **order: object) -> Answer:
-    """Run `benchmarks.speed.references.NAME`, and give its answer.
+    """Run `benchmarks.speed.references.NAME`, and return its answer.
 
     Raises:
-        ServerFailed: it ended without one, or takes too long.
+        ServerFailed: it ended without an answer, or takes too long.
     """
     path = scene.folder / f"{name}.order.json"
     path.write_text(json.dumps(order))
@@ -56,7 +56,7 @@ def _answered(child: Child, file: Path) -> Answer:
 
 
 def serve(work: Callable[[Order], Awaitable[Answer]]) -> None:
-    """Be such a process: read the order that the command line names, do the work, write the answer."""
+    """Run as that process: read the order that the command line names, do the work, write the answer."""
     path = Path(sys.argv[1])
     order = json.loads(path.read_text())
 
@@ -69,13 +69,13 @@ def serve(work: Callable[[Order], Awaitable[Answer]]) -> None:
 
 
 def body(number: int) -> str:
-    """Give a job's 600 bytes; the sink knows it by `job`."""
+    """Return the 600 bytes of a job; the sink knows it by `job`."""
     start = json.dumps({"job": f"{number:07}", "text": ""})
     return start[:-2] + "x" * (PAYLOAD_BYTES - len(start)) + start[-2:]
 
 
 def jobs(count: int) -> set[str]:
-    """Name the jobs that these bodies carry."""
+    """Return the ids of the jobs in these bodies."""
     return {f"{number:07}" for number in range(count)}
 
 

@@ -1,4 +1,4 @@
-"""Temporal with nothing around it: what a workflow costs that does no more than it must."""
+"""Bare Temporal: the cost of a workflow that does only what it must."""
 
 from benchmarks.speed import exact
 from benchmarks.speed.ours.idle import WARM, percentiles
@@ -12,7 +12,7 @@ async def bare(scene: Scene) -> Figures:
 
 
 async def local_activity(scene: Scene) -> Figures:
-    """Start workflows whose one local activity POSTs."""
+    """Start workflows with a local activity that POSTs."""
     return {
         "local_activity_jobs_s": await _throughput(scene, "OneLocalActivity", scene.sizes.workflows),
         **await _idle(scene, "OneLocalActivity", "local_activity_idle", scene.sizes.idle_samples),
@@ -20,7 +20,7 @@ async def local_activity(scene: Scene) -> Figures:
 
 
 async def five_activities(scene: Scene) -> Figures:
-    """Start workflows of five activities: four empty ones, and then one that POSTs."""
+    """Start workflows with five activities: four do nothing, and the last POSTs."""
     return {
         "five_activities_jobs_s": await _throughput(scene, "FiveActivities", scene.sizes.five_workflows),
         **await _idle(scene, "FiveActivities", "five_activities_idle", scene.sizes.idle_five_samples),
@@ -28,7 +28,7 @@ async def five_activities(scene: Scene) -> Figures:
 
 
 async def _throughput(scene: Scene, flow: str, count: int) -> float:
-    """Keep 50 in flight, and give the workflows per second; each system begins with an empty Temporal."""
+    """Keep 50 runs in flight; return the runs per second. Each system starts with an empty Temporal."""
     warm = scene.sizes.warm_workflows
     answer = await _run(scene, flow, one_by_one=False, count=warm + count)
     ended: list[float] = answer["ended"]
@@ -36,16 +36,16 @@ async def _throughput(scene: Scene, flow: str, count: int) -> float:
 
 
 async def _idle(scene: Scene, flow: str, name: str, samples: int) -> Figures:
-    """Start one at a time; the wait is from just before the start until the handler is entered.
+    """Start a single run at a time; measure from just before the start until the activity is entered.
 
-    Beside it, `…_post`: until the POST arrives, as it is counted for ours.
+    Also measure `…_post`: until the POST arrives, as for our worker.
     """
     answer = await _run(scene, flow, one_by_one=True, count=WARM + samples)
     arrivals = await scene.sink.arrivals()
-    begun: dict[str, float] = answer["begun"]
+    started_at: dict[str, float] = answer["started_at"]
     entered: dict[str, float] = answer["entered"]
-    waits = [entered[job] - moment for job, moment in begun.items()]
-    posted = [arrivals[job] - moment for job, moment in begun.items()]
+    waits = [entered[job] - moment for job, moment in started_at.items()]
+    posted = [arrivals[job] - moment for job, moment in started_at.items()]
     return percentiles(name, waits[WARM:]) | percentiles(f"{name}_post", posted[WARM:])
 
 

@@ -68,7 +68,7 @@ def test_the_deciding_counts_are_shown() -> None:
     assert lines["notifications committed"] == ["900"]
     assert lines["**lost**"] == ["2"]
     assert lines["**duplicates**"] == ["0"]
-    assert lines["groups of up to 100 that one call sent"] == ["31"]
+    assert lines["groups of up to 100 that a call sent"] == ["31"]
 
 
 def test_states_are_shown_with_their_reasons() -> None:

@@ -95,4 +95,4 @@ def test_a_retracted_row_with_a_delivery_must_be_marked() -> None:
 
 def test_an_unknown_subscriber_in_the_ledger_is_a_fault() -> None:
     """No notification was addressed to them."""
-    assert judged(SENT, arrival("a", "b", "c")).untrue == ("c: reached, and belongs to no notification",)
+    assert judged(SENT, arrival("a", "b", "c")).untrue == ("c: reached, but belongs to no notification",)

@@ -11,9 +11,9 @@ def test_every_job_once_is_exact() -> None:
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ({"a": 1}, "1 jobs did not come, 0 came more than once, 0 were"),
-        ({"a": 2, "b": 1}, "0 jobs did not come, 1 came more than once, 0 were"),
-        ({"a": 1, "b": 1, "c": 1}, "0 jobs did not come, 0 came more than once, 1 were"),
+        ({"a": 1}, "1 jobs did not arrive, 0 arrived more than once, 0 were"),
+        ({"a": 2, "b": 1}, "0 jobs did not arrive, 1 arrived more than once, 0 were"),
+        ({"a": 1, "b": 1, "c": 1}, "0 jobs did not arrive, 0 arrived more than once, 1 were"),
     ],
 )
 def test_anything_else_is_inexact(counts: dict[str, int], message: str) -> None:

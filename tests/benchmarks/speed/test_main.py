@@ -31,4 +31,4 @@ def test_an_unknown_name_is_refused() -> None:
     ran = CliRunner().invoke(speed, ["--only", "single,nothing"])
 
     assert ran.exit_code == 2
-    assert f"nothing: known are {', '.join(NAMES)}" in " ".join(ran.output.split())
+    assert f"nothing: unknown; choose from {', '.join(NAMES)}" in " ".join(ran.output.split())

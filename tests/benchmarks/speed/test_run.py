@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from benchmarks.speed.run import one
+from benchmarks.speed.run import run_measure
 from benchmarks.speed.scene import Scene, Sizes
 from benchmarks.speed.suite import Entry
 
@@ -10,7 +10,7 @@ async def test_a_failed_measure_is_reported_and_the_suite_goes_on(tmp_path: Path
     messages: list[str] = []
     scene = Scene(tmp_path, Sizes.quick(), messages.append)
 
-    found = await one(scene, Entry("none", "nowhere:measure"))
+    found = await run_measure(scene, Entry("none", "nowhere:measure"))
     await scene.sink.stop()
 
     assert found["failed"] == "ModuleNotFoundError: No module named 'benchmarks.speed.nowhere'"
