@@ -25,7 +25,7 @@ XnovuError                    .code: its name in metrics, logs, Temporal     .re
 │   ├── TemplateUnsafe        the template uses a construct that is not allowed
 │   └── TemplateFailed        the template could not be rendered with this payload
 └── NovuError
-    ├── NovuUnavailable       Novu cannot serve now; nothing was accepted             retryable
+    ├── NovuUnavailable       Novu cannot serve now; nothing accepted unless `unsure` retryable
     ├── NovuThrottled         Novu asks for a pause; nothing was accepted             retryable
     ├── NovuUnanswered        no reliable answer; Novu may have accepted it           retryable
     ├── NovuRejected          Novu refuses this notification
@@ -207,10 +207,10 @@ class PayloadInvalid(XnovuError):
 
     code = "validation_error"
 
-    def __init__(self, path: str, rule: str) -> None:
-        super().__init__(f"payload: {path} breaks the rule {rule!r} of the workflow's schema")
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"payload: {path} {reason}")
         self.path = path
-        self.rule = rule
+        self.reason = reason
 
 
 class WorkflowNotFound(XnovuError):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from xnovu_poller.errors import NovuError, XnovuError
 
 RECIPIENTS_PER_CHUNK = 100
-"""Novu takes at most this many recipients in one trigger. Sender: Novu, "Trigger event"."""
+"""Novu takes at most this many recipients in one trigger. Source: Novu, "Trigger event"."""
 
 MAX_LAPSES = 3
 """A notification with more lapses than this is poison: sending it kills the process."""
@@ -195,7 +195,7 @@ class EnterpriseWorkflow(NamedTuple):
     workflow_key: str
 
 
-class Sender(NamedTuple):
+class Origin(NamedTuple):
     """The notification behind a call to Novu; it shows which failures belong together.
 
     The transaction id is the notification's own, for all of its chunks.
@@ -260,14 +260,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Novu definitely did not accept it; `error` is why: unavailable, throttled, rejected, unauthorized."""
+    """Novu did not accept it; `error` has the reason. Only a gateway's 502 or 504 leaves a doubt (`NovuUnavailable.unsure`)."""
 
     error: NovuError
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Novu may have accepted it; the same call must be made again, byte for byte."""
+    """Novu may have accepted it; the same event must be sent again, byte for byte."""
 
     error: NovuError
 

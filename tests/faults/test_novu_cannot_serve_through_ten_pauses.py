@@ -14,14 +14,14 @@ from tests.support.promise import assert_kept
 from tests.support.rows import Db, a_notification, a_workflow
 from tests.support.waiting import until_blocked
 from xnovu_poller.errors import NovuUnavailable
-from xnovu_poller.lifecycle import Refused, Sender, Status
+from xnovu_poller.lifecycle import Origin, Refused, Status
 from xnovu_poller.loops.loop import BUSY_PAUSE
 from xnovu_poller.store.engine import Engine
 
 ROWS = 40
 PAUSES = [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
-ANOTHER = Sender("another", "another", "xn-another")
+ANOTHER = Origin("another", "another", "xn-another")
 """The sender whose call showed this replica that Novu cannot serve."""
 
 STATES = """

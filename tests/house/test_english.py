@@ -31,7 +31,7 @@ DOCUMENTS = tuple(
     for path in sources.files()
     if path.suffix == ".md"
     and (
-        str(path) in {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"}
+        str(path) in {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"}
         or path.parent == Path("docs")
     )
 )

@@ -51,7 +51,7 @@ class Answer(Enum):
 
 
 @dataclass(eq=False)
-class Sender:
+class Origin:
     """The owner of a hold, and all that it knows.
 
     Attributes:
@@ -107,15 +107,15 @@ class Ledger:
     """
 
     rows: dict[int, Row] = field(default_factory=dict)
-    senders: list[Sender] = field(default_factory=list)
-    rules: dict[int, Sender] = field(default_factory=dict)
+    senders: list[Origin] = field(default_factory=list)
+    rules: dict[int, Origin] = field(default_factory=dict)
     accepted: set[str] = field(default_factory=set)
     moves: set[tuple[Status, Status]] = field(default_factory=set)
     recorded: set[int] = field(default_factory=set)
 
     def give(self, hold: Hold, held: Held, answer: Answer | None = None) -> None:
         """Enter a hold that was given."""
-        sender = Sender(hold, held, answer)
+        sender = Origin(hold, held, answer)
         self.senders.append(sender)
         self.rules[sender.id] = sender
 
@@ -124,7 +124,7 @@ class Ledger:
         for notification_id in ids:
             self.rules.pop(notification_id, None)
 
-    def call(self, sender: Sender, transaction_id: str, answer: Answer, *, taken: bool) -> None:
+    def call(self, sender: Origin, transaction_id: str, answer: Answer, *, taken: bool) -> None:
         """Enter a call to Novu, which must be made under a valid hold."""
         row = self.rows[sender.id]
         right = (row["status"], row["attempt"], row["send_until"])

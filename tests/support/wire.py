@@ -11,7 +11,7 @@ import httpx
 import jsonschema
 
 from xnovu_poller.backpressure.gate import Gate
-from xnovu_poller.lifecycle import Accepted, Outcome, Sender
+from xnovu_poller.lifecycle import Accepted, Origin, Outcome
 from xnovu_poller.novu import Event, Novu
 
 Answer = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
@@ -48,7 +48,7 @@ def build(wire: Wire, gate: Gate, url: str = "https://novu.test") -> Novu:
 def event(number: int = 1, payload: dict[str, Any] | None = None) -> Event:
     """Return an event, identified by its number."""
     recipients = (f"subscriber-{number}", "topic:warehouse")
-    source = Sender("acme", "order-shipped", f"xn-{number}")
+    source = Origin("acme", "order-shipped", f"xn-{number}")
     return Event("order-shipped", recipients, payload or {"order": number}, None, f"xn-{number}", 0, source)
 
 

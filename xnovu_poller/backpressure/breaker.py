@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from xnovu_poller.errors import NovuRejected
-from xnovu_poller.lifecycle import Accepted, EnterpriseWorkflow, Outcome, Refused, Sender, Unknown
+from xnovu_poller.lifecycle import Accepted, EnterpriseWorkflow, Origin, Outcome, Refused, Unknown
 from xnovu_poller.pacing import doubled
 
 TRIPS_AT = 5
@@ -71,18 +71,18 @@ class Breaker:
         """The number of workflows that are tripped."""
         return sum(trouble.tripped for trouble in self._troubles.values())
 
-    def is_tripped(self, sender: Sender) -> bool:
+    def is_tripped(self, origin: Origin) -> bool:
         """Return whether the workflow of a notification is tripped."""
-        trouble = self._troubles.get(sender.workflow)
+        trouble = self._troubles.get(origin.workflow)
         return trouble is not None and trouble.tripped
 
-    def wait(self, sender: Sender) -> timedelta | None:
+    def wait(self, origin: Origin) -> timedelta | None:
         """Return how long a notification must wait; None if it may be sent now, perhaps as the probe."""
-        trouble = self._troubles.get(sender.workflow)
+        trouble = self._troubles.get(origin.workflow)
         if trouble is None or not trouble.tripped:
             return None
         now = self._clock()
-        if sender.transaction_id == trouble.probe:
+        if origin.transaction_id == trouble.probe:
             # If it probed twice in a row, the workflow might be blamed for a fault of this notification.
             occupied = trouble.turned_away and now < trouble.until + PROBE_SILENCE.total_seconds()
         else:
@@ -92,44 +92,44 @@ class Breaker:
             # While another notification probes, wait a whole pause, or a long backlog would come back every second.
             pause = trouble.until - now if now < trouble.until else trouble.pause
             return timedelta(seconds=pause * (1 + self._jitter() / 4))
-        trouble.probe, trouble.turned_away = sender.transaction_id, False
+        trouble.probe, trouble.turned_away = origin.transaction_id, False
         trouble.probe_expires_at = now + PROBE_SILENCE.total_seconds()
         return None
 
-    def observe(self, sender: Sender, outcome: Outcome) -> None:
+    def observe(self, origin: Origin, outcome: Outcome) -> None:
         """Learn from the outcome of a call. A refusal for a cause that concerns every workflow changes nothing here."""
         match outcome:
             case Accepted():
-                self._troubles.pop(sender.workflow, None)
-                self._remember_served(self._served, sender.workflow)
-                self._remember_served(self._enterprises_served, sender.enterprise_id)
+                self._troubles.pop(origin.workflow, None)
+                self._remember_served(self._served, origin.workflow)
+                self._remember_served(self._enterprises_served, origin.enterprise_id)
             case Unknown():
-                self._miss(sender)
+                self._miss(origin)
             case Refused(error=NovuRejected()):
-                self._troubles.pop(sender.workflow, None)
+                self._troubles.pop(origin.workflow, None)
             case Refused():
-                if sender.workflow in self._troubles:
-                    self._troubles[sender.workflow].probe_expires_at = self._clock()
+                if origin.workflow in self._troubles:
+                    self._troubles[origin.workflow].probe_expires_at = self._clock()
 
-    def others_served(self, sender: Sender) -> bool:
-        """Return whether Novu lately served another workflow than the sender's."""
-        return self._were_others_served(self._served, sender.workflow)
+    def others_served(self, origin: Origin) -> bool:
+        """Return whether Novu lately served another workflow than the origin's."""
+        return self._were_others_served(self._served, origin.workflow)
 
-    def other_enterprises_served(self, sender: Sender) -> bool:
-        """Return whether Novu lately served another enterprise than the sender's."""
-        return self._were_others_served(self._enterprises_served, sender.enterprise_id)
+    def other_enterprises_served(self, origin: Origin) -> bool:
+        """Return whether Novu lately served another enterprise than the origin's."""
+        return self._were_others_served(self._enterprises_served, origin.enterprise_id)
 
     def _were_others_served(self, served: OrderedDict[Key, float], except_: Key) -> bool:
         since = self._clock() - SERVED_LATELY.total_seconds()
         return any(at >= since for key, at in served.items() if key != except_)
 
-    def _miss(self, sender: Sender) -> None:
-        trouble = self._troubles.setdefault(sender.workflow, _Trouble())
-        self._troubles.move_to_end(sender.workflow)
+    def _miss(self, origin: Origin) -> None:
+        trouble = self._troubles.setdefault(origin.workflow, _Trouble())
+        self._troubles.move_to_end(origin.workflow)
         if len(self._troubles) > TROUBLES_KEPT:
             self._troubles.popitem(last=False)
         if len(trouble.unanswered) < TRIPS_AT:
-            trouble.unanswered.add(sender.transaction_id)
+            trouble.unanswered.add(origin.transaction_id)
         now = self._clock()
         # Calls that were in flight together count as one.
         if len(trouble.unanswered) < TRIPS_AT or now < trouble.until:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from xnovu_poller.backpressure.breaker import Breaker
 from xnovu_poller.backpressure.window import Window
 from xnovu_poller.errors import NovuRejected, NovuThrottled, NovuUnauthorized, NovuUnavailable
-from xnovu_poller.lifecycle import Accepted, EnterpriseWorkflow, Outcome, Refused, Sender, Unknown
+from xnovu_poller.lifecycle import Accepted, EnterpriseWorkflow, Origin, Outcome, Refused, Unknown
 from xnovu_poller.pacing import doubled
 
 OUTAGE_WITNESSES = 5
@@ -92,13 +92,13 @@ class Gate:
         """Give back the share of notifications that ended without a call to Novu, so that others can use it."""
         self._window.refund(count)
 
-    def observe(self, sender: Sender, outcome: Outcome) -> None:
+    def observe(self, origin: Origin, outcome: Outcome) -> None:
         """Learn from the outcome of a call to Novu. Do not report a call that was never made.
 
         Args:
-            sender: the notification that was sent; it witnesses an outage only once.
+            origin: the notification that was sent; it witnesses an outage only once.
         """
-        self.breaker.observe(sender, outcome)
+        self.breaker.observe(origin, outcome)
         match outcome:
             case Accepted() | Refused(error=NovuRejected()):
                 self._serve()
@@ -111,7 +111,7 @@ class Gate:
                 requested = error.pause if isinstance(error, NovuUnavailable) else None
                 self._back_off(OUTAGE_PAUSE, str(error), requested)
             case Unknown():
-                self._miss(sender)
+                self._miss(origin)
 
     def throttle(self, error: NovuThrottled) -> None:
         """Close for the pause that Novu asked for; any of its endpoints may ask."""
@@ -134,24 +134,24 @@ class Gate:
         if not self.closed:
             self._window.serve()
 
-    def _miss(self, sender: Sender) -> None:
+    def _miss(self, origin: Origin) -> None:
         """Count a notification without an answer as a witness of an outage, unless only its workflow fails."""
-        others_served = self.breaker.others_served(sender)
-        if others_served and self.breaker.is_tripped(sender):
+        others_served = self.breaker.others_served(origin)
+        if others_served and self.breaker.is_tripped(origin):
             # The missing answers are the workflow's own fault, so its notifications are no witnesses against Novu.
             self._unanswered = {
-                id_: workflow for id_, workflow in self._unanswered.items() if workflow != sender.workflow
+                id_: workflow for id_, workflow in self._unanswered.items() if workflow != origin.workflow
             }
             return
         if len(self._unanswered) < OUTAGE_WITNESSES:
-            self._unanswered[sender.transaction_id] = sender.workflow
+            self._unanswered[origin.transaction_id] = origin.workflow
         if len(self._unanswered) >= self._witnesses_needed() and not self._is_own_fault(
-            sender, others_served
+            origin, others_served
         ):
             self.outage = True
-            if sender.transaction_id == self._witness:
+            if origin.transaction_id == self._witness:
                 return  # a notification that closed the gate twice in a row might delay all others for its own fault
-            self._witness = sender.transaction_id
+            self._witness = origin.transaction_id
             reason = f"Novu: {len(self._unanswered)} notifications in a row got no reliable answer"
             self._back_off(OUTAGE_PAUSE, reason)
 
@@ -159,13 +159,13 @@ class Gate:
         """Return how many witnesses prove an outage: a small window can never have more of them than its size."""
         return min(OUTAGE_WITNESSES, self._window.size or OUTAGE_WITNESSES)
 
-    def _is_own_fault(self, sender: Sender, others_served: bool) -> bool:  # noqa: FBT001 - private, and named by both callers
+    def _is_own_fault(self, origin: Origin, others_served: bool) -> bool:  # noqa: FBT001 - private, and named by both callers
         """Return whether all witnesses belong to one workflow, or one enterprise, while Novu serves others."""
         workflows = set(self._unanswered.values())
         if others_served and len(workflows) == 1:
             return True
         enterprises = {workflow.enterprise_id for workflow in workflows}
-        return self.breaker.other_enterprises_served(sender) and len(enterprises) == 1
+        return self.breaker.other_enterprises_served(origin) and len(enterprises) == 1
 
     def _back_off(
         self, pauses: tuple[timedelta, timedelta], reason: str, requested: timedelta | None = None

@@ -49,7 +49,7 @@ async def _revive(ids: Sequence[int], *, force: bool) -> Revived:
 
 def _describe(result: Revived, id_: int) -> str:
     if id_ in result.revived:
-        return "PENDING again"
+        return f"{result.revived[id_]} again"
     if id_ in result.doubtful:
         return "not revived: Novu may have accepted it more than 25 days ago; use --force to send it anyway"
     return "not revived: no DEAD or RETRACTED notification has this id"

@@ -71,7 +71,7 @@ class Recorder:
             StoreUnavailable: the remaining verdicts are not recorded.
         """
         kinds: dict[Ending, list[Verdict]] = {ending: [] for ending in Ending}
-        for verdict in map(self._weigh, verdicts):
+        for verdict in map(self._adjust, verdicts):
             kinds[verdict.ending].append(verdict)
         states: dict[int, Status] = {}
         for ending, arrow in self._arrows.items():
@@ -83,16 +83,16 @@ class Recorder:
         # Count late writes too: if the answer to a write was lost, its repeat is late, but the row still waits.
         return states, len(kinds[Ending.UNKNOWN]) + len(kinds[Ending.UNFINISHED])
 
-    def _weigh(self, verdict: Verdict) -> Verdict:
-        """Adjust a verdict: is this the last try, and does a failure count?
+    def _adjust(self, verdict: Verdict) -> Verdict:
+        """Adjust a verdict to this try: is it the last, and does a failure count?
 
         An outage is Novu's fault, so notifications wait until it ends, and it counts against none of them.
         """
         ending = _ON_THE_LAST_TRY.get(verdict.ending, verdict.ending) if self._last else verdict.ending
         if ending is not Ending.FAILED:
             return replace(verdict, ending=ending) if ending is not verdict.ending else verdict
-        if verdict.turned_away:
-            return replace(verdict, ending=ending, counted=False)
+        if not verdict.counted:
+            return replace(verdict, ending=ending)
         if self._gate.outage:
             wait = max(self._gate.pause, pacing.failure_pause(1))
             return replace(verdict, ending=ending, counted=False, wait=wait)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xnovu_poller.errors import TemplateMissing
-from xnovu_poller.lifecycle import Channel, Sender, WorkflowType
+from xnovu_poller.lifecycle import Channel, Origin, WorkflowType
 from xnovu_poller.novu import Event
 from xnovu_poller.store import templates as store
 from xnovu_poller.store.engine import Engine
@@ -67,7 +67,7 @@ def render(
         overrides=held.overrides,
         transaction_id=held.transaction_id,
         refusals=held.refusals,
-        source=Sender(held.enterprise_id, workflow.key, held.transaction_id),
+        origin=Origin(held.enterprise_id, workflow.key, held.transaction_id),
     )
 
 

@@ -67,7 +67,7 @@ class Trigger:
         return (
             held.unknown_outcomes > 0
             or len(held.recipients) > RECIPIENTS_PER_CHUNK
-            or self.breaker.is_tripped(event.source)
+            or self.breaker.is_tripped(event.origin)
         )
 
     async def _send_call(
@@ -80,10 +80,10 @@ class Trigger:
                 Unfinished.code, "delivery: validating and rendering took as long as a call may last"
             )
             return [Verdict(Ending.FAILED, held, error) for held, _ in call]
-        waits = [(held, event, self.breaker.wait(event.source)) for held, event in call]
+        waits = [(held, event, self.breaker.wait(event.origin)) for held, event in call]
         tripped = ErrorDetails.of(WorkflowTripped())
         turned_away = [
-            Verdict(Ending.FAILED, held, tripped, turned_away=True, wait=wait)
+            Verdict(Ending.FAILED, held, tripped, counted=False, turned_away=True, wait=wait)
             for held, _, wait in waits
             if wait
         ]
@@ -95,7 +95,7 @@ class Trigger:
 
     def _settle(self, verdict: Verdict, event: Event) -> Verdict:
         """Count an unknown outcome as a failure if its workflow is tripped: the next try would be turned away, uncounted."""
-        failed = verdict.ending is Ending.UNKNOWN and self.breaker.is_tripped(event.source)
+        failed = verdict.ending is Ending.UNKNOWN and self.breaker.is_tripped(event.origin)
         return replace(verdict, ending=Ending.FAILED) if failed else verdict
 
     async def _make_calls(

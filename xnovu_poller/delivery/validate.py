@@ -43,16 +43,16 @@ class Schemas:
         """Check a payload against its workflow's schema.
 
         Raises:
-            PayloadInvalid: the payload breaks a rule, or the schema cannot be used. The error has the path and the
-                rule, never the value.
+            PayloadInvalid: the payload breaks a keyword of the schema, or the schema cannot be used. The error has
+                the path and the keyword, never the value.
         """
         if workflow.schema is None:
             return
         compiled = self._compile(workflow.id, workflow.version, workflow.schema)
         if isinstance(compiled, str):
-            raise PayloadInvalid("$", compiled)
+            raise PayloadInvalid("$", f"cannot be checked: {compiled}")
         if compiled.parts * len(json.dumps(payload)) > MOST_CHECKS:
-            raise PayloadInvalid("$", "too large for its payload_schema")
+            raise PayloadInvalid("$", "is too large for its payload_schema")
         fault = _fault(compiled.validator, workflow.schema, payload)
         if fault is not None:
             raise fault
@@ -169,7 +169,9 @@ def require_usable(held: Held, workflow: Workflow | None) -> Workflow:
     if workflow.deactivated:
         raise WorkflowNotFound(workflow.key, "is deactivated")
     if isinstance(held.payload, Unreadable) or isinstance(held.overrides, Unreadable):
-        raise PayloadInvalid("$", "readable JSON")
+        raise PayloadInvalid(
+            "$", "or its overrides cannot be read: JSON nested too deep, or a number is too long"
+        )
     return workflow
 
 
@@ -180,10 +182,10 @@ def _fault(
     try:
         compiled.validate(payload)
     except jsonschema_rs.ValidationError as found:
-        rule = str(found.schema_path[-1]) if found.schema_path else "false"
-        return PayloadInvalid(_path(found, schema), rule)
+        keyword = str(found.schema_path[-1]) if found.schema_path else "false"
+        return PayloadInvalid(_path(found, schema), f"breaks {keyword!r} of the workflow's payload_schema")
     except ValueError:
-        return PayloadInvalid("$", "nesting")
+        return PayloadInvalid("$", "is nested too deep")
     return None
 
 

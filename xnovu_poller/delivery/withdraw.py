@@ -43,7 +43,7 @@ async def _withdraw(engine: Engine, novu: Novu, held: Held) -> list[Verdict]:
         return [Verdict(Ending.FAILED, held, ErrorDetails.of(error))]
     except NovuError as error:
         return [
-            Verdict(Ending.FAILED, held, ErrorDetails.of(error), turned_away=True, wait=_ASK_AGAIN_AFTER),
+            Verdict(Ending.FAILED, held, ErrorDetails.of(error), counted=False, wait=_ASK_AGAIN_AFTER),
         ]
     return [Verdict(Ending.RETRACTED, held, unknown=not certain)]
 

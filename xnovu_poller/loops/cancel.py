@@ -16,12 +16,12 @@ from xnovu_poller.store.notifications.withdrawn import Withdrawn, read_withdrawn
 
 _log = log.get(__name__)
 
-CANCELLED_AT_ONCE = 20
+CANCEL_BATCH = 20
 
 PUT_OFF_AT_MOST = 1000
 """Up to this many rows without an answer are put off, so that others come first; with more, all are asked again."""
 
-CANCELS_UNDER_WAY = 2
+CONCURRENT_CANCELS = 2
 """Triggers share the connections with cancels, so a Novu that hangs on cancels must not hold them all."""
 
 
@@ -43,7 +43,7 @@ class Canceller:
         self._gate = gate
         self._novu = novu
         self._put_off: set[int] = set()
-        self._slots = asyncio.Semaphore(CANCELS_UNDER_WAY)
+        self._slots = asyncio.Semaphore(CONCURRENT_CANCELS)
         self._stopped = False
 
     def stop(self) -> None:
@@ -61,7 +61,7 @@ class Canceller:
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
         """
-        limit = self._gate.allowance(CANCELLED_AT_ONCE)
+        limit = self._gate.allowance(CANCEL_BATCH)
         if limit == 0:
             return self.interval
         found = await read_withdrawn(self._engine, limit, self._put_off)
@@ -73,7 +73,8 @@ class Canceller:
         }
         if answers:
             for recorded in await by_claim.record_cancel_answer(self._engine, answers):
-                _log.info("sent notification withdrawn", notification=recorded, answer=answers[recorded])
+                _count(answers[recorded])
+                _log.info("cancel answered", notification=recorded, answer=answers[recorded])
         # Put off the rows without an answer until all others have had their turn.
         self._put_off |= {withdrawn.notification_id for withdrawn in found} - answers.keys()
         if len(found) < limit or len(self._put_off) >= PUT_OFF_AT_MOST:
@@ -94,8 +95,10 @@ class Canceller:
             # Wait for a fault that may pass, but not for ever, because other rows are waiting behind it.
             if (error.retryable or isinstance(error, NovuUnauthorized)) and not withdrawn.old:
                 return None
-            metrics.CANCELS.labels("refused").inc()
             return error.code
-        answer = "cancelled" if any(cancelled) else "nothing_left"
-        metrics.CANCELS.labels(answer).inc()
-        return answer
+        return "cancelled" if any(cancelled) else "nothing_left"
+
+
+def _count(answer: str) -> None:
+    """Count an answer that was recorded; a code of an error counts as refused."""
+    metrics.CANCELS.labels(answer if answer in metrics.CANCEL_ANSWERS else "refused").inc()

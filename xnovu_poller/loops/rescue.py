@@ -15,8 +15,8 @@ from xnovu_poller.store.notifications.lapsed import read_lapsed
 
 _log = log.get(__name__)
 
-RESCUED_AT_ONCE = 100
-ASKED_AT_ONCE = 10
+RESCUE_BATCH = 100
+CONCURRENT_ASKS = 10
 
 AskRun = Callable[[str], Awaitable[RunState]]
 """Asks Temporal about a run by its id; raises `TemporalError` if Temporal does not answer."""
@@ -49,7 +49,7 @@ class Rescuer:
         self._starter = Starter(engine, start)
         self._terms = terms
         self._lease = lease
-        self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
+        self._asking = asyncio.Semaphore(CONCURRENT_ASKS)
 
     def stop(self) -> None:
         """Start no further run."""
@@ -69,7 +69,7 @@ class Rescuer:
             StoreUnavailable: PostgreSQL does not answer.
             TemporalError: a run could not be started; its claim lapses again.
         """
-        rows = await read_lapsed(self._engine, RESCUED_AT_ONCE)
+        rows = await read_lapsed(self._engine, RESCUE_BATCH)
         if not rows:
             return self.interval
         ids = list(dict.fromkeys(row.run_id for row in rows))
@@ -82,7 +82,7 @@ class Rescuer:
         )
         metrics.RESCUED.inc(rescued)
         _log.info("leases lapsed", lapsed=len(rows), extended=extended, rescued=rescued)
-        return timedelta(0) if extended + rescued and len(rows) == RESCUED_AT_ONCE else self.interval
+        return timedelta(0) if extended + rescued and len(rows) == RESCUE_BATCH else self.interval
 
     async def _take_over(self, unsent: list[Attempt], sending: list[Attempt]) -> int:
         released = await by_claim.release(self._engine, unsent) if unsent else {}

@@ -13,7 +13,7 @@ from xnovu_poller.store.notifications import by_claim
 
 _log = log.get(__name__)
 
-STARTS_AT_ONCE = 20
+CONCURRENT_STARTS = 20
 
 StartRun = Callable[[Sequence[Claim]], Awaitable[None]]
 """Starts the run that these claims share; raises `TemporalError`."""
@@ -29,7 +29,7 @@ class Starter:
     def __init__(self, engine: Engine, start: StartRun) -> None:
         self._engine = engine
         self._start = start
-        self._slots = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._slots = asyncio.Semaphore(CONCURRENT_STARTS)
         self.stopped = False
 
     def stop(self) -> None:

@@ -42,7 +42,7 @@ def read_content(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON
     """Return the `data` of a success.
 
     Raises:
-        NovuError: the meaning of any other answer. Only after `NovuUnanswered` may Novu have accepted
+        NovuError: the meaning of any other answer. After `NovuUnanswered`, or `NovuUnavailable` with `unsure`, Novu may have accepted
             something.
     """
     status = answer.status_code
@@ -59,7 +59,7 @@ def read_content(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON
     except (ValueError, RecursionError):
         body = None
     if not answer.is_success:
-        raise _to_refusal(status, body)
+        raise _to_error(status, body)
     if not isinstance(body, dict) or "data" not in body:
         raise NovuUnanswered("malformed answer")
     return body["data"]
@@ -115,8 +115,11 @@ def _read_id(item: object) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _to_refusal(status: int, body: object) -> NovuError:
-    """Return the error of a 3xx or 4xx: the event is wrong if Novu itself answered, else the key or address."""
+def _to_error(status: int, body: object) -> NovuError:
+    """Return the error of a 3xx or 4xx.
+
+    Only a JSON answer with a status in `REJECTED` is about the event; any other means a wrong key or address.
+    """
     if status not in REJECTED or not isinstance(body, dict):
         return NovuUnauthorized(status)
     if "is being reused" in str(body.get("message")):

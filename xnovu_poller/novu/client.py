@@ -128,7 +128,7 @@ class Novu:
             Whether something was cancelled.
 
         Raises:
-            NovuError: after `NovuUnanswered` it may have been cancelled.
+            NovuError: after `NovuUnanswered`, or `NovuUnavailable` with `unsure`, it may have been cancelled.
         """
         path = f"{TRIGGER}/{quote(transaction_id, safe='')}"
         try:
@@ -189,7 +189,7 @@ class Novu:
 
     def _observe(self, event: Event, outcome: Outcome) -> Outcome:
         if not (isinstance(outcome, Refused) and isinstance(outcome.error, _Unsent)):
-            self._gate.observe(event.source, outcome)
+            self._gate.observe(event.origin, outcome)
         return outcome
 
     def _end_time(self, deadline: timedelta | None) -> float:
@@ -202,7 +202,7 @@ class Novu:
         """Make one call and return the data of the answer.
 
         Raises:
-            NovuError: only after `NovuUnanswered` may Novu have acted.
+            NovuError: after `NovuUnanswered`, or `NovuUnavailable` with `unsure`, Novu may have acted.
         """
         headers = {} if key is None else {"Content-Type": "application/json", "Idempotency-Key": key}
         async with self._acquire_connection(ends) as left:

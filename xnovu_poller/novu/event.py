@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from xnovu_poller.errors import NovuRejected
-from xnovu_poller.lifecycle import Sender
+from xnovu_poller.lifecycle import Origin
 
 EVENT_BYTES = 524_288
 """The largest event that Novu accepts, without attachments. Source: Novu, "Trigger event"."""
@@ -26,7 +26,7 @@ class Event:
         overrides: Novu's overrides; None for none.
         transaction_id: Novu drops a repeat of it; the same at every attempt.
         refusals: the definite refusals so far. They change the key, because Novu repeats a stored error.
-        source: the sender, for the gate; not part of the call.
+        origin: the sender, for the gate; not part of the call.
     """
 
     workflow_key: str
@@ -35,7 +35,7 @@ class Event:
     overrides: Mapping[str, Any] | None
     transaction_id: str
     refusals: int
-    source: Sender
+    origin: Origin
 
     def body(self) -> bytes:
         """Return the request's body, byte-identical each time.

@@ -11,7 +11,8 @@ import httpx
 from typing_extensions import override
 from yarl import URL
 
-# Any other error occurs after the connection was made: Novu may have received the request.
+# The first five occur before a connection is made; after any other error Novu may have received the request.
+# The order matters: the proxy error is a subclass of the connector error.
 _KINDS: dict[type[Exception], type[httpx.TransportError]] = {
     aiohttp.ClientProxyConnectionError: httpx.ProxyError,
     aiohttp.ClientHttpProxyError: httpx.ProxyError,

@@ -187,17 +187,19 @@ class Settings(TemporalSettings):
     )
 
     poll_interval: Wait = Field(
-        default=timedelta(seconds=10), validation_alias="POLL_INTERVAL_MS", description="rest of the new loop"
+        default=timedelta(seconds=10),
+        validation_alias="POLL_INTERVAL_MS",
+        description="pause of the new loop",
     )
     scheduled_poll_interval: Wait = Field(
         default=timedelta(seconds=30),
         validation_alias="SCHEDULED_POLL_INTERVAL_MS",
-        description="rest of the scheduled loop",
+        description="pause of the scheduled loop",
     )
     failed_poll_interval: Wait = Field(
         default=timedelta(seconds=60),
         validation_alias="FAILED_POLL_INTERVAL_MS",
-        description="rest of the failed loop, which also rescues",
+        description="pause of the failed loop, which also rescues",
     )
     rule_poll_interval: Wait = Field(
         default=timedelta(seconds=30),

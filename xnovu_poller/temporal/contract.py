@@ -8,7 +8,7 @@ from uuid import UUID
 
 from temporalio.common import SearchAttributeKey
 
-from xnovu_poller.lifecycle import Attempt, ChoreName
+from xnovu_poller.lifecycle import Attempt, ChoreName, Status
 
 WORKFLOW = "NotificationProcessingWorkflow"
 DELIVER = "deliver"
@@ -25,11 +25,11 @@ ENTERPRISE = SearchAttributeKey.for_keyword("XnovuEnterpriseId")
 NOTIFICATION = SearchAttributeKey.for_keyword("XnovuNotificationId")
 WORKFLOW_KEY = SearchAttributeKey.for_keyword("XnovuWorkflowKey")
 OUTCOME = SearchAttributeKey.for_keyword("XnovuOutcome")
-SENT = "SENT"
+SENT = Status.SENT.value
 LOST = "LOST"
 """`OUTCOME` is the state that was written to the row of a single notification: DEAD, RETRACTED, FAILED, or PENDING
-after a release. SENT is never set. LOST is not a state: neither a try nor the run itself could record how the attempt
-ended, because another attempt had the row by then."""
+after a release. SENT is never set. LOST is not a state: the run could write nothing, because another attempt had the
+row, a try of this run had recorded it already, or a send was still live."""
 
 SEARCH_ATTRIBUTES = (ENTERPRISE, NOTIFICATION, WORKFLOW_KEY, OUTCOME)
 

@@ -9,7 +9,7 @@ from functools import partial
 import psycopg
 
 from benchmarks.speed.peers.order import Order, Payload
-from benchmarks.speed.peers.posting import Sender, one_by_one, run
+from benchmarks.speed.peers.posting import Origin, one_by_one, run
 
 BATCH_SIZE = 100
 LOOPS = 2
@@ -36,7 +36,7 @@ RETURNING job.id, job.payload
 
 _COMPLETE = "UPDATE job SET status = 'done' WHERE id = ANY(%s)"
 
-SendAll = Callable[[Sender, Sequence[str]], Awaitable[object]]
+SendAll = Callable[[Origin, Sequence[str]], Awaitable[object]]
 
 
 async def fill(order: Order) -> None:
@@ -50,7 +50,7 @@ async def fill(order: Order) -> None:
 
 async def drain(order: Order, send_all: SendAll) -> None:
     """Send all jobs, in two loops, each with its own connection."""
-    async with Sender(order.sink) as sender:
+    async with Origin(order.sink) as sender:
         await asyncio.gather(*(_loop(order.database, partial(send_all, sender)) for _ in range(LOOPS)))
 
 
@@ -77,12 +77,12 @@ async def trickle(order: Order) -> None:
         await one_by_one(order, enqueue)
 
 
-async def singly(sender: Sender, payloads: Sequence[str]) -> None:
+async def singly(sender: Origin, payloads: Sequence[str]) -> None:
     """Send a request for each job."""
     await asyncio.gather(*(sender.send(payload) for payload in payloads))
 
 
-async def in_bulk(sender: Sender, payloads: Sequence[str]) -> None:
+async def in_bulk(sender: Origin, payloads: Sequence[str]) -> None:
     """Send all jobs of a batch in a single request."""
     await sender.send('{"events": [' + ", ".join(payloads) + "]}")
 

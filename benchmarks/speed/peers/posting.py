@@ -25,7 +25,7 @@ GAP_SECONDS = (0.02, 0.06)
 Step = Callable[[Order], Coroutine[None, None, None]]
 
 
-class Sender:
+class Origin:
     """Sends bodies to the sink, at most 50 at a time, over persistent connections."""
 
     def __init__(self, sink: str) -> None:

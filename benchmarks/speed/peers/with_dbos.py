@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 
 from benchmarks.speed.peers.order import Order, Payload
-from benchmarks.speed.peers.posting import Sender, one_by_one, run
+from benchmarks.speed.peers.posting import Origin, one_by_one, run
 
 QUEUE = "sends"
 POLL_SECONDS = 0.01
@@ -29,7 +29,7 @@ async def fill(order: Order) -> None:
 
 async def drain(order: Order) -> None:
     """Send all jobs; DBOS runs its workflows in the event loop in which it is launched."""
-    async with Sender(order.sink) as sender:
+    async with Origin(order.sink) as sender:
 
         async def send(payload: Payload) -> None:
             await sender.send(json.dumps(payload))

@@ -6,7 +6,7 @@ import asyncpg
 from pgqueuer import AsyncpgDriver, Job, PgQueuer, Queries
 
 from benchmarks.speed.peers.order import Order, Payload
-from benchmarks.speed.peers.posting import Sender, one_by_one, run
+from benchmarks.speed.peers.posting import Origin, one_by_one, run
 
 BATCH_SIZE = 50
 """The default is 10; with 250, sending lost more than claiming gained."""
@@ -28,7 +28,7 @@ async def drain(order: Order) -> None:
     """Send all jobs."""
     connection = await asyncpg.connect(order.database)
     queue = PgQueuer.from_asyncpg_connection(connection)
-    async with Sender(order.sink) as sender:
+    async with Origin(order.sink) as sender:
 
         async def send(job: Job) -> None:
             await sender.send(job.payload or b"")

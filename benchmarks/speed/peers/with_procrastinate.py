@@ -7,7 +7,7 @@ import psycopg_pool
 from procrastinate.types import JSONDict
 
 from benchmarks.speed.peers.order import Order, Payload
-from benchmarks.speed.peers.posting import IN_FLIGHT, Sender, one_by_one, run
+from benchmarks.speed.peers.posting import IN_FLIGHT, Origin, one_by_one, run
 
 POOL_SIZE = 5
 """More connections were slower."""
@@ -34,7 +34,7 @@ async def drain(order: Order) -> None:
     pool = psycopg_pool.AsyncConnectionPool(
         order.database, min_size=POOL_SIZE, max_size=POOL_SIZE, open=False
     )
-    async with Sender(order.sink) as sender, pool, app.open_async(pool):
+    async with Origin(order.sink) as sender, pool, app.open_async(pool):
 
         async def send(**payload: str) -> None:
             await sender.send(json.dumps(payload))

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from benchmarks.speed.ours.idle import GAP_SECONDS
-from benchmarks.speed.peers.posting import IN_FLIGHT, Sender
+from benchmarks.speed.peers.posting import IN_FLIGHT, Origin
 from benchmarks.speed.references import program
 
 QUEUE = "references"
@@ -62,7 +62,7 @@ async def stage() -> None:
 class Poster:
     """POSTs, and remembers when each call began."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Origin) -> None:
         self._sender = sender
         self.entered: dict[str, float] = {}
 
@@ -95,7 +95,7 @@ class Starter:
 async def work(order: program.Order) -> program.Answer:
     """Start all runs, 50 at once or one by one."""
     client = await Client.connect(order["address"])
-    async with Sender(order["sink"]) as sender:
+    async with Origin(order["sink"]) as sender:
         poster, starter = Poster(sender), Starter(client, order["flow"])
         async with Worker(
             client,

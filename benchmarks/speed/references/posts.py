@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from benchmarks.speed import exact
-from benchmarks.speed.peers.posting import IN_FLIGHT, Sender
+from benchmarks.speed.peers.posting import IN_FLIGHT, Origin
 from benchmarks.speed.references import program
 from benchmarks.speed.scene import Figures, Scene
 
@@ -21,7 +21,7 @@ async def measure(scene: Scene) -> Figures:
 async def work(order: program.Order) -> program.Answer:
     """POST each job once."""
     numbers = iter(range(order["count"]))
-    async with Sender(order["sink"]) as sender:
+    async with Origin(order["sink"]) as sender:
 
         async def loop() -> None:
             for number in numbers:

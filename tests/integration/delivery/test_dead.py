@@ -77,7 +77,7 @@ async def test_a_notification_that_breaks_its_schema_is_dead(
 
     assert details == {
         "code": "validation_error",
-        "message": "payload: $.note breaks the rule 'type' of the workflow's schema",
+        "message": "payload: $.note breaks 'type' of the workflow's payload_schema",
     }
     assert novu_standin.stats()["calls"] == 0
 

@@ -10,7 +10,7 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, row, written
 from tests.support.waiting import eventually
 from xnovu_poller.errors import NovuThrottled, Unfinished
-from xnovu_poller.lifecycle import Attempt, Refused, Sender, Status
+from xnovu_poller.lifecycle import Attempt, Origin, Refused, Status
 from xnovu_poller.store.engine import Engine
 
 PAUSE = Refused(NovuThrottled(timedelta(minutes=1)))
@@ -244,7 +244,7 @@ async def test_a_closed_gate_releases_everything_without_a_hold(
 ) -> None:
     """PROCESSING becomes PENDING; nothing is counted, and Novu is not called."""
     attempts = [a_claimed(db) for _ in range(3)]
-    executor.gate.observe(Sender("acme", "another", "another"), PAUSE)
+    executor.gate.observe(Origin("acme", "another", "another"), PAUSE)
 
     assert await executor.deliver(*attempts) == [Status.PENDING] * 3
 
@@ -259,7 +259,7 @@ async def test_a_closed_gate_does_not_release_what_a_twin_is_sending(executor: D
     """A row that may be on its way must not be released."""
     attempt = a_claimed(db)
     written(db, attempt.notification_id, send_until="2100-01-01T00:00Z")
-    executor.gate.observe(Sender("acme", "another", "another"), PAUSE)
+    executor.gate.observe(Origin("acme", "another", "another"), PAUSE)
 
     assert await executor.deliver(attempt) == []
     assert row(db, attempt.notification_id)["notification_status"] == "PROCESSING"

@@ -12,7 +12,7 @@ from tests.support.rows import Db, a_workflow, row
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.breaker import TRIPS_AT
 from xnovu_poller.errors import Unfinished
-from xnovu_poller.lifecycle import Attempt, Sender, Status
+from xnovu_poller.lifecycle import Attempt, Origin, Status
 from xnovu_poller.store.engine import Engine
 
 
@@ -65,7 +65,7 @@ async def test_a_tripped_workflow_recovers_after_a_successful_probe(
 ) -> None:
     """After the pause a single notification probes; the others follow once Novu accepts it."""
     probe = a_claimed(db, workflow=broken)
-    sender = Sender("acme", "broken", row(db, probe.notification_id)["transaction_id"])
+    sender = Origin("acme", "broken", row(db, probe.notification_id)["transaction_id"])
     await eventually(lambda: executor.gate.breaker.wait(sender) is None)
 
     assert await executor.deliver(probe) == [Status.SENT]
@@ -78,7 +78,7 @@ async def test_a_probe_without_an_answer_fails_at_once(
 ) -> None:
     """Its next try would be turned away. So a workflow that always fails is counted, and ends."""
     probe = a_claimed(db, workflow=broken)
-    sender = Sender("acme", "broken", row(db, probe.notification_id)["transaction_id"])
+    sender = Origin("acme", "broken", row(db, probe.notification_id)["transaction_id"])
     await eventually(lambda: executor.gate.breaker.wait(sender) is None)
     novu_standin.fault("status", status=500, match={"workflow": "broken"})
 

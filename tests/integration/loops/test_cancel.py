@@ -9,8 +9,8 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, back_dated, row
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import NovuThrottled
-from xnovu_poller.lifecycle import Refused, Sender, Status
-from xnovu_poller.loops.cancel import CANCELLED_AT_ONCE, Canceller
+from xnovu_poller.lifecycle import Origin, Refused, Status
+from xnovu_poller.loops.cancel import CANCEL_BATCH, Canceller
 from xnovu_poller.novu import Event, Novu
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.identity import new_deployment
@@ -54,7 +54,7 @@ def insert_withdrawn(db: Db, enterprise: str = "acme") -> int:
 
 async def trigger_delayed(novu: Novu, transaction_id: str) -> None:
     """Trigger a notification whose steps Novu still delays."""
-    sender = Sender("acme", "delayed", transaction_id)
+    sender = Origin("acme", "delayed", transaction_id)
     await novu.trigger(Event("delayed", ("s",), {}, None, transaction_id, 0, sender))
 
 
@@ -120,7 +120,7 @@ async def test_a_closed_gate_stops_cancellations(
 ) -> None:
     """The pause that Novu asked for applies to every call."""
     insert_withdrawn(db)
-    gate.observe(Sender("acme", "delayed", "xn-1"), Refused(NovuThrottled(timedelta(seconds=9))))
+    gate.observe(Origin("acme", "delayed", "xn-1"), Refused(NovuThrottled(timedelta(seconds=9))))
 
     assert await cancel.turn() == INTERVAL
     assert novu_standin.stats()["calls"] == 0
@@ -128,7 +128,7 @@ async def test_a_closed_gate_stops_cancellations(
 
 async def test_a_full_batch_is_followed_by_the_next(cancel: Canceller, db: Db) -> None:
     """Without a pause between them."""
-    for _ in range(CANCELLED_AT_ONCE + 1):
+    for _ in range(CANCEL_BATCH + 1):
         insert_withdrawn(db)
 
     assert await cancel.turn() == timedelta(0)
@@ -141,15 +141,15 @@ async def test_a_cancellation_without_an_answer_does_not_block_others(
     cancel: Canceller, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """The others come in the next turn; after them, Novu is asked again."""
-    for _ in range(CANCELLED_AT_ONCE + 5):
+    for _ in range(CANCEL_BATCH + 5):
         insert_withdrawn(db)
-    novu_standin.fault("status", status=500, times=CANCELLED_AT_ONCE, match="all")
+    novu_standin.fault("status", status=500, times=CANCEL_BATCH, match="all")
 
     assert [await cancel.turn() for _ in range(2)] == [timedelta(0), INTERVAL]
     answered = "SELECT FROM notify.ent_notification WHERE error_details IS NOT NULL"
     assert db.execute(answered).rowcount == 5
     assert await cancel.turn() == timedelta(0)
-    assert db.execute(answered).rowcount == CANCELLED_AT_ONCE + 5
+    assert db.execute(answered).rowcount == CANCEL_BATCH + 5
 
 
 async def test_a_successful_cancellation_wins_in_any_order(engine: Engine, db: Db) -> None:

@@ -12,7 +12,7 @@ from tests.support.rows import Db, a_notification, notifications, row, written
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import NovuThrottled, TemporalUnavailable
-from xnovu_poller.lifecycle import Accepted, Refused, Sender, Status
+from xnovu_poller.lifecycle import Accepted, Origin, Refused, Status
 from xnovu_poller.loops.loop import BUSY_PAUSE, CLAIMS_A_TURN, FEW_PAUSE, PollLoop, poll_loops
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_hold
@@ -151,7 +151,7 @@ async def test_each_turn_expires_rows(engine: Engine, db: Db, starts: Starts, te
     """Even while the gate is closed, because these rows must not be sent."""
     made = a_notification(db, expires_at="2020-01-01T00:00Z")
     gate = Gate()
-    gate.observe(Sender("acme", "another", "xn-1"), Refused(NovuThrottled(SECOND)))
+    gate.observe(Origin("acme", "another", "xn-1"), Refused(NovuThrottled(SECOND)))
 
     await a_loop(engine, starts, terms, gate).turn()
 
@@ -164,7 +164,7 @@ async def test_a_closed_gate_stops_claims_for_its_pause(
     """Novu asked for the pause."""
     notifications(db, 1)
     gate = Gate(clock=Clock(), jitter=lambda: 0.0)
-    gate.observe(Sender("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
+    gate.observe(Origin("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
 
     assert await a_loop(engine, starts, terms, gate).turn() == timedelta(seconds=7)
 
@@ -178,13 +178,13 @@ async def test_after_a_pause_a_single_notification_goes_first(
     notifications(db, 10)
     clock = Clock()
     gate = Gate(clock=clock, jitter=lambda: 0.0)
-    gate.observe(Sender("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
+    gate.observe(Origin("acme", "another", "xn-1"), Refused(NovuThrottled(timedelta(seconds=7))))
     clock.now = 7.0
     loop = a_loop(engine, starts, terms, gate)
 
     assert [await loop.turn(), await loop.turn()] == [FEW_PAUSE, BUSY_PAUSE]
     assert len(starts.groups) == 1
-    gate.observe(Sender("acme", "another", "xn-1"), Accepted())
+    gate.observe(Origin("acme", "another", "xn-1"), Accepted())
 
     assert [await loop.turn(), await loop.turn()] == [FEW_PAUSE, BUSY_PAUSE]
     assert len(starts.groups) == 3

@@ -11,7 +11,7 @@ from tests.support.rows import Db, attempt_of, notifications, row
 from tests.support.waiting import eventually
 from xnovu_poller.errors import TemporalRefused, TemporalUnavailable
 from xnovu_poller.loops.drain import Drain
-from xnovu_poller.loops.starter import STARTS_AT_ONCE
+from xnovu_poller.loops.starter import CONCURRENT_STARTS
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.store.notifications.hold import hold
@@ -78,17 +78,17 @@ async def test_a_stop_starts_nothing_more_and_releases_what_was_not_handed_off(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
     """Starts under way are finished; the current turn is the last."""
-    notifications(db, STARTS_AT_ONCE + 10)
+    notifications(db, CONCURRENT_STARTS + 10)
     starts.go_on.clear()
     loop = a_loop(engine, starts, terms)
     drain = Drain(loop)
     draining = asyncio.create_task(drain.drain())
-    await eventually(lambda: starts.begun == STARTS_AT_ONCE)
+    await eventually(lambda: starts.begun == CONCURRENT_STARTS)
 
     loop.stop()
     stopping = asyncio.create_task(drain.stop())
     starts.go_on.set()
     await asyncio.gather(stopping, draining)
 
-    assert len(starts.groups) == STARTS_AT_ONCE
+    assert len(starts.groups) == CONCURRENT_STARTS
     assert states(db).count("PENDING") == 10

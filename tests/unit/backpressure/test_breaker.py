@@ -14,7 +14,7 @@ from xnovu_poller.backpressure.breaker import (
     Breaker,
 )
 from xnovu_poller.errors import NovuRejected, NovuThrottled, NovuUnanswered
-from xnovu_poller.lifecycle import Accepted, Outcome, Refused, Sender, Unknown
+from xnovu_poller.lifecycle import Accepted, Origin, Outcome, Refused, Unknown
 
 ACCEPTED = Accepted()
 REJECTED = Refused(NovuRejected(422, "bad"))
@@ -28,9 +28,9 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(clock, lambda: 0.0)
 
 
-def xn(number: int, enterprise: str = "acme") -> Sender:
+def xn(number: int, enterprise: str = "acme") -> Origin:
     """Return a notification of the enterprise's workflow."""
-    return Sender(enterprise, "order-shipped", f"xn-{number}")
+    return Origin(enterprise, "order-shipped", f"xn-{number}")
 
 
 def trip(breaker: Breaker) -> None:

@@ -14,7 +14,7 @@ from xnovu_poller.errors import (
     NovuUnauthorized,
     NovuUnavailable,
 )
-from xnovu_poller.lifecycle import Accepted, Refused, Sender, Unknown
+from xnovu_poller.lifecycle import Accepted, Origin, Refused, Unknown
 
 ACCEPTED = Accepted()
 REJECTED = Refused(NovuRejected(422, "workflow_not_found"))
@@ -29,9 +29,9 @@ def gate(clock: Clock) -> Gate:
     return Gate(clock, lambda: 0.0)
 
 
-def xn(transaction_id: str, workflow_key: str = "order-shipped") -> Sender:
+def xn(transaction_id: str, workflow_key: str = "order-shipped") -> Origin:
     """Return a notification of a workflow."""
-    return Sender("acme", workflow_key, transaction_id)
+    return Origin("acme", workflow_key, transaction_id)
 
 
 def throttled(pause_seconds: float) -> Refused:
@@ -284,7 +284,7 @@ def test_workflows_that_fail_together_close_the_gate(gate: Gate) -> None:
 
 def test_a_single_failing_enterprise_does_not_close_the_gate(gate: Gate) -> None:
     """It may use several workflows, and none of its notifications is a witness against Novu later."""
-    gate.observe(Sender("globex", "invoice", "xn-well"), ACCEPTED)
+    gate.observe(Origin("globex", "invoice", "xn-well"), ACCEPTED)
     for number in range(OUTAGE_WITNESSES):
         gate.observe(xn(f"xn-{number}", f"key-{number % 2}"), UNKNOWN)
     for number in range(OUTAGE_WITNESSES):
@@ -295,10 +295,10 @@ def test_a_single_failing_enterprise_does_not_close_the_gate(gate: Gate) -> None
 
 def test_notifications_of_a_tripped_workflow_are_no_witnesses(gate: Gate) -> None:
     """A missing answer of another enterprise then counts as the first, not as the fifth."""
-    gate.observe(Sender("globex", "invoice", "xn-well"), ACCEPTED)
+    gate.observe(Origin("globex", "invoice", "xn-well"), ACCEPTED)
     for number in range(OUTAGE_WITNESSES):
         gate.observe(xn(f"xn-{number}"), UNKNOWN)
-    gate.observe(Sender("initech", "invoice", "xn-other"), UNKNOWN)
+    gate.observe(Origin("initech", "invoice", "xn-other"), UNKNOWN)
     assert not gate.closed
 
 

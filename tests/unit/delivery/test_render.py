@@ -8,7 +8,7 @@ import pytest
 from tests.support.held import NOW, held, workflow
 from xnovu_poller.delivery import render
 from xnovu_poller.errors import TemplateMissing
-from xnovu_poller.lifecycle import Channel, Sender, WorkflowType
+from xnovu_poller.lifecycle import Channel, Origin, WorkflowType
 from xnovu_poller.store.notifications.hold import Held
 from xnovu_poller.store.templates import Template, TemplateKey
 from xnovu_poller.store.workflows import Workflow
@@ -99,4 +99,4 @@ def test_the_event_has_its_transaction_and_each_recipient_once() -> None:
     assert event.recipients == ("b", "a")
     assert (event.workflow_key, event.overrides) == ("order-shipped", {"email": {}})
     assert (event.transaction_id, event.refusals) == ("xn-7", 2)
-    assert event.source == Sender("acme", "order-shipped", "xn-7")
+    assert event.origin == Origin("acme", "order-shipped", "xn-7")

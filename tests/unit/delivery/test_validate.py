@@ -66,7 +66,7 @@ def test_a_fault_names_its_path_and_rule_but_never_a_value(
     message = fault(schema, payload)
 
     assert VALUE not in message
-    assert message.startswith(f"payload: {where} breaks the rule")
+    assert message.startswith(f"payload: {where} breaks ")
     if where != "$" or rule != "maxLength":
         assert f"{rule!r}" in message
 
@@ -145,9 +145,7 @@ def test_a_check_that_would_take_seconds_is_not_started(
     schema: dict[str, Any], payload: dict[str, Any]
 ) -> None:
     """All other enterprises of the process would have to wait."""
-    assert fault(schema, payload).endswith(
-        "$ breaks the rule 'too large for its payload_schema' of the workflow's schema"
-    )
+    assert fault(schema, payload).endswith("$ is too large for its payload_schema")
 
 
 DEEP: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from xnovu_poller.errors import NovuRejected
-from xnovu_poller.lifecycle import Sender
+from xnovu_poller.lifecycle import Origin
 from xnovu_poller.novu import Event
 from xnovu_poller.novu.event import EVENT_BYTES
 
@@ -20,7 +20,7 @@ def event(payload: dict[str, Any] | None = None, **changes: Any) -> Event:  # no
         "overrides": None,
         "transaction_id": "xn-1",
         "refusals": 0,
-        "source": Sender("acme", "order-shipped", "xn-1"),
+        "origin": Origin("acme", "order-shipped", "xn-1"),
     }
     return Event(**{**fields, **changes})
 

@@ -1,7 +1,8 @@
 """The notifications: the arrows between their states, and the reads of the loops.
 
-Each arrow of the state diagram is one function with one statement, which checks its caller's right and returns the
-states that it wrote. The modules with arrows:
+Each arrow of the state diagram is one function, which checks its caller's right in the statement that writes. It
+returns the state that it wrote, by id; or, if the caller goes on with the row, its new right: a claim or a hold. The
+modules with arrows:
 
 - `claim`: the claim; `claim_sql` has its statement, `due` the rows of each loop.
 - `by_claim`: arrows whose right is a claim on which no send has begun.

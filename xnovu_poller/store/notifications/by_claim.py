@@ -15,7 +15,7 @@ from xnovu_poller.store.engine import Engine, acquire
 from xnovu_poller.store.notifications.arrow import bind_attempts, move, read_claims
 from xnovu_poller.store.notifications.claim import Terms
 
-EXPIRE_AT_ONCE = 1000
+EXPIRE_BATCH = 1000
 """A turn expires at most this many notifications."""
 
 _RELEASE = text("""
@@ -117,7 +117,7 @@ _EXPIRE = text(f"""
                 SELECT FROM notify.ent_notification_delivery d
                 WHERE d.notification_id = n.id AND d.outcome IN ('accepted', 'unknown'))
         ORDER BY n.expires_at, n.id
-        LIMIT {EXPIRE_AT_ONCE}
+        LIMIT {EXPIRE_BATCH}
         FOR UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
@@ -127,7 +127,7 @@ _EXPIRE = text(f"""
 
 
 async def expire(engine: Engine) -> dict[int, Status]:
-    """Write PENDING or FAILED → RETRACTED, with the reason `expired`, for at most `EXPIRE_AT_ONCE` rows.
+    """Write PENDING or FAILED → RETRACTED, with the reason `expired`, for at most `EXPIRE_BATCH` rows.
 
     A row stays if Novu may have accepted something of it.
 

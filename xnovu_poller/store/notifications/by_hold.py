@@ -241,7 +241,7 @@ _RECORD_UNKNOWN = text("""
 
 
 async def record_unknown(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
-    """Write PROCESSING → PROCESSING: Novu may have accepted it; the next try repeats the same call.
+    """Write PROCESSING → PROCESSING: Novu may have accepted it; the next try sends the same event by itself.
 
     Raises:
         StoreUnavailable: nothing may have been written; the send lapses, which counts the same.

@@ -1,4 +1,4 @@
-"""The arrow before a send: hold notifications, and read all that the send needs."""
+"""The arrow before a send: hold notifications, and read their rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ async def hold(
     lease: timedelta,
     with_lapsed: bool = False,
 ) -> HoldResult:
-    """Write PROCESSING → PROCESSING: take the sole right to send for a moment, and read all that the send needs.
+    """Write PROCESSING → PROCESSING: take the sole right to send for a moment, and read the rows.
 
     If `send_until` is in the past and nobody cleared it, the sender died. That is a lapse with an unknown outcome.
 

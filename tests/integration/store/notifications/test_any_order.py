@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from tests.support.held import HELD
-from tests.support.ledger import Answer, Row, Sender
+from tests.support.ledger import Answer, Origin, Row
 from tests.support.writers import LEASE, WAIT, ByLoops, ByPeople, a_ground, newest
 from xnovu_poller.lifecycle import LAWFUL_MOVES, RECIPIENTS_PER_CHUNK, ErrorDetails, Status
 from xnovu_poller.store.engine import Engine
@@ -108,7 +108,7 @@ ACTS = {
 """Possible next steps and their weights: mostly steps that lead on, because the ends are many steps away."""
 
 
-def write(engine: Engine, name: str, sender: Sender) -> Awaitable[dict[int, Status]]:
+def write(engine: Engine, name: str, sender: Origin) -> Awaitable[dict[int, Status]]:
     """Write a record with the hold of a sender."""
     verdict = replace(RECORDS[name], held=replace(sender.held, hold=sender.hold))
     return ARROWS[verdict.ending](engine, verdict)
@@ -139,12 +139,12 @@ class ByExecutors(ByLoops, ByPeople):
             self.come_late(chance)
 
     @property
-    def under_way(self) -> list[Sender]:
+    def under_way(self) -> list[Origin]:
         """The senders that have not finished."""
         return [sender for sender in self.ledger.senders if not sender.done]
 
     @property
-    def late(self) -> list[Sender]:
+    def late(self) -> list[Origin]:
         """The senders whose hold is over."""
         return [sender for sender in self.ledger.senders if self.ledger.rules.get(sender.id) is not sender]
 
@@ -197,7 +197,7 @@ class ByExecutors(ByLoops, ByPeople):
         """Stop a sender without another record."""
         newest(chance, self.under_way).done = True
 
-    def call(self, sender: Sender, answer: Answer, *, taken: bool) -> None:
+    def call(self, sender: Origin, answer: Answer, *, taken: bool) -> None:
         """Call Novu, for a chunk if the notification is large; without an answer only Novu knows the outcome."""
         name = sender.held.transaction_id
         if len(sender.held.recipients) > RECIPIENTS_PER_CHUNK:
@@ -211,7 +211,7 @@ class ByExecutors(ByLoops, ByPeople):
             name = left[0].transaction_id
         self.ledger.call(sender, name, answer, taken=taken)
 
-    def create_chunks(self, sender: Sender) -> list[Chunk]:
+    def create_chunks(self, sender: Origin) -> list[Chunk]:
         """Create the chunks of a large notification, or find them; a late sender gets none."""
         chunks = self.run(
             by_chunk.create_chunks(self.engine, sender.hold, split_recipients(tuple(sender.held.recipients)))
@@ -222,7 +222,7 @@ class ByExecutors(ByLoops, ByPeople):
             self.changed.add(sender.id)
         return chunks
 
-    def record_answer(self, sender: Sender, chunk: Chunk, answer: Answer) -> None:
+    def record_answer(self, sender: Origin, chunk: Chunk, answer: Answer) -> None:
         """Record the answer to a chunk, and keep the hold for the next."""
         renewed = self.run(
             by_chunk.record_chunk_answer(
@@ -242,7 +242,7 @@ class ByExecutors(ByLoops, ByPeople):
             self.ledger.give(renewed, sender.held, None if goes_on else answer)
             self.changed.add(sender.id)
 
-    def record(self, sender: Sender, chance: Random) -> None:
+    def record(self, sender: Origin, chance: Random) -> None:
         """Record truthfully how a send ended, by one of the fitting arrows."""
         stands = self.ledger.rules.get(sender.id) is sender
         name = chance.choice(self.fitting(sender))
@@ -253,13 +253,13 @@ class ByExecutors(ByLoops, ByPeople):
         self.ledger.recorded |= moved if sender.answer is not Answer.UNKNOWN else set()
         sender.done = True
 
-    def fitting(self, sender: Sender) -> list[str]:
+    def fitting(self, sender: Origin) -> list[str]:
         """Return the names of the records that are true for what a sender has seen."""
         if sender.answer is None and sender.over:
             return ["retracted" if self.certain(sender) else "retracted, in doubt", "failed"]
         return FITTING[sender.answer]
 
-    def certain(self, sender: Sender) -> bool:
+    def certain(self, sender: Origin) -> bool:
         """Return whether a sender that must withdraw knows that Novu has accepted nothing."""
         doubt = sender.held.unknown_outcomes > 0
         if len(sender.held.recipients) <= RECIPIENTS_PER_CHUNK:

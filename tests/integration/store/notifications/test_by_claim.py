@@ -17,7 +17,7 @@ from tests.support.rows import (
 from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
-from xnovu_poller.store.notifications.by_claim import EXPIRE_AT_ONCE
+from xnovu_poller.store.notifications.by_claim import EXPIRE_BATCH
 from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import FAILED, NEW
 
@@ -153,9 +153,9 @@ async def test_expire_leaves_rows_that_may_have_been_accepted(engine: Engine, db
 
 async def test_expire_takes_at_most_a_thousand_rows_at_once(engine: Engine, db: Db) -> None:
     """A call is bounded; the next call takes the rest."""
-    notifications(db, EXPIRE_AT_ONCE + 5)
+    notifications(db, EXPIRE_BATCH + 5)
     db.execute("UPDATE notify.ent_notification SET expires_at = now() - interval '1 s'")
     kept = a_notification(db, expires_at="2100-01-01T00:00Z")
 
-    assert [len(await by_claim.expire(engine)) for _ in range(3)] == [EXPIRE_AT_ONCE, 5, 0]
+    assert [len(await by_claim.expire(engine)) for _ in range(3)] == [EXPIRE_BATCH, 5, 0]
     assert row(db, kept)["notification_status"] == "PENDING"
