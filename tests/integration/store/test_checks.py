@@ -74,12 +74,12 @@ async def test_an_index_that_is_missing_or_invalid_is_found(engine: Engine, db: 
 async def test_a_trigger_that_is_off_is_found(engine: Engine, db: Db) -> None:
     """Disabled or missing; the statement in the finding turns it on."""
     db.execute("ALTER TABLE notify.ent_notification DISABLE TRIGGER guard_update")
-    db.execute("DROP TRIGGER tell ON notify.ent_notification_rule")
+    db.execute("DROP TRIGGER wake ON notify.ent_notification_rule")
 
     off, gone = await find(engine, "trigger_off")
 
     assert off.startswith("trigger guard_update of notify.ent_notification: is disabled")
-    assert gone.startswith("trigger tell of notify.ent_notification_rule: is missing")
+    assert gone.startswith("trigger wake of notify.ent_notification_rule: is missing")
     db.execute(off.partition("run: ")[2].encode())
     assert await find(engine, "trigger_off") == [gone]
 
