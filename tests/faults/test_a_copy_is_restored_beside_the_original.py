@@ -108,7 +108,7 @@ async def test_it_has_replaced_the_original(
         await until_seen(worker_environment["TEMPORAL_ADDRESS"], 2, original)
         log = refused(copy, worker_environment, tmp_path)
         assert "(its rows came from another database or server)" in log
-        assert "`xnovu db keep-deployment` if this one has replaced it" in log
+        assert "`xnovu db keep-deployment` if this copy has replaced it" in log
 
         assert xnovu("db", "keep-deployment", DATABASE_URL=copy).returncode == 0
         send_all(copy, worker_environment, tmp_path, "copy", more=1)
