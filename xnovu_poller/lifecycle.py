@@ -39,7 +39,7 @@ LAWFUL_MOVES: frozenset[tuple[Status, Status]] = frozenset(
     {
         (Status.PENDING, Status.PROCESSING),  # claim
         (Status.FAILED, Status.PROCESSING),  # claim
-        (Status.PROCESSING, Status.PROCESSING),  # reclaim, by the rescuer
+        (Status.PROCESSING, Status.PROCESSING),  # reclaim; a hold and its writes keep the state too
         (Status.PROCESSING, Status.SENT),
         (Status.PROCESSING, Status.FAILED),
         (Status.PROCESSING, Status.DEAD),
@@ -51,7 +51,7 @@ LAWFUL_MOVES: frozenset[tuple[Status, Status]] = frozenset(
         (Status.RETRACTED, Status.PENDING),  # revive
     }
 )
-"""From → to. The database's trigger refuses every other move; a test compares the two."""
+"""From → to. The database's trigger refuses every other change of state; a test compares the two."""
 
 
 class PublishStatus(StrEnum):
@@ -282,7 +282,7 @@ class ErrorDetails:
 
     Attributes:
         message: the error's sentence; no value of the payload, no recipient, no secret.
-        chunks: the chunks that Novu rejected, if other chunks were accepted or are left.
+        chunks: the numbers of the chunks that Novu rejected; empty if the notification needed a single call.
     """
 
     code: str

@@ -115,11 +115,14 @@ CHORES: Final = Counter(
     registry=REGISTRY,
 )
 NOVU_CALLS: Final = Counter(
-    "xnovu_novu_calls", "HTTP calls to Novu, by outcome.", ["outcome"], registry=REGISTRY
+    "xnovu_novu_calls",
+    "Triggers, by outcome; each event of a bulk call counts.",
+    ["outcome"],
+    registry=REGISTRY,
 )
 NOVU_CALL_SECONDS: Final = Histogram(
     "xnovu_novu_call_seconds",
-    "Duration of one HTTP call to Novu.",
+    "Duration of a trigger or bulk call, including its repeat as single calls.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,
 )

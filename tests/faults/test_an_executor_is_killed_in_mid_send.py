@@ -40,6 +40,7 @@ async def test_its_row_is_sent_and_the_worker_starts_another_executor(
         workflow = a_workflow(db)
         made = [a_notification(db, workflow=workflow) for _ in range(4)]
         wait_until(lambda: db.execute(SENDING).rowcount == 2)
+        # The other executor is the worker's own process.
         [child] = worker.get_status()["executors"]["pids"]
         os.kill(child, signal.SIGKILL)
         wait_until(lambda: worker.get_status()["executors"]["restarts"] == 1)
@@ -76,6 +77,7 @@ def test_its_group_is_sent_without_any_help(
                 a_notification(db, workflow=workflow)
         wait_until(lambda: db.execute(SENDING).rowcount == 2 * GROUP)
         wait_until(lambda: novu_standin.stats()["calls"] == 2)
+        # The other executor is the worker's own process.
         [child] = worker.get_status()["executors"]["pids"]
         os.kill(child, signal.SIGKILL)
         novu_standin.clear_faults()

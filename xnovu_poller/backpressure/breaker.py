@@ -55,8 +55,8 @@ class Breaker:
 
     `TRIPS_AT` notifications in a row without an answer trip an enterprise's workflow. During the pause that follows,
     all its notifications are turned away. After the pause, one notification may be sent as a probe, a different
-    notification each time, while the others wait for its outcome. Any answer resets the workflow. Use it from a
-    single event loop: no method waits, and none is thread-safe.
+    notification each time, while the others wait for its outcome. If Novu accepts or rejects a notification, its workflow is
+    reset. Use it from a single event loop: no method waits, and none is thread-safe.
     """
 
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
@@ -97,7 +97,7 @@ class Breaker:
         return None
 
     def observe(self, origin: Origin, outcome: Outcome) -> None:
-        """Learn from the outcome of a call. A refusal for a cause that concerns every workflow changes nothing here."""
+        """Learn from the outcome of a call. A refusal that concerns every workflow only ends the probe, so that another may follow."""
         match outcome:
             case Accepted():
                 self._troubles.pop(origin.workflow, None)

@@ -159,7 +159,7 @@ class Gate:
         """Return how many witnesses prove an outage: a small window can never have more of them than its size."""
         return min(OUTAGE_WITNESSES, self._window.size or OUTAGE_WITNESSES)
 
-    def _is_own_fault(self, origin: Origin, others_served: bool) -> bool:  # noqa: FBT001 - private, and named by both callers
+    def _is_own_fault(self, origin: Origin, others_served: bool) -> bool:  # noqa: FBT001 - private, with one caller
         """Return whether all witnesses belong to one workflow, or one enterprise, while Novu serves others."""
         workflows = set(self._unanswered.values())
         if others_served and len(workflows) == 1:

@@ -128,7 +128,7 @@ class Delivery:
 
         Args:
             counted: the sender may have died. The failure counts for a single notification. It does not count
-                for a group, because nobody knows which notification caused it; each gets its own run from now on.
+                for a group, because nobody knows which notification caused it; each whose send was open gets its own run from now on.
 
         Returns:
             The states that were written, by notification; a missing notification was late.

@@ -53,8 +53,8 @@ class Trigger:
     def _group(self, ready: Sequence[tuple[Held, Event]]) -> list[list[tuple[Held, Event]]]:
         """Decide which notifications share a bulk call.
 
-        A notification gets calls of its own if it needs several, if Novu may have accepted it already, or if it
-        probes a failing workflow: its fault must not fail the others.
+        A notification gets calls of its own if it needs several, if Novu may have accepted it already, if it probes
+        a failing workflow (its fault must not fail the others), or if Novu limits our rate and single calls cost less.
         """
         singles = [[pair] for pair in ready if self._is_single(*pair)]
         others = [pair for pair in ready if not self._is_single(*pair)]
@@ -66,14 +66,14 @@ class Trigger:
     def _is_single(self, held: Held, event: Event) -> bool:
         return (
             held.unknown_outcomes > 0
-            or len(held.recipients) > RECIPIENTS_PER_CHUNK
+            or len(event.recipients) > RECIPIENTS_PER_CHUNK
             or self.breaker.is_tripped(event.origin)
         )
 
     async def _send_call(
         self, call: Sequence[tuple[Held, Event]], ends: float, leaves: float
     ) -> list[Verdict]:
-        """Make a call for the notifications whose workflow is not tripped, and turn the others away."""
+        """Make a call for the notifications that the breaker lets pass, perhaps one as a probe; turn the others away."""
         if time.monotonic() >= ends:
             # A release would make it due at once, and it would take as long again, for ever.
             error = ErrorDetails(

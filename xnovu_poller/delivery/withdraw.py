@@ -25,8 +25,9 @@ async def withdraw(engine: Engine, novu: Novu, group: Sequence[Held]) -> list[Ve
     here, the hold lapses, and Novu is asked again.
 
     Returns:
-        A verdict for each: RETRACTED; LATE; FAILED if Novu could not be asked, because a released row would come back
-        at once, however often Novu refuses; or UNFINISHED if PostgreSQL did not answer.
+        A verdict for each: RETRACTED (for a late caller too, whose arrow then writes nothing); FAILED if Novu could not
+        be asked, because a released row would come back at once, however often Novu refuses; or UNFINISHED if
+        PostgreSQL did not answer.
     """
     found = await asyncio.gather(
         *(watch([held], _withdraw(engine, novu, held), sends=False) for held in group)

@@ -90,7 +90,7 @@ class Child:
         run_as: run as this user, if we are root; None for our own.
         stop_signal: asks the server to end.
         patience_seconds: the time it has to end before it is killed.
-        pid: the server's process id; 0 while it is stopped.
+        pid: the server's process id; 0 before `start` and after `stop`.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Child:
         """Start the server; it may not answer yet.
 
         Raises:
-            ServerFailed: it cannot be executed, or another server runs in this folder.
+            ServerFailed: it cannot be executed, or another server of this name runs in this folder.
         """
         order = guardian.Order(
             command=[str(part) for part in self.command],

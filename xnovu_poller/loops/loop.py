@@ -60,7 +60,7 @@ class PollLoop:
         self._cursor = Cursor()
 
     async def turn(self) -> timedelta:
-        """Expire rows, then claim batch after batch; hand each batch off while the next is being claimed.
+        """Claim batch after batch: the first while rows expire, each further one while the last is handed off.
 
         If the process dies between claim and handoff, the leases lapse and the rescuer releases the rows.
 
@@ -69,7 +69,7 @@ class PollLoop:
 
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
-            TemporalError: some runs could not be started; their claims are released.
+            TemporalError: some runs could not be started; their claims, and those of the next batch, are released.
         """
         metrics.GATE_OPEN.set(not self._gate.closed)
         # If a claim races with expiry, `hold` notices that the row has expired.

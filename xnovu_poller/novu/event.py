@@ -58,7 +58,10 @@ class Event:
         return body
 
     def idempotency_key(self) -> str:
-        """Return the key of this call: the same after an unknown outcome, a new key after a refusal."""
+        """Return the key of this call; a new key for each value of `refusals`.
+
+        A 500 that Novu answered raises it at the end of the attempt, or at once for a chunk.
+        """
         return digest(f"{self.transaction_id}\n{self.refusals}\n".encode() + self.body())
 
     def _encode(self, payload: Mapping[str, Any]) -> bytes:

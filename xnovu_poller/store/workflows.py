@@ -51,7 +51,7 @@ async def read_workflows(engine: Engine, ids: Collection[int]) -> dict[int, Work
                 row.workflow_key,
                 [Channel(name) for name in row.channels],
                 row.payload_schema,
-                # A producer may have written something other than text, which names no template.
+                # A value that is no text names no template.
                 {name: key for name, key in row.template_overrides.items() if isinstance(key, str)},
                 PublishStatus(row.publish_status),
                 row.deactivated,

@@ -286,6 +286,7 @@ class _Reader:
 
     def _read_key(self, node: ast.expr) -> str | int:
         key = self._read_constant(node)
+        # A payload may have keys such as `_id`; in brackets a key is only ever looked up in data.
         # `type() is` and not `isinstance`, because `True` is an `int` in Python.
         if type(key) is int or (type(key) is str and not key.startswith("__")):
             return key

@@ -28,7 +28,7 @@ OUTCOME = SearchAttributeKey.for_keyword("XnovuOutcome")
 SENT = Status.SENT.value
 LOST = "LOST"
 """`OUTCOME` is the state that was written to the row of a single notification: DEAD, RETRACTED, FAILED, or PENDING
-after a release. SENT is never set. LOST is not a state: the run could write nothing, because another attempt had the
+after a release (FAILED if the row was FAILED before). SENT is never set. LOST is not a state: the run could write nothing, because another attempt had the
 row, a try of this run had recorded it already, or a send was still live."""
 
 SEARCH_ATTRIBUTES = (ENTERPRISE, NOTIFICATION, WORKFLOW_KEY, OUTCOME)

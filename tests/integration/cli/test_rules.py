@@ -193,7 +193,7 @@ def test_to_validate_a_missing_rule_is_a_fault(db: Db) -> None:
 
     found = run_json("validate", rule, rule + 1, code=1)
 
-    assert (found["checked"], [fault["rule_id"] for fault in found["faults"]]) == (1, [rule + 1])
+    assert (found["checked"], [fault["rule_id"] for fault in found["faults"]]) == (2, [rule + 1])
 
 
 def test_a_rule_is_paused_and_resumed(db: Db) -> None:

@@ -141,6 +141,7 @@ async def test_rules_are_followed_at_once_and_the_chores_are_shown(
         rule = a_rule(db, workflow=a_workflow(db))
         wait_until(lambda: rule_row(db, rule)["rule_status"] == "SCHEDULED")
         wait_until(lambda: worker.component("chores")["status"] == "healthy")
+        # The first run creates the schedule; the next finds nothing left to create.
         wait_until(lambda: read_status(worker)["last_runs"]["rules"]["report"]["created"] == 0)
         status = read_status(worker)
         assert worker.stop() == 0
@@ -173,9 +174,9 @@ async def test_a_fault_of_the_chores_degrades_the_health(
         return answer.detail if answer.status == "degraded" else None
 
     assert "rules were not reconciled" in (await eventually(degraded) or "")
-    await chores.record(engine, "rules", every, {})
+    await chores.record(engine, "rules", timedelta(0), {})
     assert await made.probe() == ProbeAnswer("healthy")
-    await chores.record(engine, "rules", every, None, "Temporal: does not answer (UNAVAILABLE)")
+    await chores.record(engine, "rules", timedelta(0), None, "Temporal: does not answer (UNAVAILABLE)")
     assert await degraded() == "chores: rules: Temporal: does not answer (UNAVAILABLE)"
     keeping.cancel()
 
@@ -183,7 +184,7 @@ async def test_a_fault_of_the_chores_degrades_the_health(
 async def test_a_deleted_schedule_is_created_again(
     db: Db, engine: Engine, temporal_address: str, task_queue: str
 ) -> None:
-    """A probe triggers it; meanwhile /status still shows the last runs."""
+    """The probe that misses it requests a run, and the keeper then creates it; meanwhile /status still shows the last runs."""
     client = await Client.connect(temporal_address)
     every = timedelta(hours=1)
     schedule = ChoreSchedule(client, deployment=deployment_of(db), task_queue=task_queue, every=every)
@@ -195,9 +196,9 @@ async def test_a_deleted_schedule_is_created_again(
     async def has_run() -> bool:
         return keeper.is_ensured and (await handle.describe()).info.num_actions > 0
 
-    # After its first request the keeper notices nothing by itself.
+    # A first request that is still due would create it again without the probe.
     await eventually(has_run)
-    await chores.record(engine, "rules", every, {})
+    await chores.record(engine, "rules", timedelta(0), {})
 
     await handle.delete()
     with pytest.raises(ScheduleMissing):

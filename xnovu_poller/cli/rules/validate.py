@@ -82,7 +82,7 @@ async def _check(ids: Sequence[int]) -> tuple[int, list[Fault]]:
     ]
     faults += [fault for rule in chosen for fault in _check_rule(rule)]
     faults += [Fault(problem.rule_id, "row", problem.reason) for problem in problems]
-    return len(chosen), sorted(faults, key=lambda fault: fault.rule_id or 0)
+    return len(chosen) + len(missing), sorted(faults, key=lambda fault: fault.rule_id or 0)
 
 
 def _check_rule(rule: Rule) -> list[Fault]:

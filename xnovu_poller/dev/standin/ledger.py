@@ -16,7 +16,7 @@ class State(StrEnum):
     """The state of an accepted trigger.
 
     DELIVERED: delivered to all its subscribers.
-    NOBODY: its topics are unknown or empty; the caller gets no error.
+    NOBODY: it had no subscribers, because its topics are unknown or empty; the caller gets no error.
     DROPPED: its transaction id is a repeat; the caller gets no error.
     DELAYED: it waits and can be cancelled.
     CANCELLED: it was cancelled while it waited.
@@ -41,7 +41,6 @@ class AcceptedTrigger:
         enterprise: from the payload, or "unknown".
         channels: the channels of its messages; empty if they are unknown.
         event: the body as JSON text, which needs a tenth of the memory of the parsed form.
-        state: its state.
         subscribers: the subscribers that it was delivered to, each once.
         delivered_ms: milliseconds since 1970; None if it was not delivered.
     """
@@ -66,8 +65,8 @@ class AcceptedTrigger:
 class Ledger:
     """Every accepted trigger, in memory and, if a path is given, in a file.
 
-    The file is only appended to: it has a line for each change of a trigger's state, and the last line of a
-    number counts. If the process dies while it writes a line, the next start removes that line.
+    Triggers are only appended to the file (`clear` empties it): it has a line for each change of a trigger's
+    state, and the last line of a number counts. If the process dies while it writes a line, the next start removes that line.
     """
 
     def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.time) -> None:
@@ -84,7 +83,7 @@ class Ledger:
         return int(self._clock() * 1000)
 
     def is_repeat(self, transaction_id: str) -> bool:
-        """Return whether a trigger of this id has reached somebody or is delayed; then a repeat is dropped."""
+        """Return whether a repeat of this id is dropped: its trigger was delivered, is delayed, or was cancelled."""
         return any(
             trigger.state is not State.NOBODY for trigger in self._by_transaction.get(transaction_id, ())
         )

@@ -144,7 +144,7 @@ async def record_dead(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, 
 
 _RELEASE_HELD = text("""
     WITH requested AS (
-        -- The holds of the caller, each with the kind of Novu's refusal.
+        -- The holds of the caller, each with what Novu's answer was.
         SELECT * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
             CAST(:refused AS bool[]), CAST(:unknown AS bool[])
@@ -168,7 +168,7 @@ _RELEASE_HELD = text("""
 
 
 async def release_held(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, Status]:
-    """Write PROCESSING → PENDING, or back to FAILED: Novu could not serve.
+    """Write PROCESSING → PENDING, or back to FAILED: Novu could not serve, or the last try could not finish.
 
     `unknown` counts here too, because a gateway may have passed the call on before it refused.
 

@@ -15,7 +15,8 @@ from xnovu_poller.store.notifications.due import Due
 from xnovu_poller.store.notifications.memory import Memory
 
 COUNTED_CHEAPLY = 5000
-"""Count up to this many rows in flight at each claim: other workers claim too, and could soon exceed a small bound."""
+"""While fewer rows than this are in flight, count them at each claim and do not remember their number: other workers
+claim too, and could soon exceed a small bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The short memory of a loop, so that the cost of a claim does not grow with the number of rows claimed before.
 
-The memory is only a hint. It hides rows that come due late below a mark, and rows that others claim or finish; the
+The memory is only a hint; a full look is a claim without it. It hides rows that come due late below a mark, and rows that others claim or finish; the
 loop sees them when it forgets.
 """
 

@@ -18,7 +18,7 @@ class Ending(Enum):
     SENT: Novu accepted every chunk.
     DEAD: no attempt can succeed.
     FAILED: this attempt did not succeed.
-    RELEASED: Novu cannot serve now.
+    RELEASED: Novu cannot serve now, or the last try ended before the delivery was finished.
     RETRACTED: withdrawn or expired before its send.
     UNKNOWN: Novu may have accepted it.
     UNFINISHED: nothing is being sent, and the next try must continue.

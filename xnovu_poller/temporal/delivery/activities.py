@@ -12,6 +12,7 @@ from xnovu_poller.temporal.boundary import ActivityBoundary
 from xnovu_poller.temporal.contract import DeliverInput
 
 _LOCAL_BUDGET = timedelta(seconds=1)
+"""A local try starts further calls only this long; the rest is left to a regular try, which has minutes."""
 
 _LAST_WRITE = timedelta(seconds=2)
 """An activity starts no further write when its timeout is this near."""
@@ -75,5 +76,7 @@ def _outcome(delivery: DeliverInput, states: Mapping[int, Status]) -> str | None
 
 
 def _tries(info: activity.Info, delivery: DeliverInput) -> int:
-    """Return how many tries the regular activity has: fewer if another deployment's executor refused it after some."""
+    """Return how many tries the regular activity has: fewer if some were made before another deployment's
+    executor refused it.
+    """
     return (info.retry_policy and info.retry_policy.maximum_attempts) or delivery.regular_tries

@@ -84,6 +84,7 @@ class Handoff:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 search_attributes=self._attributes(claims),
+                # A group runs at the priority and in the fairness key of its first claim.
                 priority=_priority(first),
                 request_eager_start=True,
                 rpc_timeout=_TIMEOUT,
@@ -136,6 +137,6 @@ def _shared_value(values: Sequence[str | None]) -> str | None:
 
 
 def _priority(claim: Claim) -> Priority:
-    """Convert our priority (0 to 9, higher first) to Temporal's (1 to 5, lower first)."""
+    """Convert our priority (0 to 9, higher first) to Temporal's (1 to 5, lower first), fair to enterprises."""
     key = claim.enterprise_id.encode()[:_FAIRNESS_BYTES].decode(errors="ignore")
     return Priority(priority_key=5 - claim.priority // 2, fairness_key=key)

@@ -38,7 +38,8 @@ class NotificationProcessingWorkflow:
                 return
             tries -= tries_made
 
-        def deliver(before: int) -> Awaitable[str | None]:
+        # A refusal is no try, but the next activity must not have the tries that came before it again.
+        def deliver(tries_before_refusals: int) -> Awaitable[str | None]:
             return workflow.execute_activity_method(
                 DeliveryActivities.deliver,
                 delivery,
@@ -48,7 +49,7 @@ class NotificationProcessingWorkflow:
                     initial_interval=_FIRST_WAIT,
                     backoff_coefficient=2,
                     maximum_interval=timedelta(minutes=5),
-                    maximum_attempts=tries - before,
+                    maximum_attempts=tries - tries_before_refusals,
                 ),
             )
 
