@@ -9,7 +9,7 @@ from xnovu_poller.models import Base
 from xnovu_poller.models.base import SCHEMA
 from xnovu_poller.settings import load_database
 from xnovu_poller.store.engine import reason
-from xnovu_poller.store.schema import COMPARED, lacking_right, refuse_unreleased
+from xnovu_poller.store.schema import COMPARED, dependents, lacking_right, refuse_unreleased
 
 # If replicas start together, all of them migrate: the first runs, and the others wait for it.
 LOCK = sa.text("SELECT pg_advisory_lock(hashtext('xnovu-poller migrations'))")
@@ -35,10 +35,30 @@ def migrate(connection: sa.Connection) -> None:
     refuse_unreleased(before)
     with context.begin_transaction():
         context.run_migrations()
-    # Do not drop a schema that existed before our first migration.
+    # Do not drop an empty schema that existed before our first migration.
     if (made or before) and context.get_context().get_current_revision() is None:
-        connection.execute(sa.text(f"DROP SCHEMA {SCHEMA} CASCADE"))
+        drop_schema(connection)
     connection.commit()
+
+
+def drop_schema(connection: sa.Connection) -> None:
+    """Drop Alembic's own table, and the schema unless somebody else has objects in it."""
+    connection.execute(sa.text(f"DROP TABLE IF EXISTS {SCHEMA}.alembic_version"))
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.text(f"DROP SCHEMA {SCHEMA}"))
+    except sa.exc.DBAPIError as error:
+        if dependents(error.orig) is None:
+            raise
+
+
+def refusal_of(error: BaseException | None) -> str | None:
+    """Return why PostgreSQL refuses the migration and what to do; None if it is another error."""
+    if found := dependents(error):
+        return f"database: drop what depends on our schema first: {found}"
+    if lacking := lacking_right(error):
+        return f"the login may not migrate this database: {lacking}"
+    return None
 
 
 def run() -> None:
@@ -60,10 +80,10 @@ def run() -> None:
         raise CommandError(str(error)) from error
     except sa.exc.OperationalError as error:
         raise CommandError(f"database: does not answer ({reason(error.orig)}); check DATABASE_URL") from None
-    except sa.exc.ProgrammingError as error:
-        if (lacking := lacking_right(error.orig)) is None:
+    except sa.exc.DatabaseError as error:
+        if (refusal := refusal_of(error.orig)) is None:
             raise
-        raise CommandError(f"the login may not migrate this database: {lacking}") from error
+        raise CommandError(refusal) from error
     finally:
         engine.dispose()
 

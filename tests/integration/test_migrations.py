@@ -17,6 +17,7 @@ from tests.support.postgres import ROOT, alembic, quick_server
 from tests.support.rows import Db, a_notification, a_workflow, open_db, sqlalchemy_url
 from tests.support.waiting import wait_until
 from xnovu_poller.dev.postgres import Postgres
+from xnovu_poller.errors import StoreError
 from xnovu_poller.models import Base
 from xnovu_poller.store import schema
 
@@ -67,12 +68,27 @@ def test_a_downgrade_stops_at_foreign_objects(any_empty_database: str) -> None:
     with open_db(any_empty_database) as db:
         db.execute("CREATE VIEW theirs AS SELECT id FROM notify.ent_notification")
 
-    with pytest.raises(sa.exc.DBAPIError, match=r"view public\.theirs depends on"):
+    with pytest.raises(
+        StoreError, match=r"drop what depends on our schema first: view public\.theirs depends on"
+    ):
         downgrade(any_empty_database)
 
     with open_db(any_empty_database) as db:
         assert db.execute("SELECT FROM theirs").rowcount == 0
         a_notification(db)
+
+
+def test_a_downgrade_leaves_what_others_made_in_our_schema(any_empty_database: str) -> None:
+    """It drops the schema only if nothing else is in it."""
+    upgrade(any_empty_database)
+    with open_db(any_empty_database) as db:
+        db.execute("CREATE TABLE notify.theirs AS SELECT 42 AS answer")
+
+    downgrade(any_empty_database)
+
+    with open_db(any_empty_database) as db:
+        assert db.execute("SELECT answer FROM notify.theirs").fetchall() == [{"answer": 42}]
+    upgrade(any_empty_database)
 
 
 def test_a_person_can_run_the_files_with_psql(

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import DependentObjectsStillExist, InsufficientPrivilege
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -86,6 +86,11 @@ def lacking_right(error: BaseException | None) -> str | None:
     # roles.sql raises this error with a hint that has the statements for an administrator.
     hint = error.diag.message_hint or "it must own the database, or the schema and everything in it"
     return f"{error.diag.message_primary}; {hint}"
+
+
+def dependents(error: BaseException | None) -> str | None:
+    """Return what still depends on an object that should be dropped; None if the error has another cause."""
+    return error.diag.message_detail if isinstance(error, DependentObjectsStillExist) else None
 
 
 def required_revision() -> str:
