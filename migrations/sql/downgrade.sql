@@ -1,5 +1,5 @@
--- The downgrade: drop everything that the other files created, with all rows. migrations/env.py drops the schema and
--- Alembic's table; a role stays if another database of the server needs it.
+-- The downgrade: drop everything that the other files created, with all rows. migrations/env.py drops Alembic's table,
+-- and the schema if it is empty then; a role stays if another database of the server needs it.
 SET search_path = pg_catalog, pg_temp;
 
 -- No CASCADE: your own views and tables that refer to ours stop the downgrade.
