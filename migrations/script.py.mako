@@ -1,16 +1,20 @@
 """${message}."""
 
-from alembic import op
+from xnovu_poller.store.revisions import run
 
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
+revision = "${up_revision}"
+down_revision = "${down_revision}"
+compatible_from = "the newest revision of the version before"
 branch_labels = None
 depends_on = None
 
+UP = ("${up_revision}.sql",)
+DOWN = ("${up_revision[:4]}_downgrade.sql",)
+
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "raise NotImplementedError"}
+    run(*UP)
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "raise NotImplementedError"}
+    run(*DOWN)

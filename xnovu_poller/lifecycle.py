@@ -6,9 +6,13 @@ from enum import Enum, StrEnum, auto
 from typing import Any, NamedTuple
 
 from xnovu_poller.errors import NovuError, XnovuError
+from xnovu_poller.facts import describe
 
 RECIPIENTS_PER_CHUNK = 100
 """Novu takes at most this many recipients in one trigger. Source: Novu, "Trigger event"."""
+
+OUR_KEY = "xnovu"
+"""What we add to a payload has this name, which no producer may use."""
 
 MAX_LAPSES = 3
 """A notification with more lapses than this is poison: sending it kills the process."""
@@ -82,6 +86,14 @@ class WorkflowType(StrEnum):
     DYNAMIC = "DYNAMIC"
 
 
+class PauseScope(StrEnum):
+    """What a pause concerns: all notifications, those of an enterprise, or those of a workflow, perhaps of one enterprise."""
+
+    ALL = "all"
+    ENTERPRISE = "enterprise"
+    WORKFLOW = "workflow"
+
+
 class RuleTrigger(StrEnum):
     """What makes a rule fire."""
 
@@ -97,7 +109,7 @@ class RuleStatus(StrEnum):
     PAUSED: deactivated or not PUBLISH; its schedule is paused.
     DONE: it will not fire again; `rule_error` is set if its only time passed without a firing.
     INVALID: its trigger_config cannot be scheduled; `rule_error` has the reason, its schedule is paused.
-    FAILED: Temporal refused its schedule; `rule_error` has the reason.
+    FAILED: Temporal refused its schedule, or its enterprise is at a limit; `rule_error` has the reason.
     """
 
     SCHEDULED = "SCHEDULED"
@@ -114,6 +126,7 @@ class FireOutcome(StrEnum):
     REPEATED: the same firing had inserted it before.
     INACTIVE: the rule was deactivated or not PUBLISH by then.
     NO_RECIPIENTS: `rule_payload.recipients` is missing or not a list of subscriber ids.
+    REFUSED: the table refuses the notification, as for a recipient outside the bounds of the enterprise.
     GONE: the rule was deleted.
     """
 
@@ -121,6 +134,7 @@ class FireOutcome(StrEnum):
     REPEATED = "repeated"
     INACTIVE = "inactive"
     NO_RECIPIENTS = "no_recipients"
+    REFUSED = "refused"
     GONE = "gone"
 
 
@@ -165,12 +179,35 @@ class ChoreName(StrEnum):
 
     RULES: make Temporal's schedules follow the rows. RETENTION: delete notifications that ended long ago.
     STATISTICS: count the backlog. DOCTOR: look for problems that a person should fix.
+    CHECKS: check published templates and workflows.
+    WORKFLOWS: make Novu's workflows follow the rows; only if `WORKFLOW_SYNC` is on.
     """
 
     RULES = "rules"
     RETENTION = "retention"
     STATISTICS = "statistics"
     DOCTOR = "doctor"
+    CHECKS = "checks"
+    WORKFLOWS = "workflows"
+
+
+class RowKind(StrEnum):
+    """What authors write, and is checked."""
+
+    TEMPLATE = "template"
+    WORKFLOW = "workflow"
+
+
+class CheckedStatus(StrEnum):
+    """What the check of a row has found.
+
+    OK: nothing. WARNING: it can be used, but perhaps its author meant something else. ERROR: notifications that need it end
+    DEAD.
+    """
+
+    OK = "OK"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
 
 
 class RunState(Enum):
@@ -186,6 +223,13 @@ class Attempt(NamedTuple):
 
     notification_id: int
     number: int
+
+
+class Language(NamedTuple):
+    """The language of texts, such as `de_CH`, and the zone of the times in them, such as `Europe/Zurich`."""
+
+    locale: str
+    time_zone: str
 
 
 class EnterpriseWorkflow(NamedTuple):
@@ -211,7 +255,7 @@ class Origin(NamedTuple):
         return EnterpriseWorkflow(self.enterprise_id, self.workflow_key)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: ADR 12
 class Claim:
     """A notification that a loop has claimed and must hand off.
 
@@ -227,6 +271,12 @@ class Claim:
     workflow_key: str | None
     run_id: str
     priority: int
+    transaction_id: str = ""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """`FACTS`."""
+        return describe(self.attempt, self.enterprise_id, self.workflow_key, self.run_id, self.transaction_id)
 
     @property
     def notification_id(self) -> int:
@@ -234,7 +284,7 @@ class Claim:
         return self.attempt.notification_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: ADR 12
 class Hold:
     """The sole right to send one attempt of a notification, for a moment.
 

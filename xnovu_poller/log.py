@@ -4,7 +4,9 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Hashable, Iterable, Mapping
 from importlib import import_module
+from itertools import islice
 from typing import Literal
 
 import structlog
@@ -36,6 +38,9 @@ NEVER_LOGGED = frozenset(
 )
 """Fields that are removed from every line, in any case and at any depth."""
 
+SHOWN_AT_MOST = 20
+"""A line shows this many ids; it also has their number."""
+
 _OURS = "xnovu_poller"
 _LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
 # PostgreSQL quotes the row in these lines.
@@ -51,7 +56,7 @@ def get(name: str) -> Logger:
     return logger
 
 
-def configure(level: str, form: Literal["json", "console"]) -> None:
+def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
     """Write our lines and those of all libraries to stderr, in one form.
 
     Libraries log only warnings and errors, at any level: below that, drivers and HTTP clients log the
@@ -59,11 +64,14 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
-        form: `json` for machines, `console` for people.
+        form: `json` for machines, `console` for people, `auto` for the form that fits: people read a terminal.
     """
+    if form == "auto":
+        form = "console" if sys.stderr.isatty() else "json"
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        _add_component,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         redact,
     ]
@@ -84,6 +92,22 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
     root.handlers[:] = [handler]
     root.setLevel(max(logging.WARNING, _to_number(level)))
     logging.getLogger(_OURS).setLevel(_to_number(level))
+
+
+def each_step(logger: Logger, event: str, facts: Iterable[Mapping[str, object]], **fields: object) -> None:
+    """Write at `debug` a line for each of the notifications that take a step; at other levels it costs nothing.
+
+    Args:
+        facts: the facts of each notification; a generator is not run at other levels.
+    """
+    if logging.getLogger(_OURS).isEnabledFor(logging.DEBUG):
+        for each in facts:
+            logger.debug(event, **each, **fields)
+
+
+def first_of(ids: Iterable[Hashable]) -> list[Hashable]:
+    """Return the first few ids of a batch, for a line at `debug`."""
+    return list(islice(ids, SHOWN_AT_MOST))
 
 
 def trace(error: BaseException) -> str:
@@ -119,6 +143,13 @@ def report_to_sentry(dsn: str) -> None:
         sentry.init(dsn=dsn, send_default_pii=False, include_local_variables=False)
     except ValueError:
         raise ConfigError(["SENTRY_DSN: is not a valid DSN; copy it from your Sentry project"]) from None
+
+
+def _add_component(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """Add the room that a line of ours is from, such as `delivery`; of a library, its name."""
+    package, _, module = line["logger"].partition(".")
+    line["component"] = (module.partition(".")[0] or package) if package == _OURS else package
+    return line
 
 
 def _final_processors(form: Literal["json", "console"]) -> list[Processor]:

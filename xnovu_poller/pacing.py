@@ -44,6 +44,10 @@ def failure_pause(failures: int, draw: Callable[[], float] = random.random) -> t
     return doubled(FAILURE_FIRST, FAILURE_LONGEST, failures - 1) / 2 * (1 + draw())
 
 
+LOCKED_PAUSE = (timedelta(milliseconds=100), timedelta(milliseconds=500))
+"""The first and the longest pause before a row is tried again that another session has locked."""
+
+
 class Backoff:
     """The pauses between tries of something that fails: each is twice the last, until a try succeeds.
 

@@ -40,12 +40,12 @@ SHORTEST_SECONDS = int(WARM_UP_SECONDS + CALM_SECONDS)
 )
 @click.option(
     "--group-size",
-    type=click.IntRange(1, 500),
+    type=click.IntRange(1, 2000),
     default=100,
     show_default=True,
     envvar="CHAOS_GROUP_SIZE",
     show_envvar=True,
-    help="The group size of two of the three workers; 1 for no groups.",
+    help="The group size of the first of three workers; the second has no groups, and the third decides.",
 )
 @click.option(
     "--keep",
@@ -67,7 +67,7 @@ def chaos(seconds: int, seed: int, group_size: int, keep: Path | None) -> None:
     running, not even after Ctrl-C. If a promise was broken, the folder is kept and its path is printed.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _exit)
+        signal.signal(number, end_by_signal)
     console = Console(highlight=False)
     folder = keep or Path(tempfile.mkdtemp(prefix="xnovu-chaos-"))
     started_at = time.monotonic()
@@ -105,7 +105,7 @@ def _remove(folder: Path, keep: Path | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _exit(number: int, _frame: FrameType | None) -> None:
+def end_by_signal(number: int, _frame: FrameType | None) -> None:
     """Raise SystemExit, so that a signal stops the servers like any other end; ignore further signals."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _ignore)

@@ -86,7 +86,7 @@ class Producer(threading.Thread):
             self._connection = psycopg.connect(
                 self._url,
                 autocommit=True,
-                options="-c role=xnovu_tenant",
+                options="-c role=xnovu_producer",
                 connect_timeout=CONNECT_SECONDS,
             )
         return self._connection

@@ -31,16 +31,24 @@ class Replica:
         number: counted from 1.
         folder: for the logs of its processes.
         environment: the worker's environment, without its health port.
+        command: what runs its `xnovu`.
 
     Attributes:
         unasked: how often a process ended although no fault had hit it.
     """
 
-    def __init__(self, number: int, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        number: int,
+        folder: Path,
+        environment: Mapping[str, str],
+        command: tuple[str, ...] = (sys.executable, "-m", "xnovu_poller"),
+    ) -> None:
         self.number = number
         self.unasked = 0
         self._folder = folder
         self._environment = environment
+        self._command = command
         self._starts = 0
         self._port = 0
         self._kill_at: float | None = None
@@ -48,6 +56,16 @@ class Replica:
         self._ending = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name=f"replica {number}", daemon=True)
         self._child = self._start_process()
+
+    @property
+    def pid(self) -> int:
+        """The id of the process; 0 while there is none."""
+        return self._child.pid
+
+    @property
+    def port(self) -> int:
+        """The port of the process's pages."""
+        return self._port
 
     @property
     def is_running(self) -> bool:
@@ -69,6 +87,10 @@ class Replica:
             ServerFailed: it did not become healthy.
         """
         self._child.wait_until(lambda: self.is_healthy)
+        self.supervise()
+
+    def supervise(self) -> None:
+        """Start the process again whenever it ends."""
         self._keeper.start()
 
     def kill(self) -> None:
@@ -108,7 +130,7 @@ class Replica:
         self._port = free_port()
         child = Child(
             f"worker-{self.number}.{self._starts}",
-            [sys.executable, "-m", "xnovu_poller", "worker", "start"],
+            [*self._command, "worker", "start"],
             folder=self._folder,
             environment={
                 **self._environment,

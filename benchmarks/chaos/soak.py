@@ -96,10 +96,13 @@ class Soak:
         seed: of the schedule of faults.
         group_size: the most notifications of a group.
         show: shows the progress.
+        revision: the schema at the beginning.
     """
 
-    def __init__(self, folder: Path, *, seconds: float, seed: int, group_size: int, show: Show) -> None:
-        self._stack = Stack(folder)
+    def __init__(
+        self, folder: Path, *, seconds: float, seed: int, group_size: int, show: Show, revision: str = "head"
+    ) -> None:
+        self._stack = Stack(folder, revision=revision)
         self._seconds = seconds
         self._group_size = group_size
         self._faults = schedule(seed, seconds, REPLICAS)
@@ -137,17 +140,21 @@ class Soak:
         standin.heed_idempotency_keys()
         with self._connected() as connection:
             load_suite(connection)
+        self._start_replicas()
+
+    def _start_replicas(self) -> None:
         self._show(f"Starting {REPLICAS} workers")
         environment = {**self._stack.environment, **SETTINGS}
-        for number in range(1, REPLICAS + 1):
-            settings = {**environment, "HANDOFF_GROUP_SIZE": str(self._group_size if number % 2 else 1)}
+        sizes = (str(self._group_size), "1", "auto")
+        for number, size in zip(range(1, REPLICAS + 1), sizes, strict=True):
+            settings = {**environment, "HANDOFF_GROUP_SIZE": size}
             self._replicas.append(Replica(number, self._stack.folder, settings))
         for replica in self._replicas:
             replica.wait_until_healthy()
 
     def _work(self, standin: StrikableStandIn) -> Mapping[str, SampleNotification]:
         """Insert notifications while faults happen, and wait until all are delivered."""
-        producer = Producer(self._stack.environment["DATABASE_URL"], standin)
+        producer = Producer(self._stack.owner_url, standin)
         self._started_at = time.time()
         producer.start()
         try:
@@ -228,7 +235,7 @@ class Soak:
 
     def _connected(self) -> Connection[TupleRow]:
         return psycopg.connect(
-            self._stack.environment["DATABASE_URL"],
+            self._stack.owner_url,
             autocommit=True,
             options="-c role=xnovu_worker",
             connect_timeout=CONNECT_SECONDS,

@@ -85,7 +85,7 @@ class Strikes:
             _back(self.stack.temporal)
 
     def _cut(self) -> None:
-        with psycopg.connect(self.stack.environment["DATABASE_URL"], autocommit=True) as connection:
+        with psycopg.connect(self.stack.owner_url, autocommit=True) as connection:
             connection.execute(_CUT)
 
     def _kill_temporal(self) -> None:

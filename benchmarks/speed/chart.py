@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from html import escape
 from types import MappingProxyType
 
-from benchmarks.speed.report import number
-from benchmarks.speed.results import Results, Spread, spreads
+from benchmarks.speed.results import Results, Spread, number, spreads
 from benchmarks.speed.systems import Kind, System, systems
 
 WIDTH, ROW, TOP, BOTTOM = 960, 26, 56, 34

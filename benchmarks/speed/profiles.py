@@ -1,32 +1,101 @@
-"""Where the time goes if a target is missed: an explanation for each, printed under the table."""
+"""Where the time goes if a target is missed, computed from the figures of the same run and printed under the table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Final
 
-PROFILES: Mapping[str, str] = MappingProxyType(
+from benchmarks.speed.results import NODE_PEERS, PYTHON_PEERS, best, fastest, number
+
+Figures = Mapping[str, float]
+Profile = Callable[[Figures], str]
+
+_PROCESSES: Final = MappingProxyType({"worker": "worker", "postgres": "PostgreSQL", "temporal": "Temporal"})
+_WRITES: Final = MappingProxyType(
+    {"wal_bytes": "bytes of WAL", "commits": "commits", "dead_rows": "dead rows"}
+)
+
+
+def explain(name: str, figures: Figures) -> str | None:
+    """Explain a missed target; return None if nothing is known about it.
+
+    Args:
+        name: of the ratio.
+        figures: the medians of the run.
+    """
+    try:
+        return PROFILES[name](figures)
+    except KeyError:
+        return None
+
+
+def _cpu(name: str, figures: Figures) -> str:
+    """Return the CPU time of a job, and of its processes."""
+    parts = [
+        f"{words} {number(figures[figure])}"
+        for process, words in _PROCESSES.items()
+        if (figure := f"{name}_{process}_cpu_ms") in figures
+    ]
+    return f"{number(figures[f'{name}_cpu_ms'])} ms of CPU ({', '.join(parts)})"
+
+
+def _writes(name: str, figures: Figures) -> str:
+    """Return what a job writes."""
+    return ", ".join(f"{number(figures[f'{name}_{write}'])} {words}" for write, words in _WRITES.items())
+
+
+def _beside_reference(reference: str) -> Profile:
+    return lambda figures: (
+        f"A row costs {_cpu('single', figures)}; a run of the reference, which has no rows,"
+        f" {_cpu(reference, figures)}."
+    )
+
+
+def _beside_peer(ours: Callable[[Figures], str], peers: tuple[str, ...]) -> Profile:
+    def text(figures: Figures) -> str:
+        name, peer = ours(figures), fastest(figures, peers)
+        return (
+            f"A row costs {_cpu(name, figures)}, {_writes(name, figures)}; a job of {peer.replace('_', '-')}"
+            f" {_cpu(peer, figures)}, {_writes(peer, figures)}."
+        )
+
+    return text
+
+
+def _writing(figures: Figures) -> str:
+    name = best(figures)
+    return f"A row costs {_writes(name, figures)}; {number(100 * figures[f'{name}_hot_share'])} % of its updates are HOT."
+
+
+def _idle(cut: str) -> Profile:
+    return lambda figures: (
+        f"From before the INSERT until the arrival at the sink: {number(figures[f'idle_{cut}_ms'])} ms. The reference: from"
+        f" the start until its activity is entered {number(figures[f'local_activity_idle_{cut}_ms'])} ms, until the arrival"
+        f" {number(figures[f'local_activity_idle_post_{cut}_ms'])} ms."
+    )
+
+
+def _claiming(figures: Figures) -> str:
+    ours, raw = 1e5 / figures["claim_record_rows_s"], 1e5 / figures["raw_rows_s"]
+    return (
+        f"To claim and record 100 rows takes {number(ours)} ms; a claim by itself, among 10,000 due rows,"
+        f" {number(figures['claim_ms_10k'])} ms. The plain loop takes {number(raw)} ms for both."
+    )
+
+
+_EVERY_PEER = (*PYTHON_PEERS, *NODE_PEERS)
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "single_vs_local_activity": (
-            "A row costs 20 ms of CPU: 9.4 of Temporal's server, 9.0 of the worker, 1.4 of PostgreSQL, so two cores"
-            " are busy at about 100 rows/s. By py-spy, 45 % of the worker's time is Temporal's SDK, 24 % the three statements and the"
-            " query for templates, 14 % the call to the sink. The reference has no rows."
-        ),
-        "single_vs_five_activities": "As above; the five activities cost Temporal's server and the SDK about 50 ms.",
-        "group_vs_fastest_python": (
-            "In groups of 100, a row costs 0.45 ms of CPU: 0.23 of the worker, whose single core is the limit, 0.12 of Temporal,"
-            " 0.09 of PostgreSQL. The start, task and activity of a group cost 10 ms of the worker and 12 ms of the server, of which"
-            " each row pays a hundredth. pgqueuer claims and deletes; it does not hold or render, and its rows have no guards."
-        ),
-        "group_vs_fastest": (
-            "In groups of 500 and a single process, a row costs 0.25 ms of CPU: 0.14 of the worker, 0.07 of PostgreSQL, 0.03 of Temporal."
-            " By py-spy, 37 % of the worker's time is validating and rendering, 23 % Temporal's SDK, 19 % the three statements, 17 %"
-            " sending. A second process gains nothing on two cores, which the servers share."
-            " graphile-worker and pg-boss need 0.1 ms and one or two transactions for hundreds of jobs."
-        ),
-        "claim_vs_raw": (
-            "Of the server's time for 100 rows, the raw loop's UPDATE takes 0.85 ms, our UPDATE 1.8 (guard 0.4, checks 0.1, two indexes of"
-            " rows in flight and an index by age 0.4), and the fair choice 1.1; the rest is the client's CPU for three statements"
-            " (docs/adr/0009-flat-claims.md)."
-        ),
+        "single_vs_local_activity": _beside_reference("local_activity"),
+        "single_vs_five_activities": _beside_reference("five_activities"),
+        "default_vs_fastest_python": _beside_peer(lambda _: "default", PYTHON_PEERS),
+        "group_vs_fastest_python": _beside_peer(lambda _: "group100", PYTHON_PEERS),
+        "group_vs_fastest": _beside_peer(best, _EVERY_PEER),
+        "cpu_ms_per_notification_group": _beside_peer(best, _EVERY_PEER),
+        "wal_bytes_per_notification_group": _writing,
+        "idle_p50_vs_local_activity": _idle("p50"),
+        "idle_p99_vs_local_activity": _idle("p99"),
+        "claim_vs_raw": _claiming,
     }
 )
-"""By the name of the ratio; only those of missed targets are printed."""
+"""By the name of the ratio."""

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from benchmarks.speed.profiles import PROFILES
-from benchmarks.speed.results import RATIOS, Found, Raw, Results, Spread, met, spreads
+from benchmarks.speed.profiles import explain
+from benchmarks.speed.results import RATIOS, Found, Raw, Results, Spread, met, number, spreads
 from benchmarks.speed.systems import systems
 
 NONE = "-"
+
+_COSTS = ("CPU ms", "WAL bytes", "commits", "dead rows", "HOT")
+"""The heads of what a job costs, in the order of `COSTS`."""
 
 _HOW = """\
 ## How it is measured
@@ -20,11 +23,16 @@ _HOW = """\
   starting a worker. (Our worker is ready before the backlog is committed, in one transaction.) Temporal's references have
   no backlog: 50 workflows are kept in flight until all have ended.
 - **Ours** is `xnovu worker start` with default settings, except for the group size and the number of processes that the row
-  names. Each row is claimed, checked against a JSON Schema, rendered from a template, sent, and recorded SENT.
+  names; *default settings* are all of them. Each row is claimed, checked against a JSON Schema, rendered from a template, sent, and recorded SENT.
 - **The sink counts every job**: a figure is valid only if each job arrived exactly once.
 - **Idle**: a worker that has nothing to do gets a single job at a time, at random gaps of 20 to 60 ms. Ours: from just before
   the `INSERT`, including its commit, until the notification arrives at the sink. The references: from just before the start
   of the workflow until the activity is entered.
+- **What a job costs**: *CPU* is of the worker, PostgreSQL and Temporal, and not of the sink: ours from the commit of the
+  backlog on, because claims run ahead of the clock; the others' while the clock runs, without the start of their worker. *WAL*,
+  *commits* and *dead rows* (updated or deleted) are PostgreSQL's own counts from just before the backlog is committed (peers:
+  before their worker starts) until the worker has stopped; *HOT* is the share of the updates that changed no index. The WAL has
+  the images of pages that are written for the first time since the checkpoint after the filling.
 - **Actions**: counted in Temporal's histories: a start, each attempt of an activity, and, once for each workflow task, the
   local activities that it ran.
 - **Statements**: calls in `pg_stat_statements` for the database of an idle replica, including BEGIN and COMMIT, on a separate
@@ -45,7 +53,7 @@ def render(results: Results) -> str:
         "![Jobs per second, by system](results.svg)\n",
         "## Targets\n",
         "\n".join(_targets(results["ratios"])),
-        "\n".join(_profiles(results["ratios"])),
+        "\n".join(_profiles(results["ratios"], {name: spread.median for name, spread in found.items()})),
         "## Systems\n",
         "\n".join(_systems(found)),
         "## Figures\n",
@@ -59,13 +67,6 @@ def render(results: Results) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def number(value: float) -> str:
-    """Return a figure with three significant digits."""
-    size = abs(value)
-    places = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3  # noqa: PLR2004 - powers of ten
-    return f"{value:,.{places}f}"
-
-
 def verdict(found: Found) -> str:
     """Return whether a target was met, in words."""
     return {True: "met", False: "**missed**", None: "not measured"}[met(found)]
@@ -74,7 +75,7 @@ def verdict(found: Found) -> str:
 def _opening(facts: Mapping[str, Any]) -> str:
     quick = " A quick run: every measure was run, but the figures are rough." if facts.get("quick") else ""
     return (
-        f"Written by `make bench` on {facts['date']}: {facts['rounds']} rounds on {facts['cores']} cores"
+        f"Written by `make bench` on {facts['date']}: rounds: {facts['rounds']}, cores: {facts['cores']}"
         f" ({facts['cpu']}).{quick} Only the ratios apply to other machines.\n"
     )
 
@@ -89,18 +90,17 @@ def _targets(ratios: Mapping[str, Found]) -> Iterator[str]:
     yield ""
 
 
-def _profiles(ratios: Mapping[str, Found]) -> Iterator[str]:
-    for name, profile in PROFILES.items():
-        if met(ratios[name]) is False:
+def _profiles(ratios: Mapping[str, Found], figures: Mapping[str, float]) -> Iterator[str]:
+    for name, found in ratios.items():
+        if met(found) is False and (profile := explain(name, figures)):
             yield f"- `{name}`: {profile}"
             yield ""
 
 
 def _systems(found: Mapping[str, Spread]) -> Iterator[str]:
-    yield from _head("system", "jobs/s", "idle p50, ms", "idle p99, ms")
+    yield from _head("system", "jobs/s", "idle p50, ms", "idle p99, ms", *_COSTS)
     for system in systems(found):
-        idle = [found.get(f"{system.idle}_{cut}_ms") for cut in ("p50", "p99")]
-        cells = [_spread(each) for each in (found[system.figure], *idle)]
+        cells = [_spread(found.get(name)) for name in system.columns]
         name = f"**{system.label}**" if system.kind == "ours" else system.label
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
@@ -108,11 +108,7 @@ def _systems(found: Mapping[str, Spread]) -> Iterator[str]:
 
 def _figures(found: Mapping[str, Spread]) -> Iterator[str]:
     """Return the figures that no row of a system shows."""
-    shown = {
-        figure
-        for system in systems(found)
-        for figure in (system.figure, *(f"{system.idle}_{cut}_ms" for cut in ("p50", "p99")))
-    }
+    shown = {name for system in systems(found) for name in system.columns}
     yield from _head("figure", "median (range)", "rounds")
     for name, spread in found.items():
         if name not in shown:

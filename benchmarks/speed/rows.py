@@ -3,6 +3,8 @@
 import psycopg
 from psycopg.types.json import Jsonb
 
+from benchmarks.speed.writes import Writes
+
 ENTERPRISE = "acme"
 PAYLOAD_BYTES = 600
 
@@ -57,15 +59,17 @@ def prepare(url: str) -> None:
         connection.execute(_TEMPLATE, {"key": _KEY, "subject": _SUBJECT, "body": _BODY})
 
 
-def fill(url: str, count: int, *, enterprise: str = ENTERPRISE, priority: int = 0) -> None:
+def fill(url: str, count: int, *, enterprise: str = ENTERPRISE, priority: int = 0) -> Writes:
     """Commit due notifications of 600 bytes in one transaction, which also analyses them and writes them to disk.
 
-    A running worker sees all of them at once, and the planner has the statistics of the full table.
+    A running worker sees all of them at once, and the planner has the statistics of the full table. Return the counts of
+    just before the commit.
     """
     with psycopg.connect(url) as connection, psycopg.connect(url, autocommit=True) as other:
         insert(connection, count, enterprise=enterprise, priority=priority)
         connection.execute("ANALYZE notify.ent_notification")
         other.execute("CHECKPOINT")
+        return Writes.read(url)
 
 
 def insert(
@@ -82,10 +86,12 @@ def insert(
     connection.execute(_ROWS, values)
 
 
-async def insert_one(connection: psycopg.AsyncConnection, number: int) -> str:
+async def insert_one(
+    connection: psycopg.AsyncConnection, number: int, *, enterprise: str = ENTERPRISE
+) -> str:
     """Insert a due notification as a producer does, and return its transaction id."""
     values = {
-        "enterprise": ENTERPRISE,
+        "enterprise": enterprise,
         "number": number,
         "note": _NOTE_BYTES,
         "key": _KEY,

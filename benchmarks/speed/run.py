@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.speed import facts
-from benchmarks.speed.report import number
-from benchmarks.speed.results import Raw, Results, ratios
+from benchmarks.speed.results import Raw, Results, number, ratios
 from benchmarks.speed.scene import Scene
 from benchmarks.speed.suite import Entry, entries
 

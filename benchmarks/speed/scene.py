@@ -47,10 +47,12 @@ class Sizes:
     # Rows of a backlog that is drained with a run for each row; `warm_single` more come before the clock starts.
     single_rows: int = 1000
     warm_single: int = 100
+    # Rows of a backlog that is drained with default settings.
+    default_rows: int = 20_000
     # Rows of a backlog that is drained in groups.
     group_rows: int = 30_000
     # The same for each combination of the sweep: group size and processes.
-    sweep_rows: int = 20_000
+    sweep_rows: int = 30_000
     # Workflows of Temporal's references: bare and with a local activity; with five activities; before the clock starts.
     workflows: int = 1000
     five_workflows: int = 200
@@ -76,6 +78,8 @@ class Sizes:
     # Claims that are timed, each of 100 rows; rows that are claimed while a session holds an old snapshot.
     claims: int = 150
     passed_rows: int = 200_000
+    # Rows of another enterprise behind the large backlog.
+    fair_samples: int = 60
     # Seconds for which 16 writers insert.
     writer_seconds: int = 10
     # Old rows that are purged.
@@ -93,8 +97,9 @@ class Sizes:
             warm=200,
             single_rows=150,
             warm_single=20,
+            default_rows=3000,
             group_rows=4000,
-            sweep_rows=3000,
+            sweep_rows=6000,
             workflows=150,
             five_workflows=40,
             warm_workflows=20,
@@ -110,6 +115,7 @@ class Sizes:
             history=200_000,
             claims=40,
             passed_rows=20_000,
+            fair_samples=20,
             writer_seconds=2,
             purged_rows=20_000,
         )

@@ -43,6 +43,7 @@ class Entry:
 
 
 _OURS = (
+    Entry("default", "ours.draining:default"),
     Entry("single", "ours.draining:single"),
     Entry("idle", "ours.idle:latency"),
     Entry("group100", "ours.draining:group100"),
@@ -54,6 +55,7 @@ _OURS = (
 
 _REFERENCES = (
     Entry("local_activity", "references.temporal:local_activity"),
+    Entry("standalone_activity", "references.temporal:standalone_activity"),
     Entry("five_activities", "references.temporal:five_activities"),
     Entry("bare", "references.temporal:bare"),
     Entry("http_only", "references.posts:measure"),
@@ -67,6 +69,7 @@ _PEERS = (
 _PARTS = (
     Entry("claims", "measures.claims:measure"),
     Entry("fairness", "measures.fairness:measure"),
+    Entry("fair_p95", "measures.fairness:delay"),
     Entry("writers", "measures.writers:measure"),
     Entry("purging", "measures.purging:measure", rounds=1),
 )

@@ -8,6 +8,9 @@ from benchmarks.speed.results import NODE_PEERS, PYTHON_PEERS, Spread
 
 Kind = Literal["ours", "peer", "reference"]
 
+COSTS = ("cpu_ms", "wal_bytes", "commits", "dead_rows", "hot_share")
+"""What a job costs: figures of each system that has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class System:
@@ -24,8 +27,16 @@ class System:
     figure: str
     idle: str | None = None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the figures in its row."""
+        name = self.figure.removesuffix("_rows_s").removesuffix("_jobs_s")
+        costs = (f"{name}_{cost}" for cost in COSTS)
+        return (self.figure, f"{self.idle}_p50_ms", f"{self.idle}_p99_ms", *costs)
+
 
 _OURS = (
+    System("xnovu-poller, default settings", "ours", "default_rows_s"),
     System("xnovu-poller, one workflow a row", "ours", "single_rows_s", "idle"),
     System("xnovu-poller, groups of 100", "ours", "group100_rows_s"),
 )
@@ -35,6 +46,9 @@ _REFERENCES = (
     System("plain SKIP LOCKED loop, 100 jobs a POST", "reference", "raw_skip_locked_bulk_jobs_s"),
     System("bare workflow, no POST", "reference", "bare_workflow_jobs_s"),
     System("workflow, one local activity", "reference", "local_activity_jobs_s", "local_activity_idle"),
+    System(
+        "activity without a workflow", "reference", "standalone_activity_jobs_s", "standalone_activity_idle"
+    ),
     System("workflow, five activities", "reference", "five_activities_jobs_s", "five_activities_idle"),
     System("aiohttp without a queue", "reference", "http_only_jobs_s"),
 )

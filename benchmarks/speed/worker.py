@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -12,7 +13,10 @@ import psutil
 from benchmarks.speed.scene import Scene
 from xnovu_poller.dev.children import Child, ServerFailed
 from xnovu_poller.dev.ports import LOOPBACK, free_port
+from xnovu_poller.dev.postgres import Postgres
+from xnovu_poller.store.session import ROLE
 
+_LOGIN = "worker"
 _BEAT_SECONDS = 0.05
 _PATIENCE_SECONDS = 60
 
@@ -68,25 +72,30 @@ class Running:
 
 
 @asynccontextmanager
-async def running(scene: Scene, url: str, address: str, **settings: str) -> AsyncIterator[Running]:
+async def running(
+    scene: Scene, url: str, address: str, server: Postgres | None = None, /, **settings: str
+) -> AsyncIterator[Running]:
     """Run a worker as long as the context lasts.
 
     Args:
         scene: its sink replaces Novu.
         url: of the database.
         address: of Temporal.
+        server: the PostgreSQL of that database; None for the scene's.
         settings: environment variables; all others have their defaults.
 
     Raises:
         ServerFailed: it does not start, or a wait within the context timed out.
     """
     port = free_port()
+    server = server or scene.postgres
+    server.create_login(_LOGIN, ROLE)
     child = Child(
         "worker",
         [sys.executable, "-m", "xnovu_poller", "worker", "start"],
         folder=scene.folder,
         environment={
-            "DATABASE_URL": url,
+            "DATABASE_URL": server.url(urlsplit(url).path.removeprefix("/"), _LOGIN),
             "TEMPORAL_ADDRESS": address,
             "NOVU_API_URL": scene.sink.url,
             "NOVU_SECRET_KEY": "any-key-opens-the-sink",

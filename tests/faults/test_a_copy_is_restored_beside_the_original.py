@@ -19,7 +19,7 @@ from xnovu_poller.dev.postgres import Postgres
 
 Environment = Mapping[str, str]
 
-QUICK = {"NOVU_TIMEOUT_MS": "1000", "LEASE_MS": "2000", "FAILED_POLL_INTERVAL_MS": "200"}
+QUICK = {"LEASE_MS": "2000", "FAILED_POLL_INTERVAL_MS": "200"}
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ LONG_AGO = "2020-01-01T00:00Z"
 def test_a_notification_that_expires_during_a_pause_of_novu_is_not_sent(
     db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
-    """It is PENDING while Novu's pause lasts, then expires without details; so does a row that was late from the start."""
+    """It is PENDING while Novu's pause lasts, then expires; its details still have the reason for the wait."""
     novu_standin.fault("throttle", retry_after=60)
     workflow = a_workflow(db)
     made = together(db, mode, workflow)
@@ -38,7 +38,8 @@ def test_a_notification_that_expires_during_a_pause_of_novu_is_not_sent(
     for notification_id in (*made, late):
         kept = row(db, notification_id)
         assert (kept["notification_status"], kept["retraction_reason"]) == ("RETRACTED", "expired")
-        assert kept["error_details"] is None
+        reason = None if notification_id == late else "novu_throttled"
+        assert (kept["error_details"] or {}).get("code") == reason
     assert novu_standin.stats()["calls"] == 1
     assert_kept(db, novu_standin)
 

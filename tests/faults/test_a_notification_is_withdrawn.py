@@ -142,6 +142,9 @@ async def test_during_the_send_of_a_group_the_answer_to_each_event_decides(
     assert_kept(db, novu_standin)
 
 
+HELD = "SELECT FROM notify.ent_notification WHERE send_until IS NOT NULL"
+
+
 async def withdrawn_during_their_sends(
     db: Db, environment: Environment, folder: Path, proxy: Proxy, keys: Sequence[str], neighbours: int = 0
 ) -> dict[str, int]:
@@ -150,15 +153,16 @@ async def withdrawn_during_their_sends(
     Neighbours are not withdrawn; with them, all are in one call.
     """
     proxy.hang()
-    address = {"NOVU_API_URL": f"http://{LOOPBACK}:{proxy.port}"}
+    address = {"NOVU_API_URL": f"http://{LOOPBACK}:{proxy.port}", "NOVU_TIMEOUT_MS": "20000"}
     with running_worker(folder, **{**environment, **address}):
         with db.transaction():
             made = {key: a_notification(db, workflow=a_workflow(db, key=key)) for key in keys}
             others = a_workflow(db, key="others")
             for _ in range(neighbours):
                 a_notification(db, workflow=others)
+        await eventually(lambda: db.execute(HELD).rowcount == len(made) + neighbours)
         # Each connection has two ends, and each call its connection.
-        await eventually(lambda: len(proxy._writers) == (2 if neighbours else 2 * len(made)))
+        await eventually(lambda: len(proxy._writers) >= (2 if neighbours else 2 * len(made)))
         assert [retract(db, notification_id) for notification_id in made.values()] == ["PROCESSING"] * len(
             made
         )
@@ -229,7 +233,7 @@ def test_during_its_last_permitted_send_novu_is_asked_to_cancel(
     for key in pair:
         novu_standin.fault("accept_then_reset", times=2, match={"workflow": key})
     novu_standin.fault("accept_then_hang", times=2)
-    with running_worker(tmp_path, **worker_environment, MAX_FAILURES="1"):
+    with running_worker(tmp_path, **worker_environment, MAX_FAILURES="1", NOVU_TIMEOUT_MS="20000"):
         # The third call of each notification is its last.
         wait_until(lambda: novu_standin.stats()["calls"] == 6)
         assert [retract(db, notification_id) for notification_id in pair.values()] == [

@@ -1,40 +1,17 @@
 """A notification kills every process that sends it, as a crash in a C library would."""
 
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.deaths import HASTY, given_up
+from tests.support.deaths import OFTEN, given_up
+from tests.support.fragile import die_of_poison
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, unsettled, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
 from tests.support.waiting import wait_until
-from tests.support.worker import WARNINGS, running_worker
-
-_FRAGILE = """
-import os, signal, sys
-
-import httpx
-
-from xnovu_poller.__main__ import main
-
-send = httpx.AsyncClient.send
-
-
-async def die_of_poison(self, request):
-    if b"poison" in request.content:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return await send(self, request)
-
-
-httpx.AsyncClient.send = die_of_poison
-sys.argv = ["xnovu", "worker", "start"]
-main()
-"""
-FRAGILE = (sys.executable, *WARNINGS, "-c", _FRAGILE)
-"""The worker, with an HTTP library that dies of a certain payload."""
+from tests.support.worker import running_worker
 
 NEIGHBOURS = 20
 
@@ -55,12 +32,12 @@ async def test_it_ends_dead_and_its_neighbours_are_sent(
         neighbours = [a_notification(db, workflow=workflow) for _ in range(NEIGHBOURS // 2)]
         poison = a_notification(db, workflow=workflow, payload={"note": "poison"})
         neighbours += [a_notification(db, workflow=workflow) for _ in range(NEIGHBOURS // 2)]
-    environment = {**worker_environment, **HASTY}
+    environment = {**worker_environment, **OFTEN}
     for death in range(DEATHS):
-        with running_worker(tmp_path, f"life-{death}", program=FRAGILE, **environment) as worker:
+        with running_worker(tmp_path, f"life-{death}", die_of_poison, **environment) as worker:
             assert worker.ended() == -signal.SIGKILL
         await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
-    with running_worker(tmp_path, "last-life", program=FRAGILE, **environment) as worker:
+    with running_worker(tmp_path, "last-life", die_of_poison, **environment) as worker:
         until_settled(db)
         later = a_notification(db, workflow=workflow)
         wait_until(lambda: not unsettled(db))

@@ -8,8 +8,8 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.support.deaths import HASTY, killed
-from tests.support.modes import Mode, together
+from tests.support.deaths import HASTY, OFTEN, killed
+from tests.support.modes import Mode, in_every_mode, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.proxy import LOOPBACK, proxied
@@ -18,6 +18,7 @@ from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
 
+@in_every_mode
 async def test_another_replica_claims_it_again(
     db: Db, mode: Mode, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -26,9 +27,8 @@ async def test_another_replica_claims_it_again(
     The order is certain because a proxy holds back the worker's calls to Temporal until the worker is dead.
     """
     temporal = worker_environment["TEMPORAL_ADDRESS"]
-    environment = {**worker_environment, **HASTY}
     async with proxied(f"tcp://{temporal}") as proxy:
-        through = {**environment, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
+        through = {**worker_environment, **HASTY, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
         with running_worker(tmp_path, "killed", **through) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
             proxy.hang()
@@ -42,7 +42,7 @@ async def test_another_replica_claims_it_again(
             await asyncio.to_thread(killed, worker)
     first = [row(db, notification_id) for notification_id in made]
 
-    with running_worker(tmp_path, "second", **environment):
+    with running_worker(tmp_path, "second", **worker_environment, **OFTEN):
         await asyncio.to_thread(until_settled, db)
 
     assert len({found["temporal_workflow_id"] for found in first}) == 1

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.deaths import HASTY, given_up, killed
-from tests.support.modes import Mode, together
+from tests.support.deaths import HASTY, OFTEN, given_up, killed
+from tests.support.modes import Mode, in_every_mode, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_workflow, row
@@ -12,6 +12,7 @@ from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
 
+@in_every_mode
 async def test_the_repeat_is_dropped(
     db: Db, mode: Mode, worker_environment: Mapping[str, str], novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -30,7 +31,7 @@ async def test_the_repeat_is_dropped(
     assert all(found["send_until"] for found in left)
     await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
 
-    with running_worker(tmp_path, "second", **worker_environment, **HASTY):
+    with running_worker(tmp_path, "second", **worker_environment, **OFTEN):
         until_settled(db)
 
     for notification_id in made:

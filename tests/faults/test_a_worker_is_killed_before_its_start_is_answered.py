@@ -6,7 +6,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from tests.support.deaths import HASTY, killed
+from tests.support.deaths import HASTY, OFTEN, killed
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -26,10 +26,9 @@ async def test_another_replica_carries_out_the_same_workflow(
     The order is certain because the proxy passes the start on to Temporal and keeps all answers.
     """
     temporal = worker_environment["TEMPORAL_ADDRESS"]
-    environment = {**worker_environment, **HASTY}
     client = await Client.connect(temporal)
     async with silent_proxy(f"tcp://{temporal}") as proxy:
-        through = {**environment, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
+        through = {**worker_environment, **HASTY, "TEMPORAL_ADDRESS": f"{LOOPBACK}:{proxy.port}"}
         with running_worker(tmp_path, "killed", **through) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
             proxy.silence()
@@ -44,7 +43,7 @@ async def test_another_replica_carries_out_the_same_workflow(
             await asyncio.to_thread(killed, worker)
     assert novu_standin.stats()["calls"] == 0
 
-    with running_worker(tmp_path, "second", **environment) as second:
+    with running_worker(tmp_path, "second", **worker_environment, **OFTEN) as second:
         # Temporal gives the first task of the workflow to the dead worker, and takes it back after 11 s.
         await asyncio.to_thread(until_settled, db)
         extended = await asyncio.to_thread(second.lines, "leases lapsed")

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.support.deaths import HASTY, given_up, killed
-from tests.support.modes import Mode, together
+from tests.support.deaths import HASTY, OFTEN, given_up, killed
+from tests.support.modes import Mode, in_every_mode, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
-from tests.support.rows import Db, a_workflow, open_db, row
-from tests.support.waiting import eventually, until_blocked
+from tests.support.rows import Db, a_workflow, row
+from tests.support.stalled import stalling, until_stalled
+from tests.support.waiting import eventually
 from tests.support.worker import running_worker
 
 Environment = Mapping[str, str]
@@ -24,23 +25,23 @@ WHERE application_name = 'xnovu:worker' AND datname = current_database()"""
 async def killed_within(
     db: Db, mode: Mode, environment: Environment, standin: NovuStandIn, tmp_path: Path
 ) -> AsyncIterator[list[int]]:
-    """Kill a worker while its record waits for a lock on its last row; the lock lasts as long as the context.
+    """Kill a worker while PostgreSQL executes its record, which takes as long as the context.
 
-    The order is certain: the call is under way before the lock is taken, and the record is seen to wait for it.
+    The order is certain: the call is under way before, and the record is seen to be executed.
     """
     standin.fault("slow", seconds=60)
     patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
     with running_worker(tmp_path, "killed", **{**environment, **HASTY, **patient}) as worker:
         database, made = environment["DATABASE_URL"], together(db, mode, a_workflow(db))
         await eventually(lambda: standin.stats()["calls"] == 1)
-        with open_db(database) as other, other.transaction():
-            other.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", made[-1:])
+        with stalling(db, "SENT"):
             standin.clear_faults()
-            await until_blocked(database, "xnovu:worker")
+            await until_stalled(database, "xnovu:worker")
             await asyncio.to_thread(killed, worker)
             yield made
 
 
+@in_every_mode
 async def test_if_the_record_dies_too_the_next_attempt_records(
     db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -50,7 +51,7 @@ async def test_if_the_record_dies_too_the_next_attempt_records(
     assert {row(db, notification_id)["notification_status"] for notification_id in made} == {"PROCESSING"}
     await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
 
-    with running_worker(tmp_path, "second", **worker_environment, **HASTY):
+    with running_worker(tmp_path, "second", **worker_environment, **OFTEN):
         await asyncio.to_thread(until_settled, db)
 
     ended = [row(db, notification_id) for notification_id in made]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.support.deaths import HASTY, killed
+from tests.support.deaths import HASTY, OFTEN, killed
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -43,9 +43,8 @@ async def test_twenty_firings_make_twenty_notifications(
     The race is certain: when the worker dies, a firing waits for a lock on the rules' table. PostgreSQL then
     finishes the statement, and no client receives the result.
     """
-    environment = {**worker_environment, **HASTY}
-    scheduling = await Scheduling.of(db, environment["TEMPORAL_ADDRESS"])
-    with running_worker(tmp_path, "killed", **environment) as worker:
+    scheduling = await Scheduling.of(db, worker_environment["TEMPORAL_ADDRESS"])
+    with running_worker(tmp_path, "killed", **worker_environment, **HASTY) as worker:
         await asyncio.to_thread(worker.until_logged, "worker started")
         rule, times = a_rule_of_twenty_firings(db, a_workflow(db))
         schedule = await eventually(lambda: scheduling.rule(rule))
@@ -58,7 +57,7 @@ async def test_twenty_firings_make_twenty_notifications(
             await until_blocked(database, "xnovu:worker")
             await asyncio.to_thread(killed, worker)
 
-    with running_worker(tmp_path, "second", **environment) as worker:
+    with running_worker(tmp_path, "second", **worker_environment, **OFTEN) as worker:
         await eventually(lambda: len(made_by(db, rule)) >= FIRINGS)
         await asyncio.to_thread(until_settled, db)
         made = made_by(db, rule)

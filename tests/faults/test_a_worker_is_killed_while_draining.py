@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deaths import HASTY, given_up
+from tests.support.deaths import HASTY, OFTEN, given_up
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
@@ -47,7 +47,7 @@ async def test_another_replica_finishes_the_sends_under_way(
     novu_standin.clear_faults()
     await given_up(db, worker_environment["TEMPORAL_ADDRESS"])
 
-    with running_worker(tmp_path, "second", **worker_environment, **HASTY):
+    with running_worker(tmp_path, "second", **worker_environment, **OFTEN):
         until_settled(db)
 
     assert {

@@ -13,7 +13,7 @@ from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
 from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
-BUSY = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
+BUSY = {"NOVU_TIMEOUT_MS": "30000", "LEASE_MS": "60000", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
 """Two workflows keep such a worker busy: further workflows wait in Temporal."""
 
 

@@ -40,6 +40,12 @@ TYPES = {
     "deactivated": "boolean",
     "scheduled_for": "timestamptz",
     "expires_at": "timestamptz",
+    "locale": "text",
+    "time_zone": "text",
+    "actor": "text",
+    "context": "jsonb",
+    "exclude": "text[]",
+    "subscribers": "jsonb",
 }
 INSERT = sql.SQL("INSERT INTO notify.ent_notification ({}) VALUES ({}) RETURNING id").format(
     sql.SQL(", ").join(map(sql.Identifier, TYPES)),
@@ -53,6 +59,7 @@ OF_THE_ROW_ITSELF = {
     "novu_rejected",
     "template_failed",
     "template_missing",
+    "template_unsafe",
     "validation_error",
     "workflow_not_found",
 }
@@ -87,18 +94,7 @@ NUMBERS = [
     "123456789012345678901234567890",
 ]
 numbers = st.sampled_from(NUMBERS) | st.sampled_from([1, 19, 309, 4300, 4301]).map("9".__mul__)
-KEYS = [
-    "",
-    "payload",
-    "enterprise_id",
-    "rendered",
-    "channels",
-    "attachments",
-    "context",
-    "self",
-    "loop",
-    "__class__",
-]
+KEYS = ["", "payload", "enterprise_id", "rendered", "channels", "attachments", "context", "loop", "__class__"]
 MOMENTS = [
     None,
     "-infinity",
@@ -136,6 +132,11 @@ def array_of(items: Sequence[str | None]) -> str:
 def mostly(usual: str | None, *others: str | None) -> st.SearchStrategy[str | None]:
     """Draw the usual value nine times in ten."""
     return st.integers(0, 9).flatmap(lambda drawn: st.sampled_from(others) if drawn == 0 else st.just(usual))
+
+
+def often(*usual: str | None, odd: Sequence[str]) -> st.SearchStrategy[str | None]:
+    """Draw one of the usual values, but for one time in thirty."""
+    return st.integers(0, 29).flatmap(lambda drawn: st.sampled_from(odd if drawn == 0 else usual))
 
 
 scalars = texts.map(quoted) | numbers | st.sampled_from(["null", "true", '"\\u0000"', '"\\ud800"'])
@@ -187,6 +188,14 @@ def rows(workflows: Sequence[str]) -> st.SearchStrategy[Row]:
             "deactivated": mostly("false", "false", "true"),
             "scheduled_for": mostly(None, *MOMENTS),
             "expires_at": mostly(None, *MOMENTS),
+            "locale": often(None, "de_CH", "zh-Hant-TW", "xx", odd=["German", ""]),
+            "time_zone": often(None, "Europe/Zurich", odd=["CET-1", "Mars/Olympus", ""]),
+            "actor": often(None, PERSON, f" {PERSON}\u200b", odd=["topic:a", ""]),
+            "context": often(
+                None, '{"a":"b","c":{"id":"d","data":{"n":1.10}}}', "{}", odd=['{"a":{}}', "[]"]
+            ),
+            "exclude": often(None, array_of([PERSON]), odd=ODD_ARRAYS),
+            "subscribers": often(None, "{}", odd=['{"nobody":{}}', "[]", "null"]),
         }
     )
 
@@ -197,6 +206,7 @@ GIANTS: list[Row] = [
     {"recipients": array_of([f"{PERSON}-{number}" for number in range(20_000)])},
     {"recipients": array_of([PERSON + "r" * 1_000_000])},
     {"overrides": object_of({"email": quoted("o" * 1_000_000)})},
+    {"subscribers": object_of({PERSON: object_of({"avatar": quoted("a" * 2_000_000)})})},
 ]
 
 
@@ -221,7 +231,7 @@ def workflows_of(db: Db) -> list[str]:
         db,
         subject_template="${title}",
         body_template="${payload} ${k}",
-        variables_description={"title": "none", "k": ""},
+        defaults={"title": "none", "k": ""},
     )
     dynamic: dict[str, Any] = {
         "workflow_type": "DYNAMIC",
@@ -288,13 +298,16 @@ def test_each_row_is_refused_or_ends(
     with running_worker(tmp_path, **worker_environment, MAX_FAILURES="1") as worker:
         for giant in GIANTS:
             row = fill_in(giant, workflows[0])
-            made[insert(db, row) or 0] = row
+            assert insert(db, row) is None
         insert_all()
+        expired = fill_in({"expires_at": "1969-12-31"}, workflows[0])
+        if id_ := insert(db, expired):
+            made[id_] = expired
         until_settled(db)
         assert_quiet(worker)
         assert worker.stop() == 0
 
-    assert len(made) > EXAMPLES * AT_ONCE / 4
+    assert len(made) > EXAMPLES * AT_ONCE / 8
     assert_ended(db, made)
     with closing(_Bodiless(novu_standin.url)) as ledger:
         assert_kept(db, ledger)

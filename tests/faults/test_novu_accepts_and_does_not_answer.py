@@ -13,7 +13,7 @@ from tests.support.worker import running_worker
 
 Environment = Mapping[str, str]
 
-SHORT = {"NOVU_TIMEOUT_MS": "1000", "LEASE_MS": "2000"}
+SHORT = {"NOVU_TIMEOUT_MS": "4000"}
 
 
 GROUP = 20

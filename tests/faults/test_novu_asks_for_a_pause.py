@@ -30,8 +30,7 @@ def test_no_loop_sends_before_the_pause_is_over(
     begun_ms = time.time() * 1000
     made = together(db, mode, workflow, tags=[])
     with running_worker(tmp_path, **worker_environment) as worker:
-        worker.until_logged("worker started")
-        wait_until(lambda: worker.get_status()["gate"]["closed"])
+        worker.until_logged("gate closed")
         with db.transaction():
             a_notification(db, workflow=workflow, enterprise="globex", tags=[])
             a_notification(db, workflow=workflow, scheduled_for="2020-01-01T00:00Z", tags=[])
@@ -95,7 +94,7 @@ def test_a_pause_after_a_cancellation_holds_for_all_calls(
     with running_worker(tmp_path, **worker_environment) as worker:
         until_settled(db)
         db.execute("SELECT notify.retract(%s)", [made])
-        wait_until(lambda: worker.get_status()["gate"]["closed"])
+        worker.until_logged("gate closed")
         wait_until(lambda: row(db, made)["error_details"])
 
     assert row(db, made)["error_details"] == {"cancel": "nothing_left"}

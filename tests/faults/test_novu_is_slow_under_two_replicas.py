@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.support.modes import Mode
+from tests.support.modes import Mode, in_every_mode
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow
@@ -20,6 +20,7 @@ SELECT notification_status::text AS status, count(*) AS rows, sum(lapses) AS lap
 FROM notify.ent_notification GROUP BY 1"""
 
 
+@in_every_mode
 def test_each_is_delivered_once(
     db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:

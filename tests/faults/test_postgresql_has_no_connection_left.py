@@ -12,7 +12,7 @@ from tests.support.modes import Mode
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
 from tests.support.worker import running_worker
-from xnovu_poller.store.engine import ROLE
+from xnovu_poller.store.session import ROLE
 
 Environment = Mapping[str, str]
 

@@ -34,7 +34,7 @@ def test_a_standby_waits_for_its_promotion(
         as_standby(own_postgres)
         own_postgres.start()
         novu_standin.clear_faults()
-        wait_until_unhealthy(worker, "database", "is read-only")
+        wait_until_unhealthy(worker, "database", "it only reads")
         with open_db(database) as again:
             again.execute("SELECT pg_promote()")
             due(again, workflow)
@@ -53,7 +53,7 @@ def test_the_worker_waits_for_a_read_only_server(
     with at_work(database, worker_environment, novu_standin, tmp_path) as (db, workflow, worker):
         only_read(db, "on")
         novu_standin.clear_faults()
-        wait_until_unhealthy(worker, "database", "is read-only")
+        wait_until_unhealthy(worker, "database", "it only reads")
         only_read(db, "off")
         due(db, workflow)
         assert_unharmed(db, novu_standin, worker)

@@ -1,24 +1,27 @@
 """PostgreSQL restarts while a send is under way, by a clean stop and by a crash: no row suffers."""
 
-import os
-import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.disaster import SOON, assert_unharmed, due, send_under_way, sent, wait_until_unhealthy
+from tests.support.disaster import (
+    SOON,
+    assert_unharmed,
+    crash,
+    due,
+    send_under_way,
+    sent,
+    wait_until_unhealthy,
+)
 from tests.support.modes import mode_of
 from tests.support.novu import NovuStandIn
-from tests.support.programs import is_alive
 from tests.support.rows import a_workflow, open_db
-from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 from xnovu_poller.dev.postgres import Postgres
 
 Environment = Mapping[str, str]
 
-BACKENDS = "SELECT pid FROM pg_stat_activity"
 # The tests' server is less durable than PostgreSQL by default: a crash may lose its last commits.
 DURABLE = "ALTER DATABASE {} SET synchronous_commit = on"
 
@@ -31,16 +34,6 @@ def database(own_database: str) -> str:
 
 def stop_in_order(server: Postgres) -> None:
     """End every session, write a checkpoint, and stop."""
-    server.stop()
-
-
-def crash(server: Postgres) -> None:
-    """Kill every process of the server: the next start has to recover."""
-    with open_db(server.url()) as db:
-        backends = [found["pid"] for found in db.execute(BACKENDS)]
-        for pid in (server.pid, *backends):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not any(map(is_alive, backends)))
     server.stop()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from tests.support.deaths import HASTY, given_up, killed
+from tests.support.deaths import HASTY, OFTEN, given_up, killed
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -51,7 +51,7 @@ async def test_it_is_carried_out_and_no_second_workflow_is_started(
     with running_worker(tmp_path, "elsewhere", **{**worker_environment, **HASTY, **elsewhere}) as rescuer:
         wait_until(lambda: sum(line["extended"] for line in rescuer.lines("leases lapsed")) >= len(made))
         assert {row(db, notification_id)["notification_status"] for notification_id in made} == {"PROCESSING"}
-        with running_worker(tmp_path, "second", **worker_environment, **HASTY):
+        with running_worker(tmp_path, "second", **worker_environment, **OFTEN):
             until_settled(db)
 
     ended = [row(db, notification_id) for notification_id in made]

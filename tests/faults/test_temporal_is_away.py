@@ -46,7 +46,7 @@ def kill(server: Temporal) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "strike"),
-    [("single", stop_in_order), ("single", kill), ("group", kill)],
+    [("single", stop_in_order), ("single", kill), ("group", kill), ("auto", kill)],
     indirect=["mode"],
 )
 def test_rows_wait_for_it_beyond_their_lease(
@@ -59,8 +59,7 @@ def test_rows_wait_for_it_beyond_their_lease(
 ) -> None:
     """A send under way is still recorded; claimed rows are released or started, but never twice."""
     # A clean stop takes a moment, and the call must last longer.
-    seconds = 6 if strike is stop_in_order else 3
-    patient = {"NOVU_TIMEOUT_MS": f"{seconds}000", "LEASE_MS": f"{2 * seconds}000"}
+    patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "6000"}
     with running_worker(tmp_path, **{**worker_environment, **SOON, **patient}) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))

@@ -59,7 +59,7 @@ async def test_schedules_match_the_rules_once_it_is_back(
         own_temporal.stop()
         change_rules(db, rules)
         worker.until_logged("chores not scheduled")
-        assert worker.component("chores")["status"] == "degraded"
+        wait_until(lambda: worker.component("chores")["status"] == "degraded")
         own_temporal.start()
         wait_until(lambda: all_looked_at(db))
         wait_until(lambda: worker.component("chores")["status"] == "healthy")

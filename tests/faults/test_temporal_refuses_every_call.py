@@ -61,7 +61,7 @@ def test_rows_wait_until_temporal_accepts_calls(
         sent(db, due(db, workflow))
         limited_temporal.restart(is_limited=True)
         due(db, workflow)
-        wait_until_unhealthy(worker, "temporal", "RESOURCE_EXHAUSTED")
+        wait_until_unhealthy(worker, "temporal", "is at its limit (RPS_LIMIT)")
         limited_temporal.restart(is_limited=False)
         due(db, workflow)
         assert_unharmed(db, novu_standin, worker)

@@ -86,7 +86,7 @@ def test_everything_goes_on_when_there_is_space(
             write_on(db, workflow)
         novu_standin.clear_faults()
         wait_until(lambda: not runs(server))  # it could not even recover
-        wait_until_unhealthy(worker, "database", "does not answer")
+        wait_until_unhealthy(worker, "database", "database: ")
         (disk / "filler").unlink()
         server.stop()
         server.start()

@@ -7,12 +7,12 @@ from tests.support.disaster import SOON, assert_nobody_died, assert_unharmed, du
 from tests.support.modes import Mode
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, open_db
+from tests.support.stalled import stalling, until_stalled
 from tests.support.waiting import until_blocked
 from tests.support.worker import running_worker
 
 Environment = Mapping[str, str]
 
-LOCK = "SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE"
 LOCK_TEMPLATES = "LOCK TABLE notify.ent_notification_template IN ACCESS EXCLUSIVE MODE"
 TERMINATE = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -28,15 +28,14 @@ async def test_the_record_is_repeated(
     novu_standin: NovuStandIn,
     tmp_path: Path,
 ) -> None:
-    """The record waits for a lock when its session ends, so it is certainly interrupted."""
+    """The record is under way when its session ends, so it is certainly interrupted."""
     with running_worker(tmp_path, **worker_environment, **SOON) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
-        begun = send_under_way(db, workflow, novu_standin, mode)
-        with open_db(database) as rival, rival.transaction():
-            rival.execute(LOCK, begun[-1:])
+        send_under_way(db, workflow, novu_standin, mode)
+        with stalling(db, "SENT"):
             novu_standin.clear_faults()
-            await until_blocked(database, "xnovu:worker")
+            await until_stalled(database, "xnovu:worker")
             assert db.execute(TERMINATE).rowcount > 1
         due(db, workflow)
         assert_unharmed(db, novu_standin, worker)

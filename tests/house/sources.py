@@ -30,6 +30,7 @@ def python(*tops: str) -> tuple[Path, ...]:
     return tuple(path for path in files() if path.suffix == ".py" and path.parts[0] in tops)
 
 
+@cache
 def text(path: Path) -> str:
     """Read a file of the root."""
     return (ROOT / path).read_text(encoding="utf-8")

@@ -1,6 +1,5 @@
 """The container files are consistent, as far as tests can check that without a container engine."""
 
-import json
 import re
 import subprocess
 import sys
@@ -13,8 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic_settings import BaseSettings
 
 from tests.house import locks, sources
+from tests.support import image
 from xnovu_poller import settings
 
 TOOLS = Path(sys.executable).parent
@@ -23,6 +24,7 @@ IGNORE = sources.text(Path(".dockerignore"))
 COMPOSE = sources.text(Path("docker-compose.yml"))
 
 DEFAULTS = {row.variable: row.default for row in settings.table()}
+SECRETS = {row.variable for row in settings.table() if row.secret}
 REQUIRED = {variable for variable, default in DEFAULTS.items() if default == "required"}
 
 _PORT = re.compile(r"127\.0\.0\.1:(?:\$\{[A-Z_]+:-\d+\}|\d+)?:\d+")
@@ -53,11 +55,11 @@ def check_compose(path: Path) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def answering(status: int) -> Iterator[HTTPServer]:
-    """Serve this status at `/health`, and 404 elsewhere."""
+    """Serve this status at `/livez`, and 404 elsewhere."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status if self.path == "/health" else 404)
+            self.send_response(status if self.path == "/livez" else 404)
             self.end_headers()
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
@@ -68,6 +70,11 @@ def answering(status: int) -> Iterator[HTTPServer]:
         finally:
             server.shutdown()
             serving.join()
+
+
+def variables(*kinds: type[BaseSettings]) -> set[str]:
+    """Return the variables of some settings."""
+    return {row.variable for kind in kinds for row in settings.table(kind)}
 
 
 def copied(dockerfile: str) -> set[str]:
@@ -98,7 +105,7 @@ def faults(compose: Mapping[str, Any]) -> Iterator[str]:
             *_mounts(service, compose["volumes"]),
             *_ports(service),
             *(_single(service) if name == "worker" else ()),
-            *(_environment(service) if "build" in service else ()),
+            *(_environment(service, services) if "build" in service else ()),
         ):
             yield f"{name}: {fault}"
 
@@ -107,7 +114,8 @@ def _waits(service: Service, services: Mapping[str, Service]) -> Iterator[str]:
     """Yield the conditions that never come true."""
     for name, wait in service.get("depends_on", {}).items():
         other = services.get(name)
-        if other is None or (other.get("profiles") and not service.get("profiles")):
+        absent = other is None or not set(other.get("profiles", ())) <= set(service.get("profiles", ()))
+        if other is None or (absent and wait.get("required", True)):
             yield f"waits for {name}, which is not there"
         elif wait["condition"] == "service_healthy" and "test" not in other.get("healthcheck", {}):
             yield f"waits for the health of {name}, which nobody asks for"
@@ -139,7 +147,7 @@ def _single(service: Service) -> Iterator[str]:
             yield f"port {port} is taken by the first"
 
 
-def _environment(service: Service) -> Iterator[str]:
+def _environment(service: Service, services: Mapping[str, Service]) -> Iterator[str]:
     """Yield the settings that are misspelt, have a different default, or contain a secret."""
     for name, value in service.get("environment", {}).items():
         found = _VARIABLE.fullmatch(value)
@@ -149,10 +157,18 @@ def _environment(service: Service) -> Iterator[str]:
             yield f"{name} is read from {found['name']}"
         elif found and name in REQUIRED and found["sign"] != "?":
             yield f"{name} has to be given"
-        elif found and found["sign"] == "-" and found["word"] != DEFAULTS[name].replace("unset", ""):
+        elif found and found["sign"] == "-" and not _is_default(name, found["word"], services):
             yield f"{name} has another default in the program: {DEFAULTS[name]}"
-        elif name.endswith("_KEY") and not found:
+        elif name in SECRETS and not name.endswith("DATABASE_URL") and not found:
             yield f"{name} stands in the file"
+
+
+def _is_default(name: str, word: str, services: Mapping[str, Service]) -> bool:
+    """Return whether it is the program's default, or the address of a service instead of this machine's."""
+    host, _, port = word.partition(":")
+    return word == DEFAULTS[name].replace("unset", "") or (
+        host in services and DEFAULTS[name] == f"localhost:{port}"
+    )
 
 
 def test_the_dockerfile_is_clean() -> None:
@@ -205,8 +221,7 @@ def test_the_image_runs_as_a_number_that_is_not_root() -> None:
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
 def test_the_healthcheck_of_the_image_asks_the_worker(status: int, code: int) -> None:
     """It asks at the worker's own port, and not through a proxy."""
-    (check,) = re.findall(r"^ +CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
-    python, *arguments = json.loads(check)
+    python, *arguments = image.form(image.stages(DOCKERFILE)[-1], "HEALTHCHECK")
     assert python == "python"
 
     with answering(status) as worker:
@@ -251,14 +266,27 @@ def test_the_compose_file_fits_together() -> None:
 
 
 def test_the_compose_file_contains_the_whole_stack() -> None:
-    """The stand-in starts only with its profile."""
+    """Stand-in and Temporal's server start only with their profiles; worker and API can be given each of their settings."""
     services: Mapping[str, Service] = yaml.safe_load(COMPOSE)["services"]
 
-    assert set(services) == {"postgres", "temporal", "migrate", "worker", "novu-standin"}
-    assert {name for name, service in services.items() if service.get("profiles") == ["dev"]} == {
-        "novu-standin"
+    profiles = {name: service.get("profiles", []) for name, service in services.items()}
+    assert profiles == {
+        "postgres": [],
+        "temporal": [],
+        "migrate": [],
+        "worker": [],
+        "app": [],
+        "novu-standin": ["dev"],
+        "temporal-schema": ["temporal-server"],
+        "temporal-server": ["temporal-server"],
+        "temporal-namespace": ["temporal-server"],
+        "temporal-ui": ["temporal-server"],
     }
-    assert services["worker"]["environment"].keys() >= REQUIRED
+    # The image listens on the ports that are published.
+    listening = {"WORKER_HEALTH_HOST", "WORKER_HEALTH_PORT", "API_HOST", "API_PORT"}
+    worker, app = services["worker"]["environment"].keys(), services["app"]["environment"].keys()
+    assert worker == variables(settings.Settings) - variables(settings.OperatorSettings) - listening
+    assert app == variables(settings.ApiProcessSettings, settings.NovuSettings) - listening
     assert services["migrate"]["environment"].keys() == {"DATABASE_URL"}
 
 
@@ -266,8 +294,12 @@ def test_the_compose_file_contains_the_whole_stack() -> None:
     ("line", "instead", "fault"),
     [
         ("migrate: { condition:", "migrated: { condition:", "worker: waits for migrated, which is not there"),
-        ("postgres: { condition:", "novu-standin: { condition:", "migrate: waits for novu-standin, which is"),
-        ('restart: "no"', "restart: always", "worker: waits for the end of migrate, which starts again"),
+        (
+            "postgres: { condition:",
+            "novu-standin: { condition:",
+            "temporal-schema: waits for novu-standin, which",
+        ),
+        ('restart: "no"', "restart: always", "temporal-server: waits for the end of temporal-schema, which"),
         (
             "test: [CMD, /temporal,",
             "x-test: [CMD, /temporal,",
@@ -281,6 +313,17 @@ def test_the_compose_file_contains_the_whole_stack() -> None:
         ),
         ("127.0.0.1::3001", "127.0.0.1:3001:3001", "worker: port 127.0.0.1:3001:3001 is taken by"),
         ("stop_grace_period: 40s", "container_name: worker", "worker: its name is taken by the first"),
+        (", required: false", "", "worker: waits for temporal-namespace, which is not there"),
+        (
+            "SENTRY_DSN: ${SENTRY_DSN:-}",
+            "SENTRY_DSN: https://key@host/1",
+            "worker: SENTRY_DSN stands in the file",
+        ),
+        (
+            "TEMPORAL_ADDRESS:-temporal:",
+            "TEMPORAL_ADDRESS:-time:",
+            "worker: TEMPORAL_ADDRESS has another default",
+        ),
         ("LEASE_MS: $", "LEASE: $", "worker: LEASE is no setting"),
         ("${LEASE_MS:", "${LEASE:", "worker: LEASE_MS is read from LEASE"),
         ("LEASE_MS:-300000", "LEASE_MS:-1", "worker: LEASE_MS has another default in the program: 300000"),

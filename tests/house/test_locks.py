@@ -11,10 +11,12 @@ from packaging.utils import canonicalize_name
 from tests.house import locks, sources
 
 PROJECT = tomllib.loads(sources.text(Path("pyproject.toml")))
-RUNTIME: list[str] = PROJECT["project"]["dependencies"]
-EXTRAS: list[str] = PROJECT["project"]["optional-dependencies"]["dev-stack"]
-DEVELOPMENT: list[str] = [*RUNTIME, *EXTRAS, *PROJECT["dependency-groups"]["dev"]]
+EXTRAS: Mapping[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+# What the image has: `SHIPPED` in the Makefile.
+RUNTIME: list[str] = [*PROJECT["project"]["dependencies"], *EXTRAS["sentry"], *EXTRAS["otel"]]
+DEVELOPMENT: list[str] = [*RUNTIME, *EXTRAS["dev-stack"], *PROJECT["dependency-groups"]["dev"]]
 
+MAKEFILE = sources.text(Path("Makefile"))
 RUNTIME_LOCK = sources.text(Path("requirements.lock"))
 DEVELOPMENT_LOCK = sources.text(Path("requirements-dev.lock"))
 
@@ -48,6 +50,15 @@ def test_a_lock_contains_all_requirements_of_the_project(requirements: list[str]
 
     assert list(unmet(requirements, pinned)) == []
     assert locks.closure(requirements) - set(pinned) == set()
+
+
+def test_a_lock_without_an_extra_of_the_image_is_reported() -> None:
+    """The first package of each is taken out of the lock."""
+    for extra in ("sentry", "otel"):
+        pinned = locks.versions(RUNTIME_LOCK)
+        assert f"--extra {extra}" in MAKEFILE
+        del pinned[canonicalize_name(Requirement(EXTRAS[extra][0]).name)]
+        assert list(unmet(RUNTIME, pinned)) == EXTRAS[extra][:1]
 
 
 def test_both_locks_agree() -> None:

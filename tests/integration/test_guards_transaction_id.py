@@ -39,14 +39,14 @@ def test_no_transaction_id_has_another_form(db: Db) -> None:
             db.execute("UPDATE notify.ent_notification SET transaction_id = 'mine'")
 
 
-def test_a_tenant_cannot_change_a_transaction_id_and_still_writes(database: str, db: Db) -> None:
+def test_a_producer_cannot_change_a_transaction_id_and_still_writes(database: str, db: Db) -> None:
     """It may not read the deployment, but writes its own columns as before."""
     a_notification(db)
-    login = a_login(database, "xnovu_tenant")
-    with open_db(login) as tenant:
-        speak_for(tenant, "acme")
-        tenant.execute("UPDATE notify.ent_notification SET name = 'another'")
+    login = a_login(database, "xnovu_producer")
+    with open_db(login) as producer:
+        speak_for(producer, "acme")
+        producer.execute("UPDATE notify.ent_notification SET name = 'another'")
         for statement in ("UPDATE notify.deployment SET id = gen_random_uuid()", RENAMED):
             with pytest.raises(InsufficientPrivilege):
-                tenant.execute(statement.encode())
+                producer.execute(statement.encode())
     without_login(database, login)

@@ -1,11 +1,14 @@
 """The migrations: up and down, on every version, with Alembic or by hand."""
 
+import os
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -21,8 +24,32 @@ from xnovu_poller.errors import StoreError
 from xnovu_poller.models import Base
 from xnovu_poller.store import schema
 
-REVISION = ScriptDirectory(str(ROOT / "migrations")).get_revision("0001_initial").module
 SQL = ROOT / "migrations" / "sql"
+ROLES = ["xnovu_api", "xnovu_producer", "xnovu_reader", "xnovu_tenant", "xnovu_worker"]
+REVISIONS = [
+    script.module for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()
+]  # the newest first
+UPWARDS = [
+    name for module in reversed(REVISIONS) for name in getattr(module, "UP", (f"{module.revision}.sql",))
+]
+DOWNWARDS = [
+    name
+    for module in REVISIONS[:-1]
+    for name in getattr(module, "DOWN", (f"{module.revision[:4]}_downgrade.sql",))
+] + ["downgrade.sql"]
+
+
+def run_file(db: Db, name: str) -> None:
+    """Run a file as `psql --single-transaction` does, or without a transaction where it cannot have one."""
+    file = (SQL / name).read_bytes()
+    for statements in file.split(b";\n") if b" CONCURRENTLY " in file else [file]:
+        db.execute(statements)
+
+
+@pytest.fixture(scope="session")
+def any_postgres_server(every_postgres_server: Postgres) -> Postgres:
+    """The migrations are run on every version; other tests on the oldest and the newest."""
+    return every_postgres_server
 
 
 @pytest.fixture
@@ -99,13 +126,14 @@ def test_a_person_can_run_the_files_with_psql(
     upgrade(migrated)
     with open_db(any_empty_database) as db:
         db.execute("SET search_path = nowhere")
-        for name in REVISION.UP:
-            db.execute((SQL / name).read_bytes())
+        for name in UPWARDS:
+            run_file(db, name)
     assert objects(any_empty_database) == objects(migrated)
     assert comments(any_empty_database) == comments(migrated)
 
     with open_db(any_empty_database) as db:
-        db.execute((SQL / "downgrade.sql").read_bytes())
+        for name in DOWNWARDS:
+            run_file(db, name)
         left = db.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = 'notify'::regnamespace AND relkind = 'r'"
         )
@@ -123,6 +151,9 @@ def test_the_models_are_the_migrated_schema(any_database: str, second_database: 
     scratch = second_database()
     with open_db(scratch) as db:
         db.execute("CREATE SCHEMA notify")
+        # The domains call one of its functions.
+        refuse = (SQL / "0003_refusals.sql").read_text().split("COMMENT ON")[0]
+        db.execute(refuse.encode())
     engine = sa.create_engine(sqlalchemy_url(scratch))
     Base.metadata.create_all(engine)
     engine.dispose()
@@ -160,18 +191,23 @@ def test_row_level_security_is_on_everywhere(any_database: str) -> None:
         )
         protected = {row["relname"] for row in found}
 
-    assert protected == {table.name for table in Base.metadata.tables.values()} - {"deployment", "chore"}
+    of_the_deployment = {"deployment", "chore", "workflow_sync"}
+    assert protected == {table.name for table in Base.metadata.tables.values()} - of_the_deployment
 
 
-def test_views_use_their_readers_rights_where_possible(any_database: str) -> None:
-    """`security_invoker` exists from PostgreSQL 15 on."""
+def test_every_view_has_a_barrier(any_database: str) -> None:
+    """And the views of producers use their reader's rights; `security_invoker` exists from PostgreSQL 15 on."""
     with open_db(any_database) as db:
         found = db.execute(
-            "SELECT count(*) AS views FROM pg_class WHERE relkind = 'v' AND reloptions = '{security_invoker=true}'"
-        ).fetchone()
+            "SELECT relname, reloptions FROM pg_class WHERE relkind = 'v' AND relnamespace = 'notify'::regnamespace"
+        )
+        options = {view["relname"]: set(view["reloptions"]) for view in found}
         version = db.info.server_version
 
-    assert found == {"views": 2 if version >= 150000 else 0}
+    assert all("security_barrier=true" in chosen for chosen in options.values())
+    assert {name for name, chosen in options.items() if "security_invoker=true" in chosen} == (
+        {"v_workflow_stats", "v_notification_stats"} if version >= 150000 else set()
+    )
 
 
 def test_a_downgrade_leaves_the_roles_no_rights(
@@ -182,14 +218,15 @@ def test_a_downgrade_leaves_the_roles_no_rights(
     upgrade(any_empty_database)
 
     with open_db(any_empty_database) as db:
-        db.execute((SQL / "downgrade.sql").read_bytes())
+        for name in DOWNWARDS:
+            run_file(db, name)
         found = db.execute(
-            "SELECT FROM pg_shdepend WHERE refobjid::regrole::text IN ('xnovu_tenant', 'xnovu_worker')"
+            "SELECT FROM pg_shdepend WHERE refobjid::regrole::text ~ '^xnovu_'"
             " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         assert found.rowcount == 0
 
-    assert roles(any_empty_database) == ["xnovu_tenant", "xnovu_worker"]
+    assert roles(any_empty_database) == ROLES
 
 
 def test_downgrade_keeps_roles_that_another_database_needs() -> None:
@@ -201,7 +238,7 @@ def test_downgrade_keeps_roles_that_another_database_needs() -> None:
 
         downgrade(first)
         assert schemas(first) == ["public"]
-        assert roles(first) == ["xnovu_tenant", "xnovu_worker"]
+        assert roles(first) == ROLES
         upgrade(first)
         downgrade(first)
 
@@ -209,42 +246,51 @@ def test_downgrade_keeps_roles_that_another_database_needs() -> None:
         assert roles(second) == []
 
 
-def test_migrations_at_once_run_one_after_the_other(any_empty_database: str) -> None:
+def test_migrations_at_once_run_one_after_the_other(any_empty_database: str, tmp_path: Path) -> None:
     """Replicas that start together all migrate; each waits its turn, and the others find nothing to do."""
-    # The keeper's connection closes first, so that a failure here leaves no replica waiting for its lock.
-    with ThreadPoolExecutor(3) as replicas, open_db(any_empty_database) as keeper:
-        keeper.execute("SELECT pg_advisory_lock(hashtext('xnovu-poller migrations'))")
-        runs = [replicas.submit(alembic, any_empty_database, "upgrade", "head") for _ in range(3)]
-        wait_until(lambda: _waiting(keeper) == 3, within=60)
-        keeper.execute("SELECT pg_advisory_unlock_all()")
+    # The keeper's connection closes first, so that a failure here leaves no replica waiting for its turn.
+    with ThreadPoolExecutor(3) as replicas, psycopg.connect(any_empty_database) as keeper:
+        keeper.execute("CREATE SCHEMA notify")
+        keeper.execute("CREATE TABLE notify.alembic_version (version_num varchar(32) PRIMARY KEY)")
+        keeper.commit()
+        keeper.execute("INSERT INTO notify.alembic_version VALUES ('a migration is under way')")
+        errors = [tmp_path / str(number) for number in range(3)]
+        runs = [replicas.submit(_upgrade_aloud, any_empty_database, path) for path in errors]
+        mine = f"waiting for pid {keeper.info.backend_pid} "
+        wait_until(lambda: all(path.exists() and mine in path.read_text() for path in errors), within=60)
+        keeper.rollback()
         for run in runs:
-            run.result(timeout=60)
+            assert run.result(timeout=60) == 0
 
-    assert "notify" in schemas(any_empty_database)
+    with open_db(any_empty_database) as db:
+        found = db.execute("SELECT version_num FROM notify.alembic_version")
+        assert found.fetchall() == [{"version_num": schema.required_revision()}]
 
 
-def _waiting(db: Db) -> int:
-    found = db.execute(
-        "SELECT count(*) AS waiting FROM pg_stat_activity"
-        " WHERE application_name = 'xnovu:migrations' AND wait_event = 'advisory'"
-    ).fetchone()
-    assert found is not None
-    return int(found["waiting"])
+def _upgrade_aloud(url: str, errors: Path) -> int:
+    """Upgrade as the program does, and write its messages into a file; return its exit code."""
+    with errors.open("w") as file:
+        return subprocess.run(
+            [sys.executable, "-m", "xnovu_poller", "db", "upgrade"],
+            env={"DATABASE_URL": url, "PATH": os.defpath},
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+            check=False,
+        ).returncode
 
 
 @pytest.mark.parametrize("revision", ["0001", "0008"])
-def test_a_schema_of_an_unreleased_version_is_refused(empty_database: str, revision: str) -> None:
+def test_a_schema_of_an_unreleased_version_is_refused(database: str, revision: str) -> None:
     """Alembic would take its 0001 for our first revision, and call the database up to date."""
-    upgrade(empty_database)
-    with open_db(empty_database) as db:
+    with open_db(database) as db:
         db.execute("UPDATE notify.alembic_version SET version_num = %s", [revision])
-    before = objects(empty_database)
+    before = objects(database)
 
     for arguments in (("upgrade", "head"), ("downgrade", "base"), ("current",)):
         completed = subprocess.run(
             [sys.executable, "-m", "alembic", *arguments],
             cwd=ROOT,
-            env={"DATABASE_URL": empty_database},
+            env={"DATABASE_URL": database},
             capture_output=True,
             text=True,
             check=False,
@@ -254,7 +300,7 @@ def test_a_schema_of_an_unreleased_version_is_refused(empty_database: str, revis
             f"was made by an unreleased version (revision {revision})" in completed.stdout + completed.stderr
         )
         assert "Traceback" not in completed.stdout + completed.stderr
-    assert objects(empty_database) == before
+    assert objects(database) == before
 
 
 def test_offline_mode_is_refused() -> None:

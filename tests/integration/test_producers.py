@@ -77,12 +77,25 @@ def test_enqueue_takes_every_option_by_name(db: Db) -> None:
         dedup_key="order-5",
         scheduled_for=later,
         expires_at=never,
+        locale="de_CH",
+        time_zone="Europe/Zurich",
+        actor=" editor-1 ",
+        context=Jsonb({"project": "p-17"}),
+        exclude=["editor-1 "],
+        subscribers=Jsonb({"a": {"email": "a@example.org"}}),
     )
 
     kept = row(db, made)
     assert (kept["payload"], kept["name"], kept["channels"]) == ({"order": 5}, "Order 5", "{EMAIL,PUSH}")
     assert (kept["overrides"], kept["tags"], kept["priority"]) == ({"email": {}}, ["orders"], 9)
     assert (kept["dedup_key"], kept["scheduled_for"], kept["expires_at"]) == ("order-5", later, never)
+    assert (kept["locale"], kept["time_zone"]) == ("de_CH", "Europe/Zurich")
+    assert (kept["actor"], kept["exclude"], kept["context"]) == (
+        "editor-1",
+        ["editor-1"],
+        {"project": "p-17"},
+    )
+    assert kept["subscribers"] == {"a": {"email": "a@example.org"}}
 
 
 def test_an_enterprises_own_workflow_wins(db: Db) -> None:

@@ -1,4 +1,4 @@
-"""The rules' table for its writers: a tenant's rights, refusals, and notifications, on each version."""
+"""The rules' table for its writers: a producer's rights, refusals, and notifications, on each version."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from tests.support.logins import speak_for
 from tests.support.rows import (
     Db,
     a_rule,
+    a_template,
     a_workflow,
     open_db,
     rewritten,
@@ -30,6 +31,8 @@ MACHINES: dict[str, Any] = {
     "done_for": "2030-01-01",
     "last_fired_at": "2030-01-01",
     "last_outcome": "created",
+    "followed_at": "2030-01-01",
+    "hourly_firings": 1,
     "created_at": "2030-01-01",
     "updated_at": "2030-01-01",
 }
@@ -43,7 +46,14 @@ NOTIFYING: dict[str, Any] = {
 }
 """The producer's columns that a schedule depends on, each with a changed value."""
 
-SILENT: dict[str, Any] = {"name": "another", "rule_payload": {"recipients": ["b"]}}
+SILENT: dict[str, Any] = {
+    "name": "another",
+    "rule_payload": {"recipients": ["b"]},
+    "channels": ["SMS"],
+    "priority": 3,
+    "overrides": {"sms": {}},
+    "expires_after": "1 h",
+}
 
 
 @pytest.fixture
@@ -79,33 +89,34 @@ def test_every_column_is_known_here(db: Db) -> None:
     assert found == {"id", "notification_workflow_id", *MACHINES, *NOTIFYING, *SILENT}
 
 
-def test_a_tenant_writes_only_the_producers_columns(owner: Db, tenant: Db) -> None:
+def test_a_producer_writes_only_the_producers_columns(owner: Db, producer: Db) -> None:
     """Only the worker records the state of a rule."""
-    speak_for(tenant, "acme")
-    workflow = a_workflow(tenant, enterprise="acme")
-    made = a_rule(tenant, workflow=workflow)
+    speak_for(producer, "acme")
+    workflow = a_workflow(producer, enterprise="acme")
+    made = a_rule(producer, workflow=workflow)
 
     for column, value in MACHINES.items():
         with pytest.raises(InsufficientPrivilege, match="permission denied"):
-            a_rule(tenant, workflow=workflow, **{column: value})
+            a_rule(producer, workflow=workflow, **{column: value})
         with pytest.raises(InsufficientPrivilege, match="permission denied"):
-            rewritten(tenant, made, **{column: value})
+            rewritten(producer, made, **{column: value})
     rewritten(
-        tenant,
+        producer,
         made,
-        **((NOTIFYING | SILENT) | {"enterprise_id": "acme", "notification_workflow_id": workflow}),
+        **{name: value for name, value in (NOTIFYING | SILENT).items() if name != "enterprise_id"},
+        notification_workflow_id=workflow,
     )
-    with pytest.raises(InsufficientPrivilege, match="row-level security"):
-        rewritten(tenant, made, enterprise_id="globex")
-    assert tenant.execute("SELECT rule_status FROM notify.ent_notification_rule").fetchall() == [
+    with pytest.raises(InsufficientPrivilege, match="permission denied"):
+        rewritten(producer, made, enterprise_id="acme")
+    assert producer.execute("SELECT rule_status FROM notify.ent_notification_rule").fetchall() == [
         {"rule_status": None}
     ]
-    assert tenant.execute("DELETE FROM notify.ent_notification_rule").rowcount == 1
+    assert producer.execute("SELECT notify.delete_rule(%s) AS done", [made]).fetchone() == {"done": True}
 
 
-def test_a_tenant_has_no_access_to_the_chores(owner: Db, tenant: Db) -> None:
-    """They belong to the deployment: a tenant can neither read nor write them."""
-    speak_for(tenant, "acme")
+def test_a_producer_has_no_access_to_the_chores(owner: Db, producer: Db) -> None:
+    """They belong to the deployment: a producer can neither read nor write them."""
+    speak_for(producer, "acme")
 
     for statement in (
         "SELECT * FROM notify.chore",
@@ -114,16 +125,16 @@ def test_a_tenant_has_no_access_to_the_chores(owner: Db, tenant: Db) -> None:
         "DELETE FROM notify.chore",
     ):
         with pytest.raises(InsufficientPrivilege):
-            tenant.execute(statement.encode())
+            producer.execute(statement.encode())
 
 
-def test_a_rule_of_an_event_is_refused(owner: Db, tenant: Db) -> None:
+def test_a_rule_of_an_event_is_refused(owner: Db, producer: Db) -> None:
     """For every writer and at any time; the hint names the alternative."""
-    speak_for(tenant, "acme")
-    workflow = a_workflow(tenant, enterprise="acme")
-    made = a_rule(tenant, workflow=workflow)
+    speak_for(producer, "acme")
+    workflow = a_workflow(producer, enterprise="acme")
+    made = a_rule(producer, workflow=workflow)
 
-    for writer in (owner, tenant):
+    for writer in (owner, producer):
         for attempt in (
             lambda who=writer: a_rule(who, workflow=workflow, trigger_type="EVENT"),
             lambda who=writer: rewritten(who, made, trigger_type="EVENT"),
@@ -137,7 +148,7 @@ def test_a_rule_of_an_event_is_refused(owner: Db, tenant: Db) -> None:
 
 
 def test_an_existing_rule_of_an_event_may_stay_or_change(db: Db) -> None:
-    """A dump may contain such a rule; its tenant can still pause it, write it unchanged, and change its type."""
+    """A dump may contain such a rule; its producer can still pause it, write it unchanged, and change its type."""
     db.execute("ALTER TABLE notify.ent_notification_rule DISABLE TRIGGER guard_insert")
     made = a_rule(db, workflow=a_workflow(db), trigger_type="EVENT")
     db.execute("ALTER TABLE notify.ent_notification_rule ENABLE TRIGGER guard_insert")
@@ -154,7 +165,13 @@ def test_an_existing_rule_of_an_event_may_stay_or_change(db: Db) -> None:
     [
         ({"enterprise_id": ""}, "enterprise"),
         ({"enterprise_id": "é" * 128}, "enterprise"),
-        ({"trigger_config": {"cron": "x" * 16_384}}, "config"),
+        ({"trigger_config": {"cron": "x" * 2_048}}, "config"),
+        ({"channels": []}, "channels"),
+        ({"priority": 10}, "priority"),
+        ({"overrides": {"email": "x" * 65_536}}, "overrides"),
+        ({"overrides": Jsonb([])}, "overrides"),
+        ({"expires_after": "0 s"}, "expiry"),
+        ({"expires_after": "367 days"}, "expiry"),
         ({"name": "é" * 1001}, "name"),
         ({"rule_payload": Jsonb([])}, "payload"),
         ({"rule_payload": {"text": "x" * (1 << 20)}}, "payload"),
@@ -188,8 +205,9 @@ def test_only_a_writers_change_sets_updated_at(db: Db) -> None:
 
 
 def test_an_insert_change_or_deletion_of_a_rule_notifies(db: Db, listener: Db) -> None:
-    """Once for each transaction."""
+    """Once for each transaction; that of a workflow does, too."""
     workflow = a_workflow(db)
+    assert heard(listener, db) == 1
     made = a_rule(db, workflow=workflow)
     assert heard(listener, db) == 1
     for column, value in NOTIFYING.items():
@@ -208,9 +226,9 @@ def test_an_insert_change_or_deletion_of_a_rule_notifies(db: Db, listener: Db) -
 
 def test_a_change_without_effect_on_a_schedule_does_not_notify(db: Db, listener: Db) -> None:
     """Payload and name do not affect it, nor do statements that match no row."""
-    made = a_rule(db, workflow=a_workflow(db))
-    other = a_workflow(db, key="other")
-    assert heard(listener, db) == 1
+    workflow, other = a_workflow(db), a_workflow(db, key="other")
+    made = a_rule(db, workflow=workflow)
+    assert heard(listener, db) == 3
 
     for column, value in (SILENT | {"notification_workflow_id": other}).items():
         rewritten(db, made, **{column: value})
@@ -220,10 +238,22 @@ def test_a_change_without_effect_on_a_schedule_does_not_notify(db: Db, listener:
     assert heard(listener, db) == 0
 
 
+def test_a_change_of_a_template_notifies_but_its_check_does_not(db: Db, listener: Db) -> None:
+    """The checks look at it at once, and do not wake themselves."""
+    made = a_template(db)
+    assert heard(listener, db) == 1
+    db.execute("UPDATE notify.ent_notification_template SET body_template = 'x' WHERE id = %s", [made])
+    assert heard(listener, db) == 1
+    db.execute("UPDATE notify.ent_notification_template SET checked_status = 'OK', name = 'other'")
+    assert heard(listener, db) == 0
+    db.execute("DELETE FROM notify.ent_notification_template")
+    assert heard(listener, db) == 1
+
+
 async def test_the_workers_records_do_not_notify(db: Db, listener: Db, engine: Engine) -> None:
     """The worker would wake itself; but a person's pause does notify."""
     made = a_rule(db, workflow=a_workflow(db), trigger_type="SCHEDULE")
-    assert heard(listener, db) == 1
+    assert heard(listener, db) == 2
 
     await rules.record_states(engine, [RuleState(made, RuleStatus.INVALID, "rule: at: no such time")])
     await firing.fire(engine, made, "k", datetime(2030, 1, 1, tzinfo=UTC))
@@ -235,7 +265,7 @@ async def test_the_workers_records_do_not_notify(db: Db, listener: Db, engine: E
     assert heard(listener, db) == 0
 
 
-def test_a_tenants_search_path_has_no_effect(owner: Db, any_listener: Db, tenant: Db) -> None:
+def test_a_tenants_search_path_has_no_effect(owner: Db, any_listener: Db, producer: Db) -> None:
     """Neither on the notification nor on the comparison of old and new values."""
     owner.execute("CREATE SCHEMA trap")
     owner.execute("CREATE FUNCTION trap.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT 1 / 0'")
@@ -252,11 +282,12 @@ def test_a_tenants_search_path_has_no_effect(owner: Db, any_listener: Db, tenant
             )
         )
     owner.execute("GRANT USAGE ON SCHEMA trap TO PUBLIC")
-    speak_for(tenant, "acme")
-    workflow = a_workflow(tenant, enterprise="acme")
-    tenant.execute("SET search_path = trap, pg_catalog")
-
-    made = a_rule(tenant, workflow=workflow)
+    speak_for(producer, "acme")
+    workflow = a_workflow(producer, enterprise="acme")
     assert heard(any_listener, owner) == 1
-    rewritten(tenant, made, deactivated=True)
+    producer.execute("SET search_path = trap, pg_catalog")
+
+    made = a_rule(producer, workflow=workflow)
+    assert heard(any_listener, owner) == 1
+    rewritten(producer, made, deactivated=True)
     assert heard(any_listener, owner) == 1

@@ -10,6 +10,7 @@ from uuid import UUID
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
+from tests.support.delivering import ENGLISH
 from tests.support.executing import worker_of
 from tests.support.novu import NovuStandIn
 from tests.support.passing import passing
@@ -24,6 +25,7 @@ from xnovu_poller.store import identity
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.backlog import count_backlog
 from xnovu_poller.store.notifications.claim import Terms
+from xnovu_poller.store.notifications.claim_sql import claim_sql
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.client import Address, connect
@@ -37,6 +39,7 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     db: Db, engine: Engine, temporal_address: str, task_queue: str, novu_standin: NovuStandIn
 ) -> None:
     """The test checks each step from outside before the next step."""
+    claim_sql.cache_clear()  # or a claim of another test has composed the statement already
     deployment = (await identity.read_deployment(engine)).id
     client = await connect(Address(target=temporal_address, namespace="default"))
     handoff = Handoff(
@@ -58,6 +61,7 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     loop = PollLoop(
         NEW, engine, Gate(), terms=_terms(deployment), start=handoff.start, interval=timedelta(minutes=1)
     )
+    await engine.dispose()  # so that the walk opens its session
     with passing() as files:
         assert await loop.turn() == timedelta(0)
     claimed = row(db, notification)
@@ -86,9 +90,18 @@ async def test_one_notification_walks_from_its_insert_to_its_acceptance(
     assert trigger["event"]["name"] == "order-shipped"
     assert trigger["event"]["payload"] == {
         "order": 42,
-        "enterprise_id": "acme",
-        "channels": ["email"],
-        "rendered": {"email": {"subject": "Order 42", "body": "Order 42 is on its way, &lt;friend&gt;."}},
+        "xnovu": {
+            "enterprise_id": "acme",
+            "channels": ["email"],
+            "notification_id": notification,
+            "rendered": {
+                "email": {
+                    "subject": "Order 42",
+                    "body": "Order 42 is on its way, &lt;friend&gt;.",
+                    "text": "Order 42 is on its way, <friend>.",
+                }
+            },
+        },
     }
 
     # Temporal saw one run with one local activity, and neither recipient nor text.
@@ -150,7 +163,7 @@ async def _executor(
 ) -> AsyncIterator[Worker]:
     gate = Gate()
     novu = Novu(standin.url, "any", CALL, gate)
-    delivery = Delivery(engine, novu, gate, timeout=CALL, lease=timedelta(minutes=5), max_failures=8)
+    delivery = Delivery(engine, novu, gate, timeout=CALL, max_failures=8, language=ENGLISH)
     executing = worker_of(client, task_queue, engine, delivery, deployment=deployment)
     async with executing:
         yield executing

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.house import sources
+from tests.support.forked import xnovu
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
 from tests.support.waiting import wait_until
-from tests.support.worker import running_worker
+from tests.support.worker import QUICK, running_worker
 
 README = sources.text(Path("README.md"))
 
@@ -26,6 +27,15 @@ def payloads(text: str) -> dict[str, object]:
     return {workflow: json.loads(payload) for workflow, payload in shown}
 
 
+def commands(text: str, beginning: str, environment: dict[str, str]) -> int:
+    """Run the commands that begin so, and compare their output with the document; return how many there are."""
+    shown = re.findall(rf"^```console\n\$ ({beginning} [^\n]+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for command, output in shown:
+        ended = xnovu(*command.split()[1:], **environment)
+        assert (ended.stdout, ended.stderr) == (output, "")
+    return len(shown)
+
+
 def waiting(db: Db) -> list[object]:
     """Return the states of the notifications that have not ended."""
     states = db.execute("SELECT notification_status AS state FROM notify.ent_notification")
@@ -38,6 +48,7 @@ def test_the_readme_works(
     """Pasted in order, with a running worker, each example reaches Novu as the README shows it."""
     for block in blocks(README, "sql"):
         db.execute(block.encode())
+    assert commands(README, "xnovu workflows", {**QUICK, **worker_environment}) == 1
 
     with running_worker(tmp_path, **worker_environment) as worker:
         wait_until(lambda: not waiting(db), within=60)
@@ -45,11 +56,15 @@ def test_the_readme_works(
 
     triggers = {trigger["workflow"]: trigger for trigger in novu_standin.ledger()["triggers"]}
     assert {name: trigger["event"]["payload"] for name, trigger in triggers.items()} == payloads(README)
+    shown = {delivery["workflow"]: delivery["rendered"] for delivery in novu_standin.ledger()["deliveries"]}
+    assert shown["fire-alarm"] == {
+        "email": {"subject": "North: fire alarm", "body": "<p>Dear neighbour, leave by stair &lt;B&gt;.</p>"}
+    }
     assert {trigger["enterprise"] for trigger in triggers.values()} == {"acme"}
     assert set(payloads(README)) == {"order-shipped", "fire-alarm"}
 
 
-@pytest.mark.parametrize("page", ["notifications", "templates", "rules", "runbook", "settings"])
+@pytest.mark.parametrize("page", ["notifications", "templates", "rules", "operations", "runbook", "settings"])
 def test_the_sql_of_a_page_runs(db: Db, page: str) -> None:
     """The blocks run in order, with the workflows that the pages name."""
     for key in ("order-shipped", "fire-drill"):

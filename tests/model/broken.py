@@ -87,7 +87,7 @@ class ForgetfulLapse(Arrows):
     @override
     def hold(self, row: Row) -> Row:
         """Hold without recording doubt."""
-        return row._replace(send="live", lapsed=False)
+        return row._replace(send="live")
 
 
 class RashRetract(Arrows):

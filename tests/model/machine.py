@@ -196,7 +196,7 @@ class Arrows:
 
     def hold(self, row: Row) -> Row:
         """PROCESSING → PROCESSING: take the sole right to send; a send that nobody cleared is in doubt."""
-        return row._replace(send="live", lapsed=False, doubt=row.doubt or row.send != "none")
+        return row._replace(send="live", doubt=row.doubt or row.send != "none")
 
     def record_sent(self, row: Row) -> Row:
         """PROCESSING → SENT: Novu accepted it."""

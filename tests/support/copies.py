@@ -1,12 +1,14 @@
 """Copies of a database, as operators make them: restored elsewhere, or made of the server's own files."""
 
+import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 
-from xnovu_poller.dev.postgres import Postgres
+from xnovu_poller.dev.postgres import Postgres, wheel_binaries
 
 _SAME_FILES = """
 UPDATE notify.deployment SET database = system_identifier || '/' || oid
@@ -31,3 +33,27 @@ def copied_by_files(server: Postgres, original: str) -> Iterator[str]:
         with psycopg.connect(url, autocommit=True) as copy:
             copy.execute(_SAME_FILES)
         yield url
+
+
+def dump(url: str, file: Path, meanwhile: Callable[[], object]) -> None:
+    """Dump a database; call a function again and again meanwhile."""
+    with subprocess.Popen(
+        [wheel_binaries() / "pg_dump", "--format=custom", f"--file={file}", url]
+    ) as dumping:
+        while dumping.poll() is None:
+            meanwhile()
+    assert dumping.returncode == 0
+
+
+@contextmanager
+def restored(server: Postgres, file: Path) -> Iterator[str]:
+    """Yield the URL of a new database into which a dump was restored, and drop it afterwards."""
+    name = f"restored_{uuid.uuid4().hex[:12]}"
+    url = server.create_database(name)
+    try:
+        subprocess.run(
+            [wheel_binaries() / "pg_restore", "--exit-on-error", f"--dbname={url}", file], check=True
+        )
+        yield url
+    finally:
+        server.drop_database(name)

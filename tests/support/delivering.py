@@ -10,7 +10,7 @@ from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, a_workflow, written
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.delivery.deliver import Delivery
-from xnovu_poller.lifecycle import Attempt, Status
+from xnovu_poller.lifecycle import Attempt, Language, Status
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
 
@@ -20,8 +20,10 @@ VALUE = "value-marker"
 MARKERS = (SECRET, PERSON, VALUE)
 """Values that may appear only in the rows and at Novu."""
 
-SHORT = timedelta(milliseconds=400)
-"""The time limit of a call that should time out."""
+ENGLISH = Language("en", "UTC")
+
+SHORT = timedelta(seconds=3)
+"""The time limit of a call that should time out, but not before Novu has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,10 @@ class Delivering:
 
         If the database is down, wait for it only if a limit is given.
         """
-        states = await self.delivery.deliver(
+        delivered = await self.delivery.deliver(
             attempts, last=last, budget=timedelta(seconds=budget), limit=timedelta(seconds=limit)
         )
-        return list(states.values())
+        return list(delivered.states.values())
 
 
 @asynccontextmanager
@@ -51,16 +53,16 @@ async def delivering(
     *,
     call: timedelta = timedelta(seconds=5),
     max_failures: int = 8,
+    gate: Gate | None = None,
 ) -> AsyncIterator[Delivering]:
     """Yield a delivery; close its connections afterwards."""
-    gate = Gate()
+    gate = gate or Gate()
     novu = Novu(standin.url, SECRET, call, gate)
-    delivery = Delivery(
-        engine, novu, gate, timeout=call, lease=timedelta(minutes=5), max_failures=max_failures
-    )
+    delivery = Delivery(engine, novu, gate, timeout=call, max_failures=max_failures, language=ENGLISH)
     try:
         yield Delivering(delivery, gate)
     finally:
+        await delivery.aclose()
         await novu.aclose()
 
 

@@ -1,18 +1,21 @@
 """Shared steps of the outage tests: due rows, a send in progress, and a worker that survives the outage."""
 
+import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.modes import MODES, Mode, together
 from tests.support.novu import NovuStandIn
+from tests.support.programs import is_alive
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, open_db, row
 from tests.support.waiting import WITHIN, wait_until
 from tests.support.worker import WorkerProgram, running_worker
+from xnovu_poller.dev.postgres import Postgres
 
 SOON: Mapping[str, str] = {
-    "NOVU_TIMEOUT_MS": "1500",
     "LEASE_MS": "3000",
     "POLL_INTERVAL_MS": "200",
     "SCHEDULED_POLL_INTERVAL_MS": "200",
@@ -94,3 +97,13 @@ def assert_unharmed(db: Db, standin: NovuStandIn, worker: WorkerProgram) -> None
 def assert_nobody_died(db: Db) -> None:
     """Assert that no living sender was taken for dead: none of its sends has lapsed."""
     assert db.execute("SELECT id, lapses FROM notify.ent_notification WHERE lapses > 0").fetchall() == []
+
+
+def crash(server: Postgres) -> None:
+    """Kill every process of the server: the next start has to recover."""
+    with open_db(server.url()) as db:
+        backends = [found["pid"] for found in db.execute("SELECT pid FROM pg_stat_activity")]
+        for pid in (server.pid, *backends):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(is_alive, backends)))
+    server.stop()

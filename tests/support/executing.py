@@ -4,16 +4,16 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
 
-from tests.support.delivering import Delivering, delivering
+from tests.support.delivering import ENGLISH, Delivering, delivering
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, row
 from xnovu_poller.delivery.deliver import Delivery
@@ -38,7 +38,7 @@ LIMITS = Limits(activities=10, workflow_tasks=10, cached_workflows=10, grace=tim
 FORGETFUL = replace(LIMITS, cached_workflows=0)
 """Limits without a cache: Temporal waits ten seconds for an executor that left with a workflow in its cache."""
 
-CALL = timedelta(seconds=2)
+CALL = timedelta(seconds=5)
 KEEP = timedelta(days=90)
 
 
@@ -59,12 +59,13 @@ class Executing:
     async def finish(self, *claims: Claim) -> dict[str, object]:
         """Wait until the run of some claims has ended; return its history."""
         handle = await self.begin(*claims)
-        await handle.result()
+        with suppress(WorkflowFailureError):  # the notification is DEAD
+            await handle.result()
         return (await handle.fetch_history()).to_json_dict()
 
 
 def handoff_of(
-    client: Client, task_queue: str, *, searchable: bool = True, call: timedelta = CALL
+    client: Client, task_queue: str, *, searchable: bool = True, call: timedelta = CALL, fair: bool = False
 ) -> Handoff:
     """Return a handoff of the deployment."""
     return Handoff(
@@ -73,6 +74,7 @@ def handoff_of(
         deployment=DEPLOYMENT,
         call=call,
         search=SearchAttributes(registered=searchable),
+        fair=fair,
     )
 
 
@@ -127,7 +129,7 @@ def worker_of(
         task_queue=task_queue,
         deliveries=DeliveryActivities(delivery, str(deployment)),
         rules=RuleActivities(engine, str(deployment)),
-        chores=ChoreActivities(engine, schedules, str(deployment), keep=KEEP),
+        chores=ChoreActivities(engine, schedules, str(deployment), keep=KEEP, language=ENGLISH),
         limits=limits,
     )
 

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
@@ -41,6 +41,7 @@ class Fork:
         environment: Mapping[str, str],
         output: Path,
         errors: Path | None = None,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         """Start the command.
 
@@ -49,10 +50,11 @@ class Fork:
             environment: its whole environment.
             output: the file for its standard output;
             errors: the file for its error output; None: the same file.
+            prepare: a function of a module of ours that the new process calls first.
         """
         self._lock = threading.Lock()
         self._process = _server().Process(
-            target=_run, args=(arguments, environment, output, errors or output)
+            target=_run, args=(arguments, environment, output, errors or output, prepare)
         )
         self._process.start()
 
@@ -117,7 +119,13 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path, errors: Path) -> None:
+def _run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    output: Path,
+    errors: Path,
+    prepare: Callable[[], None] | None,
+) -> None:
     """Become the command; it is killed at the end of the process from which it was forked, and so of the tests."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.closerange(3, _FILES)  # as a program would find them; one of them keeps that process alive
@@ -134,4 +142,6 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path,
     for message in HARMLESS:
         warnings.filterwarnings("default", re.escape(message))
     sys.argv = ["xnovu", *arguments]
+    if prepare is not None:
+        prepare()
     main()

@@ -1,5 +1,6 @@
 """Held notifications and their workflows, without a database."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,11 +14,12 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 HELD = Held(
     hold=Hold(Attempt(1, 1), NOW),
+    name="order 42",
     enterprise_id="acme",
     workflow_id=7,
     workflow_version=NOW,
     transaction_id="xn-1",
-    payload={},
+    payload=b"{}",
     recipients=["subscriber-1"],
     channels=None,
     overrides=None,
@@ -36,17 +38,25 @@ WORKFLOW = Workflow(
     enterprise_id=None,
     type=WorkflowType.STATIC,
     key="order-shipped",
+    name="Order shipped",
     channels=[Channel.EMAIL],
     schema=None,
+    schema_bytes=0,
     templates={},
+    send_context=False,
     publish_status=PublishStatus.PUBLISH,
     deactivated=False,
 )
 
 
 def held(**columns: Any) -> Held:  # noqa: ANN401 - any column
-    """Return a held notification."""
-    return replace(HELD, **columns)
+    """Return a held notification; its payload and overrides may be given as values."""
+    documents = {
+        name: json.dumps(value, ensure_ascii=False).encode()
+        for name, value in columns.items()
+        if name in {"payload", "overrides", "context", "subscribers"} and isinstance(value, dict)
+    }
+    return replace(HELD, **{**columns, **documents})
 
 
 def workflow(**columns: Any) -> Workflow:  # noqa: ANN401 - any column

@@ -1,7 +1,7 @@
 """Record workflow histories from a real server, for the replay tests: `python -m tests.support.histories [STORY …]`.
 
 Run it, and read its files, whenever you change a workflow on purpose. A history that no longer
-replays belongs to runs that an upgrade would break.
+replays belongs to runs that an upgrade would break. Before a release, copy the files into `of_` and its newest revision.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 from xnovu_poller.dev.standin.environment import Environment
 from xnovu_poller.dev.standin.serve import build_server, format_address, listen
 
@@ -20,7 +20,7 @@ class NovuStandIn:
     def __init__(self, url: str) -> None:
         """Remember the address."""
         self.url = url
-        self._control = httpx.Client(base_url=f"{url}/_standin", timeout=10)
+        self._control = httpx.Client(base_url=f"{url}/_standin", timeout=WITHIN)
 
     def fault(self, kind: str, **options: object) -> None:
         """Add a fault to the script: `match`, `times`, `status`, `seconds` and so on, see `Fault`."""

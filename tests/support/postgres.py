@@ -1,6 +1,7 @@
 """Real PostgreSQL servers, and a migrated database for each test."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,10 +9,12 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.support.forked import xnovu
 from tests.support.versions import UNPACKED, installed_binaries
@@ -47,9 +50,14 @@ def quick_server(
     # Not pytest's own temporary folder, because an unprivileged PostgreSQL cannot enter root's.
     folder = Path(tempfile.mkdtemp(prefix="xnovu-postgres-", dir=within))
     folder.chmod(0o755)
-    server = Postgres(folder, bin_dir=bin_dir, settings={**QUICK, **settings})
+    # Nobody guesses a random password, and a connection costs half of what 4,096 rounds make it cost.
+    hashing = {} if bin_dir and int(bin_dir.parent.name) < 16 else {"scram_iterations": "1"}
+    server = Postgres(folder, bin_dir=bin_dir, settings={**QUICK, **hashing, **settings})
     try:
         with server:
+            with psycopg.connect(server.url(), autocommit=True) as admin:
+                password = sql.Literal(admin.info.password)
+                admin.execute(sql.SQL("ALTER ROLE postgres PASSWORD {}").format(password))
             yield server
     finally:
         server.erase()
@@ -72,14 +80,23 @@ def alembic(url: str, *arguments: str) -> None:
         pytest.fail(f"alembic {' '.join(arguments)}:\n{ran.stdout}", pytrace=False)
 
 
+_WORKERS_LOGIN = b"""
+DO $$ BEGIN
+    IF to_regrole('a_worker') IS NULL THEN
+        CREATE ROLE a_worker LOGIN PASSWORD 'plain' IN ROLE xnovu_worker;
+    END IF;
+END $$"""
+
+
+def as_worker(url: str) -> str:
+    """Return a superuser's URL with the login of a worker, which is a member of `xnovu_worker` and nothing else."""
+    return re.sub(r"//postgres:[^@]*@", "//a_worker:plain@", url)
+
+
 @contextmanager
 def migrated_copy(server: Postgres) -> Iterator[str]:
     """Yield the URL of a migrated, empty database; drop it afterwards."""
-    if not server.has_database(TEMPLATE):
-        server.drop_database("half")
-        upgraded = xnovu("db", "upgrade", DATABASE_URL=server.create_database("half"))
-        assert upgraded.returncode == 0, upgraded.stderr
-        server.create_database(TEMPLATE, template="half")
+    _make_template(server)
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} {_quickly(connection)}".encode())
@@ -90,6 +107,15 @@ def migrated_copy(server: Postgres) -> Iterator[str]:
         yield server.url(name)
     finally:
         server.drop_database(name)
+
+
+@cache
+def _make_template(server: Postgres) -> None:
+    """Migrate the database that is copied, once for each server."""
+    upgraded = xnovu("db", "upgrade", DATABASE_URL=server.create_database(TEMPLATE))
+    assert upgraded.returncode == 0, upgraded.stderr
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(_WORKERS_LOGIN)
 
 
 def _quickly(connection: psycopg.Connection) -> str:
@@ -142,13 +168,9 @@ def other_database(other_postgres_server: Postgres) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(
-    scope="session",
-    params=[None, *installed_binaries()],
-    ids=lambda bin_dir: bin_dir.parent.name if bin_dir else "wheel",
-)
-def any_postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
-    """Yield the server of the session, and then a server of each other installed version."""
+@contextmanager
+def _this_or_that(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """Yield the server of the session, or run one of the requested version."""
     if request.param is None:
         yield request.getfixturevalue("postgres_server")
         return
@@ -156,9 +178,34 @@ def any_postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
         yield server
 
 
+def _name(bin_dir: Path | None) -> str:
+    return bin_dir.parent.name if bin_dir else "wheel"
+
+
+@pytest.fixture(scope="session", params=[None, *installed_binaries()[:1]], ids=_name)
+def any_postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """Yield the server of the session, and then a server of the oldest installed version."""
+    with _this_or_that(request) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=[None, *installed_binaries()], ids=_name)
+def every_postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """Yield the server of the session, and then a server of each other installed version."""
+    with _this_or_that(request) as server:
+        yield server
+
+
 @pytest.fixture
 def any_database(any_postgres_server: Postgres) -> Iterator[str]:
     """Yield the same as `database`, on each version."""
+    with migrated_copy(any_postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def any_unchanged_database(any_postgres_server: Postgres) -> Iterator[str]:
+    """Yield a migrated database on each version that the tests of a file share: none of them leaves a change."""
     with migrated_copy(any_postgres_server) as url:
         yield url
 

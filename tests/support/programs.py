@@ -5,14 +5,15 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}"}
+COMMAND = (sys.executable, "-m", "xnovu_poller")
 
 
 @contextmanager
@@ -38,10 +39,12 @@ def running(
 
 
 @contextmanager
-def commanded(*arguments: str | Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def commanded(
+    *arguments: str | Path, program: Sequence[str] = COMMAND, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
     """Run `xnovu` as a person does, with readable output; kill it afterwards if it still runs."""
     with subprocess.Popen(
-        [sys.executable, "-m", "xnovu_poller", *map(str, arguments)],
+        [*program, *map(str, arguments)],
         env={**ENVIRONMENT, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -81,6 +84,15 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the ids of a process's children, from the kernel; a thread may end meanwhile, and so may the process."""
+    found: list[int] = []
+    for file in Path(f"/proc/{parent}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, file.read_text().split())
+    return found
 
 
 def kill(child: subprocess.Popen[str]) -> None:

@@ -14,6 +14,7 @@ class Proxy:
 
     Attributes:
         port: the port that it listens on.
+        accepted: the number of connections that were made.
         seen_cut: set after `cut_at` has met its words.
         held_back: the number of chunks that have arrived while nothing passes.
     """
@@ -21,6 +22,7 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         """Remember the address of the server behind."""
         self.port = 0
+        self.accepted = 0
         self.seen_cut = asyncio.Event()
         self.held_back = 0
         self._host = host
@@ -60,6 +62,11 @@ class Proxy:
         self._passing, self._words, self._lose_answer = True, None, False
         self._flowing.set()
 
+    def lead_to(self, url: str) -> None:
+        """Lead new connections to the server of another URL, as an address does after a failover."""
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or LOOPBACK, parts.port or 0
+
     def through(self, url: str) -> str:
         """Return a URL of the server that leads through the proxy."""
         parts = urlsplit(url)
@@ -68,6 +75,7 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry a connection until either side ends it."""
+        self.accepted += 1
         if not self._passing:
             writer.transport.abort()
             return

@@ -1,8 +1,8 @@
 """Rows for tests, written by the superuser but only by lawful moves."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -71,6 +71,16 @@ def a_template(db: Db, *, enterprise: str | None = None, key: str = "parcel", **
     return _insert(db, "ent_notification_template", chosen | columns)
 
 
+@contextmanager
+def unguarded(db: Db) -> Iterator[None]:
+    """Write rows as a version without today's limits has left them."""
+    db.execute("SET session_replication_role = replica")
+    try:
+        yield
+    finally:
+        db.execute("SET session_replication_role = origin")
+
+
 def a_rule(db: Db, *, workflow: int, enterprise: str = "acme", **columns: object) -> int:
     """Insert a published daily rule; return its id."""
     chosen: dict[str, object] = {
@@ -103,6 +113,8 @@ def a_notification(
 ) -> int:
     """Insert a notification, due at once by default, and move it to a state; return its id.
 
+    Until it is in that state no worker sees it.
+
     Args:
         db: the connection.
         enterprise: its enterprise.
@@ -116,9 +128,10 @@ def a_notification(
         "notification_workflow_id": workflow,
         "recipients": ["subscriber-1"],
     }
-    made = _insert(db, "ent_notification", chosen | columns)
-    for change in _WALKS[status]:
-        _change(db, made, sql.SQL(change))
+    with db.transaction():
+        made = _insert(db, "ent_notification", chosen | columns)
+        for change in _WALKS[status]:
+            _change(db, made, sql.SQL(change))
     return made
 
 
@@ -140,6 +153,11 @@ def back_dated(db: Db, notification_id: int, ago: timedelta = timedelta(hours=1)
         for name in names
     )
     _change(db, notification_id, moved)
+
+
+def soon() -> datetime:
+    """Return a time at which a live send may end: a minute ahead."""
+    return datetime.now(UTC) + timedelta(minutes=1)
 
 
 def written(db: Db, notification_id: int, **columns: object) -> None:

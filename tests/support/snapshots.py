@@ -9,8 +9,9 @@ from sqlalchemy import TextClause
 
 from xnovu_poller import store
 from xnovu_poller.store.notifications import by_chunk, by_claim, by_hold, by_operator, hold
-from xnovu_poller.store.notifications.claim_sql import EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.claim_sql import claim_sql
 from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED
+from xnovu_poller.store.notifications.round_sql import EnterpriseScope
 
 FOLDER = Path(__file__).resolve().parents[1] / "unit" / "store" / "sql"
 LIMIT = 100
@@ -27,9 +28,12 @@ ARROWS: dict[str, TextClause] = {
 def statements() -> dict[str, str]:
     """Return every statement of the store by module and name: those that stand in a module, and the claims."""
     found = {
-        f"notifications.claim_sql.{due.name}.{scope.value}": claim_sql(due, LIMIT, scope).text
+        f"notifications.claim_sql.{due.name}.{scope.value}{'.switched' * switched}": claim_sql(
+            due, LIMIT, scope, switched=switched
+        ).text
         for due in (NEW, SCHEDULED, FAILED)
         for scope in EnterpriseScope
+        for switched in (False, True)
     }
     seen: set[int] = set()
     for module in sorted(info.name for info in walk_packages(store.__path__, f"{store.__name__}.")):

@@ -39,17 +39,25 @@ class Wire:
         return [request.url.raw_path.decode() for request in self.requests]
 
 
-def build(wire: Wire, gate: Gate, url: str = "https://novu.test") -> Novu:
+def build(wire: Wire, gate: Gate, url: str = "https://novu.test", *, max_body_bytes: int = 1_000_000) -> Novu:
     """Return a client on this network."""
-    transport = httpx.MockTransport(wire)
-    return Novu(url, "key-1", timedelta(seconds=5), gate, connections=2, transport=transport)
+    return Novu(
+        url,
+        "key-1",
+        timedelta(seconds=5),
+        gate,
+        connections=2,
+        max_body_bytes=max_body_bytes,
+        transport=httpx.MockTransport(wire),
+    )
 
 
 def event(number: int = 1, payload: dict[str, Any] | None = None) -> Event:
     """Return an event, identified by its number."""
     recipients = (f"subscriber-{number}", "topic:warehouse")
     source = Origin("acme", "order-shipped", f"xn-{number}")
-    return Event("order-shipped", recipients, payload or {"order": number}, None, f"xn-{number}", 0, source)
+    document = json.dumps(payload or {"order": number}).encode()
+    return Event("order-shipped", recipients, document, None, f"xn-{number}", 0, source)
 
 
 def accept(request: httpx.Request) -> httpx.Response:

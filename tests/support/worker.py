@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from temporalio.service import RPCError
 
 from tests.support.forked import HARMLESS, Fork
 from tests.support.novu import NovuStandIn
+from tests.support.postgres import as_worker
 from tests.support.programs import ENVIRONMENT
 from tests.support.rows import Db
 from tests.support.waiting import WITHIN, wait_until
@@ -43,6 +44,8 @@ QUICK: Mapping[str, str] = {
 }
 """Settings of a worker that a test waits for."""
 
+_LAST_WORDS = 5000
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerProgram:
@@ -50,6 +53,7 @@ class WorkerProgram:
 
     child: subprocess.Popen[bytes] | Fork
     log: Path
+    token: str | None = None
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """Return the lines of the log with an event."""
@@ -71,18 +75,24 @@ class WorkerProgram:
         return f"http://127.0.0.1:{self.until_logged('health served')['port']}"
 
     def get(self, page: str) -> httpx.Response:
-        """Request a page."""
-        return httpx.get(f"{self.url}/{page}", timeout=WITHIN, trust_env=False)
+        """Request a page, with the token if the worker has one."""
+        headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        return httpx.get(f"{self.url}/{page}", headers=headers, timeout=WITHIN, trust_env=False)
 
     def get_status(self) -> dict[str, Any]:
         """Return the content of /status."""
         status: dict[str, Any] = self.get("status").json()
         return status
 
+    def children(self) -> list[int]:
+        """Return the process ids of its executors, as the system knows them."""
+        pid = self.child.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def component(self, name: str) -> dict[str, str]:
-        """Return the entry of one component in /health."""
+        """Return the status and the detail of one component in /health."""
         found: dict[str, str] = self.get("health").json()["components"][name]
-        return found
+        return {part: found[part] for part in ("status", "detail")}
 
     def metric(self, name: str) -> float:
         """Sum a metric over its labels."""
@@ -112,24 +122,34 @@ class WorkerProgram:
 
 @contextmanager
 def running_worker(
-    folder: Path, name: str = "worker", *, program: Sequence[str] | None = None, **environment: str
+    folder: Path,
+    name: str = "worker",
+    prepare: Callable[[], None] | None = None,
+    /,
+    *,
+    program: Sequence[str] | None = None,
+    **environment: str,
 ) -> Iterator[WorkerProgram]:
-    """Run a worker with its log in the folder; kill it afterwards if it still runs.
+    """Run a worker with its log in the folder; kill it afterwards if it still runs, and write the end of its log.
 
     Args:
         folder: the folder for its log and its temporary files.
         name: the name of the log.
+        prepare: a function of a module of ours that the fork calls first.
         program: the command line, if the start of Python matters; None: a fork, which starts much sooner.
-        environment: its settings; they override those of `QUICK`.
+        environment: its settings; they override those of `QUICK`. A superuser's login becomes that of a worker.
     """
     log = folder / f"{name}.log"
     log.write_bytes(b"")
     whole = {**ENVIRONMENT, **QUICK, "TMPDIR": str(folder), **environment}
-    with _executed(program, whole, log) if program else Fork(START, whole, log) as child:
+    whole["DATABASE_URL"] = as_worker(whole["DATABASE_URL"])
+    with _executed(program, whole, log) if program else Fork(START, whole, log, prepare=prepare) as child:
         try:
-            yield WorkerProgram(child, log)
+            yield WorkerProgram(child, log, whole.get("WORKER_HTTP_TOKEN"))
         finally:
             child.kill()
+            # Pytest shows it if the test fails.
+            sys.stderr.write(log.read_text(errors="replace")[-_LAST_WORDS:])
 
 
 def _executed(program: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
@@ -148,18 +168,18 @@ def _executed(program: Sequence[str], environment: Mapping[str, str], log: Path)
 def worker_environment(
     database: str, temporal_address: str, task_queue: str, novu_standin: NovuStandIn
 ) -> Iterator[dict[str, str]]:
-    """Yield the settings of a worker on this test's servers; delete its schedules afterwards."""
+    """Yield the settings of a worker on this test's servers; delete its schedules and its runs afterwards."""
     yield {
         "DATABASE_URL": database,
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_TASK_QUEUE": task_queue,
         "NOVU_API_URL": novu_standin.url,
     }
-    asyncio.run(without_schedules(temporal_address, task_queue))
+    asyncio.run(_clear(temporal_address, task_queue))
 
 
-async def without_schedules(temporal_address: str, task_queue: str) -> None:
-    """Delete the schedules that use a task queue: nobody polls it any more, and they would go on."""
+async def _clear(temporal_address: str, task_queue: str) -> None:
+    """Delete the schedules and runs of a task queue: nobody polls it any more, but Temporal would work on them."""
     with suppress(RuntimeError, RPCError):  # the server may have been struck for good
         client = await Client.connect(temporal_address)
         query = f"TaskQueue = '{task_queue}' AND TemporalScheduledById IS NOT NULL"
@@ -167,6 +187,9 @@ async def without_schedules(temporal_address: str, task_queue: str) -> None:
         for schedule in {run.typed_search_attributes[STARTED_BY] async for run in started}:
             with suppress(RPCError):  # a test may have deleted it
                 await client.get_schedule_handle(schedule).delete()
+        async for run in client.list_workflows(f"TaskQueue = '{task_queue}' AND ExecutionStatus = 'Running'"):
+            with suppress(RPCError):  # it may have ended
+                await client.get_workflow_handle(run.id).terminate()
 
 
 def deliveries(db: Db, standin: NovuStandIn) -> list[int]:

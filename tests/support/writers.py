@@ -12,6 +12,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
+from tests.support.claiming import WIDE
 from tests.support.ledger import FINAL, Ledger, Row, look, marked
 from tests.support.rows import Db, a_notification, a_workflow, open_db, sqlalchemy_url, written
 from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, Attempt, Claim, Status
@@ -272,7 +273,7 @@ class ByLoops(Writers):
     def claim(self, poller: int, due: Due) -> None:
         """Claim the rows of one loop, and assert that no others are claimed."""
         owned = {id_ for id_, row in self.rows.items() if row["owners"] == [due.name]}
-        cursor = self.cursors.get((poller, due.name), Cursor())
+        cursor = self.cursors.get((poller, due.name), WIDE)
         claims, self.cursors[poller, due.name] = self.run(claim(self.engine, due, TERMS, cursor))
         assert len(claims) == min(len(owned), TERMS.batch)
         assert {claim.notification_id for claim in claims} <= owned

@@ -1,4 +1,4 @@
-"""The tree at the head of errors.py is the tree of classes."""
+"""The tree at the head of errors/ is the tree of classes."""
 
 import re
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ def drawn() -> dict[str, tuple[str, bool]]:
 
 
 def below(kind: type[XnovuError]) -> Iterator[type[XnovuError]]:
-    """Return the classes of errors.py under a class, at any depth."""
+    """Return the classes of errors/ under a class, at any depth."""
     for child in kind.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__.startswith(errors.__name__):
             yield child
             yield from below(child)
 

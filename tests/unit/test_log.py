@@ -49,9 +49,32 @@ def test_a_line_is_an_event_and_its_facts(lines: Lines) -> None:
         "event": "rows claimed",
         "level": "info",
         "logger": "xnovu_poller.loops",
+        "component": "loops",
         "loop": "new",
         "rows": 3,
     }
+
+
+def test_the_steps_of_notifications_cost_nothing_above_debug(lines: Lines) -> None:
+    """At debug each is a line; otherwise their facts are not even put together."""
+    logger = log.get("xnovu_poller.delivery.record")
+    made: list[int] = []
+
+    def facts() -> Iterator[dict[str, object]]:
+        for number in (1, 2):
+            made.append(number)
+            yield {"notification": number}
+
+    log.configure("info", "json")
+    log.each_step(logger, "notification held", facts())
+    assert (lines(), made) == ([], [])
+    log.configure("debug", "json")
+    log.each_step(logger, "notification held", facts(), asked=2)
+
+    assert [(line["notification"], line["asked"], line["component"]) for line in lines()] == [
+        (1, 2, "delivery"),
+        (2, 2, "delivery"),
+    ]
 
 
 def test_below_the_level_nothing_is_written(lines: Lines) -> None:
@@ -67,13 +90,14 @@ def test_below_the_level_nothing_is_written(lines: Lines) -> None:
     "library", ["sqlalchemy.engine", "temporalio", "apscheduler", "uvicorn.error", "httpx"]
 )
 def test_libraries_log_in_our_form(lines: Lines, library: str) -> None:
-    """You can search for a library's warnings as for ours."""
+    """You can search for a library's errors as for ours."""
     log.configure("info", "json")
 
-    logging.getLogger(library).warning("%s is slow", "it")
+    logging.getLogger(library).error("%s is slow", "it")
 
     (line,) = lines()
-    assert (line["event"], line["level"], line["logger"]) == ("it is slow", "warning", library)
+    assert (line["event"], line["level"], line["logger"]) == ("it is slow", "error", library)
+    assert line["component"] == library.partition(".")[0]
 
 
 def test_libraries_stay_quiet_below_warning(capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,6 +164,21 @@ def test_console_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     log.get("xnovu_poller").info("rows claimed", loop="new")
 
     assert "rows claimed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("is_terminal", "begins"), [(True, "20"), (False, "{")])
+def test_a_terminal_gets_lines_for_people(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,  # noqa: FBT001 - pytest passes it by name
+    begins: str,
+) -> None:
+    """Everything else gets JSON."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    log.configure("info", "auto")
+    log.get("xnovu_poller.test").info("rows claimed")
+
+    assert re.sub(r"\x1b\[\d*m", "", capsys.readouterr().err).startswith(begins)
 
 
 def test_sentry_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, Metric
 
 from tests.support.programs import ENVIRONMENT
 from xnovu_poller import __version__, metrics
-from xnovu_poller.lifecycle import ChoreName, FireOutcome, LoopName
+from xnovu_poller.lifecycle import ChoreName, FireOutcome, LoopName, RuleStatus
+from xnovu_poller.metrics.combined import CombinedMetrics
 
 
 def found() -> dict[str, Metric]:
@@ -26,7 +27,10 @@ def test_every_metric_has_its_name() -> None:
     assert {(name, family.type) for name, family in found().items()} == {
         ("xnovu_build", "info"),
         ("xnovu_notifications_claimed", "counter"),
+        ("xnovu_enterprise_notifications_claimed", "counter"),
         ("xnovu_notifications_sent", "counter"),
+        ("xnovu_pauses", "gauge"),
+        ("xnovu_enterprises_braked", "counter"),
         ("xnovu_notifications_failed", "counter"),
         ("xnovu_notifications_dead", "counter"),
         ("xnovu_notifications_released", "counter"),
@@ -41,10 +45,26 @@ def test_every_metric_has_its_name() -> None:
         ("xnovu_rules_fired", "counter"),
         ("xnovu_rules_reconciled", "counter"),
         ("xnovu_chores", "counter"),
+        ("xnovu_faulty_rows", "gauge"),
         ("xnovu_novu_calls", "counter"),
         ("xnovu_novu_call_seconds", "histogram"),
+        ("xnovu_stage_seconds", "histogram"),
+        ("xnovu_template_lookups", "counter"),
         ("xnovu_turn_seconds", "histogram"),
         ("xnovu_gate_open", "gauge"),
+        ("xnovu_component_health", "gauge"),
+        ("xnovu_backlog", "gauge"),
+        ("xnovu_in_flight", "gauge"),
+        ("xnovu_oldest_due_seconds", "gauge"),
+        ("xnovu_enterprise_backlog", "gauge"),
+        ("xnovu_enterprise_oldest_due_seconds", "gauge"),
+        ("xnovu_loop_lag_seconds", "gauge"),
+        ("xnovu_rules", "gauge"),
+        ("xnovu_tripped_workflows", "gauge"),
+        ("xnovu_wakeup_listening", "gauge"),
+        ("xnovu_pool_connections_in_use", "gauge"),
+        ("xnovu_pool_connections_max", "gauge"),
+        ("xnovu_event_loop_lag_seconds", "histogram"),
         ("xnovu_due_to_accepted_seconds", "histogram"),
     }
 
@@ -52,7 +72,20 @@ def test_every_metric_has_its_name() -> None:
 def test_series_of_closed_sets_are_there_from_the_start() -> None:
     """An alert needs the zero before the first event."""
     assert series("xnovu_notifications_claimed", "loop") >= set(LoopName)
-    assert series("xnovu_turn_seconds", "loop") >= set(LoopName)
+    for family in ("xnovu_backlog", "xnovu_oldest_due_seconds"):
+        assert series(family, "loop") == set(LoopName)
+    for family in ("xnovu_turn_seconds", "xnovu_loop_lag_seconds"):
+        assert series(family, "loop") >= set(metrics.LOOPS)
+    assert series("xnovu_component_health", "component") >= set(metrics.COMPONENTS)
+    assert series("xnovu_component_health", "status") == set(metrics.HEALTH_STATES)
+    assert series("xnovu_stage_seconds", "stage") >= set(metrics.STAGES)
+    assert series("xnovu_template_lookups", "result") >= set(metrics.LOOKUPS)
+    assert series("xnovu_rules", "state") >= set(RuleStatus)
+    assert series("xnovu_pool_connections_in_use", "pool") == set(metrics.POOLS)
+    for family in ("xnovu_notifications_failed", "xnovu_notifications_dead"):
+        assert series(family, "code") >= set(metrics.ERROR_CODES)
+        assert series(family, "code") >= {"xnovu_error", "template_missing", "novu_rejected", "lost_contact"}
+    assert series("xnovu_cancels", "answer") >= set(metrics.CANCEL_ANSWERS)
     assert series("xnovu_handoffs", "result") >= set(metrics.HANDOFF_RESULTS)
     assert series("xnovu_novu_calls", "outcome") >= set(metrics.CALL_OUTCOMES)
     assert series("xnovu_rules_fired", "outcome") >= set(FireOutcome)
@@ -81,7 +114,7 @@ def test_children_are_counted_even_after_they_die(tmp_path: Path) -> None:
         environment = {**ENVIRONMENT, metrics.FOLDER_VARIABLE: str(tmp_path)}
         subprocess.run([sys.executable, "-c", COUNT_IN_A_CHILD], env=environment, check=True)
     own, together = metrics.REGISTRY, CollectorRegistry()
-    together.register(metrics.CombinedMetrics(tmp_path))
+    together.register(CombinedMetrics(tmp_path))
 
     def grown(name: str, **labels: str) -> float:
         after, before = together.get_sample_value(name, labels), own.get_sample_value(name, labels)

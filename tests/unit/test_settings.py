@@ -1,39 +1,15 @@
 """The environment becomes settings, or one error that lists every fault and shows no value."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.support.authorities import Authority
+from tests.support.environments import REQUIRED, Environment, faults
 from xnovu_poller import settings
 from xnovu_poller.errors import ConfigError
-
-Environment = Callable[..., None]
-
-REQUIRED = {"DATABASE_URL": "postgresql://worker:hush@db:5432/app", "NOVU_SECRET_KEY": "hush-too"}
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
-    """Return a function that sets variables; the required variables are set too, and no others."""
-    for row in settings.table():
-        monkeypatch.delenv(row.variable, raising=False)
-    monkeypatch.delenv("DAEMON_ENTERPRISE_IDS", raising=False)
-
-    def put(**variables: str) -> None:
-        for name, value in {**REQUIRED, **variables}.items():
-            monkeypatch.setenv(name, value)
-
-    return put
-
-
-def faults(environment: Environment, **variables: str) -> tuple[str, ...]:
-    """Return the faults of an invalid environment."""
-    environment(**variables)
-    with pytest.raises(ConfigError) as raised:
-        settings.load()
-    return raised.value.faults
+from xnovu_poller.settings.model import GROUPED_FROM
 
 
 def test_two_variables_are_enough(environment: Environment) -> None:
@@ -54,12 +30,13 @@ def test_two_variables_are_enough(environment: Environment) -> None:
     assert found.scheduled_poll_interval == timedelta(seconds=30)
     assert found.failed_poll_interval == timedelta(seconds=60)
     assert found.rule_poll_interval == timedelta(seconds=30)
-    assert (found.poll_batch_size, found.handoff_group_size, found.max_in_flight) == (100, 1, 1000)
+    assert (found.poll_batch_size, found.handoff_group_size, found.max_in_flight) == (100, "auto", 10_000)
     assert (found.worker_processes, found.poll_wakeup, found.lease) == (1, True, timedelta(minutes=5))
     assert (found.max_failures, found.retention_days, found.worker_enterprise_ids) == (8, 90, None)
-    assert (found.worker_health_host, found.worker_health_port) == ("0.0.0.0", 3001)  # noqa: S104 - the default
-    assert (found.log_level, found.log_format, found.sentry_dsn) == ("info", "json", None)
+    assert (found.worker_health_host, found.worker_health_port) == ("127.0.0.1", 3001)
+    assert (found.log_level, found.log_format, found.sentry_dsn) == ("info", "auto", None)
     assert not found.temporal_secure
+    assert not found.temporal_fairness
 
 
 def test_what_is_set_is_read(environment: Environment) -> None:
@@ -85,11 +62,30 @@ def test_what_is_set_is_read(environment: Environment) -> None:
     assert found.temporal_secure
 
 
-def test_the_older_name_of_the_tenants_is_an_alias(environment: Environment) -> None:
-    """The predecessor called it DAEMON_ENTERPRISE_IDS."""
-    environment(DAEMON_ENTERPRISE_IDS="acme")
+def test_names_of_enterprises_need_a_token(environment: Environment) -> None:
+    """Without it, everybody who can reach the port could read them; a token that is easily guessed guards nothing."""
+    assert faults(environment, METRICS_ENTERPRISES="20") == (
+        "METRICS_ENTERPRISES: needs WORKER_HTTP_TOKEN; without it, anybody could read the names of enterprises",
+    )
+    assert faults(environment, METRICS_ENTERPRISES="20", WORKER_HTTP_TOKEN="hush") == (
+        "WORKER_HTTP_TOKEN: must have at least 16 characters, so that nobody guesses it",
+    )
+    environment(METRICS_ENTERPRISES="20", WORKER_HTTP_TOKEN="a-token-of-monitoring")
 
-    assert settings.load().worker_enterprise_ids == ("acme",)
+    assert settings.load().metrics_enterprises == 20
+
+
+@pytest.mark.parametrize(("first", "health"), [("65535", "3001"), ("3000", "3001")])
+def test_each_executor_needs_a_port_for_temporals_metrics(
+    environment: Environment, first: str, health: str
+) -> None:
+    """The next ports are theirs, so none may be beyond the last, or taken by ourselves."""
+    variables = {"TEMPORAL_METRICS_PORT": first, "WORKER_HEALTH_PORT": health, "WORKER_PROCESSES": "2"}
+    [fault] = faults(environment, **variables)
+    assert "from TEMPORAL_METRICS_PORT on" in fault
+    environment(**{**variables, "WORKER_PROCESSES": "1"})
+
+    assert settings.load().worker_processes == 1
 
 
 def test_an_empty_variable_counts_as_unset(environment: Environment) -> None:
@@ -114,12 +110,17 @@ def test_a_file_of_variables_is_not_read(
 
 @pytest.mark.parametrize(
     ("variables", "expected"),
-    [({}, 1000), ({"HANDOFF_GROUP_SIZE": "20"}, 20_000), ({"HANDOFF_GROUP_SIZE": "500"}, 50_000)],
+    [
+        ({}, 10_000),
+        ({"HANDOFF_GROUP_SIZE": "1"}, 1000),
+        ({"HANDOFF_GROUP_SIZE": "20"}, 20_000),
+        ({"HANDOFF_GROUP_SIZE": "500"}, 50_000),
+    ],
 )
 def test_the_flight_limit_follows_the_group(
     environment: Environment, variables: dict[str, str], expected: int
 ) -> None:
-    """By default it is 1000 for each place in a group, and at most 50000."""
+    """By default it is 1000 for each place in a group of a fixed size, and at most 50000."""
     environment(**variables)
 
     assert settings.load().max_in_flight == expected
@@ -137,6 +138,21 @@ def test_a_claim_fills_a_group(environment: Environment) -> None:
     environment(POLL_BATCH_SIZE="10", HANDOFF_GROUP_SIZE="50")
 
     assert settings.load().claim_size == 50
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [("auto", (100, GROUPED_FROM, 100)), ("1", (1, 1, 100)), ("2000", (2000, 1, 2000))],
+)
+def test_the_size_of_a_group_is_chosen_or_fixed(
+    environment: Environment, size: str, expected: tuple[int, int, int]
+) -> None:
+    """By default a claim of a few rows shares no run, and a larger claim runs of up to a hundred."""
+    environment(HANDOFF_GROUP_SIZE=size)
+
+    found = settings.load()
+
+    assert (found.group_size, found.grouped_from, found.claim_size) == expected
 
 
 @pytest.mark.parametrize(("lease", "expected"), [("20000", 20), ("300000", 30)])
@@ -161,18 +177,16 @@ def test_the_database_driver_is_psycopg(environment: Environment, scheme: str) -
 
 def test_all_faults_are_reported_at_once(environment: Environment, tmp_path: Path) -> None:
     """An operator can correct the environment in one go."""
-    certificate = tmp_path / "cert.pem"
-    certificate.touch()
+    certificate = Authority(tmp_path).issue("client").certificate
 
     found = faults(
         environment,
         DATABASE_URL="mysql://worker:hush@db/app",
         NOVU_SECRET_KEY="",
         NOVU_API_URL="ftp://novu",
-        NOVU_TIMEOUT_MS="20000",
-        LEASE_MS="30000",
+        LEASE_MS="999",
         POLL_INTERVAL_MS="9",
-        HANDOFF_GROUP_SIZE="501",
+        HANDOFF_GROUP_SIZE="2001",
         POLL_WAKEUP="perhaps",
         TEMPORAL_ADDRESS="localhost",
         TEMPORAL_CLIENT_CERT_PATH=str(certificate),
@@ -184,17 +198,17 @@ def test_all_faults_are_reported_at_once(environment: Environment, tmp_path: Pat
 
     assert sorted(found) == [
         "DATABASE_URL: must have the form postgresql://user:password@host:port/database",
-        "HANDOFF_GROUP_SIZE: must be less than or equal to 500",
-        "LEASE_MS: must be at least twice NOVU_TIMEOUT_MS",
-        "LOG_FORMAT: must be 'json' or 'console'",
+        "HANDOFF_GROUP_SIZE: must be auto, or a whole number from 1 to 2000",
+        "LEASE_MS: must be a whole number of milliseconds from 1000 to 86400000",
+        "LOG_FORMAT: must be 'auto', 'json' or 'console'",
         "NOVU_API_URL: must have the form http://host or https://host",
         "NOVU_SECRET_KEY: is not set",
         "POLL_INTERVAL_MS: must be a whole number of milliseconds from 10 to 86400000",
         "POLL_WAKEUP: must be on or off",
-        "TEMPORAL_ADDRESS: must have the form host:port",
+        "TEMPORAL_ADDRESS: must have the form host:port; Temporal's usual port is 7233",
         "TEMPORAL_CLIENT_KEY_PATH: must be set if and only if TEMPORAL_CLIENT_CERT_PATH is set",
         "TEMPORAL_SERVER_CA_PATH: must be the path of an existing file",
-        "WORKER_ENTERPRISE_IDS: names no enterprise; unset it to serve all",
+        "WORKER_ENTERPRISE_IDS: names no enterprise; unset it for all",
         "WORKER_HEALTH_PORT: must be less than or equal to 65535",
     ]
 
@@ -226,7 +240,7 @@ def test_no_fault_contains_a_value(environment: Environment, variables: dict[str
 
 def test_a_fault_is_reported_only_once(environment: Environment) -> None:
     """A setting that depends on a faulty setting is not reported as well."""
-    found = faults(environment, HANDOFF_GROUP_SIZE="many", NOVU_TIMEOUT_MS="long", LEASE_MS="1000")
+    found = faults(environment, HANDOFF_GROUP_SIZE="many", NOVU_TIMEOUT_MS="long")
 
     assert [fault.partition(":")[0] for fault in found] == ["NOVU_TIMEOUT_MS", "HANDOFF_GROUP_SIZE"]
 
@@ -270,16 +284,9 @@ def test_faults_of_both_are_reported_at_once(
         settings.load_temporal()
 
     assert raised.value.faults == (
-        "DATABASE_URL: is not set",
-        "TEMPORAL_ADDRESS: must have the form host:port",
+        "DATABASE_URL: is not set; write postgresql://user:password@host:5432/database, or copy the line that `xnovu dev` prints",
+        "TEMPORAL_ADDRESS: must have the form host:port; Temporal's usual port is 7233",
     )
-
-
-def test_a_misspelt_variable_is_reported(environment: Environment) -> None:
-    """Otherwise the default would apply in silence."""
-    environment(POLL_INTERVALL_MS="5")
-
-    assert settings.misspelt() == ("POLL_INTERVALL_MS: is not a setting; did you mean POLL_INTERVAL_MS?",)
 
 
 def test_the_table_shows_defaults_as_you_would_write_them() -> None:
@@ -301,3 +308,15 @@ def test_a_child_gets_our_environment_with_changes(environment: Environment) -> 
 
     assert found["LOG_LEVEL"] == "error"
     assert found["NOVU_SECRET_KEY"] == REQUIRED["NOVU_SECRET_KEY"]
+
+
+def test_authorities_that_do_not_exist_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise no call could be made, and each notification would pay for it."""
+    for name, value in {**REQUIRED, "SSL_CERT_FILE": "/nowhere/a.pem", "SSL_CERT_DIR": "/nowhere"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        settings.load()
+    assert set(caught.value.faults) == {
+        "SSL_CERT_FILE: must be the path of an existing file",
+        "SSL_CERT_DIR: must be the path of an existing folder",
+    }

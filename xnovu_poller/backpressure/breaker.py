@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import TypeVar
 
 from xnovu_poller.errors import NovuRejected
@@ -71,6 +72,19 @@ class Breaker:
         """The number of workflows that are tripped."""
         return sum(trouble.tripped for trouble in self._troubles.values())
 
+    def describe(self, most: int) -> list[dict[str, object]]:
+        """Describe the workflows that are tripped, those that failed last first, for /status; it names enterprises."""
+        tripped = (item for item in reversed(self._troubles.items()) if item[1].tripped)
+        return [
+            {
+                "enterprise": workflow.enterprise_id,
+                "workflow_key": workflow.workflow_key,
+                "closures": trouble.closures,
+                "pause_seconds": round(max(0.0, trouble.until - self._clock()), 3),
+            }
+            for workflow, trouble in islice(tripped, most)
+        ]
+
     def is_tripped(self, origin: Origin) -> bool:
         """Return whether the workflow of a notification is tripped."""
         trouble = self._troubles.get(origin.workflow)
@@ -111,6 +125,10 @@ class Breaker:
                 if origin.workflow in self._troubles:
                     self._troubles[origin.workflow].probe_expires_at = self._clock()
 
+    def anybody_served(self) -> bool:
+        """Return whether Novu lately served anybody."""
+        return self._were_others_served(self._enterprises_served, None)
+
     def others_served(self, origin: Origin) -> bool:
         """Return whether Novu lately served another workflow than the origin's."""
         return self._were_others_served(self._served, origin.workflow)
@@ -119,7 +137,7 @@ class Breaker:
         """Return whether Novu lately served another enterprise than the origin's."""
         return self._were_others_served(self._enterprises_served, origin.enterprise_id)
 
-    def _were_others_served(self, served: OrderedDict[Key, float], except_: Key) -> bool:
+    def _were_others_served(self, served: OrderedDict[Key, float], except_: Key | None) -> bool:
         since = self._clock() - SERVED_LATELY.total_seconds()
         return any(at >= since for key, at in served.items() if key != except_)
 

@@ -8,8 +8,9 @@ from uuid import UUID
 import click
 
 from xnovu_poller.cli.connect import database
+from xnovu_poller.cli.output import json_option, print_json
 from xnovu_poller.settings import load_database
-from xnovu_poller.store import identity, schema
+from xnovu_poller.store import identity, plan, schema
 from xnovu_poller.store.engine import Engine
 
 Answer = TypeVar("Answer")
@@ -17,7 +18,7 @@ Answer = TypeVar("Answer")
 
 @click.group
 def db() -> None:
-    """Create, upgrade or remove the schema, or adopt a copied database.
+    """Create, upgrade, show or remove the schema, or adopt a copied database.
 
     All commands work on the schema `notify` of the database that DATABASE_URL names.
     """
@@ -25,15 +26,45 @@ def db() -> None:
 
 @db.command
 @click.argument("revision", default="head")
-def upgrade(revision: str) -> None:
+@click.option(
+    "--plan", "only_plan", is_flag=True, help="Print the SQL, its locks and the sessions in the way."
+)
+@click.option("--sql", "only_sql", is_flag=True, help="Print the SQL and its locks, and connect to nothing.")
+@click.option(
+    "--from", "start", metavar="REVISION", help="Where --sql begins.  [default: base, an empty database]"
+)
+def upgrade(revision: str, *, only_plan: bool, only_sql: bool, start: str | None) -> None:
     """Upgrade the database to REVISION, by default the newest.
 
     This is the same as `alembic upgrade head`. All replicas may run it at once: one migrates, the others
-    wait. It creates the roles xnovu_tenant and xnovu_worker if your login may create roles; otherwise it
-    prints the statements that an administrator has to run.
+    wait. If a newer version has migrated the database and this version works with it, nothing is changed.
+    It creates the roles of workers, producers and tenants if your login may create roles; otherwise it
+    prints the statements that an administrator has to run. --plan and --sql change nothing.
     """
-    schema.upgrade(load_database().sqlalchemy_url, revision)
-    click.echo(f"The database is at {schema.required_revision() if revision == 'head' else revision}.")
+    if only_plan and only_sql:
+        raise click.UsageError("choose --plan or --sql")
+    if start is not None and not only_sql:
+        raise click.UsageError("--from is only for --sql; the database has where its upgrade begins")
+    if only_sql:
+        click.echo(plan.script(start or "base", revision))
+    elif only_plan:
+        click.echo(plan.plan(load_database().sqlalchemy_url, revision))
+    else:
+        click.echo(f"The database is at {schema.upgrade(load_database().sqlalchemy_url, revision)}.")
+
+
+@db.command
+@json_option
+def current(*, as_json: bool) -> None:
+    """Print the revision of the database, and the revision that this version needs.
+
+    Exit codes: 0 if this version works with the database; otherwise 3, with a sentence.
+    """
+    found = asyncio.run(_with_database(schema.describe))
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"The database is at {found['revision']}; this version needs {found['required']}.")
 
 
 @db.command
@@ -62,8 +93,8 @@ def new_deployment() -> None:
     click.echo(
         f"This database is now deployment {_short(made.id)}; {_short(made.former)} remains the original."
     )
-    click.echo(f"{made.renamed} notifications that are not sent have new transaction ids.")
-    click.echo(f"{made.taken_back} of them were being sent by the original and are due here again.")
+    click.echo(f"Notifications that are not sent have new transaction ids: {made.renamed}.")
+    click.echo(f"Of these, the original was sending {made.taken_back}, now due here again.")
 
 
 @db.command

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from xnovu_poller.dev.demo.run import WORKER, Demo, Reporter
 from xnovu_poller.dev.demo.show import render_tables, render_verdict
-from xnovu_poller.dev.stack import Stack
+from xnovu_poller.dev.stack import Stack, require_servers
 from xnovu_poller.errors import XnovuError
 
 
@@ -36,6 +36,7 @@ def demo(*, keep: bool) -> None:
     once. Nothing keeps running, not even after Ctrl-C. If anything differs, the demo keeps its folder and
     prints where it is.
     """
+    require_servers()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
     console = Console(highlight=False)

@@ -9,6 +9,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
+from xnovu_poller.dev.api import ENTERPRISE
 from xnovu_poller.dev.stack import Stack
 from xnovu_poller.errors import XnovuError
 
@@ -23,14 +24,14 @@ from xnovu_poller.errors import XnovuError
 )
 @click.option("--fresh", is_flag=True, help="Delete all rows, workflows and deliveries first.")
 def dev(folder: Path, *, fresh: bool) -> None:
-    """Run PostgreSQL, Temporal and a Novu stand-in until Ctrl-C.
+    """Run PostgreSQL, Temporal, a Novu stand-in, the API and the operator's page until Ctrl-C.
 
     Everything runs on this machine, without root and without Docker. The command prints the settings that
     you need to run a worker against it. Your rows are still there when you start it again.
     """
     console = Console()
     signal.signal(signal.SIGTERM, _interrupt)
-    stack = Stack(folder)
+    stack = Stack(folder, with_api=True)
     try:
         with suppress(KeyboardInterrupt):
             with console.status("Starting") as status:
@@ -46,15 +47,23 @@ def dev(folder: Path, *, fresh: bool) -> None:
 
 
 def _welcome(stack: Stack) -> str:
-    exports = "\n".join(f"  export {name}={shlex.quote(value)}" for name, value in stack.environment.items())
+    assert stack.api  # noqa: S101 - the stack was made with it
+    pasted = {**stack.environment, "XNOVU_API_KEY": stack.api.key}
+    exports = "\n".join(f"  export {name}={shlex.quote(value)}" for name, value in pasted.items())
     return f"""Everything is running. Ctrl-C stops it and keeps the rows in {stack.folder}.
 
-  DATABASE_URL   {stack.environment["DATABASE_URL"]}
-  Temporal       {stack.environment["TEMPORAL_ADDRESS"]}
-  Temporal UI    {stack.temporal_ui_url}
-  Novu stand-in  {stack.standin_url}
+  Operator's page  {stack.api.url}  password: {stack.api.password}
+  API              {stack.api.url}/api/docs
+  Novu stand-in    {stack.standin_url}
+  Temporal UI      {stack.temporal_ui_url}
+  Temporal         {stack.environment["TEMPORAL_ADDRESS"]}
+  DATABASE_URL     {stack.environment["DATABASE_URL"]}
 
-To run a worker, paste this into another terminal:
+DATABASE_URL has the worker's login. As PostgreSQL's superuser, use
+
+  {stack.owner_url}
+
+To run a worker, paste this into another terminal. The key opens the API for the enterprise {ENTERPRISE}.
 
 {exports}
   xnovu worker start

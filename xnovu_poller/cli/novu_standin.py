@@ -38,8 +38,16 @@ from xnovu_poller.dev.standin.serve import format_address, listen, serve
     type=click.Path(dir_okay=False, path_type=Path),
     help="Append every accepted trigger to this file, and read it at the next start.",
 )
-def novu_standin(
-    host: str, port: int, secret_key: str | None, rate_limit: Plan, *, idempotency: bool, ledger: Path | None
+@click.option("--temporal-ui", help="The address of Temporal's web interface, which the page links to.")
+def novu_standin(  # noqa: PLR0913 - one for each option
+    host: str,
+    port: int,
+    secret_key: str | None,
+    rate_limit: Plan,
+    *,
+    idempotency: bool,
+    ledger: Path | None,
+    temporal_ui: str | None,
 ) -> None:
     """Run a stand-in for Novu that sends nothing.
 
@@ -48,7 +56,8 @@ def novu_standin(
     NOVU_SECRET_KEY may be anything unless you pass --secret-key.
 
     \b
-    Open the address in a browser to read what arrived. Tests can use the control API:
+    Open the address in a browser to read what arrived, as inboxes of people, and to let Novu be down, throttle or
+    reject. Tests can use the control API:
       GET    /_standin/ledger        accepted triggers and deliveries
       GET    /_standin/stats         counts, including duplicates
       POST   /_standin/faults        make calls fail; GET lists, DELETE clears
@@ -68,4 +77,4 @@ def novu_standin(
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
     click.echo(format_address(listener))
     with contextlib.suppress(KeyboardInterrupt):
-        serve(environment, listener)
+        serve(environment, listener, temporal_ui)

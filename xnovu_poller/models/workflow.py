@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from xnovu_poller.lifecycle import Channel, PublishStatus, WorkflowType
-from xnovu_poller.models.base import CHANNEL, PUBLISH, WORKFLOW, Base, CreatedAt, Id, Off
+from xnovu_poller.models.base import CHANNEL, PUBLISH, WORKFLOW, Base, CreatedAt, Id, Off, index_unsettled
 
 
 class WorkflowTable(Base):
@@ -20,14 +20,24 @@ class WorkflowTable(Base):
         CheckConstraint("array_position(default_channels, NULL) IS NULL", "channels"),
         CheckConstraint("payload_schema IS NULL OR jsonb_typeof(payload_schema) = 'object'", "schema"),
         CheckConstraint("jsonb_typeof(template_overrides) = 'object'", "overrides"),
+        CheckConstraint("checked_status IN ('OK', 'WARNING', 'ERROR')", "checked"),
         # PostgreSQL 14 has no NULLS NOT DISTINCT, so owned and global workflows need an index each.
-        Index("ent_notification_workflow_own", "enterprise_id", "workflow_key", unique=True),
+        # In the order of bytes, which no update of the operating system changes under the index.
+        Index(
+            "ent_notification_workflow_own",
+            "enterprise_id",
+            "workflow_key",
+            unique=True,
+            postgresql_ops={"enterprise_id": "text_pattern_ops", "workflow_key": "text_pattern_ops"},
+        ),
         Index(
             "ent_notification_workflow_global",
             "workflow_key",
             unique=True,
             postgresql_where=text("enterprise_id IS NULL"),
+            postgresql_ops={"workflow_key": "text_pattern_ops"},
         ),
+        index_unsettled("ent_notification_workflow"),
     )
 
     id: Mapped[Id]
@@ -41,7 +51,10 @@ class WorkflowTable(Base):
     )
     payload_schema: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     template_overrides: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    send_context: Mapped[Off]
     publish_status: Mapped[PublishStatus] = mapped_column(PUBLISH, server_default=text("'DRAFT'"))
     deactivated: Mapped[Off]
+    checked_status: Mapped[str | None] = mapped_column(Text)
+    checked_error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]

@@ -1,9 +1,11 @@
 """The calls to Novu. Each returns an outcome and reports it to the gate."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +14,7 @@ import httpx
 from xnovu_poller import __version__
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import (
+    NovuBlocked,
     NovuError,
     NovuRejected,
     NovuThrottled,
@@ -21,8 +24,9 @@ from xnovu_poller.errors import (
 )
 from xnovu_poller.lifecycle import Outcome, Refused, Unknown
 from xnovu_poller.novu import answers
+from xnovu_poller.novu.contact import Contact
 from xnovu_poller.novu.event import Event, digest
-from xnovu_poller.novu.transport import Wire
+from xnovu_poller.novu.transport import NotConnected, Wire
 
 KEEP_ALIVE_SECONDS = 4.0
 """Less than 5 s, after which a Node server closes idle connections: a call on such a connection has an unknown outcome."""
@@ -37,6 +41,17 @@ BULK_TOKENS = 100
 
 Source: Novu, "Rate limiting".
 """
+
+MAX_BODY_BYTES = 1_000_000
+"""A heavier body that meets a 413 is at fault itself. nginx takes 1 MiB unless it is configured otherwise."""
+
+LEAST_BULK_BYTES = 64_000
+"""A bulk call may have this many bytes, however often it is refused: a firewall may answer 413 to what it dislikes."""
+
+BULK_GROWS_AFTER = timedelta(minutes=1)
+"""Allow bulk calls of twice the size, if none was too large for this long."""
+
+_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
@@ -60,10 +75,17 @@ class Novu:
         timeout: the longest duration of one call, including the wait for a connection.
         gate: observes the outcome of every trigger and every rate limit; while it is closed, nothing is sent.
         connections: concurrent calls; more calls wait, and their wait counts against their own timeout.
+        max_body_bytes: a heavier body that meets a 413 is at fault itself; no bulk call is heavier.
         transport: replaces the network.
+
+    Attributes:
+        contact: whether Novu answers.
+
+    Raises:
+        ConfigError: the certificates of the environment cannot be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a client, each named
         self,
         url: str,
         secret_key: str,
@@ -71,17 +93,28 @@ class Novu:
         gate: Gate,
         *,
         connections: int = 50,
+        max_body_bytes: int = MAX_BODY_BYTES,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout = timeout
         self._gate = gate
         self._free = asyncio.Semaphore(connections)
         self._is_rate_limited = False
+        self._max_body_bytes = max_body_bytes
+        self._bulk_bytes = max_body_bytes
+        self._bulk_grows_at = 0.0
         self._client = httpx.AsyncClient(
             base_url=url,
-            headers={"Authorization": f"ApiKey {secret_key}", "User-Agent": f"xnovu-poller/{__version__}"},
+            headers={
+                "Authorization": f"ApiKey {secret_key}",
+                "User-Agent": f"xnovu-poller/{__version__}",
+                # A few compressed bytes can become gigabytes.
+                "Accept-Encoding": "identity",
+            },
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport or Wire(connections, KEEP_ALIVE_SECONDS),
         )
+        self.contact = Contact(self._client)
 
     def together(self, count: int) -> bool:
         """Return whether this many events should go in one call.
@@ -116,9 +149,8 @@ class Novu:
         encoded = [
             (event, body) for event, body in zip(events, bodies, strict=True) if isinstance(body, bytes)
         ]
-        outcomes = iter(
-            await self._trigger_together([event for event, _ in encoded], [body for _, body in encoded], ends)
-        )
+        found = await asyncio.gather(*(self._trigger_together(call, ends) for call in self._split(encoded)))
+        outcomes = iter([outcome for outcomes in found for outcome in outcomes])
         return [body if isinstance(body, Refused) else next(outcomes) for body in bodies]
 
     async def cancel(self, transaction_id: str) -> bool:
@@ -148,48 +180,89 @@ class Novu:
         body = _encode(event)
         if isinstance(body, Refused):
             return body
+        began_at = self._gate.now()
         try:
             answer = await self._call("POST", TRIGGER, ends, body, event.idempotency_key())
+        except NovuBlocked as error:
+            if error.status == _TOO_LARGE and len(body) > self._max_body_bytes:
+                # Its own fault, and no proof that Novu can serve.
+                self._gate.refund(1)
+                reason = f"something in front of Novu does not take its body of {len(body)} bytes"
+                return Refused(NovuRejected(_TOO_LARGE, reason))
+            return self._observe(event, Refused(error), began_at)
         except NovuError as error:
-            return self._observe(event, answers.to_outcome(error))
-        return self._observe(event, answers.read_outcome(answer))
+            return self._observe(event, answers.to_outcome(error), began_at)
+        return self._observe(event, answers.read_outcome(answer, event.transaction_id), began_at)
 
-    async def _trigger_together(self, events: list[Event], bodies: list[bytes], ends: float) -> list[Outcome]:
+    def _split(self, events: Sequence[tuple[Event, bytes]]) -> Iterator[list[tuple[Event, bytes]]]:
+        """Split events into calls that are not too heavy; an event that is too heavy has a call of its own."""
+        call: list[tuple[Event, bytes]] = []
+        size = 0
+        for event, body in events:
+            if call and size + len(body) > self._bulk_bytes:
+                yield call
+                call, size = [], 0
+            call.append((event, body))
+            size += len(body)
+        if call:
+            yield call
+
+    async def _trigger_together(self, call: Sequence[tuple[Event, bytes]], ends: float) -> list[Outcome]:
         """Trigger events in one call; a single event uses a single call, because a bulk call costs a hundred."""
-        if len(events) <= 1:
-            return [await self._trigger_single(event, ends) for event in events]
-        body = b'{"events":[' + b",".join(bodies) + b"]}"
-        key = digest("\n".join(event.idempotency_key() for event in events).encode())
+        events = [event for event, _ in call]
+        if len(events) == 1:
+            return [await self._trigger_single(events[0], ends)]
+        body = b'{"events":[' + b",".join(body for _, body in call) + b"]}"
+        # The body names each event; only its refusals are not part of it.
+        key = digest(",".join(str(event.refusals) for event in events).encode() + body)
+        began_at = self._gate.now()
         try:
             items = await self._call("POST", f"{TRIGGER}/bulk", ends, body, key)
             if not isinstance(items, list):
                 raise NovuUnanswered("malformed answer")
-        except (NovuRejected, NovuUnauthorized):
+        except (NovuRejected, NovuUnauthorized, NovuBlocked) as error:
+            if error.status == _TOO_LARGE:
+                # The next of this size would be refused as well, and cost another round of single calls.
+                self._shrink_bulk(len(body))
             return await self._trigger_one_by_one(events, ends)
         except NovuError as error:
             # One call counts as one witness of an outage: a single event may have caused the failure.
-            return [self._observe(events[0], answers.to_outcome(error))] * len(events)
+            return [self._observe(events[0], answers.to_outcome(error), began_at)] * len(events)
+        self._grow_bulk()
         found = answers.match_items([event.transaction_id for event in events], items)
-        outcomes = [answers.read_outcome(item) for item in found]
+        outcomes = [
+            answers.read_outcome(item, event.transaction_id)
+            for event, item in zip(events, found, strict=True)
+        ]
         unanswered = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Unknown)]
         for number, (event, outcome) in enumerate(zip(events, outcomes, strict=True)):
             # One call counts as one witness, here too.
             if number not in unanswered[1:]:
-                self._observe(event, outcome)
+                self._observe(event, outcome, began_at)
         return outcomes
 
-    async def _trigger_one_by_one(self, events: list[Event], ends: float) -> list[Outcome]:
-        """Trigger each event with its own call; if Novu refuses the first for a general reason, send no other."""
-        first = await self._trigger_single(events[0], ends)
-        if isinstance(first, Refused) and not isinstance(first.error, NovuRejected):
-            return [first] * len(events)
-        async with asyncio.TaskGroup() as group:
-            others = [group.create_task(self._trigger_single(event, ends)) for event in events[1:]]
-        return [first, *(task.result() for task in others)]
+    def _shrink_bulk(self, refused: int) -> None:
+        least = min(LEAST_BULK_BYTES, self._max_body_bytes)
+        self._bulk_bytes = max(least, min(self._bulk_bytes, refused // 2))
+        self._bulk_grows_at = self._gate.now() + BULK_GROWS_AFTER.total_seconds()
 
-    def _observe(self, event: Event, outcome: Outcome) -> Outcome:
+    def _grow_bulk(self) -> None:
+        """Allow twice as much if no bulk call was too large for a while: the proxy may have been changed."""
+        if self._gate.now() >= self._bulk_grows_at:
+            self._bulk_bytes = min(2 * self._bulk_bytes, self._max_body_bytes)
+            self._bulk_grows_at = self._gate.now() + BULK_GROWS_AFTER.total_seconds()
+
+    async def _trigger_one_by_one(self, events: list[Event], ends: float) -> list[Outcome]:
+        """Trigger each event with its own call: 1, then 2, 4 … at a time, until the gate closes."""
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(events):
+            wave = events[len(outcomes) : 2 * len(outcomes) + 1]
+            outcomes += await asyncio.gather(*(self._trigger_single(event, ends) for event in wave))
+        return outcomes
+
+    def _observe(self, event: Event, outcome: Outcome, began_at: float) -> Outcome:
         if not (isinstance(outcome, Refused) and isinstance(outcome.error, _Unsent)):
-            self._gate.observe(event.origin, outcome)
+            self._gate.observe(event.origin, outcome, began_at=began_at)
         return outcome
 
     def _end_time(self, deadline: timedelta | None) -> float:
@@ -210,6 +283,7 @@ class Novu:
             timeout = httpx.Timeout(left, connect=left / 2)
             request = self._client.build_request(method, path, content=body, headers=headers, timeout=timeout)
             answer = await self._send(request, ends)
+        self.contact.hear()
         remaining = answers.read_remaining(answer)
         self._is_rate_limited |= remaining is not None
         self._gate.limit_rate(remaining, answers.read_pause(answer, "RateLimit-Reset"))
@@ -233,7 +307,7 @@ class Novu:
             if left <= 0:
                 raise _Unsent("no time was left for the call")
             if self._gate.closed:
-                raise _Unsent("the gate is closed")
+                raise _Unsent(f"the gate is closed: {self._gate.reason}")
             yield left
         finally:
             self._free.release()
@@ -250,6 +324,8 @@ class Novu:
         try:
             async with asyncio.timeout_at(ends):
                 return await self._client.send(request)
+        except NotConnected as error:
+            raise NovuUnavailable(error.reason, answered=False) from error
         except NEVER_SENT as error:
             raise NovuUnavailable(type(error).__name__, answered=False) from error
         except httpx.PoolTimeout as error:

@@ -6,10 +6,12 @@ Friday the 13th, as Temporal reads it. For "either of the two", as in the old cr
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from xnovu_poller.errors import RuleInvalid
+from xnovu_poller.rules.dialects import Foreign, recognise
 from xnovu_poller.rules.spec import FIRST_YEAR, LAST_YEAR, Calendar, Span
 
 LONGEST = 1_000
@@ -34,6 +36,9 @@ def _number_names(names: str, first: int) -> Mapping[str, int]:
 
 _MONTHS = "JANUARY FEBRUARY MARCH APRIL MAY JUNE JULY AUGUST SEPTEMBER OCTOBER NOVEMBER DECEMBER"
 _DAYS = "SUNDAY MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY"
+
+MONTHS = tuple(_MONTHS.split())
+"""The months by name."""
 
 FIELDS: Mapping[str, Field] = MappingProxyType(
     {
@@ -67,11 +72,11 @@ _FOREIGN = (
     (re.compile(r"\?"), "`?` is not supported; write *"),
     (
         re.compile("#"),
-        "an nth weekday is not supported; for the second Monday write day of month 8-14 with day of week MON",
+        'an nth weekday belongs in a calendar; write "calendar": {"hour": 9, "day_of_week": "MON#2"}',
     ),
     (
-        re.compile("^L|[0-9]L"),
-        "a last day is not supported; write a day that each month has, or one expression for each length of month",
+        re.compile("^LAST|^L|[0-9A-Z]L$"),
+        'a last day belongs in a calendar; write "calendar": {"hour": 9, "day_of_month": "last"}',
     ),
     (re.compile("^W$|[0-9]W"), "a nearest weekday is not supported; write MON-FRI, or the days themselves"),
 )
@@ -102,18 +107,26 @@ def _split(path: str, expression: str) -> list[str]:
     texts = expression.split()
     if texts and "TZ=" in texts[0].upper():
         raise RuleInvalid(path, 'has a time zone; write it as "timezone" beside the expression')
+    if foreign := recognise(expression):
+        raise RuleInvalid(path, f"{foreign.reason}; {_suggest(foreign)}")
     if len(texts) == len(_CRON) - 1:
         texts.insert(0, "0")
     if len(texts) != len(_CRON):
-        raise RuleInvalid(path, f"has {len(texts)} fields; {_explain_count(len(texts))}")
+        raise RuleInvalid(
+            path,
+            f"has {len(texts)} fields;"
+            " write 5 (minute, hour, day of month, month, day of week) or 6 with the second first",
+        )
     return texts
 
 
-def _explain_count(fields: int) -> str:
-    """Return what to write instead of this number of fields."""
-    if fields == len(FIELDS):
-        return 'write the year as a "calendar" with "year", or bound it by "start_at" and "end_at"'
-    return "write 5 (minute, hour, day of month, month, day of week) or 6 with the second first"
+def _suggest(foreign: Foreign) -> str:
+    """Return what to write instead of a foreign expression: a whole one only if we can read it."""
+    if foreign.instead is not None:
+        with suppress(RuleInvalid):
+            read_calendar("", foreign.instead)
+            return f'write "{foreign.instead}"'
+    return foreign.otherwise
 
 
 def _expand(path: str, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
 from xnovu_poller.rules import cron
+from xnovu_poller.rules.calendars import read_calendars
 from xnovu_poller.rules.matcher import BEGINNING, Firings
 from xnovu_poller.rules.spec import (
     DEFAULT_CATCHUP,
@@ -20,12 +21,16 @@ from xnovu_poller.rules.spec import (
     Span,
     Timing,
 )
-from xnovu_poller.rules.values import quote, read_duration, read_time, read_zone, suggest
+from xnovu_poller.rules.values import CRON_KEYS, check_keys, read_duration, read_time
+from xnovu_poller.rules.zones import read_zone
 
-__all__ = ["Calendar", "Interval", "Overlap", "Span", "Timing", "read_timing"]
+__all__ = ["Calendar", "Interval", "Overlap", "Span", "Timing", "list_parts", "read_timing"]
 
 MOST_PARTS = 32
 """The most expressions, calendars and intervals of a rule, all together."""
+
+MOST_CALENDARS = 64
+"""The most calendars of a rule in Temporal: a last day needs four, an nth weekday one or four."""
 
 CALENDAR_CYCLE_YEARS = 40
 """Within this time each day of each month falls on each weekday; a leap day takes 28 years."""
@@ -42,7 +47,6 @@ _YEAR = 366 * _DAY
 _LEAST_CATCHUP = timedelta(seconds=10)  # Temporal's minimum
 
 _TIME_KEYS = ("cron", "calendar", "interval")
-_CRON_KEYS = (*_TIME_KEYS, "timezone", "jitter", "start_at", "end_at", "overlap", "catchup")
 _SCHEDULE_KEYS = ("at", "timezone", "catchup")
 
 
@@ -53,7 +57,8 @@ def read_timing(trigger: RuleTrigger, config: Mapping[str, Any]) -> Timing:
 
     - `cron`: an expression or a list of them, see `cron`;
     - `calendar`: an object or a list of them. Its keys are the fields of `Calendar`, its values are written as in
-      cron. A missing second, minute or hour is 0; a missing date field is any. `comment` is for people;
+      cron, and days also as `last`, `MON#2` or `FRI#last`. A missing second, minute or hour is 0; a missing date
+      field is any. `comment` is for people;
     - `interval`: `{"every": "1h30m", "offset": "10m"}` or a list of them,
 
     and may have `timezone` (UTC), `jitter`, `start_at`, `end_at`, `overlap` (SKIP) and `catchup` (1 minute).
@@ -94,8 +99,8 @@ def _read(trigger: RuleTrigger, config: Mapping[str, Any]) -> Timing:
             "trigger_config", 'is not an object; write an object, such as {"cron": "0 9 * * 1-5"}'
         )
     if trigger == RuleTrigger.SCHEDULE:
-        return _read_once(_check_keys("", config, _SCHEDULE_KEYS))
-    return _read_repeated(_check_keys("", config, _CRON_KEYS))
+        return _read_once(check_keys("", config, _SCHEDULE_KEYS))
+    return _read_repeated(check_keys("", config, CRON_KEYS))
 
 
 def _read_once(config: Mapping[str, Any]) -> Timing:
@@ -116,7 +121,7 @@ def _read_once(config: Mapping[str, Any]) -> Timing:
 def _read_repeated(config: Mapping[str, Any]) -> Timing:
     if not any(key in config for key in _TIME_KEYS):
         raise RuleInvalid("trigger_config", 'has no time; write "cron", "calendar" or "interval"')
-    if sum(len(_list_parts(config, key)) for key in _TIME_KEYS) > MOST_PARTS:
+    if sum(len(list_parts(config, key)) for key in _TIME_KEYS) > MOST_PARTS:
         raise RuleInvalid(
             "trigger_config",
             f"has too many times; write {MOST_PARTS} at most, and the others in another rule",
@@ -124,7 +129,7 @@ def _read_repeated(config: Mapping[str, Any]) -> Timing:
     zone = read_zone("timezone", config["timezone"]) if "timezone" in config else None
     read = Timing(
         calendars=tuple(_read_calendars(config, zone or "UTC")),
-        intervals=tuple(_read_interval(path, value) for path, value in _list_parts(config, "interval")),
+        intervals=tuple(_read_interval(path, value) for path, value in list_parts(config, "interval")),
         zone=zone or "UTC",
         jitter=_read_length(config, "jitter", timedelta(0), timedelta(0), _DAY),
         start_at=read_time("start_at", config["start_at"], zone, up=True) if "start_at" in config else None,
@@ -144,12 +149,17 @@ def _read_repeated(config: Mapping[str, Any]) -> Timing:
 
 def _read_calendars(config: Mapping[str, Any], zone: str) -> Iterator[Calendar]:
     """Read expressions and calendars; each of them must fire at some time."""
-    parts = [(path, _read_cron(path, value)) for path, value in _list_parts(config, "cron")]
-    parts += [(path, _read_calendar(path, value)) for path, value in _list_parts(config, "calendar")]
+    parts: list[tuple[str, tuple[Calendar, ...]]] = [
+        *((path, (_read_cron(path, value),)) for path, value in list_parts(config, "cron")),
+        *((path, read_calendars(path, value)) for path, value in list_parts(config, "calendar")),
+    ]
+    if sum(len(read) for _, read in parts) > MOST_CALENDARS:
+        raise RuleInvalid("trigger_config", "has too many last days and nth weekdays; write several rules")
     for path, read in parts:
-        if not _can_fire(read, zone):
+        fires = [calendar for calendar in read if _can_fire(calendar, zone)]
+        if not fires:
             raise RuleInvalid(path, f"never fires in {zone}; write a day and a time that exist")
-        yield read
+        yield from fires
 
 
 def _can_fire(calendar: Calendar, zone: str) -> bool:
@@ -165,28 +175,10 @@ def _read_cron(path: str, value: object) -> Calendar:
     return cron.read_calendar(path, value)
 
 
-def _read_calendar(path: str, value: object) -> Calendar:
-    if not isinstance(value, Mapping):
-        raise RuleInvalid(
-            path, 'is not an object; write an object, such as {"hour": 9, "day_of_week": "MON-FRI"}'
-        )
-    given = _check_keys(f"{path}.", value, (*cron.FIELDS, "comment"))
-    if not isinstance(given.get("comment", ""), str):
-        raise RuleInvalid(f"{path}.comment", "is not a text; write a text")
-    if given.keys() <= {"comment"}:
-        raise RuleInvalid(path, f"is empty; write one of {', '.join(cron.FIELDS)}")
-    return Calendar(
-        **{
-            name: cron.read_spans(f"{path}.{name}", name, given.get(name, known.default))
-            for name, known in cron.FIELDS.items()
-        }
-    )
-
-
 def _read_interval(path: str, value: object) -> Interval:
     if not isinstance(value, Mapping):
         raise RuleInvalid(path, 'is not an object; write an object, such as {"every": "15m"}')
-    given = _check_keys(f"{path}.", value, ("every", "offset"))
+    given = check_keys(f"{path}.", value, ("every", "offset"))
     if "every" not in given:
         raise RuleInvalid(f"{path}.every", 'is missing; write a duration, such as "15m"')
     every = read_duration(f"{path}.every", given["every"], _SECOND, _YEAR)
@@ -210,7 +202,7 @@ def _read_length(
     return read_duration(key, config[key], least, most) if key in config else default
 
 
-def _list_parts(config: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
+def list_parts(config: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
     """Return the items of a list, or a single value, each with its path."""
     value = config.get(key, [])
     if not isinstance(value, list):
@@ -218,22 +210,3 @@ def _list_parts(config: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
     if key in config and not 1 <= len(value) <= MOST_PARTS:
         raise RuleInvalid(key, f"has {len(value)} items; write 1 to {MOST_PARTS} of them")
     return [(f"{key}[{index}]", part) for index, part in enumerate(value)]
-
-
-def _check_keys(path: str, config: Mapping[str, Any], known: tuple[str, ...]) -> Mapping[str, Any]:
-    """Return the config without nulls; refuse unknown keys, because their writer relies on them."""
-    for key in config:
-        if key not in known:
-            raise RuleInvalid(f"{path}{quote(key)}", _explain_key(key, known))
-    return {key: value for key, value in config.items() if value is not None}
-
-
-def _explain_key(key: str, known: tuple[str, ...]) -> str:
-    """Return what to write instead of an unknown key."""
-    if key == "enabled":
-        return "is not read; set publish_status or deactivated in the rule's row instead"
-    if key in _CRON_KEYS and "at" in known:
-        return "is for trigger_type CRON; write at for a SCHEDULE rule"
-    if key == "at":
-        return "is for trigger_type SCHEDULE; write cron, calendar or interval for a CRON rule"
-    return f"there is no such key; write {suggest(key, list(known))}"

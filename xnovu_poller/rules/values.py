@@ -1,14 +1,28 @@
-"""Read single values of a rule's JSON: durations, times and zones."""
+"""Read single values of a rule's JSON: durations and times."""
 
 import difflib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.rules.matcher import is_existing
 from xnovu_poller.rules.spec import FIRST_YEAR, LAST_YEAR
+
+CRON_KEYS = (
+    "cron",
+    "calendar",
+    "interval",
+    "timezone",
+    "jitter",
+    "start_at",
+    "end_at",
+    "overlap",
+    "catchup",
+)
+"""The keys of a CRON rule."""
 
 _QUOTED = 40
 _SECOND = timedelta(seconds=1)
@@ -17,12 +31,9 @@ _DURATION = re.compile(r"(?:([0-9]{1,4})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(
 _MOST_SECONDS = 10**9
 
 _TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]{1,9}))?(Z|[+-][0-9]{2}:?[0-9]{2})?",
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]{1,9}))?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?",
     re.IGNORECASE,
 )
-
-_HOST_ZONES = frozenset({"localtime", "Factory"})
-"""These files lie among the zones, but differ from machine to machine or name no zone."""
 
 
 def quote(text: str) -> str:
@@ -121,23 +132,20 @@ def _to_instant(path: str, wall: datetime, zone: str | None) -> datetime:
     return wall.replace(tzinfo=ZoneInfo(zone))
 
 
-def read_zone(path: str, value: object) -> str:
-    """Read the name of an IANA time zone.
-
-    Raises:
-        RuleInvalid: there is no zone of this name.
-    """
-    if not isinstance(value, str):
-        raise RuleInvalid(path, 'is not a text; write the name of an IANA time zone, such as "Asia/Shanghai"')
-    if value in _list_zones():
-        return value
-    near = {name.lower(): name for name in _list_zones()}
-    meant = difflib.get_close_matches(value[:_QUOTED].lower(), near, n=1)
-    instead = f'"{near[meant[0]]}"' if meant else 'an IANA name, such as "Asia/Shanghai" or "UTC"'
-    raise RuleInvalid(path, f"there is no such time zone; write {instead}")
+def check_keys(path: str, config: Mapping[str, Any], known: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the config without nulls; refuse unknown keys, because their writer relies on them."""
+    for key in config:
+        if key not in known:
+            raise RuleInvalid(f"{path}{quote(key)}", _explain_key(key, known))
+    return {key: value for key, value in config.items() if value is not None}
 
 
-@cache
-def _list_zones() -> frozenset[str]:
-    """Return the names of all zones. Only these names ever become the path of a zone file."""
-    return frozenset(available_timezones()) - _HOST_ZONES
+def _explain_key(key: str, known: tuple[str, ...]) -> str:
+    """Return what to write instead of an unknown key."""
+    if key == "enabled":
+        return "is not read; set publish_status or deactivated in the rule's row instead"
+    if key in CRON_KEYS and "at" in known:
+        return "is for trigger_type CRON; write at for a SCHEDULE rule"
+    if key == "at":
+        return "is for trigger_type SCHEDULE; write cron, calendar or interval for a CRON rule"
+    return f"there is no such key; write {suggest(key, list(known))}"

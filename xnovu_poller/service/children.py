@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -11,17 +11,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from xnovu_poller import log, metrics
+from xnovu_poller.metrics.combined import CombinedMetrics
 from xnovu_poller.pacing import unless_stopped
 from xnovu_poller.settings import child_environment
 
 _log = log.get(__name__)
 
-COMMAND = (sys.executable, "-m", "xnovu_poller", "worker", "execute")
+PROGRAM = (sys.executable, "-m", "xnovu_poller")
+COMMAND = (*PROGRAM, "worker", "execute")
 """The command of a child, which stops when its standard input ends."""
 
 
 class ChildProcesses:
-    """Keeps executor processes running beside the worker.
+    """Keeps executor processes running beside the worker, or further processes beside the first of the API.
 
     Guarantee: a child ends when asked to, and also when the worker dies, even by SIGKILL, because each child reads a
     pipe whose other end the worker holds.
@@ -30,10 +32,25 @@ class ChildProcesses:
         count: number of children; may be 0.
         patience: a child that runs this long after a stop is killed, and its notifications are rescued.
         pause: the time between the unexpected end of a child and its restart.
+        temporal_port: where Temporal's SDK serves the metrics of this process; each child has one of the next ports.
+        command: what a child runs.
+        files: the numbers of open files that the children share.
     """
 
-    def __init__(self, count: int, *, patience: timedelta, pause: timedelta = timedelta(seconds=2)) -> None:
+    def __init__(
+        self,
+        count: int,
+        *,
+        patience: timedelta,
+        pause: timedelta = timedelta(seconds=2),
+        temporal_port: int | None = None,
+        command: Sequence[str] = COMMAND,
+        files: Sequence[int] = (),
+    ) -> None:
+        self._command = command
+        self._files = files
         self._patience = patience
+        self._temporal_port = temporal_port
         self._pause = pause
         self._stopping = asyncio.Event()
         self._children: list[Process | None] = [None] * count
@@ -48,7 +65,7 @@ class ChildProcesses:
             return
         with TemporaryDirectory(prefix="xnovu-metrics-") as folder:
             self._environment = {metrics.FOLDER_VARIABLE: folder}
-            yield metrics.CombinedMetrics(Path(folder))
+            yield CombinedMetrics(Path(folder))
 
     async def run(self) -> None:
         """Keep the children alive until `stop`."""
@@ -70,16 +87,17 @@ class ChildProcesses:
         """Describe the children for /status."""
         return {
             "wanted": len(self._children),
-            "pids": [child.pid for child in self._children if child is not None],
+            "running": len(self._children) - self._children.count(None),
             "restarts": self._restarts,
         }
 
     async def _keep(self, index: int) -> None:
         while not self._stopping.is_set():
             child = await asyncio.create_subprocess_exec(
-                *COMMAND,
+                *self._command,
+                pass_fds=self._files,
                 stdin=PIPE,
-                env=child_environment(**self._environment),
+                env=child_environment(**self._environment, **self._own_port(index)),
                 start_new_session=True,  # Ctrl-C is for the worker, which then stops the children in order
             )
             self._children[index] = child
@@ -93,6 +111,11 @@ class ChildProcesses:
             _log.warning("executor ended by itself", pid=child.pid, exit_code=child.returncode)
             self._restarts += 1
             await unless_stopped(self._stopping, asyncio.sleep(self._pause.total_seconds()))
+
+    def _own_port(self, index: int) -> dict[str, str]:
+        """Return the variable of the port that this child serves; its replacement gets the same."""
+        port = self._temporal_port
+        return {} if port is None else {"TEMPORAL_METRICS_PORT": str(port + index + 1)}
 
     async def _end(self, child: Process) -> None:
         """Close the pipe, which stops the child, and wait until it has ended."""

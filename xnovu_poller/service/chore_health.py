@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from xnovu_poller import metrics
 from xnovu_poller.errors import ScheduleMissing
-from xnovu_poller.lifecycle import ChoreName
+from xnovu_poller.lifecycle import ChoreName, RowKind
 from xnovu_poller.store import chores
 from xnovu_poller.store.chores import Chore
 from xnovu_poller.store.engine import Engine
@@ -51,6 +52,7 @@ class ChoreHealth:
         if not self._keeper.is_ensured:
             return ProbeAnswer("healthy", "not scheduled yet")
         self._chores = await chores.read_all(self._engine)
+        self._show_faulty_rows()
         try:
             self._state = await self._schedule.read_state()
         except ScheduleMissing:
@@ -58,6 +60,10 @@ class ChoreHealth:
             self._keeper.request_run()
             raise
         return self._judge(self._state)
+
+    def reports(self) -> dict[str, dict[str, Any]]:
+        """Return the last report of each chore, as of the last probe."""
+        return {chore.name: chore.report for chore in self._chores}
 
     def status(self) -> dict[str, Any]:
         """Describe the chores for /status, as of the last probe."""
@@ -78,6 +84,11 @@ class ChoreHealth:
                 for chore in self._chores
             },
         }
+
+    def _show_faulty_rows(self) -> None:
+        errors: dict[str, int] = self.reports().get(ChoreName.CHECKS, {}).get("errors", {})
+        for kind in RowKind:
+            metrics.FAULTY_ROWS.labels(kind).set(errors.get(kind, 0))
 
     def _judge(self, state: ChoreScheduleState) -> ProbeAnswer:
         rules = next((chore for chore in self._chores if chore.name == ChoreName.RULES), None)

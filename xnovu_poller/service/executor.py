@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from xnovu_poller import log
+from xnovu_poller.service.event_loop import observe_lag
 from xnovu_poller.service.parts import assemble
 from xnovu_poller.service.waiting import StartWait
 from xnovu_poller.settings import Settings
@@ -27,6 +28,8 @@ async def execute(settings: Settings, stop: asyncio.Event) -> None:
         _log.info("executor started")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(parts.temporal_worker.run(), name="temporal worker")
+            lag = tasks.create_task(observe_lag(), name="event loop lag")
             await stop.wait()
+            lag.cancel()
             await parts.temporal_worker.shutdown()
     _log.info("executor stopped")

@@ -2,188 +2,95 @@
 
 from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     AliasChoices,
     BeforeValidator,
+    DirectoryPath,
     Field,
     FilePath,
-    SecretStr,
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
+
+from xnovu_poller.settings.network import check_http_url
+from xnovu_poller.settings.operator import OperatorSettings
+from xnovu_poller.settings.parts import (
+    HealthSettings,
+    LanguageSettings,
+    LogSettings,
+    NovuSettings,
+    TemporalSettings,
+)
+from xnovu_poller.settings.values import read_group_size, read_milliseconds, read_names
 
 LONGEST_CLAIM_LEASE = timedelta(seconds=30)
-"""The longest lease of a claim before work on it has started."""
+"""The longest lease of a claim. When it lapses, the rescue asks Temporal whether the run still exists."""
 
+GROUPED_FROM = 5
+"""With automatic groups, the rows of a claim share runs from this number on. Source: docs/adr/0022-automatic-groups.md."""
+
+_AUTO_GROUP = 100
+_MOST_IN_FLIGHT, _AUTO_IN_FLIGHT = 50_000, 10_000
 _DAY_MS = 86_400_000
-_MOST_IN_FLIGHT = 50_000
-_MILLISECOND = timedelta(milliseconds=1)
+_LAST_PORT = 65_535
 
 
-def _milliseconds(least: int, most: int) -> BeforeValidator:
-    """Return a validator that reads a whole number of milliseconds within bounds as a timedelta."""
-
-    def read(value: object) -> timedelta:
-        text = str(value // _MILLISECOND) if isinstance(value, timedelta) else str(value).strip()
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise ValueError(f"must be a whole number of milliseconds from {least} to {most}")
-        return int(text) * _MILLISECOND
-
-    return BeforeValidator(read)
+def _most(group_size: int | str) -> int:
+    """Return the most notifications of one run."""
+    return _AUTO_GROUP if group_size == "auto" else int(group_size)
 
 
-def _database_url(value: SecretStr) -> SecretStr:
-    rule = "must have the form postgresql://user:password@host:port/database"
-    try:
-        parts = urlsplit(value.get_secret_value())
-        _ = parts.port
-    except ValueError:
-        # The cause quotes a part of the value.
-        raise ValueError(rule) from None
-    if parts.scheme not in {"postgresql", "postgres"}:
-        raise ValueError(rule)
-    # Drivers would split such a URL at another @, and quote the rest of the password as a host or port.
-    if parts.netloc.count("@") > 1:
-        raise ValueError("has more than one @; write an @ in the user or the password as %40")
-    return value
+def _in_flight(group_size: int | str) -> int:
+    return _AUTO_IN_FLIGHT if group_size == "auto" else min(_MOST_IN_FLIGHT, 1000 * int(group_size))
 
 
-def _key(value: SecretStr) -> SecretStr:
-    key = value.get_secret_value().strip()
-    # A key that cannot be an HTTP header would be quoted in the error of the call that sends it.
-    if not key.isascii() or not key.isprintable() or not key or " " in key:
-        raise ValueError("must be printable ASCII without spaces")
-    return SecretStr(key)
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must have the form http://host or https://host")
-    return value.rstrip("/")
-
-
-def _host_and_port(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or "/" in host or not port.isdecimal():
-        raise ValueError("must have the form host:port")
-    return value
-
-
-def _names(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    if not names:
-        raise ValueError("names no enterprise; unset it to serve all")
-    return names
-
-
-def _level(value: object) -> object:
-    return {"warn": "warning"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
-
-
-Wait = Annotated[timedelta, _milliseconds(10, _DAY_MS)]
+Wait = Annotated[timedelta, read_milliseconds(10, _DAY_MS)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+LoopName = Literal["new", "scheduled", "failed"]
 
 
-class DatabaseSettings(BaseSettings):
-    """The settings of the database, which is all that migrations need."""
-
-    model_config = SettingsConfigDict(
-        alias_generator=str.upper,
-        validate_by_name=True,
-        case_sensitive=True,
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
-
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
-        description="PostgreSQL 14 or newer, `postgresql://…`",
-    )
-
-    @property
-    def sqlalchemy_url(self) -> str:
-        """The same address with SQLAlchemy's name of the driver psycopg 3."""
-        _, _, rest = self.database_url.get_secret_value().partition("://")
-        return f"postgresql+psycopg://{rest}"
-
-
-class TemporalSettings(DatabaseSettings):
-    """The settings of the database and Temporal, for commands that need no key of Novu."""
-
-    temporal_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
-        default="localhost:7233", description="host:port of Temporal's frontend"
-    )
-    temporal_namespace: str = Field(default="default", description="Temporal's namespace")
-    temporal_task_queue: str = Field(
-        default="xnovu-notification-processing",
-        min_length=1,
-        max_length=1000,
-        description="the task queue of the workers",
-    )
-    temporal_tls: bool = Field(
-        default=False, description="TLS to Temporal; each of the next four turns it on"
-    )
-    temporal_client_cert_path: FilePath | None = Field(
-        default=None, description="client certificate for mTLS, PEM; needs the key"
-    )
-    temporal_client_key_path: FilePath | None = Field(
-        default=None, validate_default=True, description="client key for mTLS, PEM; needs the certificate"
-    )
-    temporal_server_ca_path: FilePath | None = Field(
-        default=None, description="authority that signed Temporal's certificate, PEM"
-    )
-    temporal_api_key: Annotated[SecretStr, AfterValidator(_key)] | None = Field(
-        default=None, description="API key of Temporal Cloud"
-    )
-
-    @field_validator("temporal_client_key_path")
-    @classmethod
-    def _check_certificate(cls, key: FilePath | None, info: ValidationInfo) -> FilePath | None:
-        # A faulty certificate path is not among the known values, and has a fault of its own.
-        known = info.data
-        if "temporal_client_cert_path" in known and (key is None) != (
-            known["temporal_client_cert_path"] is None
-        ):
-            raise ValueError("must be set if and only if TEMPORAL_CLIENT_CERT_PATH is set")
-        return key
-
-    @property
-    def temporal_secure(self) -> bool:
-        """Whether to use TLS: TEMPORAL_TLS is on, or a certificate, CA or API key is set."""
-        implied = (self.temporal_client_cert_path, self.temporal_server_ca_path, self.temporal_api_key)
-        return self.temporal_tls or any(part is not None for part in implied)
-
-
-class Settings(TemporalSettings):
+class Settings(
+    LogSettings, OperatorSettings, HealthSettings, LanguageSettings, NovuSettings, TemporalSettings
+):
     """All settings. Parts of the program get single values, not this object."""
 
     temporal_max_concurrent_activities: Count = Field(
-        default=100, description="activities at once in one executor process"
+        default=100,
+        validation_alias=AliasChoices("TEMPORAL_MAX_CONCURRENT_ACTIVITIES", "TEMPORAL_WORKER_MAX_CONCURRENT"),
+        description="activities at once in one executor process",
     )
     # With less than two slots, Temporal's SDK cannot cache workflows.
     temporal_max_concurrent_workflows: Annotated[int, Field(ge=2, le=10_000)] = Field(
-        default=50, description="workflow tasks at once in one executor process"
+        default=50,
+        validation_alias=AliasChoices("TEMPORAL_MAX_CONCURRENT_WORKFLOWS", "TEMPORAL_WORKER_MAX_CONCURRENT"),
+        description="workflow tasks at once in one executor process",
     )
     temporal_max_cached_workflows: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         default=1000, description="workflows kept in memory by one executor process"
     )
-
-    novu_api_url: Annotated[str, AfterValidator(_http_url)] = Field(
-        default="https://api.novu.co", description="Novu's address, without `/v1`"
+    temporal_metrics_port: Annotated[int, Field(ge=1, le=_LAST_PORT)] | None = Field(
+        default=None,
+        description="port on `WORKER_HEALTH_HOST` where Temporal's SDK serves its own metrics; a further executor has the"
+        " next port; unset: it keeps none",
     )
-    novu_secret_key: Annotated[SecretStr, AfterValidator(_key)] = Field(description="Novu's secret key")
-    novu_timeout: Annotated[timedelta, _milliseconds(100, 300_000)] = Field(
-        default=timedelta(seconds=10),
-        validation_alias="NOVU_TIMEOUT_MS",
-        description="time limit of one HTTP call to Novu",
+    temporal_fairness: bool = Field(
+        default=False,
+        description="give runs the fairness key of their enterprise, for a task queue that other programs share;"
+        " Temporal Cloud bills it for the whole namespace",
+    )
+
+    novu_max_body_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = Field(
+        default=1_000_000,
+        description="a heavier call that anybody answers with 413 ends DEAD; no bulk call is heavier",
+    )
+    ssl_cert_file: FilePath | None = Field(
+        default=None, description="authorities that Novu's certificate may come from, PEM; unset: `certifi`'s"
+    )
+    ssl_cert_dir: DirectoryPath | None = Field(
+        default=None, description="the same as a folder; only if `SSL_CERT_FILE` is unset"
     )
 
     poll_interval: Wait = Field(
@@ -206,26 +113,36 @@ class Settings(TemporalSettings):
         validation_alias="RULE_POLL_INTERVAL_MS",
         description="time between two comparisons of rules with Temporal's schedules",
     )
+    workflow_sync: bool = Field(
+        default=False, description="Novu's workflows follow the rows; set it alike on all workers"
+    )
+    poll_loops: Annotated[tuple[LoopName, ...], NoDecode, read_names("loop")] = Field(
+        default=("new", "scheduled", "failed"),
+        description="the loops that claim, comma-separated; a worker rescues and cancels whichever it has",
+    )
     poll_batch_size: Annotated[int, Field(ge=1, le=5000)] = Field(
         default=100, description="rows of one claim"
     )
-    handoff_group_size: Annotated[int, Field(ge=1, le=500)] = Field(
-        default=1, description="notifications of one run, 1 to 500; a claim takes max(batch, group) rows"
+    handoff_group_size: Annotated[int | Literal["auto"], BeforeValidator(read_group_size)] = Field(
+        default="auto",
+        description="notifications of one run at most, 1 to 2000; a claim takes max(batch, group) rows at most; `auto`:"
+        f" one, and up to {_AUTO_GROUP} while rows wait",
     )
     max_in_flight: Count = Field(
-        default_factory=lambda known: min(_MOST_IN_FLIGHT, 1000 * known["handoff_group_size"]),
+        default_factory=lambda known: _in_flight(known["handoff_group_size"]),
         description="rows PROCESSING in the whole deployment, where claims stop;"
-        " unset: 1000 for each place in a group, at most 50000",
+        f" unset: {_AUTO_IN_FLIGHT} with automatic groups, or 1000 for each place in a group, at most {_MOST_IN_FLIGHT}",
     )
     worker_processes: Annotated[int, Field(ge=1, le=256)] = Field(
         default=1, description="executor processes of one `worker start`"
     )
     poll_wakeup: bool = Field(default=True, description="LISTEN/NOTIFY wake-ups; polling goes on beside them")
-    lease: Annotated[timedelta, _milliseconds(1, _DAY_MS)] = Field(
+    # At least a second, because a claim whose run has not started yet must not lapse.
+    lease: Annotated[timedelta, read_milliseconds(1000, _DAY_MS)] = Field(
         default=timedelta(minutes=5),
-        validate_default=True,
         validation_alias="LEASE_MS",
-        description="how long a claimed row is leased once work on it has begun; at least twice `NOVU_TIMEOUT_MS`",
+        description="how long a row is leased again when the rescue finds its run in Temporal; a claim leases it for"
+        " 30 s, or for this if it is shorter; at least a second",
     )
     max_failures: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=8, description="counted failures before DEAD"
@@ -233,38 +150,58 @@ class Settings(TemporalSettings):
     retention_days: Annotated[int, Field(ge=0, le=36_500)] = Field(
         default=90, description="days that SENT, DEAD and RETRACTED rows are kept; 0: for ever"
     )
-    worker_enterprise_ids: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_names)] = Field(
+    worker_enterprise_ids: Annotated[tuple[str, ...] | None, NoDecode, read_names("enterprise")] = Field(
         default=None,
         validation_alias=AliasChoices("WORKER_ENTERPRISE_IDS", "DAEMON_ENTERPRISE_IDS"),
-        description="enterprises to serve, comma-separated; unset: all; `DAEMON_ENTERPRISE_IDS` is an alias",
+        description="enterprises to serve, comma-separated; unset: all",
     )
-    worker_health_host: str = Field(default="0.0.0.0", description="address on which `/health` listens")  # noqa: S104 - probes come from outside the container
-    worker_health_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
-        default=3001, description="port of `/health`; 0: any free port"
+    metrics_enterprises: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=0,
+        description="how many enterprises `/metrics` names; needs `WORKER_HTTP_TOKEN`; 0: none",
     )
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)] = Field(
-        default="info", description="`debug`, `info`, `warning` or `error`"
-    )
-    log_format: Annotated[Literal["json", "console"], BeforeValidator(_level)] = Field(
-        default="json", description="`json`, or `console` for people"
-    )
-    sentry_dsn: SecretStr | None = Field(
-        default=None, description="also report errors there; needs `sentry-sdk`"
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(check_http_url)] | None = Field(
+        default=None,
+        description="collector of OpenTelemetry that gets traces, such as `http://collector:4318`; needs the extra `otel`",
     )
 
-    @field_validator("lease")
+    @field_validator("metrics_enterprises")
     @classmethod
-    def _check_lease(cls, lease: timedelta, info: ValidationInfo) -> timedelta:
-        if "novu_timeout" in info.data and lease < 2 * info.data["novu_timeout"]:
-            raise ValueError("must be at least twice NOVU_TIMEOUT_MS")
-        return lease
+    def _check_names(cls, count: int, info: ValidationInfo) -> int:
+        # A faulty token is not among the known values, and has a fault of its own.
+        if count and info.data.get("worker_http_token", "faulty") is None:
+            raise ValueError(
+                "needs WORKER_HTTP_TOKEN; without it, anybody could read the names of enterprises"
+            )
+        return count
+
+    @field_validator("worker_processes")
+    @classmethod
+    def _check_ports(cls, count: int, info: ValidationInfo) -> int:
+        first = info.data.get("temporal_metrics_port")
+        if first is not None and first + count - 1 > _LAST_PORT:
+            raise ValueError(f"needs {count} ports from TEMPORAL_METRICS_PORT on, up to {_LAST_PORT}")
+        if first is not None and info.data.get("worker_health_port") in range(first, first + count):
+            raise ValueError(
+                "needs a port from TEMPORAL_METRICS_PORT on for each process, and WORKER_HEALTH_PORT is among them"
+            )
+        return count
 
     @property
     def claim_size(self) -> int:
-        """The rows of one claim: at least as many as fit in a group."""
-        return max(self.poll_batch_size, self.handoff_group_size)
+        """The rows of one claim: at least as many as fit in a group of a fixed size."""
+        return max(self.poll_batch_size, 1 if self.handoff_group_size == "auto" else self.handoff_group_size)
+
+    @property
+    def group_size(self) -> int:
+        """The most notifications of one run."""
+        return _most(self.handoff_group_size)
+
+    @property
+    def grouped_from(self) -> int:
+        """The rows of a claim from which they share runs."""
+        return GROUPED_FROM if self.handoff_group_size == "auto" else 1
 
     @property
     def claim_lease(self) -> timedelta:
-        """The lease of a claim before work on it has started."""
+        """The lease of a claim."""
         return min(LONGEST_CLAIM_LEASE, self.lease)

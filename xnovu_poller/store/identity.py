@@ -67,17 +67,20 @@ _READ = text("""
     FROM notify.deployment, here""")
 
 
-async def read_deployment(engine: Engine) -> Deployment:
+async def read_deployment(engine: Engine, *, renew: bool = True) -> Deployment:
     """Read which deployment the database belongs to.
 
-    A copy without notifications and rules gets a new id first, because it has nothing that could be sent twice.
+    Args:
+        renew: first give a new id to a copy without notifications and rules, because it has nothing that could be sent
+            twice.
 
     Raises:
         DeploymentDisputed: it is a copy that holds notifications, or rules that would fire beside the original's.
         StoreUnavailable: PostgreSQL does not answer.
     """
     async with acquire(engine) as connection:
-        await connection.execute(_RENEW_EMPTY)
+        if renew:
+            await connection.execute(_RENEW_EMPTY)
         found = (await connection.execute(_READ)).one()
     if found.is_elsewhere:
         raise DeploymentDisputed(found.id, "its rows came from another database or server")
@@ -120,7 +123,7 @@ async def verify_origin(engine: Engine, deployment: Deployment, newest: Sequence
         )
 
 
-_NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
+_TIMEOUTS = text("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '30s', true)")
 
 # A worker that starts now waits for the lock, and then reads the new id. If it connects before we count, we refuse.
 _LOCK = text("LOCK TABLE notify.deployment")
@@ -202,7 +205,7 @@ async def new_deployment(engine: Engine) -> Renewal:
     async with acquire(engine, bounded=False) as connection:
         transacting = await connection.execution_options(isolation_level="READ COMMITTED")
         async with transacting.begin():
-            await connection.execute(_NO_TIMEOUT)
+            await connection.execute(_TIMEOUTS)
             await connection.execute(_LOCK)
             application = {"application_name": f"xnovu:{WORKER}"}
             if workers := await connection.scalar(_COUNT_WORKERS, application):

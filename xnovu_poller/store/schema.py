@@ -1,7 +1,7 @@
 """The migrations: bring a database to this version, and check which version it has."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alembic import command
@@ -9,13 +9,18 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg.errors import DependentObjectsStillExist, InsufficientPrivilege
-from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, text
 
-from xnovu_poller.errors import SchemaBehind, SchemaUnreleased, StoreError, StoreUnavailable
-from xnovu_poller.store.engine import ROLE, Engine, acquire
+from xnovu_poller.errors import (
+    SchemaAhead,
+    SchemaBehind,
+    SchemaUnfit,
+    SchemaUnreleased,
+    StoreError,
+    XnovuError,
+)
+from xnovu_poller.store.engine import Engine, acquire
+from xnovu_poller.store.fitness import TABLES, UNREACHABLE, is_migrated
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -39,14 +44,28 @@ def _config(url: str | None = None) -> Config:
     return config
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Upgrade the database of `url` (`postgresql+psycopg://…`) to a revision.
+def scripts() -> ScriptDirectory:
+    """Return our migrations."""
+    return ScriptDirectory.from_config(_config())
+
+
+def upgrade(url: str, revision: str = "head") -> str:
+    """Upgrade the database of `url` (`postgresql+psycopg://…`) to a revision, and return where it is now.
+
+    Change nothing if a newer version has migrated it and this version works with it.
 
     Raises:
         SchemaUnreleased: a version before the first release made its schema. Nothing was changed.
+        SchemaAhead: a newer version has migrated it, and this version does not work with it. Nothing was changed.
         StoreError: it cannot be done; the message has what to do. Nothing was changed.
     """
-    _change(command.upgrade, url, revision)
+    try:
+        _change(command.upgrade, url, revision)
+    except SchemaAhead as ahead:
+        if revision == "head" and ahead.is_compatible:
+            return ahead.found
+        raise
+    return required_revision() if revision == "head" else revision
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -64,19 +83,33 @@ def _change(change: Callable[[Config, str], None], url: str, revision: str) -> N
         change(_config(url), revision)
     except CommandError as error:
         # env.py wraps our errors in Alembic's, which Alembic does not log.
-        if isinstance(error.__cause__, StoreError):
+        if isinstance(error.__cause__, XnovuError):
             raise error.__cause__ from None
         raise StoreError(str(error)) from error
 
 
-def refuse_unreleased(revision: str | None) -> None:
-    """Refuse a schema that was made before the first release.
+def refuse_unknown(revision: str | None, compatible_from: str | None) -> None:
+    """Refuse a schema that none of our migrations has made.
+
+    Args:
+        revision: the database's.
+        compatible_from: what its last migration wrote: versions work with it whose own revision is this or a later one.
 
     Raises:
         SchemaUnreleased: the revision is from before the first release.
+        SchemaAhead: the revision is from a newer version.
     """
     if revision in _UNRELEASED:
         raise SchemaUnreleased(revision)
+    known = {script.revision for script in scripts().walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaAhead(revision, required_revision(), is_compatible=compatible_from in known)
+
+
+def compatible_from(revision: str) -> str | None:
+    """Return from which revision on a version works with a revision; None: only from that revision itself."""
+    module = scripts().get_revision(revision).module
+    return getattr(module, "compatible_from", None)
 
 
 def lacking_right(error: BaseException | None) -> str | None:
@@ -95,63 +128,72 @@ def dependents(error: BaseException | None) -> str | None:
 
 def required_revision() -> str:
     """Return the revision that this version of the package needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = scripts().get_current_head()
     if head is None:
         raise StoreError("migrations: this installation has none; install the package again")
     return head
 
 
-async def check(engine: Engine) -> None:
-    """Check that the database is at our revision.
+async def check(engine: Engine) -> str | None:
+    """Check that this version works with the database's schema, and that the worker's role reaches its tables.
+
+    Returns:
+        The database's revision if it is ahead of ours; None if it is ours.
 
     Raises:
-        SchemaBehind: it is not.
-        SchemaUnreleased: a version before the first release made its schema.
+        SchemaUnfit: it does not.
         StoreError: the login may not take the worker's role; the message has what to do.
         StoreUnavailable: PostgreSQL does not answer.
     """
-    head = await asyncio.to_thread(required_revision)
-    found = await _read_revision(engine)
-    refuse_unreleased(found)
-    if found != head:
-        raise SchemaBehind(found, head)
-
-
-_REVISION = text("SELECT version_num FROM notify.alembic_version")
-
-
-async def _read_revision(engine: Engine) -> str | None:
-    try:
+    found: tuple[str | None, str | None] = (None, None)
+    problems: Sequence[str] = []
+    if await is_migrated(engine):
         async with acquire(engine) as connection:
-            found: str | None = await connection.scalar(_REVISION)
-            return found
-    except ProgrammingError:
-        return None
-    except StoreUnavailable:
-        # The migrations create the role; without them we cannot connect.
-        if await _has_role(engine):
-            raise
-        return None
+            found = await connection.run_sync(_read)
+            problems = (await connection.scalars(_UNREACHABLE, {"tables": TABLES})).all()
+    ahead = await asyncio.to_thread(_refuse_other_version, *found)
+    if problems:
+        raise SchemaUnfit("; ".join(problems))
+    return ahead
 
 
-_ROLE = text("""
-    SELECT quote_ident(current_user) AS login, pg_has_role(current_user, oid, 'MEMBER') AS is_member
-    FROM pg_roles WHERE rolname = :role""")
-
-
-async def _has_role(engine: Engine) -> bool:
-    """Return whether the worker's role exists; connect as the login itself, without the role.
+async def describe(engine: Engine) -> dict[str, str | None]:
+    """Return the revision of the database, and the revision that we need.
 
     Raises:
-        StoreError: the role exists, but the login may not take it.
         StoreUnavailable: PostgreSQL does not answer.
     """
-    bare = create_async_engine(engine.url, poolclass=NullPool, connect_args={"connect_timeout": 5})
-    async with acquire(bare) as connection:
-        found = (await connection.execute(_ROLE, {"role": ROLE})).one_or_none()
-    if found is not None and not found.is_member:
-        raise StoreError(
-            f"database: the login may not take the role {ROLE}; let an administrator run"
-            f" `GRANT {ROLE} TO {found.login}`"
-        )
-    return found is not None
+    async with acquire(engine) as connection:
+        found = await connection.scalar(_REVISION)
+    return {"revision": found, "required": await asyncio.to_thread(required_revision)}
+
+
+def _refuse_other_version(found: str | None, compatible_from: str | None) -> str | None:
+    try:
+        refuse_unknown(found, compatible_from)
+    except SchemaAhead as ahead:
+        if ahead.is_compatible:
+            return found
+        raise
+    if found != (head := required_revision()):
+        raise SchemaBehind(found, head)
+    return None
+
+
+def read_revision(connection: Connection) -> tuple[str | None, str | None]:
+    """Return the database's revision, and from which revision on a version works with it."""
+    return _read(connection) if connection.scalar(_HAS_REVISION) else (None, None)
+
+
+def _read(connection: Connection) -> tuple[str | None, str | None]:
+    found = connection.execute(_REVISION).one_or_none()
+    return (None, None) if found is None else (found.version_num, found.compatible_from)
+
+
+_HAS_REVISION = text("SELECT pg_catalog.to_regclass('notify.alembic_version') IS NOT NULL")
+
+# Read the second column in this way, because databases of older versions do not have it.
+_REVISION = text("""
+    SELECT version_num, pg_catalog.to_jsonb(migrated) ->> 'compatible_from' AS compatible_from
+    FROM notify.alembic_version AS migrated""")
+_UNREACHABLE = text(UNREACHABLE)

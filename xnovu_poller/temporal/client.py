@@ -2,23 +2,32 @@
 
 import asyncio
 import logging
-import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError, TLSConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
+from temporalio.service import GrpcCompression, RPCError, TLSConfig
 
-from xnovu_poller.errors import TemporalUnavailable
-from xnovu_poller.settings import TemporalSettings
+from xnovu_poller.errors import ConfigError
+from xnovu_poller.incidents import name_process
+from xnovu_poller.settings import TemporalAddressSettings
+from xnovu_poller.temporal.connection_faults import explain
 from xnovu_poller.temporal.translate import translate_rpc_error
 
-__all__ = ["Address", "Client", "address_of", "connect", "probe"]
+__all__ = ["Address", "Client", "Exposed", "address_of", "connect", "connect_unproven", "probe"]
 
 _PROBE_TIMEOUT = timedelta(seconds=5)
 _CONNECT_SECONDS = 10.0
@@ -34,6 +43,7 @@ class Address:
         secure: whether to use TLS.
         certificate: our client certificate for mTLS; needs `key`.
         key: the private key of `certificate`.
+        server_name: the name in the server's certificate; None for the host of `target`.
         authority: the CA that signed the server's certificate; None for the well-known authorities.
         api_key: for Temporal Cloud.
     """
@@ -41,19 +51,28 @@ class Address:
     target: str
     namespace: str
     secure: bool = False
+    server_name: str | None = None
     certificate: Path | None = None
     key: Path | None = None
     authority: Path | None = None
     api_key: str | None = None
 
 
-def address_of(settings: TemporalSettings) -> Address:
+class Exposed(NamedTuple):
+    """Where the SDK serves its metrics: an address or a name, and a port."""
+
+    host: str
+    port: int
+
+
+def address_of(settings: TemporalAddressSettings) -> Address:
     """Return the address in the settings."""
     api_key = settings.temporal_api_key
     return Address(
         target=settings.temporal_address,
         namespace=settings.temporal_namespace,
         secure=settings.temporal_secure,
+        server_name=settings.temporal_tls_server_name,
         certificate=settings.temporal_client_cert_path,
         key=settings.temporal_client_key_path,
         authority=settings.temporal_server_ca_path,
@@ -61,33 +80,57 @@ def address_of(settings: TemporalSettings) -> Address:
     )
 
 
-async def connect(address: Address) -> Client:
+async def connect(address: Address, *, exposed: Exposed | None = None) -> Client:
     """Connect to Temporal and check that the namespace exists.
 
+    Args:
+        exposed: where the SDK serves its own metrics; None: it keeps none.
+
     Raises:
-        TemporalUnavailable: no answer.
+        ConfigError: the SDK cannot listen there.
+        TemporalUnavailable: no answer, or no TLS connection.
         TemporalRefused: the namespace does not exist, or the login is not allowed.
+    """
+    client = await connect_unproven(address, exposed=exposed)
+    await probe(client)
+    return client
+
+
+async def connect_unproven(address: Address, *, exposed: Exposed | None = None) -> Client:
+    """Connect to Temporal, in a namespace that may not exist yet.
+
+    Raises:
+        ConfigError: the SDK cannot listen there.
+        TemporalUnavailable: no answer, or no TLS connection.
     """
     tls = TLSConfig(
         server_root_ca_cert=_read(address.authority),
+        domain=address.server_name,
         client_cert=_read(address.certificate),
         client_private_key=_read(address.key),
     )
+    runtime = _runtime(exposed)
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            client = await Client.connect(
+            return await Client.connect(
                 address.target,
                 namespace=address.namespace,
                 tls=tls if address.secure else False,
                 api_key=address.api_key,
-                runtime=_runtime(),
-                identity=f"xnovu@{socket.gethostname()}:{os.getpid()}",
+                runtime=runtime,
+                identity=name_process(),
+                # Our calls are small: to compress them takes more of both processors than it spares of the network.
+                grpc_compression=GrpcCompression.NONE,
             )
-        await probe(client)
     except (RuntimeError, TimeoutError) as error:
         # The SDK's core raises a bare RuntimeError when it cannot connect.
-        raise TemporalUnavailable(f"no connection to {address.target}; check TEMPORAL_ADDRESS") from error
-    return client
+        raise await explain(
+            error,
+            address.target,
+            secure=address.secure,
+            certificate=address.certificate,
+            key=address.key,
+        ) from error
 
 
 async def probe(client: Client) -> None:
@@ -106,11 +149,28 @@ async def probe(client: Client) -> None:
 
 
 @cache
-def _runtime() -> Runtime:
+def _runtime(exposed: Exposed | None) -> Runtime:
     """Return the SDK's runtime, which logs warnings and errors through our log and never prints its own format."""
     levels = TelemetryFilter(core_level="WARN", other_level="ERROR")
     forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
-    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=levels, forwarding=forwarding)))
+    logs = LoggingConfig(filter=levels, forwarding=forwarding)
+    try:
+        metrics = None if exposed is None else _expose(exposed)
+        return Runtime(telemetry=TelemetryConfig(logging=logs, metrics=metrics))
+    except (ValueError, OSError) as error:
+        raise ConfigError([f"TEMPORAL_METRICS_PORT: cannot listen ({error})"]) from error
+
+
+def _expose(exposed: Exposed) -> PrometheusConfig:
+    """Return where the SDK listens: it takes no name, and its metrics have the names and units of Prometheus."""
+    (*_, found), *_ = socket.getaddrinfo(*exposed, type=socket.SOCK_STREAM)
+    host = str(found[0])
+    return PrometheusConfig(
+        bind_address=f"[{host}]:{exposed.port}" if ":" in host else f"{host}:{exposed.port}",
+        counters_total_suffix=True,
+        unit_suffix=True,
+        durations_as_seconds=True,
+    )
 
 
 def _read(path: Path | None) -> bytes | None:

@@ -11,9 +11,34 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from xnovu_poller import log
 from xnovu_poller.temporal import contract
+from xnovu_poller.temporal.translate import translate_rpc_error
 
 _log = log.get(__name__)
 _TIMEOUT = timedelta(seconds=5)
+
+
+_KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+_WANTED = [key.name for key in contract.SEARCH_ATTRIBUTES]
+
+
+async def find_unfit(client: Client) -> dict[str, bool]:
+    """Return the search attributes that the namespace lacks (False), or has with another type (True).
+
+    Raises:
+        TemporalError: no answer, or Temporal does not allow it.
+    """
+    try:
+        known = await _list_known(client)
+    except RPCError as error:
+        raise translate_rpc_error(error, client.namespace) from error
+    return {name: name in known for name in _WANTED if known.get(name) != _KEYWORD}
+
+
+async def _list_known(client: Client) -> Mapping[str, int]:
+    found = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace), timeout=_TIMEOUT
+    )
+    return found.custom_attributes
 
 
 async def register(client: Client) -> bool:
@@ -22,21 +47,36 @@ async def register(client: Client) -> bool:
     Returns:
         Whether all exist now. Where registering is not allowed, runs start without them.
     """
-    wanted = {key.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for key in contract.SEARCH_ATTRIBUTES}
     try:
-        known = await client.operator_service.list_search_attributes(
-            ListSearchAttributesRequest(namespace=client.namespace), timeout=_TIMEOUT
-        )
-        missing = {name: kind for name, kind in wanted.items() if name not in known.custom_attributes}
-        if missing:
-            await client.operator_service.add_search_attributes(
-                AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing),
-                timeout=_TIMEOUT,
-            )
+        await add_missing(client)
     except RPCError as error:
-        _log.warning("search attributes not registered", reason=error.status.name, wanted=sorted(wanted))
+        _log.warning("search attributes not registered", reason=_describe(error), wanted=sorted(_WANTED))
         return False
     return True
+
+
+async def add_missing(client: Client) -> list[str]:
+    """Register the search attributes that are missing, and return them.
+
+    Raises:
+        RPCError: no answer, or Temporal does not allow it.
+    """
+    known = await _list_known(client)
+    missing = {name: _KEYWORD for name in _WANTED if name not in known}
+    if missing:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing),
+            timeout=_TIMEOUT,
+        )
+    return list(missing)
+
+
+def _describe(error: RPCError) -> str:
+    """Return why they could not be registered; the server's message contains only names of attributes and namespaces."""
+    reason = f"{error.status.name}: {error.message[:300]}"
+    if error.status is RPCStatusCode.INVALID_ARGUMENT and "more than" in error.message:
+        return f"the namespace's limit is used up; remove attributes that nobody needs ({reason})"
+    return reason
 
 
 class SearchAttributes:

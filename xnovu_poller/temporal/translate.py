@@ -3,18 +3,23 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from temporalio.api.enums.v1 import ResourceExhaustedCause
+from temporalio.api.errordetails.v1 import ResourceExhaustedFailure
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from xnovu_poller.errors import (
     ScheduleMissing,
     ScheduleRefused,
+    TemporalBusy,
     TemporalError,
+    TemporalInsecure,
     TemporalRefused,
     TemporalUnavailable,
     Unfinished,
     XnovuError,
 )
+from xnovu_poller.temporal.connection_faults import find_tls_fault
 
 _REFUSALS = {
     RPCStatusCode.INVALID_ARGUMENT: "it does not accept the request; check that the search attributes are registered",
@@ -50,7 +55,20 @@ def translate_rpc_error(error: RPCError, namespace: str) -> TemporalError:
         return TemporalRefused(f"namespace {namespace} does not exist; create it, or set TEMPORAL_NAMESPACE")
     if error.status in _REFUSALS:
         return TemporalRefused(_REFUSALS[error.status])
+    if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
+        return TemporalBusy(_name_limit(error))
+    if fault := find_tls_fault(error.message):
+        return TemporalInsecure(fault)
     return TemporalUnavailable(error.status.name)
+
+
+def _name_limit(error: RPCError) -> str:
+    """Return Temporal's name of the limit, such as RPS_LIMIT, or at least of the status."""
+    cause = ResourceExhaustedFailure()
+    for detail in error.grpc_status.details:
+        if detail.Unpack(cause) and cause.cause:
+            return ResourceExhaustedCause.Name(cause.cause).removeprefix("RESOURCE_EXHAUSTED_CAUSE_")
+    return error.status.name
 
 
 def is_missing_object(error: RPCError) -> bool:

@@ -57,6 +57,8 @@ def build_worker(
             chores.retention,
             chores.statistics,
             chores.doctor,
+            chores.checks,
+            chores.workflows,
         ],
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,

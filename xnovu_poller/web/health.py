@@ -9,12 +9,10 @@ from typing import Any, Literal
 
 from xnovu_poller import __version__
 from xnovu_poller.errors import XnovuError
+from xnovu_poller.web.fresh import Fresh
 
 PROBE_SECONDS = 2.0
 """A probe that takes longer counts as failed."""
-
-FRESH_SECONDS = 1.0
-"""Requests within this time share the answers of the probes."""
 
 Health = Literal["healthy", "degraded", "unhealthy"]
 
@@ -42,35 +40,35 @@ class Probe:
 
 
 class HealthReport:
-    """Asks all probes at the same time, at most once in FRESH_SECONDS."""
+    """Asks all probes at the same time; requests share the answers while they are fresh."""
 
     def __init__(self, probes: Sequence[Probe]) -> None:
         self._probes = tuple(probes)
-        self._asking = asyncio.Lock()
         self._pending: dict[str, asyncio.Task[ProbeAnswer]] = {}
-        self._answers: dict[str, ProbeAnswer] = {}
-        self._fresh_until = 0.0
+        self._answers = Fresh(self._ask_all)
+        self._changes: dict[str, tuple[Health, str]] = {}
         self._started = time.monotonic()
 
     async def read(self) -> dict[str, Any]:
-        """Return the health of the process and of each component."""
-        async with self._asking:
-            if time.monotonic() >= self._fresh_until:
-                answers = await asyncio.gather(*(self._ask(probe) for probe in self._probes))
-                self._answers = {
-                    probe.name: answer for probe, answer in zip(self._probes, answers, strict=True)
-                }
-                self._fresh_until = time.monotonic() + FRESH_SECONDS
+        """Return the health of the process and of each component, and since when a component has its status."""
+        answers = await self._answers.read()
         return {
-            "status": _worst(self._answers.values()),
+            "status": _worst(answers.values()),
             "uptime": int(time.monotonic() - self._started),
             "version": __version__,
-            "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
+            "timestamp": _now(),
             "components": {
-                name: {"status": answer.status, "detail": answer.detail}
-                for name, answer in self._answers.items()
+                name: {"status": answer.status, "since": self._changes[name][1], "detail": answer.detail}
+                for name, answer in answers.items()
             },
         }
+
+    async def _ask_all(self) -> dict[str, ProbeAnswer]:
+        answers = await asyncio.gather(*(self._ask(probe) for probe in self._probes))
+        for probe, answer in zip(self._probes, answers, strict=True):
+            if probe.name not in self._changes or self._changes[probe.name][0] != answer.status:
+                self._changes[probe.name] = answer.status, _now()
+        return {probe.name: answer for probe, answer in zip(self._probes, answers, strict=True)}
 
     async def _ask(self, probe: Probe) -> ProbeAnswer:
         """Wait PROBE_SECONDS for an answer; do not ask again while the last question is still open."""
@@ -93,6 +91,10 @@ async def _answer(probe: Probe) -> ProbeAnswer:
     except Exception as error:  # noqa: BLE001 - /health answers even if a probe has a bug
         # The message of a foreign error may quote a secret or a payload.
         return ProbeAnswer(probe.failed, type(error).__name__)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _worst(answers: Iterable[ProbeAnswer]) -> Health:

@@ -1,11 +1,14 @@
-"""The worker's HTTP server: /health, /status and /metrics."""
+"""The worker's HTTP server: /livez, /readyz, /health, /status and /metrics."""
 
 import asyncio
+import hmac
 import math
 import os
 import socket
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -19,19 +22,57 @@ from typing_extensions import override
 
 from xnovu_poller import metrics
 from xnovu_poller.errors import ConfigError
+from xnovu_poller.web.connections import MOST_HEADER_BYTES, BoundedConnection
+from xnovu_poller.web.fresh import Fresh
 from xnovu_poller.web.health import PROBE_SECONDS, HealthReport, Probe
 
 
-class HealthServer:
-    """Serves in the event loop that starts it; installs no signal handlers."""
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """What /metrics shows.
 
-    def __init__(
+    Attributes:
+        counted: the metrics.
+        measure: sets the gauges to what they are now; it gets the answer of /health.
+    """
+
+    counted: metrics.Source = metrics.REGISTRY
+    measure: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
+
+    async def render(self, report: HealthReport) -> bytes:
+        """Measure, and return the text for Prometheus."""
+        if self.measure is not None:
+            await self.measure(await report.read())
+        # In a thread: with children it reads their files.
+        return await asyncio.to_thread(generate_latest, self.counted)
+
+
+ALL = Exposition()
+"""All metrics of this process, as they are."""
+
+Page = Callable[[Request], Awaitable[Response]]
+
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+class HealthServer:
+    """Serves in the event loop that starts it; installs no signal handlers.
+
+    Attributes:
+        port: the real port, after `start`.
+        report: what /health answers.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a server, each named
         self,
         host: str,
         port: int,
         probes: Sequence[Probe],
-        status: Callable[[], Mapping[str, Any]],
-        counted: metrics.Source = metrics.REGISTRY,
+        status: Callable[[], Awaitable[Mapping[str, Any]]],
+        exposition: Exposition = ALL,
+        *,
+        wait_reason: Callable[[], str | None] = lambda: None,
+        token: str | None = None,
     ) -> None:
         """Prepare the server; it listens only after `start`.
 
@@ -39,11 +80,14 @@ class HealthServer:
             host: an IPv4 or IPv6 address, or a name.
             port: 0 for any free port.
             status: returns what /status adds to the health: JSON values, no secret, no recipient.
-            counted: the metrics that /metrics shows.
+            exposition: what /metrics shows.
+            wait_reason: returns why the process does not work now, or None; for /readyz.
+            token: what a client of /status and /metrics must show; None: nothing.
         """
         self.port = port
         self._host = host
-        self._app = application(HealthReport(probes), status, counted)
+        self.report = HealthReport(probes)
+        self._app = application(self.report, status, exposition, wait_reason, token)
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -58,13 +102,20 @@ class HealthServer:
         self._server = _Server(
             uvicorn.Config(
                 self._app,
-                http="h11",
+                http=BoundedConnection,
+                h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+                # No client keeps a connection: so there is no idle time to bound, and nothing to pipeline.
+                headers=[("connection", "close")],
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                # Its warnings are about the requests of clients, who could fill the log.
+                log_level="error",
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                # A client whose connection does not fit into the queue tries again only after a second.
+                backlog=4096,
                 timeout_graceful_shutdown=math.ceil(PROBE_SECONDS) + 1,
             )
         )
@@ -80,29 +131,62 @@ class HealthServer:
 
 def application(
     report: HealthReport,
-    status: Callable[[], Mapping[str, Any]],
-    counted: metrics.Source = metrics.REGISTRY,
+    status: Callable[[], Awaitable[Mapping[str, Any]]],
+    exposition: Exposition,
+    wait_reason: Callable[[], str | None],
+    token: str | None,
 ) -> Starlette:
-    """Build the three routes."""
+    """Build the routes."""
+    rendered, described = Fresh(partial(exposition.render, report)), Fresh(status)
+
+    async def get_livez(_request: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def get_readyz(_request: Request) -> Response:
+        reason = wait_reason()
+        if reason is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready", "detail": reason}, status_code=503)
 
     async def get_health(_request: Request) -> Response:
         health = await report.read()
         return JSONResponse(health, status_code=503 if health["status"] == "unhealthy" else 200)
 
     async def get_status(_request: Request) -> Response:
-        return JSONResponse({**await report.read(), **status()})
+        return JSONResponse({**await report.read(), **await described.read()})
 
     async def get_metrics(_request: Request) -> Response:
-        return Response(generate_latest(counted), media_type=CONTENT_TYPE_LATEST)
+        return Response(await rendered.read(), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
+    app = Starlette(
         routes=[
+            Route("/livez", get_livez),
+            Route("/readyz", get_readyz),
             Route("/health", get_health),
-            Route("/status", get_status),
-            Route("/metrics", get_metrics),
+            Route("/status", _guard(get_status, token)),
+            Route("/metrics", _guard(get_metrics, token)),
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
     )
+    # A redirect would lead to the host that the client has named.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _guard(page: Page, token: str | None) -> Page:
+    """Return a page that only a client with the token gets, if there is one; the others cost next to nothing."""
+    if token is None:
+        return page
+    expected = f"Bearer {token}".encode()
+
+    async def guarded(request: Request) -> Response:
+        shown = request.headers.get("authorization", "").encode()
+        # In constant time: otherwise the time of an answer would show how much of a guess is right.
+        if hmac.compare_digest(shown, expected):
+            return await page(request)
+        return JSONResponse({"error": "Unauthorized"}, status_code=401, headers=_CHALLENGE)
+
+    return guarded
 
 
 class _Server(uvicorn.Server):

@@ -17,10 +17,14 @@ from xnovu_poller.store.notifications import by_hold
 from xnovu_poller.store.notifications.claim import Cursor, Terms, claim
 from xnovu_poller.store.notifications.due import NEW
 from xnovu_poller.store.notifications.hold import hold
+from xnovu_poller.store.notifications.queue import Queue
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
 TERMS = Terms(prefix="bench", batch=100, group_size=1, max_in_flight=50_000, lease=timedelta(seconds=30))
 """The default terms, except for the bound: nothing stays in flight here."""
+
+_ROOMY = Cursor(queue=Queue(most=1_000_000))
+"""Some of the claims here are larger than any queue that a worker would have learnt by then."""
 
 _SPAN = timedelta(seconds=15)
 _PASSED_AT_ONCE = 1000
@@ -84,7 +88,9 @@ async def _steady(scene: Scene, urls: Mapping[str, str]) -> Figures:
 async def _under_an_old_snapshot(scene: Scene) -> float:
     """Return the same while a session holds an old snapshot, so that vacuum cannot remove the dead rows since."""
     sizes = scene.sizes
-    url = await fresh(scene, "claims_snapshot", due=sizes.passed_rows + 200 * sizes.claims)
+    url = await fresh(
+        scene, "claims_snapshot", due=sizes.passed_rows + 2 * TERMS.batch * _warmed(sizes.claims)
+    )
     with psycopg.connect(url) as old, psycopg.connect(url, autocommit=True) as executor:
         old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         old.execute("SELECT FROM notify.ent_notification LIMIT 1")
@@ -110,7 +116,7 @@ async def _beside_raw(scene: Scene) -> Figures:
     scene.settle(url)
     engine, cursor = (
         connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="bench", size=1),
-        Cursor(),
+        _ROOMY,
     )
     ours, raw = list[float](), list[float]()
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as plain:
@@ -129,7 +135,7 @@ async def _claim_and_record(engine: Engine, cursor: Cursor) -> tuple[float, Curs
     began = time.perf_counter()
     claims, cursor = await claim(engine, NEW, TERMS, cursor)
     took = time.perf_counter() - began
-    holding = await hold(engine, [claimed.attempt for claimed in claims], deadline=_SPAN, lease=_SPAN)
+    holding = await hold(engine, [claimed.attempt for claimed in claims], deadline=_SPAN)
     began = time.perf_counter()
     sent = await by_hold.record_sent(engine, [Verdict(Ending.SENT, held) for held in holding.held])
     _all_of(TERMS.batch, len(sent))
@@ -151,7 +157,7 @@ Turn = Callable[[Terms], Awaitable[tuple[list[Claim], float]]]
 async def _claiming(url: str) -> AsyncIterator[Turn]:
     """Yield a function that claims once, as a loop does, and returns the claims with the seconds that it took."""
     engine: Engine = connect(url.replace("postgresql:", "postgresql+psycopg:", 1), part="bench", size=1)
-    cursor = Cursor()
+    cursor = _ROOMY
 
     async def turn(terms: Terms) -> tuple[list[Claim], float]:
         nonlocal cursor

@@ -1,13 +1,14 @@
 """How long a row waits behind 1,000,000 rows of another enterprise while the executors are saturated."""
 
 import asyncio
+import statistics
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import psycopg
 
-from benchmarks.speed import rows, worker
+from benchmarks.speed import exact, rows, worker
 from benchmarks.speed.measures.backlog import fresh
 from benchmarks.speed.scene import Figures, Scene
 
@@ -17,6 +18,9 @@ MAX_IN_FLIGHT = 50_000
 
 _PATIENCE_SECONDS = 300
 _FILLING_SECONDS = 30
+_FULL_SECONDS = 5.0
+"""After this time, as much is claimed as ever is."""
+_GAP_SECONDS = 0.3
 
 _HELD = "SELECT count(*) FROM notify.ent_notification WHERE notification_status = 'PROCESSING'"
 _FRONT = "SELECT min(id) FROM notify.ent_notification WHERE notification_status = 'PENDING' AND enterprise_id <> 'zenith'"
@@ -60,6 +64,44 @@ async def measure(scene: Scene) -> Figures:
         "fair_wait_s": waited,
         "half_in_flight_s": MAX_IN_FLIGHT / 2 / rate,
     }
+
+
+async def delay(scene: Scene) -> Figures:
+    """Insert rows of another enterprise, one every 0.3 s, while a worker with default settings has the same backlog."""
+    url = await fresh(scene, "fairness", due=scene.sizes.due_large, enterprises=1)
+    await scene.sink.reset()
+    async with scene.temporal() as address, worker.running(scene, url, address) as running:
+        await running.until_ready()
+        await scene.sink.until(scene.sizes.warm)
+        await asyncio.sleep(_FULL_SECONDS)
+        started_at = await _committed_beside(url, scene.sizes.fair_samples)
+
+        async def arrived() -> dict[str, float] | None:
+            arrivals = await scene.sink.arrivals()
+            return arrivals if started_at.keys() <= arrivals.keys() else None
+
+        arrivals = await _until(arrived, 0.5)
+    assert arrivals is not None  # noqa: S101 - `_until` returns only a value
+    # Most of the backlog still waits, so of its rows only those that arrived twice are at fault.
+    counts = await scene.sink.counts()
+    exact.compare(
+        started_at, {name: times for name, times in counts.items() if name in started_at or times > 1}
+    )
+    cuts = statistics.quantiles(
+        (arrivals[name] - moment for name, moment in started_at.items()), n=20, method="inclusive"
+    )
+    return {"fair_p50_s": cuts[9], "fair_p95_s": cuts[18]}
+
+
+async def _committed_beside(url: str, count: int) -> dict[str, float]:
+    """Commit a row after another; return the moment before each statement."""
+    started_at: dict[str, float] = {}
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        for number in range(1, count + 1):
+            moment = time.monotonic()
+            started_at[await rows.insert_one(connection, number, enterprise="zenith")] = moment
+            await asyncio.sleep(_GAP_SECONDS)
+    return started_at
 
 
 async def _until_full(connection: psycopg.Connection) -> None:

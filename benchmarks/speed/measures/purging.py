@@ -106,9 +106,7 @@ class _Load:
         claims, self.cursor = await claim(self.engine, NEW, _TERMS, self.cursor)
         took = time.monotonic() - started_at
         attempts = [claim.attempt for claim in claims]
-        found = await hold.hold(
-            self.engine, attempts, deadline=timedelta(seconds=10), lease=timedelta(minutes=5)
-        )
+        found = await hold.hold(self.engine, attempts, deadline=timedelta(seconds=10))
         await by_hold.record_sent(self.engine, [Verdict(Ending.SENT, held) for held in found.held])
         return took
 

@@ -20,6 +20,7 @@ from psycopg.pq import ExecStatus
 
 from benchmarks.speed import rows
 from benchmarks.speed.scene import Figures, Scene
+from xnovu_poller.store.listen import HEARD
 
 WRITERS = 16
 PROCESSES = 2
@@ -94,12 +95,13 @@ def _listening(url: str) -> Iterator[None]:
     """Receive the wake-ups, as a worker does, because a notification costs less without a listener."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("LISTEN xnovu_due")
+        connection.execute(HEARD)
         stopped = threading.Event()
 
         def listen() -> None:
             while not stopped.is_set():
-                for _ in connection.notifies(timeout=0.1):
-                    pass
+                if list(connection.notifies(timeout=0.1, stop_after=1)):
+                    connection.execute(HEARD)
 
         thread = threading.Thread(target=listen)
         thread.start()

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import psycopg
 
 from benchmarks.speed import exact, rows, worker
-from benchmarks.speed.cpu import Meter
+from benchmarks.speed.cpu import Meter, per_job
 from benchmarks.speed.ours.actions import actions_per_notification
 from benchmarks.speed.scene import Figures, Scene
+from benchmarks.speed.writes import Writes
 
-SWEEP = ((100, 2), (250, 1), (250, 2), (500, 1), (500, 2))
+SWEEP = ((250, 1), (500, 1), (500, 2), (1000, 1), (1000, 2), (2000, 1))
 """The combinations of group size and processes to try; `group100` measures groups of 100 in a single process."""
 
 PATIENCE_SECONDS = 240
@@ -29,38 +30,38 @@ class Drained:
     """A drained backlog.
 
     Attributes:
-        rows_s: rows per second while the clock runs.
-        cpu: seconds of CPU time per 1000 rows while the clock runs, of the worker and of each server.
+        figures: rows per second while the clock runs, and what a row costs.
         url: of its database.
         address: of the Temporal that still has its histories.
     """
 
-    rows_s: float
-    cpu: dict[str, float]
+    figures: Figures
     url: str
     address: str
+
+
+async def default(scene: Scene) -> Figures:
+    """Drain with default settings."""
+    async with drained(scene, "default", scene.sizes.default_rows, scene.sizes.warm) as found:
+        return found.figures
 
 
 async def single(scene: Scene) -> Figures:
     """Drain with a run for each row."""
     sizes = scene.sizes
-    async with drained(scene, sizes.single_rows, sizes.warm_single, group=1) as found:
-        return {
-            "single_rows_s": found.rows_s,
-            **_named("single", found.cpu),
-            "actions_single": await actions_per_notification(found.url, found.address),
-        }
+    async with drained(
+        scene, "single", sizes.single_rows, sizes.warm_single, HANDOFF_GROUP_SIZE="1"
+    ) as found:
+        actions = await actions_per_notification(found.url, found.address)
+        return {**found.figures, "actions_single": actions}
 
 
 async def group100(scene: Scene) -> Figures:
     """Drain in groups of 100, in a single process."""
     sizes = scene.sizes
-    async with drained(scene, sizes.group_rows, sizes.warm, group=100) as found:
-        return {
-            "group100_rows_s": found.rows_s,
-            **_named("group100", found.cpu),
-            "actions_group": await actions_per_notification(found.url, found.address),
-        }
+    async with drained(scene, "group100", sizes.group_rows, sizes.warm, HANDOFF_GROUP_SIZE="100") as found:
+        actions = await actions_per_notification(found.url, found.address)
+        return {**found.figures, "actions_group": actions}
 
 
 async def sweep(scene: Scene) -> Figures:
@@ -68,25 +69,23 @@ async def sweep(scene: Scene) -> Figures:
     figures: Figures = {}
     for group, processes in SWEEP:
         scene.show(f"    groups of {group}, processes: {processes}")
-        # A few groups of the largest size for each process, before the clock starts.
-        warm = 2 * max(size for size, _ in SWEEP) * processes
-        async with drained(scene, scene.sizes.sweep_rows, warm, group=group, processes=processes) as found:
-            figures[f"sweep_{group}x{processes}_rows_s"] = found.rows_s
-            figures |= _named(f"sweep_{group}x{processes}", found.cpu)
+        warm = 2 * group * processes  # a few groups for each process, before the clock starts
+        settings = {"HANDOFF_GROUP_SIZE": str(group), "WORKER_PROCESSES": str(processes)}
+        mode = f"sweep_{group}x{processes}"
+        async with drained(scene, mode, scene.sizes.sweep_rows, warm, **settings) as found:
+            figures |= found.figures
     return figures
 
 
 @asynccontextmanager
-async def drained(
-    scene: Scene, count: int, warm: int, *, group: int, processes: int = 1
-) -> AsyncIterator[Drained]:
+async def drained(scene: Scene, mode: str, count: int, warm: int, **settings: str) -> AsyncIterator[Drained]:
     """Drain a backlog, committed at once, with a fresh worker, database and Temporal, which runs as long as the context.
 
     Args:
+        mode: the prefix of the figures.
         count: rows while the clock runs.
         warm: rows before the clock starts.
-        group: HANDOFF_GROUP_SIZE.
-        processes: WORKER_PROCESSES.
+        settings: of the worker; all others have their defaults.
 
     Raises:
         Inexact: not every row arrived at the sink exactly once, or not every row is SENT.
@@ -94,25 +93,22 @@ async def drained(
     url = await scene.database("ours")
     rows.prepare(url)
     await scene.sink.reset()
-    settings = {"HANDOFF_GROUP_SIZE": str(group), "WORKER_PROCESSES": str(processes)}
     async with scene.temporal() as address:
         async with (
             worker.running(scene, url, address, **settings) as running,
             asyncio.timeout(PATIENCE_SECONDS),
         ):
             # Commit the backlog when the worker is ready, or the time would include the start of its processes.
-            await running.until_ready(processes)
-            await asyncio.to_thread(rows.fill, url, warm + count)
-            started_at, meter = await scene.sink.until(warm), Meter({"worker": running.pid, **scene.pids})
+            await running.until_ready(int(settings.get("WORKER_PROCESSES", 1)))
+            before = await asyncio.to_thread(rows.fill, url, warm + count)
+            # Rows that arrive late are claimed early, so CPU time is of the whole backlog.
+            meter = Meter({"worker": running.pid, **scene.pids})
+            started_at = await scene.sink.until(warm)
             await scene.sink.until(warm + count)
             ended, spent = await all_recorded(url), meter.spent()
         await check(scene, url)
-        cpu = {name: seconds * 1000 / count for name, seconds in spent.items()}
-        yield Drained(count / (ended - started_at), cpu, url, address)
-
-
-def _named(mode: str, cpu: Mapping[str, float]) -> Figures:
-    return {f"{mode}_{name}_cpu_s_per_1000": seconds for name, seconds in cpu.items()}
+        figures = {f"{mode}_rows_s": count / (ended - started_at), **per_job(spent, mode, warm + count)}
+        yield Drained(figures | Writes.read(url).per_job(before, mode, warm + count), url, address)
 
 
 async def all_recorded(url: str) -> float:

@@ -70,7 +70,10 @@ async def cost(scene: Scene) -> Figures:
         url = await scene.migrated(server, "idle")
         with psycopg.connect(server.url(), autocommit=True) as connection:
             connection.execute("CREATE EXTENSION pg_stat_statements")
-            async with scene.temporal() as address, worker.running(scene, url, address) as running:
+            async with (
+                scene.temporal() as address,
+                worker.running(scene, url, address, server) as running,
+            ):
                 await running.until_ready()
                 await asyncio.sleep(_SETTLE_SECONDS)
                 before, meter = (

@@ -14,10 +14,12 @@ from typing import LiteralString
 import psycopg
 
 from benchmarks.speed import exact
+from benchmarks.speed.cpu import Meter, per_job
 from benchmarks.speed.peers import node
 from benchmarks.speed.peers.order import Order
 from benchmarks.speed.scene import Figures, Scene, Sizes
 from benchmarks.speed.sink import Sink
+from benchmarks.speed.writes import Writes
 from xnovu_poller.dev.children import Child
 
 ROOT = Path(__file__).parents[3]
@@ -95,6 +97,8 @@ class Peer:
     async def measure(self, scene: Scene) -> Figures:
         """Time a worker that drains a backlog, from the arrival number `warm` until all jobs are acknowledged.
 
+        CPU time is of that part, and writes are of the whole backlog.
+
         Raises:
             NotInstalled: it is not installed and cannot be.
             PeerFailed: its queue could not be filled, or it ended, or it was too slow.
@@ -103,12 +107,17 @@ class Peer:
         warm, jobs = scene.sizes.warm, self.jobs(scene.sizes)
         order = await self.filled(scene, warm + jobs)
         await asyncio.to_thread(scene.settle, order.database)
+        before = Writes.read(order.database)
         database = await psycopg.AsyncConnection.connect(order.database, autocommit=True)
         async with database, self.draining(scene, order) as worker:
+            await _arrived(scene.sink, worker, warm)
+            meter = Meter({"worker": worker.pid, **scene.pids})
             await _arrived(scene.sink, worker, order.jobs)
-            end = await self._acknowledged(database)
+            end, spent = await self._acknowledged(database), meter.spent()
         await exact.check(scene.sink, order.names())
-        return {self.figure: jobs / (end - await scene.sink.until(warm))}
+        costs = per_job(spent, self.name, jobs)
+        costs |= Writes.read(order.database).per_job(before, self.name, order.jobs)
+        return {self.figure: jobs / (end - await scene.sink.until(warm)), **costs}
 
     async def filled(self, scene: Scene, jobs: int) -> Order:
         """Create its database, and fill its queue; the sink is empty.
@@ -176,7 +185,11 @@ class Peer:
 
 
 async def _arrived(sink: Sink, worker: Child, total: int) -> None:
-    """Wait until all jobs have arrived, or the worker has ended."""
+    """Wait until this number of jobs has arrived.
+
+    Raises:
+        PeerFailed: the worker has ended before.
+    """
     arrival = asyncio.ensure_future(sink.until(total))
     try:
         while not (await asyncio.wait([arrival], timeout=1))[0]:

@@ -1,19 +1,23 @@
 import pytest
 
-from benchmarks.speed.results import RATIOS, Found, Raw, best, fastest, met, ratios, spreads
+from benchmarks.speed.results import RATIOS, Found, Raw, best, fastest, met, number, ratios, spreads
 
 TARGETS = {
-    "single_vs_local_activity": (0.8, "higher"),
+    "single_vs_local_activity": (0.9, "higher"),
     "single_vs_five_activities": (3, "higher"),
+    "default_vs_fastest_python": (1, "higher"),
     "group_vs_fastest_python": (1.5, "higher"),
     "group_vs_fastest": (1, "higher"),
     "group_vs_single": (30, "higher"),
-    "idle_p50_vs_local_activity": (2.5, "lower"),
-    "idle_p99_vs_local_activity": (3, "lower"),
+    "cpu_ms_per_notification_group": (0.107, "lower"),
+    "wal_bytes_per_notification_group": (2864, "lower"),
+    "idle_p50_vs_local_activity": (1.8, "lower"),
+    "idle_p99_vs_local_activity": (2.2, "lower"),
     "claim_vs_raw": (0.7, "higher"),
     "claim_1m_vs_10k": (1.5, "lower"),
     "claim_history_10m": (1.2, "lower"),
     "fair_wait_turns": (2, "lower"),
+    "fair_p95_seconds": (1.5, "lower"),
     "writers_with_wakeup": (0.9, "higher"),
     "actions_per_notification_single": (2, "lower"),
     "actions_per_notification_group": (0.05, "lower"),
@@ -22,10 +26,17 @@ TARGETS = {
 }
 
 FIGURES = {
+    "default_rows_s": 3000.0,
     "single_rows_s": 60.0,
     "group100_rows_s": 4000.0,
+    "group100_cpu_ms": 0.3,
+    "group100_wal_bytes": 4000.0,
     "sweep_500x1_rows_s": 9000.0,
+    "sweep_500x1_cpu_ms": 0.1,
+    "sweep_500x1_wal_bytes": 2000.0,
     "sweep_500x2_rows_s": 12000.0,
+    "sweep_500x2_cpu_ms": 0.2,
+    "sweep_500x2_wal_bytes": 3000.0,
     "local_activity_jobs_s": 75.0,
     "five_activities_jobs_s": 20.0,
     "procrastinate_jobs_s": 400.0,
@@ -42,6 +53,7 @@ FIGURES = {
     "claim_ms_1m": 5.0,
     "claim_ms_history": 4.4,
     "fair_wait_turns": 1.0,
+    "fair_p95_s": 1.25,
     "writers_with_s": 9500.0,
     "writers_without_s": 10000.0,
     "actions_single": 2.0,
@@ -69,15 +81,19 @@ def test_each_ratio_is_computed_from_its_figures() -> None:
         {
             "single_vs_local_activity": 0.8,
             "single_vs_five_activities": 3,
+            "default_vs_fastest_python": 1.2,
             "group_vs_fastest_python": 1.6,
             "group_vs_fastest": 1.2,
             "group_vs_single": 4000 / 60,
+            "cpu_ms_per_notification_group": 0.2,
+            "wal_bytes_per_notification_group": 3000,
             "idle_p50_vs_local_activity": 2,
             "idle_p99_vs_local_activity": 2,
             "claim_vs_raw": 0.7,
             "claim_1m_vs_10k": 1.25,
             "claim_history_10m": 1.1,
             "fair_wait_turns": 1,
+            "fair_p95_seconds": 1.25,
             "writers_with_wakeup": 0.95,
             "actions_per_notification_single": 2,
             "actions_per_notification_group": 0.02,
@@ -106,14 +122,17 @@ def test_a_ratio_is_that_of_the_medians() -> None:
 
 
 def test_the_best_is_the_best_median() -> None:
-    """Groups of 100 in one process are a candidate too."""
-    assert best({"group100_rows_s": 5, "sweep_500x1_rows_s": 4}) == 5
-    assert best(FIGURES) == 12000
+    """Groups of 100 in one process are a candidate too; without any there is none."""
+    assert best({"group100_rows_s": 5, "sweep_500x1_rows_s": 4}) == "group100"
+    assert best(FIGURES) == "sweep_500x2"
+    with pytest.raises(KeyError):
+        best({"default_rows_s": 3000})
 
 
 def test_the_fastest_peer_is_the_fastest_measured_peer() -> None:
     """References do not count, and a peer that is not installed is skipped."""
-    assert fastest(FIGURES, ("procrastinate", "dbos")) == 400
+    assert fastest(FIGURES, ("procrastinate", "dbos")) == "procrastinate"
+    assert fastest(FIGURES, ("procrastinate", "pgqueuer")) == "pgqueuer"
     with pytest.raises(KeyError):
         fastest(FIGURES, ("dbos",))
 
@@ -138,3 +157,12 @@ def test_a_ratio_without_a_measurement_has_no_value() -> None:
 def test_a_target_that_is_reached_is_met(found: Found, *, expected: bool | None) -> None:
     """Reaching it exactly is enough."""
     assert met(found) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(11628.4, "11,628"), (55, "55.0"), (3.254, "3.25"), (0.02, "0.020"), (0, "0.000"), (-12.34, "-12.3")],
+)
+def test_a_figure_has_three_significant_places(value: float, text: str) -> None:
+    """More would be noise."""
+    assert number(value) == text

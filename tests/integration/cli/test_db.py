@@ -1,12 +1,16 @@
 """`xnovu db`: to the newest schema and back, the deployment, and the errors."""
 
+import json
+
 import psycopg
 
 from tests.support.forked import xnovu
 from tests.support.logins import a_login, without_login
+from tests.support.postgres import as_worker
 from tests.support.rows import Db, a_notification, open_db, row
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 from xnovu_poller.lifecycle import Status
+from xnovu_poller.store.schema import required_revision
 
 SCHEMAS = "SELECT FROM pg_namespace WHERE nspname = 'notify'"
 
@@ -31,6 +35,46 @@ def test_an_empty_database_is_upgraded_and_downgraded(empty_database: str) -> No
     downgraded = xnovu("db", "downgrade", "base", "--yes", DATABASE_URL=empty_database)
     assert (downgraded.returncode, downgraded.stdout) == (0, "The database is at base.\n")
     assert not has_schema(empty_database)
+
+
+def test_the_sql_of_an_upgrade_is_printed_and_nothing_is_changed(empty_database: str) -> None:
+    """--sql needs no database, and begins anywhere; --plan begins where the database is."""
+    planned = xnovu("db", "upgrade", "--plan", DATABASE_URL=empty_database)
+    script = xnovu("db", "upgrade", "--sql")
+    rest = xnovu("db", "upgrade", "0009_words", "--sql", "--from", "0008_logins")
+    unknown = xnovu("db", "upgrade", "--sql", "--from", "nope")
+    forgotten = xnovu("db", "upgrade", "--from", "0008_logins", DATABASE_URL=empty_database)
+    both = xnovu("db", "upgrade", "--plan", "--sql", DATABASE_URL=empty_database)
+
+    assert (planned.returncode, planned.stdout) == (0, script.stdout)
+    assert "CREATE TABLE notify.ent_notification (" in script.stdout
+    assert rest.stdout.startswith("-- The upgrade to 0009_words; revisions: 1.")
+    assert "-- Lock: ACCESS EXCLUSIVE on notify.ent_notification: waits for all who use" in rest.stdout
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert unknown.stderr.startswith("xnovu: migrations: there is no revision 'nope'")
+    assert (forgotten.returncode, both.returncode) == (2, 2)
+    assert not has_schema(empty_database)
+
+
+def test_the_revision_of_the_database_is_shown(database: str, empty_database: str) -> None:
+    """A database without the schema is a sentence and exit code 3."""
+    newest = required_revision()
+    shown = xnovu("db", "current", DATABASE_URL=database)
+    as_json = xnovu("db", "current", "--json", DATABASE_URL=database)
+    empty = xnovu("db", "current", DATABASE_URL=empty_database)
+
+    assert shown.stdout == f"The database is at {newest}; this version needs {newest}.\n"
+    assert json.loads(as_json.stdout) == {"revision": newest, "required": newest}
+    assert (empty.returncode, empty.stdout) == (3, "")
+    assert "xnovu db upgrade" in empty.stderr
+
+
+def test_where_nothing_is_left_to_do_no_right_is_needed(database: str) -> None:
+    """The login of a worker may not migrate, and learns that it need not."""
+    ended = xnovu("db", "upgrade", DATABASE_URL=as_worker(database))
+
+    newest = required_revision()
+    assert (ended.returncode, ended.stdout) == (0, f"The database is at {newest}.\n"), ended.stderr
 
 
 def test_an_unknown_revision_is_reported_in_a_sentence(database: str) -> None:
@@ -63,10 +107,13 @@ def test_a_refusing_server_is_reported_without_the_password(empty_database: str)
     )
     absent = f"postgresql://nobody:hunter2@{LOOPBACK}:{free_port()}/d"
 
-    for url, reason in ((wrong, 'failed for user "nobody"'), (absent, "Connection refused")):
+    for url, verdict, reason in (
+        (wrong, "cannot serve now", 'failed for user "nobody"'),
+        (absent, "does not answer", "Connection refused"),
+    ):
         ended = xnovu("db", "upgrade", DATABASE_URL=url)
         assert ended.returncode == 1
-        assert ended.stderr.startswith("xnovu: database: does not answer (")
+        assert ended.stderr.startswith(f"xnovu: database: {verdict} (")
         assert reason in ended.stderr
         assert "hunter2" not in ended.stderr + ended.stdout
         assert "Traceback" not in ended.stderr
@@ -76,7 +123,10 @@ def test_without_an_address_it_names_the_setting() -> None:
     """The exit code is the worker's."""
     ended = xnovu("db", "upgrade")
 
-    assert (ended.returncode, ended.stderr) == (2, "xnovu: settings:\n  DATABASE_URL: is not set\n")
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "xnovu: settings:\n  DATABASE_URL: is not set; write postgresql://user:password@host:5432/database, or copy the line that `xnovu dev` prints\n",
+    )
 
 
 def short_id(db: Db) -> str:
@@ -100,8 +150,8 @@ def test_a_copy_becomes_its_own_deployment(database: str, db: Db) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == (
         f"This database is now deployment {short_id(db)}; {former} remains the original.\n"
-        "2 notifications that are not sent have new transaction ids.\n"
-        "1 of them were being sent by the original and are due here again.\n"
+        "Notifications that are not sent have new transaction ids: 2.\n"
+        "Of these, the original was sending 1, now due here again.\n"
     )
     assert row(db, made)["transaction_id"] != before
 

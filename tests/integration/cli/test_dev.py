@@ -1,14 +1,20 @@
 """`xnovu dev`: it prints what to copy, stays, and leaves nothing behind."""
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.support.programs import commanded, is_alive, kill, read_until
+from tests.house import sources
+from tests.support.paging import form_token
+from tests.support.programs import children_of, commanded, is_alive, kill, read_until
 from tests.support.waiting import wait_until
 from xnovu_poller.dev.stack import Stack
+
+README = sources.text(Path("README.md"))
 
 
 @pytest.fixture
@@ -25,21 +31,37 @@ def guarded_by(owner: int) -> list[int]:
     return [server for guardian in children_of(owner) for server in children_of(guardian)]
 
 
-def children_of(parent: int) -> list[int]:
-    """Return the ids of a process's children, from the kernel."""
-    listed = Path(f"/proc/{parent}/task").glob("*/children")
-    return [int(pid) for file in listed for pid in file.read_text().split()]
+def assert_served(printed: str) -> None:
+    """Make sure that the page and the API are at the printed address, and that they take the password and the key."""
+    found = re.search(r"Operator's page +(\S+) +password: (\S+)", printed)
+    key = re.search(r"export XNOVU_API_KEY=(\S+)", printed)
+    sent = re.search(r"curl --json '(.+?)'", README)
+    assert found is not None
+    assert key is not None
+    assert sent is not None
+    with httpx.Client(base_url=found[1], trust_env=False, timeout=60) as client:
+        form = {"name": "ann", "password": found[2], "form_token": form_token(client.get("/login"))}
+        assert client.post("/login", data=form, headers={"Origin": found[1]}).headers["Location"] == "/"
+        assert client.get("/").status_code == 200
+        answer = client.post(
+            "/api/notifications",
+            content=sent[1],
+            headers={"Authorization": f"Bearer {key[1]}", "Content-Type": "application/json"},
+        )
+        # There is no such workflow yet.
+        assert answer.status_code == 422, answer.text
+        assert "order-shipped" in answer.text
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_xnovu_dev_stops_everything_on_a_signal(stack: Stack, how: signal.Signals) -> None:
-    """It prints what to copy, stays, and stops all its servers cleanly."""
+def test_xnovu_dev_stops_everything_on_ctrl_c(stack: Stack) -> None:
+    """It prints what to copy, stays, and stops all its servers cleanly; `test_wheel.py` does the same by SIGTERM."""
     with commanded("dev", "--folder", stack.folder) as command:
         lines = read_until(command, "xnovu worker start")
         assert f"export TEMPORAL_ADDRESS={Stack(stack.folder).environment['TEMPORAL_ADDRESS']}" in lines
         servers = guarded_by(command.pid)
-        assert len(servers) == 3
-        command.send_signal(how)
+        assert len(servers) == 4
+        assert_served("\n".join(lines))
+        command.send_signal(signal.SIGINT)
         read_until(command, "stopped")
         assert command.wait() == 0
     assert not any(is_alive(pid) for pid in servers)

@@ -178,7 +178,7 @@ def test_each_kind_of_fault_is_found(db: Db) -> None:
     assert found["checked"] == 6
     assert [fault["rule_id"] for fault in found["faults"]] == [times, foreign, draft, nobody, refused]
     assert "too many" in found["faults"][-1]["reason"]
-    assert run_json("validate", sound) == {"checked": 1, "faults": []}
+    assert run_json("validate", sound) == {"checked": 1, "faults": [], "warnings": []}
 
     code, output = run("validate", times, nobody)
     assert code == 1

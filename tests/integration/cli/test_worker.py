@@ -74,6 +74,27 @@ def test_a_database_without_our_schema_ends_it_with_3(empty_database: str) -> No
     assert "Traceback" not in ended.stderr
 
 
+def test_a_superuser_is_refused_with_2(database: str) -> None:
+    """The sentence has the statement that makes a better login; a member of the worker's role starts."""
+    ended = xnovu("worker", "start", **{**QUICK, "DATABASE_URL": database})
+
+    assert ended.returncode == 2
+    assert "DATABASE_URL: its login postgres is a superuser" in ended.stderr
+    assert "CREATE ROLE xnovu LOGIN PASSWORD '…' IN ROLE xnovu_worker" in ended.stderr
+
+
+def test_a_superuser_that_is_allowed_starts(
+    tmp_path: Path, database: str, worker_environment: dict[str, str]
+) -> None:
+    """For a server on which nobody else works. Its log is read as JSON here: `--json` wins over LOG_FORMAT."""
+    program = (*PROGRAM, "--allow-superuser", "--json")
+    # In another spelling, so that it stays the superuser's.
+    environment = {**worker_environment, "DATABASE_URL": database.replace("//postgres:", "//postgre%73:")}
+    environment["LOG_FORMAT"] = "console"
+    with running_worker(tmp_path, program=program, **environment) as worker:
+        worker.until_logged("worker started")
+
+
 def test_a_health_port_in_use_ends_it_with_2(worker_environment: dict[str, str]) -> None:
     """It ends before it has claimed anything."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -99,7 +120,7 @@ async def test_a_stop_finishes_the_sends_under_way_and_releases_the_rest(
         late = a_notification(db, workflow=workflow)
         assert worker.ended() == 0
     ended = [row(db, notification_id) for notification_id in [*made, late]]
-    assert ended[-1]["attempt"] == 0
+    assert ended[-1]["notification_status"] == "PENDING"
     assert not [kept_row["id"] for kept_row in ended if kept_row["send_until"] is not None]
     assert "SENT" in {kept_row["notification_status"] for kept_row in ended}
     temporal = await Client.connect(worker_environment["TEMPORAL_ADDRESS"])

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from tests.support.delivering import Delivering, a_claimed, delivering
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, row, written
+from tests.support.rows import Db, row, soon, written
 from tests.support.waiting import eventually
 from xnovu_poller import metrics
 from xnovu_poller.lifecycle import Attempt, Status
@@ -52,10 +52,10 @@ def retract(db: Db, attempt: Attempt) -> None:
 
 
 async def retracted_in_mid_send(
-    executor: Delivering, db: Db, standin: NovuStandIn, attempt: Attempt, *, last: bool = False
+    executor: Delivering, db: Db, standin: NovuStandIn, attempt: Attempt
 ) -> list[Status]:
     """Deliver a notification that its producer withdraws during the call to Novu."""
-    sending = asyncio.create_task(executor.deliver(attempt, last=last))
+    sending = asyncio.create_task(executor.deliver(attempt))
     await eventually(lambda: standin.stats()["calls"] == 1)
     retract(db, attempt)
     standin.clear_faults()
@@ -70,21 +70,31 @@ async def test_a_sent_notification_is_counted_once(
         assert await executor.deliver(a_claimed(db), a_claimed(db)) == [Status.SENT] * 2
 
 
+async def test_each_stage_of_a_group_is_observed_once(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """An observation for each notification would cost more than some of the stages."""
+
+    def observed() -> list[float]:
+        found = metrics.REGISTRY.get_sample_value
+        return [found("xnovu_stage_seconds_count", {"stage": stage}) or 0 for stage in metrics.STAGES]
+
+    before = observed()
+    await executor.deliver(a_claimed(db), a_claimed(db))
+
+    assert [after - count for after, count in zip(observed(), before, strict=True)] == [1, 1, 1, 1, 1]
+
+
 async def test_a_refusal_after_a_withdrawal_counts_as_a_retraction(
     executor: Delivering, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """Nothing was delivered and nobody wants it, so the row is RETRACTED and not DEAD."""
     attempt = a_claimed(db)
-    novu_standin.fault("status", status=422)
+    novu_standin.switch(workflows_known=False)
     novu_standin.fault("slow", seconds=30)
 
     with counting(retracted=1):
-        sending = asyncio.create_task(executor.deliver(attempt))
-        await eventually(lambda: row(db, attempt.notification_id)["send_until"])
-        retract(db, attempt)
-        novu_standin.clear_faults()
-        novu_standin.fault("status", status=422)
-        assert await sending == [Status.RETRACTED]
+        assert await retracted_in_mid_send(executor, db, novu_standin, attempt) == [Status.RETRACTED]
 
     assert row(db, attempt.notification_id)["notification_status"] == "RETRACTED"
 
@@ -137,7 +147,7 @@ async def test_a_late_record_is_counted_as_late(
     with counting(late=1):
         sending = asyncio.create_task(executor.deliver(attempt))
         await eventually(lambda: novu_standin.stats()["calls"] == 1)
-        written(db, attempt.notification_id, send_until="2100-01-01T00:00Z")
+        written(db, attempt.notification_id, send_until=soon())
         novu_standin.clear_faults()
         assert await sending == []
 

@@ -6,8 +6,9 @@ import pytest
 
 from tests.support.delivering import VALUE, Delivering, a_claimed, delivering
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, a_notification, a_template, a_workflow, row
+from tests.support.rows import Db, a_notification, a_template, a_workflow, row, unguarded
 from xnovu_poller import metrics
+from xnovu_poller.delivery.shares import Shares
 from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
 
@@ -80,6 +81,64 @@ async def test_a_notification_that_breaks_its_schema_is_dead(
         "message": "payload: $.note breaks 'type' of the workflow's payload_schema",
     }
     assert novu_standin.stats()["calls"] == 0
+
+
+BOMBS: dict[str, dict[str, Any]] = {
+    "1,000 patterns": {"patternProperties": {f"(ab|cd){{9000}}z{n}": True for n in range(1000)}},
+    "a pattern that hides its size": {"properties": {"note": {"pattern": "((a{1,1000}){1,1000}){1,1000}"}}},
+    "60,000 Unicode letters": {"properties": {"note": {"pattern": r"^(\p{L}{1,300}){1,200}$"}}},
+    "too many bytes": {"title": "x" * 65_536},
+    "too many parts": {"anyOf": [{"minLength": 1}] * 5000},
+    "doubled by references": {
+        "$defs": {f"p{n}": {"allOf": [{"$ref": f"#/$defs/p{n + 1}"}] * 2} for n in range(40)} | {"p40": {}},
+        "$ref": "#/$defs/p0",
+    },
+}
+
+
+@pytest.mark.parametrize("schema", BOMBS.values(), ids=BOMBS.keys())
+async def test_a_schema_that_would_take_all_memory_or_time_is_refused(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn, schema: dict[str, Any]
+) -> None:
+    """It is refused before it is compiled, in a sentence with the limit; every other row of the group is sent."""
+    with unguarded(db):
+        workflow = a_workflow(db, key="bad", payload_schema=schema)
+    bad = a_claimed(db, workflow=workflow)
+    good = a_claimed(db, enterprise="globex")
+    # Compiling is paid for by the clock, and may take long beside others.
+    executor.delivery._preparation._shares = Shares(lambda: 0.0)
+
+    assert sorted(await executor.deliver(bad, good)) == [Status.DEAD, Status.SENT]
+
+    details = row(db, bad.notification_id)["error_details"]
+    assert details["code"] == "validation_error"
+    assert details["message"].startswith("payload: $ cannot be checked: payload_schema ")
+    assert len(details["message"]) < 300
+    assert novu_standin.stats()["calls"] == 1
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"body_template": "x" * 300_000},
+        {"body_template": ("${" + "a or " * 90 + "a}") * 130},
+        {"subject_template": "x" * 5_000},
+        {"defaults": {"a": "x" * 1_100_000}},
+    ],
+    ids=["body", "expressions", "subject", "defaults"],
+)
+async def test_a_template_that_would_take_all_memory_or_time_is_refused(
+    executor: Delivering, db: Db, columns: dict[str, Any]
+) -> None:
+    """The sentence has the limit."""
+    with unguarded(db):
+        a_template(db, key="parcel", **columns)
+    # Compiling is paid for by the clock, and may take long beside others.
+    executor.delivery._preparation._shares = Shares(lambda: 0.0)
+
+    details = await deliver_dead(executor, db, workflow=a_workflow(db, **DYNAMIC))
+
+    assert details["code"] == "template_unsafe"
 
 
 @pytest.mark.parametrize(

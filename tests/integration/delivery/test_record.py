@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.support.delivering import Delivering, a_claimed, delivering, lapsed
 from tests.support.novu import NovuStandIn
 from tests.support.proxy import Proxy, proxied
-from tests.support.rows import Db, row, sqlalchemy_url, written
-from tests.support.waiting import eventually
+from tests.support.rows import Db, row, soon, sqlalchemy_url, written
+from tests.support.waiting import WITHIN, eventually
 from xnovu_poller.errors import StoreUnavailable, Unfinished
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.store import engine as engine_module
@@ -17,6 +18,8 @@ from xnovu_poller.store.engine import connect
 
 PEOPLE = [f"s{i:03}" for i in range(150)]
 HOLD, WORKFLOWS, SENT = b"lapses = n.lapses", b"workflow_type::text", b"= 'SENT'"
+RECORD = b"{%d-" % datetime.now(UTC).year
+"""The parameter of a record that names the moments of its holds; its text travels only once, when it is prepared."""
 CREATE_CHUNKS, RECORD_ANSWER = b"INSERT INTO notify.ent_notification_delivery", b"answered AS"
 
 
@@ -110,7 +113,7 @@ async def test_a_late_record_changes_nothing(executor: Delivering, db: Db, novu_
     novu_standin.fault("slow", seconds=30)
     sending = asyncio.create_task(executor.deliver(attempt))
     await eventually(lambda: novu_standin.stats()["calls"] == 1)
-    written(db, attempt.notification_id, send_until="2100-01-01T00:00Z")
+    written(db, attempt.notification_id, send_until=soon())
     before = row(db, attempt.notification_id)
     novu_standin.clear_faults()
 
@@ -145,10 +148,10 @@ async def test_a_record_waits_for_the_database(
 ) -> None:
     """Once the database is back the outcome is recorded: nothing lapses, and nothing is sent again."""
     attempt = a_claimed(db)
-    proxy.cut_at(SENT, answered=answered)
+    proxy.cut_at(RECORD, answered=answered)
 
     delivering = asyncio.create_task(executor.deliver(attempt, limit=60))
-    await asyncio.wait_for(proxy.seen_cut.wait(), 10)
+    await asyncio.wait_for(proxy.seen_cut.wait(), WITHIN)
     proxy.mend()
 
     # A write whose answer was lost has succeeded: its repeat is late.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.delivering import MARKERS, PERSON, SHORT, VALUE, Delivering, a_claimed, delivering
+from tests.support.delivering import MARKERS, PERSON, VALUE, Delivering, a_claimed, delivering
 from tests.support.logs import logged_in_full
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow
@@ -61,7 +61,7 @@ async def test_no_error_contains_a_value(
     novu_standin.fault("status", status=400)
     novu_standin.fault("accept_then_reset")
     novu_standin.fault("malformed", body=VALUE)
-    async with delivering(engine, novu_standin, call=SHORT) as executor:
+    async with delivering(engine, novu_standin) as executor:
         for workflow in workflows:
             await executor.deliver(a_claimed(db, workflow=workflow, payload={"note": VALUE, PERSON: VALUE}))
         for recipients in ([PERSON], [PERSON], [PERSON], [PERSON, *(f"{PERSON}{i}" for i in range(150))]):

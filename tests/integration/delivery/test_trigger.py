@@ -7,13 +7,21 @@ import pytest
 
 from tests.support.delivering import PERSON, SHORT, Delivering, a_claimed, delivering
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, a_notification, attempt_of, row, written
-from tests.support.waiting import eventually, until_blocked
+from tests.support.rows import Db, a_notification, attempt_of, row, soon, written
+from tests.support.waiting import eventually
 from xnovu_poller.errors import Unfinished
 from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
 
 PEOPLE = [f"s{i:03}" for i in range(250)]
+SLOW_ANSWER = """
+CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep({seconds});
+    RETURN NEW;
+END $$;
+CREATE TRIGGER slow BEFORE UPDATE ON notify.ent_notification_delivery
+    FOR EACH ROW EXECUTE FUNCTION public.slow();"""
 
 
 def reclaim(db: Db, attempt: Attempt) -> Attempt:
@@ -147,21 +155,13 @@ async def test_a_chunk_that_novu_cannot_serve_remains_unsent(
 
 
 async def test_no_chunk_outlasts_its_hold_with_a_slow_database(
-    engine: Engine, db: Db, database: str, novu_standin: NovuStandIn
+    engine: Engine, db: Db, novu_standin: NovuStandIn
 ) -> None:
     """The next chunk's hold counts from before the request for it."""
     attempt = a_claimed(db, recipients=PEOPLE)
-    novu_standin.fault("slow", seconds=30)
-    async with delivering(engine, novu_standin, call=SHORT * 4) as executor:
-        sending = asyncio.create_task(executor.deliver(attempt))
-        await eventually(lambda: novu_standin.stats()["calls"] == 1)
-        with db.transaction():
-            db.execute("SELECT FROM notify.ent_notification FOR UPDATE")
-            novu_standin.clear_faults()
-            await until_blocked(database, "xnovu:test")
-            db.execute("SELECT pg_sleep(%s)", [SHORT.total_seconds() * 4.5])
-
-        assert await sending == [Status.PENDING]
+    db.execute(SLOW_ANSWER.format(seconds=SHORT.total_seconds() + 0.2))
+    async with delivering(engine, novu_standin, call=SHORT) as executor:
+        assert await executor.deliver(attempt) == [Status.PENDING]
 
     assert novu_standin.stats()["calls"] == 1
     assert [chunk["outcome"] for chunk in chunks(db, attempt)] == ["accepted", None, None]
@@ -175,7 +175,7 @@ async def test_a_late_holder_sends_no_further_chunk(
     novu_standin.fault("slow", seconds=30)
     sending = asyncio.create_task(executor.deliver(attempt))
     await eventually(lambda: novu_standin.stats()["calls"] == 1)
-    written(db, attempt.notification_id, send_until="2100-01-01T00:00Z")
+    written(db, attempt.notification_id, send_until=soon())
     novu_standin.clear_faults()
 
     assert await sending == []
@@ -240,8 +240,7 @@ async def test_after_an_unknown_outcome_the_same_call_is_made_again(
     novu_standin.switch(idempotency=idempotency)
     novu_standin.fault(fault)
 
-    # The call is long enough for Novu to accept it: its outcome must be unknown.
-    async with delivering(engine, novu_standin, call=SHORT * 8) as executor:
+    async with delivering(engine, novu_standin, call=SHORT) as executor:
         with pytest.raises(Unfinished):
             await executor.deliver(attempt)
     assert novu_standin.stats()["accepted"] == 1

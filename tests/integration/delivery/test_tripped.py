@@ -6,20 +6,24 @@ from datetime import timedelta
 
 import pytest
 
+from tests.support.clock import Clock
 from tests.support.delivering import Delivering, a_claimed, delivering
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow, row
-from tests.support.waiting import eventually
 from xnovu_poller.backpressure.breaker import TRIPS_AT
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import Unfinished
-from xnovu_poller.lifecycle import Attempt, Origin, Status
+from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
+
+PAUSE = timedelta(seconds=2)
+"""Longer than the first pause of a workflow."""
 
 
 @pytest.fixture
-async def executor(engine: Engine, novu_standin: NovuStandIn) -> AsyncIterator[Delivering]:
-    """A delivery on real servers."""
-    async with delivering(engine, novu_standin) as made:
+async def executor(engine: Engine, novu_standin: NovuStandIn, clock: Clock) -> AsyncIterator[Delivering]:
+    """A delivery on real servers, in which pauses pass only as the test wants."""
+    async with delivering(engine, novu_standin, gate=Gate(clock)) as made:
         yield made
 
 
@@ -48,7 +52,7 @@ async def test_a_notification_of_a_tripped_workflow_is_turned_away(
     assert kept["notification_status"] == "FAILED"
     assert (kept["failure_count"], kept["unknown_outcomes"]) == (0, 0)
     assert kept["error_details"]["code"] == "workflow_tripped"
-    assert kept["next_attempt_at"] - kept["updated_at"] < timedelta(seconds=2)
+    assert kept["next_attempt_at"] - kept["updated_at"] < PAUSE
     assert novu_standin.stats()["calls"] == calls
 
 
@@ -61,12 +65,11 @@ async def test_others_are_served_meanwhile(executor: Delivering, broken: int, db
 
 
 async def test_a_tripped_workflow_recovers_after_a_successful_probe(
-    executor: Delivering, broken: int, db: Db
+    executor: Delivering, broken: int, db: Db, clock: Clock
 ) -> None:
     """After the pause a single notification probes; the others follow once Novu accepts it."""
     probe = a_claimed(db, workflow=broken)
-    sender = Origin("acme", "broken", row(db, probe.notification_id)["transaction_id"])
-    await eventually(lambda: executor.gate.breaker.wait(sender) is None)
+    clock.advance(PAUSE)
 
     assert await executor.deliver(probe) == [Status.SENT]
     following: list[Attempt] = [a_claimed(db, workflow=broken) for _ in range(3)]
@@ -74,12 +77,11 @@ async def test_a_tripped_workflow_recovers_after_a_successful_probe(
 
 
 async def test_a_probe_without_an_answer_fails_at_once(
-    executor: Delivering, broken: int, db: Db, novu_standin: NovuStandIn
+    executor: Delivering, broken: int, db: Db, novu_standin: NovuStandIn, clock: Clock
 ) -> None:
     """Its next try would be turned away. So a workflow that always fails is counted, and ends."""
     probe = a_claimed(db, workflow=broken)
-    sender = Origin("acme", "broken", row(db, probe.notification_id)["transaction_id"])
-    await eventually(lambda: executor.gate.breaker.wait(sender) is None)
+    clock.advance(PAUSE)
     novu_standin.fault("status", status=500, match={"workflow": "broken"})
 
     assert await executor.deliver(probe) == [Status.FAILED]

@@ -140,7 +140,7 @@ async def test_a_cancellation_that_hangs_does_not_block_others(
     written(db, withdrawn.notification_id, unknown_outcomes=1, retract_requested_at=LONG_AGO)
     novu_standin.fault("hang_before_accept", match={"method": "DELETE"})
 
-    async with delivering(engine, novu_standin, call=SHORT * 2) as executor:
+    async with delivering(engine, novu_standin, call=SHORT) as executor:
         states = await executor.deliver(withdrawn, other)
 
     assert sorted(states) == ["FAILED", "SENT"]

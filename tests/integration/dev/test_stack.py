@@ -32,7 +32,7 @@ def pids(stack: Stack) -> list[int]:
 
 def has_kept_row(stack: Stack) -> bool:
     """Return whether the row of the earlier start exists."""
-    with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
+    with psycopg.connect(stack.owner_url) as connection:
         found = connection.execute("SELECT to_regclass('kept') IS NOT NULL").fetchone()
         return found == (True,)
 
@@ -40,17 +40,28 @@ def has_kept_row(stack: Stack) -> bool:
 async def test_a_started_stack_serves_a_worker(stack: Stack) -> None:
     """Each address in the environment answers, and the schema exists."""
     stack.start()
-    with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
+    with psycopg.connect(stack.owner_url) as connection:
         assert connection.execute("SELECT count(*) FROM notify.ent_notification").fetchone() == (0,)
     await Client.connect(stack.environment["TEMPORAL_ADDRESS"])
     assert [server.name for server in stack.servers] == ["postgres", "temporal", "novu-standin"]
+
+
+def test_the_workers_login_is_nothing_else(stack: Stack) -> None:
+    """A worker refuses a superuser; and the login stays the same at the next start."""
+    stack.start()
+    with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
+        found = connection.execute(
+            "SELECT rolsuper, rolcreaterole, rolbypassrls, pg_has_role('xnovu_worker', 'MEMBER')"
+            " FROM pg_roles WHERE rolname = current_user"
+        )
+        assert found.fetchone() == (False, False, False, True)
 
 
 def test_rows_and_addresses_survive_a_restart(stack: Stack) -> None:
     """A stack that starts again in its folder continues where it was."""
     stack.start()
     environment = stack.environment
-    with psycopg.connect(environment["DATABASE_URL"]) as connection:
+    with psycopg.connect(stack.owner_url) as connection:
         connection.execute(KEEP_A_ROW)
     before = pids(stack)
     stack.stop()
@@ -63,12 +74,12 @@ def test_rows_and_addresses_survive_a_restart(stack: Stack) -> None:
 def test_a_fresh_stack_has_no_former_rows(stack: Stack) -> None:
     """The kept rows are gone, but the schema exists."""
     stack.start()
-    with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
+    with psycopg.connect(stack.owner_url) as connection:
         connection.execute(KEEP_A_ROW)
     stack.stop()
     stack.start(fresh=True)
     assert not has_kept_row(stack)
-    with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
+    with psycopg.connect(stack.owner_url) as connection:
         connection.execute("SELECT FROM notify.ent_notification")
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, a_notification, back_dated, row
+from tests.support.rows import Db, a_notification, back_dated, open_db, row
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import NovuThrottled
 from xnovu_poller.lifecycle import Origin, Refused, Status
@@ -55,7 +55,7 @@ def insert_withdrawn(db: Db, enterprise: str = "acme") -> int:
 async def trigger_delayed(novu: Novu, transaction_id: str) -> None:
     """Trigger a notification whose steps Novu still delays."""
     sender = Origin("acme", "delayed", transaction_id)
-    await novu.trigger(Event("delayed", ("s",), {}, None, transaction_id, 0, sender))
+    await novu.trigger(Event("delayed", ("s",), b"{}", None, transaction_id, 0, sender))
 
 
 async def test_a_notification_that_novu_still_delays_is_cancelled(
@@ -183,3 +183,19 @@ async def test_a_stopped_worker_asks_no_more(cancel: Canceller, db: Db, novu_sta
     await cancel.turn()
 
     assert novu_standin.stats()["calls"] == 0
+
+
+async def test_locked_rows_are_put_off_until_others_have_had_their_turn(
+    cancel: Canceller, db: Db, database: str
+) -> None:
+    """Their answers cannot be recorded now; Novu is asked again later, which changes nothing there."""
+    locked = [insert_withdrawn(db) for _ in range(CANCEL_BATCH)]
+    other = insert_withdrawn(db)
+    with open_db(database) as holder, holder.transaction():
+        holder.execute("SELECT FROM notify.ent_notification WHERE id = ANY (%s) FOR UPDATE", [locked])
+        assert await cancel.turn() == timedelta(0)
+        assert await cancel.turn() == INTERVAL
+        assert row(db, other)["error_details"] == {"cancel": "nothing_left"}
+    await cancel.turn()
+
+    assert [row(db, each)["error_details"] for each in locked] == [{"cancel": "nothing_left"}] * CANCEL_BATCH

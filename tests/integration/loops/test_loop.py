@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests.integration.loops.conftest import INTERVAL, Starts, a_loop, states
-from tests.support.rows import Db, a_notification, notifications, row, written
+from tests.support.rows import Db, a_notification, notifications, open_db, row, written
 from tests.support.waiting import eventually
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import NovuThrottled, TemporalUnavailable
 from xnovu_poller.lifecycle import Accepted, Origin, Refused, Status
+from xnovu_poller.loops import loop as loop_module
 from xnovu_poller.loops.loop import BUSY_PAUSE, CLAIMS_A_TURN, FEW_PAUSE, PollLoop, poll_loops
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_hold
@@ -46,7 +47,7 @@ async def until_it_pauses(loop: PollLoop) -> timedelta:
 async def finish(engine: Engine, starts: Starts, number: int) -> None:
     """Deliver a notification that was handed off."""
     claim = starts.groups[number][0]
-    holding = await hold(engine, [claim.attempt], deadline=SECOND, lease=SECOND)
+    holding = await hold(engine, [claim.attempt], deadline=SECOND)
     await by_hold.record_sent(engine, [Verdict(Ending.SENT, holding.held[0])])
 
 
@@ -158,6 +159,22 @@ async def test_each_turn_expires_rows(engine: Engine, db: Db, starts: Starts, te
     assert row(db, made)["retraction_reason"] == "expired"
 
 
+async def test_a_look_for_expired_rows_that_found_none_is_not_repeated_at_once(
+    engine: Engine, db: Db, starts: Starts, terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take the processor from the notification that a wake-up is about; `hold` sends no expired row."""
+    monkeypatch.setattr(loop_module, "EXPIRY_PAUSE", timedelta(hours=1))
+    gate = Gate()
+    gate.observe(Origin("acme", "another", "xn-1"), Refused(NovuThrottled(SECOND)))
+    loop = a_loop(engine, starts, terms, gate)
+    await loop.turn()
+    made = a_notification(db, expires_at="2020-01-01T00:00Z")
+
+    await loop.turn()
+
+    assert row(db, made)["notification_status"] == "PENDING"
+
+
 async def test_a_closed_gate_stops_claims_for_its_pause(
     engine: Engine, db: Db, starts: Starts, terms: Terms
 ) -> None:
@@ -200,6 +217,22 @@ async def test_a_full_deployment_pauses_briefly(engine: Engine, db: Db, starts: 
 
     assert await loop.turn() == FEW_PAUSE
     assert states(db) == ["SENT", "PROCESSING", "PROCESSING"]
+
+
+async def test_a_locked_row_of_a_rival_makes_no_long_pause(
+    engine: Engine, db: Db, starts: Starts, terms: Terms, database: str
+) -> None:
+    """The backlog gets half of the deployment as long as another enterprise waits, and may go on as soon as a row has ended."""
+    notifications(db, 30)
+    locked = a_notification(db, enterprise="globex")
+    loop = a_loop(engine, starts, replace(terms, max_in_flight=20))
+
+    with open_db(database) as rival, rival.transaction():
+        rival.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [locked])
+        assert await until_it_pauses(loop) == BUSY_PAUSE
+
+    assert len(starts.ids) == 10
+    assert locked not in starts.ids
 
 
 async def test_the_pause_is_short_while_an_enterprise_is_at_its_limit(

@@ -1,16 +1,22 @@
 """The rescue of rows whose lease has lapsed."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 from tests.integration.loops.conftest import Starts
-from tests.support.rows import Db, a_notification, back_dated, row, written
+from tests.support.rows import Db, a_notification, attempt_of, back_dated, row, soon, written
+from tests.support.waiting import eventually
 from xnovu_poller.errors import TemporalError, TemporalUnavailable
 from xnovu_poller.lifecycle import Attempt, Claim, RunState, Status
 from xnovu_poller.loops.rescue import Rescuer
 from xnovu_poller.store.engine import Engine
+from xnovu_poller.store.notifications import by_hold
 from xnovu_poller.store.notifications.claim import Terms
+from xnovu_poller.store.notifications.hold import hold
+from xnovu_poller.store.notifications.verdict import Ending, Verdict
 from xnovu_poller.temporal.client import Client
 from xnovu_poller.temporal.delivery.handoff import Handoff
 from xnovu_poller.temporal.search import SearchAttributes
@@ -95,7 +101,7 @@ async def test_a_row_that_was_being_sent_is_reclaimed_with_its_own_run(
 async def test_a_live_send_is_not_rescued(engine: Engine, db: Db, starts: Starts, terms: Terms) -> None:
     """Its sender may still record it, even if the run is gone."""
     made = a_lapsed(db)
-    written(db, made, send_until="2999-01-01T00:00Z")
+    written(db, made, send_until=soon())
     before = row(db, made)
     runs = RunStates(RunState.GONE)
 
@@ -200,3 +206,23 @@ async def test_a_missing_namespace_does_not_release_a_row(
     await a_rescue(engine, starts, terms, temporal.ask).turn()
 
     assert row(db, made) == before
+
+
+async def test_a_sender_records_before_the_rescue_when_a_lock_is_gone(
+    engine: Engine, db: Db, starts: Starts, terms: Terms
+) -> None:
+    """The row may have been locked until a moment ago, whether the rescue saw it or not: it lets the sender go first."""
+    made = a_notification(db, status=Status.PROCESSING)
+    [held] = (await hold(engine, [attempt_of(db, made)], deadline=LEASE)).held
+    run_states = RunStates(RunState.GONE)
+    rescuer = a_rescue(engine, starts, terms, run_states.ask)
+    back_dated(db, made)
+    written(db, made, send_until="2020-01-01T00:00Z")
+    until = row(db, made)["send_until"]
+    rescue = asyncio.create_task(rescuer.turn())
+    await eventually(lambda: run_states.questions)
+    sent = Verdict(Ending.SENT, replace(held, hold=replace(held.hold, until=until)))
+    assert await by_hold.record_sent(engine, [sent]) == {made: Status.SENT}
+    await rescue
+
+    assert (row(db, made)["notification_status"], row(db, made)["attempt"], starts.groups) == ("SENT", 1, [])

@@ -64,10 +64,10 @@ async def test_a_start_that_arrives_after_its_release_is_late(
         await loop.turn()
 
     first = attempt_of(db, made)
-    arrived = await hold(engine, [first], deadline=SECOND, lease=SECOND)
+    arrived = await hold(engine, [first], deadline=SECOND)
     starts.failing.clear()
     await loop.turn()
-    later = await hold(engine, [first], deadline=SECOND, lease=SECOND)
+    later = await hold(engine, [first], deadline=SECOND)
 
     assert not arrived.held + later.held
     assert not arrived.live + later.live

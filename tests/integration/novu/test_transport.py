@@ -10,7 +10,7 @@ import pytest
 
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 from xnovu_poller.novu.client import NEVER_SENT
-from xnovu_poller.novu.transport import Wire
+from xnovu_poller.novu.transport import NotConnected, Wire
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -33,7 +33,7 @@ async def served(serve: Serve) -> AsyncIterator[str]:
 
 async def call(url: str) -> httpx.Response:
     """Make a call."""
-    async with httpx.AsyncClient(transport=Wire(2, 4.0), timeout=httpx.Timeout(0.5)) as client:
+    async with httpx.AsyncClient(transport=Wire(2, 4.0), timeout=httpx.Timeout(3.0)) as client:
         return await client.post(f"{url}/v1/a%2Fb", content=b"{}", headers={"X-One": "1"})
 
 
@@ -149,5 +149,7 @@ async def test_the_environments_proxy_is_used(
 
     async with served(serve) as url:
         monkeypatch.setenv(name, url.replace("http://", scheme))
-        with pytest.raises(httpx.ProxyError):
+        with pytest.raises(
+            NotConnected, match="the proxy of this environment answers 403; check HTTPS_PROXY"
+        ):
             await call("https://novu.invalid")

@@ -42,6 +42,8 @@ CONFIGS: tuple[dict[str, object], ...] = (
     {"cron": "0 9 13 * FRI"},
     {"cron": "30 2 * * *", "interval": {"every": "30m", "offset": "15m"}},
     {"calendar": {"hour": "2-3", "minute": "*/30", "second": 59}},
+    {"calendar": {"hour": 1, "minute": 30, "day_of_month": "1,last"}},
+    {"calendar": [{"hour": 2, "day_of_week": "SUN#last,SUN#2,SAT#1"}, {"day_of_week": "MON#5"}]},
 )
 
 
@@ -114,6 +116,32 @@ async def test_predicted_times_are_the_servers(client: Client, zone: str) -> Non
             for config, start in cases
         )
     )
+
+
+@pytest.mark.parametrize("year", [2027, 2028, 2096, 2100])
+async def test_last_days_and_nth_weekdays_are_the_servers(client: Client, year: int) -> None:
+    """The end of February in leap years, in others, and in 2100, which is none."""
+    calendars = [
+        {"day_of_month": "last"},
+        {"day_of_week": "FRI#last"},
+        {"day_of_week": "MON#2,TUE#4,SUN#5"},
+        {"day_of_month": "last", "day_of_week": "SUN,MON,FRI#last"},
+    ]
+    start = datetime(year, 2, 1, tzinfo=UTC)
+    for calendar in calendars:
+        read = read_timing(RuleTrigger.CRON, {"calendar": calendar})
+        request = ListScheduleMatchingTimesRequest(
+            namespace=client.namespace,
+            start_time=stamp(start),
+            end_time=stamp(start + timedelta(days=365)),
+        )
+        async with scheduled(client, build_spec(read)) as handle:
+            request.schedule_id = handle.id
+            answer = await client.workflow_service.list_schedule_matching_times(request)
+
+        theirs = [time.ToDatetime(UTC) for time in answer.start_time]
+        assert theirs == between(read, start - timedelta(seconds=1), start + timedelta(days=365))
+        assert theirs
 
 
 async def test_an_expression_is_read_as_the_server_reads_it(client: Client) -> None:

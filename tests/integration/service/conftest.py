@@ -26,9 +26,9 @@ def worker(worker_environment: Environment, tmp_path: Path) -> Iterator[WorkerPr
 
 def child_of(worker: WorkerProgram) -> int:
     """Return the process id of the further executor."""
-    wait_until(lambda: worker.get_status()["executors"]["pids"])
-    (pid,) = worker.get_status()["executors"]["pids"]
-    return int(pid)
+    wait_until(worker.children)
+    (pid,) = worker.children()
+    return pid
 
 
 async def pollers(environment: Environment) -> set[str]:

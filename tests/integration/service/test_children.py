@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 
 from tests.integration.service.conftest import child_of
 from tests.support.programs import is_alive
@@ -15,14 +16,20 @@ def test_a_killed_child_is_replaced(worker: WorkerProgram) -> None:
     """/health shows the gap, and the worker continues."""
     killed = child_of(worker)
 
-    os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: worker.component("worker")["status"] == "degraded")
+    def shows_the_gap() -> bool:
+        # The gap lasts two seconds: a slow test may have missed it, and makes another.
+        for child in worker.children():
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        return worker.component("worker")["status"] == "degraded"
+
+    wait_until(shows_the_gap)
     assert worker.get("health").status_code == 200
 
     assert child_of(worker) != killed
-    assert worker.get_status()["executors"]["restarts"] == 1
+    assert worker.get_status()["executors"]["restarts"] >= 1
     wait_until(lambda: worker.component("worker")["status"] == "healthy")
-    wait_until(lambda: len(worker.lines("executor started")) == 2)
+    wait_until(lambda: len(worker.lines("executor started")) >= 2)
     assert worker.stop() == 0
 
 

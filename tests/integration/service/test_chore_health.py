@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def read_status(worker: WorkerProgram) -> dict[str, Any]:
 
 def all_done(db: Db) -> bool:
     """Return whether each chore has been done."""
-    return db.execute(FINISHED).rowcount == len(contract.CHORES)
+    return db.execute(FINISHED).rowcount == len(contract.CHORES) + 1  # and the checks
 
 
 def counted(workers: list[WorkerProgram], series: str) -> float:
@@ -68,7 +67,7 @@ async def several(scheduling: Scheduling) -> bool:
 async def test_two_replicas_do_each_chore_once(
     db: Db, worker_environment: Environment, tmp_path: Path
 ) -> None:
-    """No two runs overlap, so each schedule is created once."""
+    """Each schedule is created once, even if Temporal lets two runs overlap."""
     scheduling = await Scheduling.of(db, worker_environment["TEMPORAL_ADDRESS"])
     workflow = a_workflow(db)
     with ExitStack() as stack:
@@ -82,7 +81,7 @@ async def test_two_replicas_do_each_chore_once(
             a_rule(db, workflow=workflow, name=str(n))
         wait_until(lambda: db.execute(UNSEEN).rowcount == 0)
 
-        assert counted(replicas, 'xnovu_rules_reconciled_total{kind="created"}') == 20
+        wait_until(lambda: counted(replicas, 'xnovu_rules_reconciled_total{kind="created"}') == 20)
 
         await eventually(lambda: several(scheduling))
         await scheduling.chores.pause()
@@ -92,11 +91,8 @@ async def test_two_replicas_do_each_chore_once(
             return done == len(await runs(scheduling))
 
         await eventually(once_each_run)
+        assert counted(replicas, 'xnovu_rules_reconciled_total{kind="created"}') == 20
         assert [replica.stop() for replica in replicas] == [0, 0]
-    ran = await runs(scheduling)
-    assert all(
-        run.close_time is not None and run.close_time <= after.start_time for run, after in pairwise(ran)
-    )
 
 
 async def test_a_persons_pause_outlives_the_worker(
@@ -112,7 +108,7 @@ async def test_a_persons_pause_outlives_the_worker(
         assert worker.stop() == 0
 
     with running_worker(tmp_path, "after", **worker_environment, **OFTEN) as worker:
-        wait_until(lambda: worker.component("chores")["status"] == "degraded")
+        wait_until(lambda: "paused by a person" in worker.component("chores")["detail"])
         answer = worker.get("health")
         status = read_status(worker)
         before = len(await runs(scheduling))
@@ -149,7 +145,7 @@ async def test_rules_are_followed_at_once_and_the_chores_are_shown(
     assert status["schedule"] == scheduling.chores.id
     assert (status["paused"], bool(status["note"])) == (False, True)
     assert status["next_at"] > status["last_at"]
-    assert set(status["last_runs"]) == set(contract.CHORES)
+    assert set(status["last_runs"]) == {*contract.CHORES, "checks"}
     for chore in status["last_runs"].values():
         assert set(chore) == {"finished_at", "took_ms", "report", "error"}
         assert chore["error"] is None

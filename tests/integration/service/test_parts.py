@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.support.firing import made, tried
+from tests.support.postgres import as_worker
 from tests.support.rows import Db, a_rule, a_workflow, open_db
 from tests.support.waiting import eventually
 from xnovu_poller import settings
@@ -24,6 +25,7 @@ async def test_waiting_firings_use_no_connection_of_the_deliveries(
     """While a tenant locks a rule, its many firings use another pool, and none is lost."""
     for name, value in {**worker_environment, "NOVU_SECRET_KEY": "key"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATABASE_URL", as_worker(database))
     loaded = settings.load()
     rule = a_rule(db, workflow=a_workflow(db))
     taken: list[object] = []

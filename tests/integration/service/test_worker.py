@@ -13,11 +13,14 @@ from tests.support.waiting import eventually
 from tests.support.worker import WorkerProgram, running_worker
 from xnovu_poller.dev.ports import LOOPBACK
 
+NOT_STARTED = ("degraded", "not started")
+
 
 async def health(worker: WorkerProgram) -> tuple[int, dict[str, Any]]:
-    """Return the health, while the proxy in this event loop keeps running."""
+    """Return the health of each component, while the proxy in this event loop keeps running."""
     answer = await asyncio.to_thread(worker.get, "health")
-    return answer.status_code, answer.json()["components"]
+    components = answer.json()["components"].items()
+    return answer.status_code, {name: (part["status"], part["detail"]) for name, part in components}
 
 
 def claims_counted(worker: WorkerProgram) -> bool:
@@ -45,18 +48,30 @@ async def test_the_worker_waits_for_a_database_that_comes_later(
             line = await asyncio.to_thread(worker.until_logged, "start waits")
             code, components = await health(worker)
             assert code == 503
-            assert components["database"] == {"status": "unhealthy", "detail": line["reason"]}
-            assert line["reason"].startswith("database: does not answer (")
+            assert components.pop("database") == ("unhealthy", line["reason"])
+            assert components == dict.fromkeys(
+                ("temporal", "novu", "worker", "loops", "deliveries", "chores"), NOT_STARTED
+            )
+            assert await asyncio.to_thread(worker.metric, "xnovu_gate_open") == 1
+            assert line["reason"].startswith("database: ")
             proxy.mend()
             await until_healthy(worker)
             assert await asyncio.to_thread(worker.stop) == 0
             assert database.partition("@")[0].rpartition(":")[2] not in worker.log.read_text()
 
 
+def reports(db: Db) -> list[str]:
+    """Return how each worker that reports of itself finds the database."""
+    found = db.execute(
+        "SELECT health -> 'components' -> 'database' ->> 'status' AS is FROM notify.worker_report"
+    )
+    return [report["is"] for report in found]
+
+
 async def test_the_worker_waits_for_a_temporal_that_comes_later(
     db: Db, worker_environment: Environment, tmp_path: Path
 ) -> None:
-    """The sentence names the address; rows due meanwhile are sent."""
+    """The sentence names the setting; rows due meanwhile are sent."""
     made = a_notification(db, workflow=a_workflow(db))
     async with proxied(f"tcp://{worker_environment['TEMPORAL_ADDRESS']}") as proxy:
         proxy.cut()
@@ -64,12 +79,22 @@ async def test_the_worker_waits_for_a_temporal_that_comes_later(
         with running_worker(tmp_path, **{**worker_environment, "TEMPORAL_ADDRESS": address}) as worker:
             line = await asyncio.to_thread(worker.until_logged, "start waits")
             code, components = await health(worker)
-            assert (code, components["temporal"]["detail"]) == (503, line["reason"])
-            assert f"no connection to {address}; check TEMPORAL_ADDRESS" in line["reason"]
+            assert code == 503
+            assert components.pop("temporal") == ("unhealthy", line["reason"])
+            assert components.pop("database")[0] == "healthy"
+            assert components == dict.fromkeys(
+                ("novu", "worker", "loops", "deliveries", "chores"), NOT_STARTED
+            )
+            assert "check TEMPORAL_ADDRESS" in line["reason"]
+            assert address not in line["reason"]
             proxy.mend()
             await until_healthy(worker)
             await eventually(lambda: is_sent(db, made))
+            await eventually(lambda: reports(db) == ["healthy"])
             assert await asyncio.to_thread(worker.stop) == 0
+    # Its last report counts what it has sent; nobody takes it for lost.
+    assert reports(db) == []
+    assert db.execute("SELECT sum(sent) AS sent FROM notify.minute").fetchone() == {"sent": 1}
 
 
 @pytest.mark.parametrize("what", ["DATABASE_URL", "TEMPORAL_ADDRESS"])
@@ -86,6 +111,7 @@ async def test_a_stop_works_while_a_server_does_not_answer(
             await eventually(lambda: proxy._writers)
             worker.ask()
             assert await asyncio.to_thread(lambda: worker.ended(within=8)) == 0
+            assert worker.lines("worker stopped")
 
 
 @pytest.mark.parametrize("wakeup", ["on", "off"])

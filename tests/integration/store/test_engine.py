@@ -1,7 +1,7 @@
 """The pool: every login works as the worker, and its errors are translated to ours."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from tests.support.postgres import quick_server
+from tests.support.postgres import TEMPLATE, as_worker, migrated_copy, quick_server
 from tests.support.proxy import proxied
-from tests.support.rows import Db, a_notification, open_db, row, sqlalchemy_url
+from tests.support.rows import Db, a_notification, engine_on, open_db, row, sqlalchemy_url
 from tests.support.waiting import eventually
 from xnovu_poller.errors import StoreUnavailable
 from xnovu_poller.store import engine as engine_module
-from xnovu_poller.store.engine import ROLE, Engine, acquire, connect, is_read_only, worker_options
+from xnovu_poller.store.engine import Engine, acquire, connect, query
+from xnovu_poller.store.session import ROLE
 
 _SLEEPS = "SELECT FROM pg_stat_activity WHERE application_name = 'xnovu:single' AND wait_event = 'PgSleep'"
 
@@ -36,6 +37,16 @@ async def ask(engine: Engine, question: str) -> Any:  # noqa: ANN401 - any type 
         return await connection.scalar(text(question))
 
 
+async def ask_driver(engine: Engine, question: str) -> Any:  # noqa: ANN401 - any type of PostgreSQL's
+    """Ask for a single value, as the statements do that every notification passes."""
+    rows = await query(engine, text(question), {})
+    return rows[0][0] if rows else None
+
+
+Ask = Callable[[Engine, str], Awaitable[Any]]
+BOTH = pytest.mark.parametrize("ask", [ask, ask_driver], ids=["sqlalchemy", "driver"])
+
+
 async def test_a_superusers_login_works_as_the_worker(engine: Engine) -> None:
     """So row-level security holds with any login in DATABASE_URL."""
     assert await ask(engine, "SELECT current_user") == ROLE
@@ -47,19 +58,14 @@ async def test_a_connection_has_a_name_and_a_time_limit(engine: Engine) -> None:
     """An operator finds it in pg_stat_activity, and no statement runs for ever."""
     assert await ask(engine, "SELECT current_setting('application_name')") == "xnovu:test"
     assert await ask(engine, "SELECT current_setting('statement_timeout')") == "1min"
+    assert await ask(engine, "SELECT current_setting('lock_timeout')") == "250ms"
 
 
 async def test_options_of_the_url_are_kept(database: str) -> None:
     """Only the role is always ours."""
-    async with pool_of_one(f"{database}?options=-c%20lock_timeout%3D7s%20-c%20role%3Dnone") as engine:
-        assert await ask(engine, "SELECT current_setting('lock_timeout')") == "7s"
+    async with pool_of_one(f"{database}?options=-c%20work_mem%3D7MB%20-c%20role%3Dnone") as engine:
+        assert await ask(engine, "SELECT current_setting('work_mem')") == "7MB"
         assert await ask(engine, "SELECT current_user") == ROLE
-
-
-def test_our_options_come_last() -> None:
-    """If a name occurs twice, the last value counts."""
-    assert worker_options("-c role=other").index("role=other") < worker_options("-c role=other").index(ROLE)
-    assert not worker_options().startswith(" ")
 
 
 async def test_a_rollback_does_not_take_the_role_away(database: str) -> None:
@@ -94,7 +100,7 @@ async def test_a_pooler_that_drops_the_role_is_reported(database: str) -> None:
 
         event.listen(engine.sync_engine, "connect", drop)
         for _ in range(2):
-            with pytest.raises(StoreUnavailable, match="lacks the role xnovu_worker"):
+            with pytest.raises(StoreUnavailable, match="does not keep the role xnovu_worker"):
                 await ask(engine, "SELECT 1")
 
 
@@ -110,18 +116,22 @@ async def test_a_connection_that_was_cut_is_replaced(
         assert await ask(engine, "SELECT pg_backend_pid()") != pid
 
 
-async def test_a_connection_cut_in_use_is_unavailable(database: str, db: Db) -> None:
-    """The statement may or may not have been executed; the caller tries again."""
+@BOTH
+async def test_a_connection_cut_in_use_is_unavailable(ask: Ask, database: str, db: Db) -> None:
+    """The statement may or may not have been executed; the caller tries again, in the same pool."""
     async with pool_of_one(database) as engine:
-        sleeper = asyncio.create_task(ask(engine, "SELECT pg_sleep(30)"))
+        pool = engine.pool
+        sleeper = asyncio.ensure_future(ask(engine, "SELECT pg_sleep(30)"))
         await eventually(lambda: db.execute(_SLEEPS).rowcount)
         db.execute(_SLEEPS.replace("SELECT", "SELECT pg_terminate_backend(pid, 5000)"))
         with pytest.raises(StoreUnavailable):
             await sleeper
+        assert engine.pool is pool
         assert await ask(engine, "SELECT 1") == 1
 
 
-async def test_a_server_that_stops_is_unavailable() -> None:
+@BOTH
+async def test_a_server_that_stops_is_unavailable(ask: Ask) -> None:
     """With and without an open connection; and the pool works again once the server is back."""
     with quick_server() as server:
         password = server.url().split(":")[2].split("@")[0]
@@ -158,7 +168,8 @@ async def test_a_read_only_server_is_unavailable(database: str, db: Db) -> None:
     assert row(db, made)["priority"] == 0
 
 
-async def test_a_statement_that_runs_too_long_is_unavailable(database: str) -> None:
+@BOTH
+async def test_a_statement_that_runs_too_long_is_unavailable(ask: Ask, database: str) -> None:
     """The server ends it, and the caller tries again."""
     async with pool_of_one(database) as engine:
         await ask(engine, "SELECT set_config('statement_timeout', '20ms', false)")
@@ -166,8 +177,9 @@ async def test_a_statement_that_runs_too_long_is_unavailable(database: str) -> N
             await ask(engine, "SELECT pg_sleep(30)")
 
 
+@BOTH
 async def test_a_server_that_does_not_answer_is_unavailable(
-    database: str, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server cannot end its long statement, so we do; and that connection is not lent again."""
     async with proxied(database) as proxy, pool_of_one(proxy.through(database)) as engine:
@@ -175,7 +187,7 @@ async def test_a_server_that_does_not_answer_is_unavailable(
         proxy.hang()
         with monkeypatch.context() as patch:
             patch.setattr(engine_module, "SILENCE_SECONDS", 0.2)
-            waiting = asyncio.create_task(ask(engine, "SELECT 1"))
+            waiting = asyncio.ensure_future(ask(engine, "SELECT 1"))
             # A further connection asks it to cancel the statement, and gets no answer either.
             await eventually(lambda: len(proxy._writers) == 4)
         proxy.cut()
@@ -185,10 +197,11 @@ async def test_a_server_that_does_not_answer_is_unavailable(
         assert await ask(engine, "SELECT 1") == 1
 
 
-async def test_a_caller_that_is_cancelled_leaks_no_connection(database: str, db: Db) -> None:
+@BOTH
+async def test_a_caller_that_is_cancelled_leaks_no_connection(ask: Ask, database: str, db: Db) -> None:
     """The next caller gets the only connection of the pool."""
     async with pool_of_one(database) as engine:
-        sleeper = asyncio.create_task(ask(engine, "SELECT pg_sleep(30)"))
+        sleeper = asyncio.ensure_future(ask(engine, "SELECT pg_sleep(30)"))
         await eventually(lambda: db.execute(_SLEEPS).rowcount)
         sleeper.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -196,17 +209,68 @@ async def test_a_caller_that_is_cancelled_leaks_no_connection(database: str, db:
         assert await ask(engine, "SELECT 1") == 1
 
 
-async def test_an_error_of_ours_stays_an_error(engine: Engine) -> None:
+@BOTH
+async def test_an_error_of_ours_stays_an_error(ask: Ask, engine: Engine) -> None:
     """A bug must not look like an outage."""
     with pytest.raises(Exception, match="no_such_column"):
         await ask(engine, "SELECT no_such_column")
 
 
-async def test_a_read_only_server_is_detected(engine: Engine, db: Db) -> None:
-    """It answers every query, but no notification can move."""
-    assert not await is_read_only(engine)
+@pytest.fixture
+def successor(database: str) -> Iterator[str]:
+    """Yield the URL of a migrated database of the same name on another server."""
+    with quick_server() as server, migrated_copy(server):
+        yield server.create_database(database.rpartition("/")[2], template=TEMPLATE)
 
+
+WRITE = "UPDATE notify.ent_notification SET priority = 1 RETURNING id"
+
+
+async def demote(engine: Engine, db: Db) -> None:
+    """Let a database only read from now on, also in the two sessions that a pool keeps open."""
+    async with acquire(engine) as one, acquire(engine) as two:
+        for connection in (one, two):
+            await connection.execute(text("SET default_transaction_read_only = on"))
     db.execute(f"ALTER DATABASE {db.info.dbname} SET default_transaction_read_only = on".encode())
-    await engine.dispose()
 
-    assert await is_read_only(engine)
+
+async def test_after_a_failover_the_pool_leaves_the_former_primary(
+    database: str, successor: str, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first check that finds that it only reads drops all connections; they would be lent again and again."""
+    monkeypatch.setattr(engine_module, "CHECK_SECONDS", 0.0)
+    async with proxied(database) as proxy, engine_on(proxy.through(as_worker(database))) as engine:
+        await demote(engine, db)
+        with pytest.raises(StoreUnavailable, match="it only reads"):
+            await ask(engine, WRITE)
+        proxy.lead_to(successor)
+
+        await asyncio.gather(*(ask(engine, WRITE) for _ in range(2)))
+
+
+@BOTH
+async def test_a_write_that_is_refused_drops_the_pool(
+    ask: Ask, database: str, successor: str, db: Db
+) -> None:
+    """Its connection was checked a moment ago, so only the error shows the failover."""
+    async with proxied(database) as proxy, engine_on(proxy.through(as_worker(database))) as engine:
+        await demote(engine, db)
+        proxy.lead_to(successor)
+        with pytest.raises(StoreUnavailable, match=r"cannot serve now .cannot execute UPDATE in a read-only"):
+            await ask(engine, WRITE)
+
+        await asyncio.gather(*(ask(engine, WRITE) for _ in range(2)))
+
+
+async def test_of_several_hosts_the_pool_takes_the_writer(database: str, successor: str, db: Db) -> None:
+    """In both spellings of the address; a host that is away or only reads is passed over."""
+    db.execute(f"ALTER DATABASE {db.info.dbname} SET default_transaction_read_only = on".encode())
+    login, _, reader = as_worker(database).rpartition("/")[0].partition("@")
+    writer = successor.rpartition("/")[0].rpartition("@")[2]
+    for address in (
+        f"{login}@127.0.0.1:1,{reader},{writer}/{db.info.dbname}",
+        f"{login}@/{db.info.dbname}?host=127.0.0.1:1&host={reader}&host={writer}",
+    ):
+        async with pool_of_one(address) as engine:
+            await ask(engine, WRITE)
+            assert await ask(engine, "SELECT inet_server_port()") == int(writer.partition(":")[2])

@@ -1,12 +1,13 @@
 """The firing of a rule in the database: one notification for a key, with any content of the rule and any rivals."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.support.logs import logged_in_full
 from tests.support.rows import (
     Db,
     a_notification,
@@ -19,7 +20,7 @@ from tests.support.rows import (
     rule_row,
 )
 from tests.support.waiting import BEAT_SECONDS, eventually, until_blocked
-from xnovu_poller.errors import StoreUnavailable
+from xnovu_poller.errors import StoreLocked
 from xnovu_poller.lifecycle import FireOutcome, RuleStatus, Status
 from xnovu_poller.store import firing, rules
 from xnovu_poller.store.engine import Engine
@@ -36,7 +37,7 @@ async def fire_until_done(
     while True:
         try:
             return await firing.fire(engine, rule_id, key, nominal)
-        except StoreUnavailable:
+        except StoreLocked:
             refused.append(key)
             await asyncio.sleep(BEAT_SECONDS)
 
@@ -64,8 +65,53 @@ async def test_a_firing_uses_the_rule_as_it_is_now(any_engine: Engine, any_datab
     assert (found["enterprise_id"], found["name"], found["dedup_key"]) == ("acme", "daily", "dep-rule-1-2030")
     assert (found["notification_workflow_id"], found["notification_rule_id"]) == (workflow, made)
     assert found["payload"] == {"text": "new", "deep": {"recipients": [1]}}
-    assert (found["recipients"], found["notification_status"]) == (["b", "a", "b"], Status.PENDING)
+    assert (found["recipients"], found["notification_status"]) == (["b", "a"], Status.PENDING)
     assert (found["scheduled_for"], found["publish_status"]) == (None, "PUBLISH")
+
+
+async def test_a_notification_gets_what_its_rule_says(any_engine: Engine, any_database: str) -> None:
+    """Its channels, priority and overrides, the time of the firing, and an expiry counted from that."""
+    with open_db(any_database) as db:
+        more: dict[str, Any] = {
+            "channels": ["EMAIL", "PUSH"],
+            "priority": 7,
+            "overrides": {"email": {"replyTo": "desk@example.org"}},
+            "expires_after": timedelta(hours=2),
+        }
+        made = a_rule(db, workflow=a_workflow(db), **more)
+
+        timed = await firing.fire(any_engine, made, "timed", None, fired_at=AT)
+        once = await firing.fire(any_engine, a_single_rule(db, workflow=1), "once", AT)
+        by_hand = await firing.fire(any_engine, a_rule(db, workflow=1), "by hand", None)
+
+        found = [row(db, fired.notification_id or 0) for fired in (timed, once, by_hand)]
+    assert found[0]["channels"] in (["EMAIL", "PUSH"], "{EMAIL,PUSH}")
+    assert (found[0]["priority"], found[0]["overrides"]) == (7, more["overrides"])
+    assert (found[0]["fired_at"], found[0]["expires_at"]) == (AT, AT + timedelta(hours=2))
+    assert (found[1]["fired_at"], found[1]["expires_at"]) == (AT, None)
+    assert (found[1]["channels"], found[1]["priority"], found[1]["overrides"]) == (None, 0, None)
+    assert found[2]["created_at"] - timedelta(minutes=1) < found[2]["fired_at"] <= found[2]["created_at"]
+
+
+async def test_a_notification_that_the_table_refuses_is_an_outcome(engine: Engine, db: Db) -> None:
+    """Every further try would end the same way; a one-time rule is done, and the log names the broken rule only."""
+    workflow = a_workflow(db)
+    cron, once = a_rule(db, workflow=workflow), a_single_rule(db, workflow=workflow)
+    db.execute(
+        "ALTER TABLE notify.ent_notification ADD CONSTRAINT none_of_them CHECK (notification_rule_id IS NULL)"
+    )
+
+    db.execute("UPDATE notify.ent_notification_rule SET rule_error = 'old' WHERE id = %s", [once])
+
+    with logged_in_full() as written:
+        assert await firing.fire(engine, cron, "k", None) == FireResult(FireOutcome.REFUSED, None)
+        assert await firing.fire(engine, once, "o", AT) == FireResult(FireOutcome.REFUSED, None)
+
+    assert summary(db, cron) == ("refused", True, None, None)
+    assert summary(db, once) == ("refused", True, AT, "DONE")
+    assert rule_row(db, once)["rule_error"] is None
+    assert "none_of_them" in written.getvalue()
+    assert "subscriber-1" not in written.getvalue()
 
 
 async def test_a_repeat_makes_nothing_and_returns_the_first_notification(engine: Engine, db: Db) -> None:
@@ -143,6 +189,11 @@ async def test_a_rule_that_is_gone_makes_nothing(engine: Engine) -> None:
         {"recipients": [["a"]]},
         {"recipients": ["a", {"id": "b"}]},
         {"recipients": ["a"] * 100_000 + [0]},
+        {"recipients": ["a"] * 10_001},
+        {"recipients": ["a", "\u00a0\n"]},
+        {"recipients": ["topic: "]},
+        {"recipients": ['{"subscriberId": "u-9"}']},
+        {"recipients": ["x" * 256]},
         {"Recipients": ["a"], "recipient": "a"},
     ],
     ids=lambda payload: str(payload)[:40],
@@ -162,13 +213,16 @@ async def test_invalid_recipients_make_no_notification(
 
 @pytest.mark.parametrize(
     "recipients",
-    [["a"] * 100_000, ["topic:KEY", " ", '"', "\\", "é" * 1000, "\ue000", "null", "{a,b}", "x" * 100_000]],
+    [
+        [f"a{number}" for number in range(10_000)],
+        ["topic:KEY", '"', "\\", "é" * 127, "\ue000", "null", "{a,b}", "x" * 255],
+    ],
     ids=["many", "odd"],
 )
 async def test_recipients_are_taken_as_they_are_written(
     engine: Engine, db: Db, recipients: list[str]
 ) -> None:
-    """In their order, in any number, with any characters."""
+    """In their order, up to ten thousand, with any visible characters."""
     made = a_rule(db, workflow=a_workflow(db), rule_payload={"recipients": recipients, "a": None})
 
     fired = await firing.fire(engine, made, "k", None)
@@ -287,10 +341,8 @@ async def test_a_firing_that_meets_a_lock_keeps_no_connection(engine: Engine, db
         fired = await asyncio.gather(
             *(firing.fire(engine, rule_id, f"k{rule_id}", None) for rule_id in made), return_exceptions=True
         )
-    assert [str(error) for error in fired] == ["database: does not answer (LockNotAvailable)"] * 3
-    assert [
-        "lock timeout" in str(error.__cause__) for error in fired if isinstance(error, StoreUnavailable)
-    ] == [
+    assert [str(error) for error in fired] == [str(StoreLocked())] * 3
+    assert ["lock timeout" in str(error.__cause__) for error in fired if isinstance(error, StoreLocked)] == [
         False,
         True,
         True,

@@ -1,19 +1,23 @@
 """LISTEN: notifications arrive at once, and arrive again after any loss of the connection."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from tests.support.logs import logged_in_full
 from tests.support.proxy import proxied
 from tests.support.rows import Db, a_notification, a_rule, a_workflow
 from tests.support.waiting import eventually
+from xnovu_poller.settings.address import read_address
 from xnovu_poller.store import listen
-from xnovu_poller.store.listen import CHANNELS, DUE, RULES, Listener
+from xnovu_poller.store.listen import CHANNELS, DUE, LISTENS, RULES, Listener
+from xnovu_poller.store.session import open_session
 
 LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'xnovu:wakeup' AND datname = current_database()"
 
@@ -53,6 +57,21 @@ async def test_each_channel_is_received(database: str, db: Db) -> None:
         await eventually(lambda: heard[3:] == [RULES])
 
 
+async def test_a_flood_takes_no_memory(database: str, db: Db) -> None:
+    """Anybody may notify; 80 MB that arrive before the answer to a statement are read, and only counted."""
+    heard: list[str] = []
+    async with listening(database, heard):
+        tracemalloc.start()
+        db.execute(
+            "SELECT count(pg_notify('xnovu_due', lpad(i::text, 7900, 'x'))) FROM generate_series(1, 10000) AS i"
+        )
+        a_rule(db, workflow=a_workflow(db))
+        await eventually(lambda: RULES in heard[2:])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 20_000_000
+
+
 async def test_a_stop_leaves_no_connection(database: str, db: Db) -> None:
     """And no line in the log."""
     with logged_in_full() as lines:
@@ -75,12 +94,10 @@ async def test_a_killed_connection_comes_back(database: str, db: Db) -> None:
         await eventually(lambda: heard[4:] == [DUE])
 
 
-async def test_the_listener_returns_after_an_outage_longer_than_the_pools_patience(
+async def test_the_listener_returns_after_an_outage_of_several_tries(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pool gives up, and starts again at the next request; no line of the log has the password."""
-    monkeypatch.setattr(listen, "_OUTAGE", timedelta(milliseconds=100))
-    monkeypatch.setattr(listen, "_REQUEST_SECONDS", 0.1)
+    """Each try logs why it failed; no line of the log has the password."""
     monkeypatch.setattr(listen, "_FIRST_PAUSE", timedelta(milliseconds=100))
     heard: list[str] = []
     with logged_in_full() as lines:
@@ -89,12 +106,11 @@ async def test_the_listener_returns_after_an_outage_longer_than_the_pools_patien
             listening(proxy.through(database), heard) as listener,
         ):
             proxy.cut()
-            await eventually(lambda: "reconnection attempt in pool" in lines.getvalue())
+            await eventually(lambda: lines.getvalue().count("wake-up connection lost") > 2)
             assert not listener.is_listening
             proxy.mend()
             await eventually(lambda: listener.is_listening)
     assert heard == [*CHANNELS, *CHANNELS]
-    assert "wake-up connection lost" in lines.getvalue()
     assert str(urlsplit(database).password) not in lines.getvalue()
 
 
@@ -118,8 +134,58 @@ async def test_a_quiet_connection_is_kept(database: str, db: Db) -> None:
     heard: list[str] = []
     async with listening(database, heard, silence=timedelta(milliseconds=1)):
         before = listener_pid(db)
-        query = "SELECT FROM pg_stat_activity WHERE pid = %s AND query = 'SELECT 1'"
-        await eventually(lambda: db.execute(query, [before]).rowcount)
+        written = "SELECT last_value FROM notify.last_heard_ms"
+        at_first = db.execute(written).fetchone()
+        await eventually(lambda: db.execute(written).fetchone() != at_first)
 
         assert listener_pid(db) == before
         assert heard == list(CHANNELS)
+
+
+async def test_notifications_of_rules_do_not_hide_that_a_worker_listens(database: str, db: Db) -> None:
+    """Anybody may send them; after 30 s without a mark, a loop of rolled-back inserts would keep all commits silent."""
+    heard: list[str] = []
+    written = "SELECT last_value FROM notify.last_heard_ms"
+    async with listening(database, heard, silence=timedelta(milliseconds=500)):
+        at_first = db.execute(written).fetchone()
+
+        def is_marked() -> bool:
+            db.execute("NOTIFY xnovu_rules")
+            return db.execute(written).fetchone() != at_first
+
+        await eventually(is_marked)
+
+    assert DUE not in heard[2:]
+
+
+async def test_a_session_that_only_reads_fails_the_check(database: str) -> None:
+    """After a failover it may still lead to the former primary, where nobody notifies."""
+    async with await open_session(read_address(database), "test") as session:
+        await session.execute("SET default_transaction_read_only = on")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            await session.execute(LISTENS)
+
+
+async def test_a_flood_is_passed_on_as_few_notifications(database: str, db: Db) -> None:
+    """Anybody may NOTIFY as often as they like; each call of ours starts a turn of the loops."""
+    heard: list[str] = []
+    async with listening(database, heard):
+        for _ in range(2):
+            db.execute("SELECT pg_notify('xnovu_due', i::text) FROM generate_series(1, 5000) AS i")
+        a_rule(db, workflow=a_workflow(db))
+        await eventually(lambda: RULES in heard[2:])
+
+        assert len(heard) < 50
+
+
+async def test_producers_see_that_a_worker_listens_and_what_it_has_heard(database: str, db: Db) -> None:
+    """In the sequence that the trigger of the wake-ups reads; a connection by itself keeps no commit silent."""
+    ago = "SELECT extract(epoch FROM clock_timestamp()) * 1000 - last_value AS ago FROM notify.last_heard_ms"
+    async with listening(database, []):
+        at_start = db.execute(ago).fetchone()
+        written = "SELECT last_value FROM notify.last_heard_ms"
+        before = db.execute(written).fetchone()
+        a_notification(db)
+        await eventually(lambda: db.execute(written).fetchone() != before)
+    assert at_start is not None
+    assert at_start["ago"] >= 1000

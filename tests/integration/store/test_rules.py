@@ -27,9 +27,7 @@ async def test_every_rule_is_read_by_id(engine: Engine, db: Db) -> None:
 
     assert [listed.id for listed in found] == sorted(listed.id for listed in found)
     assert len(found) == 3003
-    assert await rules.read_ids(engine) == {listed.id for listed in found}
-    pages = [await rules.read_page(engine, after, 2000) for after in (None, found[1999].id, found[-1].id)]
-    assert pages == [found[:2000], found[2000:], []]
+    assert await rules.read_some(engine, [found[9].id, found[2].id, 10**12]) == [found[2], found[9]]
     config = {"cron": "0 9 * * *", "timezone": "UTC"}
     assert found[0] == Rule(
         id=first,
@@ -44,6 +42,7 @@ async def test_every_rule_is_read_by_id(engine: Engine, db: Db) -> None:
         done_for=None,
         last_fired_at=None,
         last_outcome=None,
+        updated_at=rule_row(db, first)["updated_at"],
         recent=True,
     )
     by_id = {rule.id: rule for rule in found}
@@ -69,20 +68,19 @@ async def test_a_rule_is_read_with_its_outcome(engine: Engine, db: Db) -> None:
 
 
 async def test_a_config_that_python_cannot_read_delays_no_other_rule(engine: Engine, db: Db) -> None:
-    """It is read as empty, and the other rules are read."""
+    """Whether Python can read a thousand brackets depends on its version; the other rules are read."""
     workflow = a_workflow(db)
-    long = a_rule(db, workflow=workflow)
+    deep = a_rule(db, workflow=workflow)
     other = a_rule(db, workflow=workflow)
     db.execute(
-        "UPDATE notify.ent_notification_rule SET trigger_config = jsonb_build_object('cron', repeat('9', 5000)::numeric)"
-        " WHERE id = %s",
-        [long],
+        "UPDATE notify.ent_notification_rule SET trigger_config = %s::jsonb WHERE id = %s",
+        [f'{{"cron": {"[" * 1010}{"]" * 1010}}}', deep],
     )
 
     found = await rules.read_all(engine)
 
-    assert [rule.id for rule in found] == [long, other]
-    assert found[0].config == {}
+    assert [rule.id for rule in found] == [deep, other]
+    assert found[0].config_fault or found[0].config
     assert found[1].config["cron"] == "0 9 * * *"
 
 
@@ -115,14 +113,17 @@ async def test_only_changed_states_are_written(engine: Engine, db: Db) -> None:
         RuleState(10**12, RuleStatus.SCHEDULED),
     ]
 
-    assert await rules.record_states(engine, states) == 2
+    assert len(await rules.record_states(engine, states)) == 2
     versions = db.execute("SELECT id, xmin, ctid FROM notify.ent_notification_rule").fetchall()
-    assert await rules.record_states(engine, states) == 0
+    assert len(await rules.record_states(engine, states)) == 0
     assert db.execute("SELECT id, xmin, ctid FROM notify.ent_notification_rule").fetchall() == versions
 
-    assert await rules.record_states(engine, [RuleState(first, RuleStatus.DONE, done_for=AT), states[0]]) == 1
-    assert await rules.record_states(engine, [RuleState(first, RuleStatus.DONE)]) == 0
-    assert await rules.record_states(engine, []) == 0
+    assert (
+        len(await rules.record_states(engine, [RuleState(first, RuleStatus.DONE, done_for=AT), states[0]]))
+        == 1
+    )
+    assert len(await rules.record_states(engine, [RuleState(first, RuleStatus.DONE)])) == 0
+    assert len(await rules.record_states(engine, [])) == 0
     found = [rule_row(db, made) for made in (first, other, third)]
     assert [(r["rule_status"], r["rule_error"], r["done_for"]) for r in found] == [
         ("DONE", None, AT),
@@ -139,10 +140,10 @@ async def test_a_locked_rule_delays_no_other(engine: Engine, db: Db, database: s
     states = [RuleState(made, RuleStatus.SCHEDULED) for made in (held, free)]
     with open_db(database) as tenant, tenant.transaction():
         rewritten(tenant, held, name="mine")
-        assert await rules.record_states(engine, states) == 1
+        assert len(await rules.record_states(engine, states)) == 1
 
     assert rule_row(db, held)["rule_status"] is None
-    assert await rules.record_states(engine, states) == 1
+    assert len(await rules.record_states(engine, states)) == 1
 
 
 async def test_a_rule_is_deactivated_and_activated(engine: Engine, db: Db) -> None:

@@ -1,21 +1,20 @@
 """The workflows as their rows hold them."""
 
-from tests.support.rows import Db, a_workflow
+from tests.support.rows import Db, a_workflow, unguarded
 from xnovu_poller.lifecycle import Channel, PublishStatus, WorkflowType
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.workflows import Workflow, read_workflows
+from xnovu_poller.store.workflows import MOST_SCHEMA_BYTES, Workflow, read_workflows
 
 
 async def test_a_workflow_is_read_completely(engine: Engine, db: Db) -> None:
     """Even if it must not be sent: the executor records the reason."""
-    schema = {"type": "object"}
     made = a_workflow(
         db,
         enterprise="acme",
         key="parcel",
         workflow_type="DYNAMIC",
         default_channels=["EMAIL", "SMS"],
-        payload_schema=schema,
+        payload_schema={"type": "object"},
         template_overrides={"EMAIL": "letter"},
         publish_status="DRAFT",
         deactivated=True,
@@ -30,9 +29,12 @@ async def test_a_workflow_is_read_completely(engine: Engine, db: Db) -> None:
             enterprise_id="acme",
             type=WorkflowType.DYNAMIC,
             key="parcel",
+            name="parcel",
             channels=[Channel.EMAIL, Channel.SMS],
-            schema=schema,
+            schema='{"type": "object"}',
+            schema_bytes=18,
             templates={"EMAIL": "letter"},
+            send_context=False,
             publish_status=PublishStatus.DRAFT,
             deactivated=True,
         )
@@ -58,3 +60,15 @@ async def test_a_key_that_is_not_a_text_names_no_template(engine: Engine, db: Db
     )
 
     assert (await read_workflows(engine, [made]))[made].templates == {"PUSH": "short"}
+
+
+async def test_a_schema_or_templates_that_are_too_large_are_not_read(engine: Engine, db: Db) -> None:
+    """Their size would be in the worker's memory before anything could refuse it."""
+    large = {"title": "x" * MOST_SCHEMA_BYTES}
+    with unguarded(db):
+        made = a_workflow(db, payload_schema=large, template_overrides=large)
+
+    found = (await read_workflows(engine, [made]))[made]
+
+    assert (found.schema, found.templates) == (None, {})
+    assert found.schema_bytes > MOST_SCHEMA_BYTES

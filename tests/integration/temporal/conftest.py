@@ -17,7 +17,7 @@ from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.chores.schedule import ChoreSchedule
 from xnovu_poller.temporal.client import Address, connect
-from xnovu_poller.temporal.rules.reconcile import reconcile
+from xnovu_poller.temporal.rules.reconcile import Reconciler
 from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 Run = Callable[[], Coroutine[Any, Any, dict[str, int]]]
@@ -83,11 +83,17 @@ def workflow(db: Db) -> int:
 
 
 @pytest.fixture
-def run(engine: Engine, schedules: RuleSchedules) -> Run:
+def reconciler(engine: Engine, schedules: RuleSchedules) -> Reconciler:
+    """What reconciles the deployment, run after run."""
+    return Reconciler(engine, schedules)
+
+
+@pytest.fixture
+def run(reconciler: Reconciler) -> Run:
     """Reconcile, and return the counts that are not 0."""
 
     async def reconciled() -> dict[str, int]:
-        report = await reconcile(engine, schedules, datetime.now(UTC))
+        report = await reconciler.run(datetime.now(UTC), budget=HOURLY)
         return {outcome.value: count for outcome, count in report.items() if count}
 
     return reconciled
@@ -96,8 +102,8 @@ def run(engine: Engine, schedules: RuleSchedules) -> Run:
 @pytest.fixture
 def make(client: Client, task_queue: str, deployment: UUID) -> Make:
     """Build the chores' schedule of the deployment; by default hourly, so that only requested runs come."""
-    return lambda every=HOURLY, queue=task_queue: ChoreSchedule(
-        client, deployment=deployment, task_queue=queue, every=every
+    return lambda every=HOURLY, queue=task_queue, **more: ChoreSchedule(
+        client, deployment=deployment, task_queue=queue, every=every, **more
     )
 
 

@@ -1,6 +1,8 @@
 """The search attributes: registering them, and doing without them where the namespace does not have them."""
 
+import tempfile
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,9 @@ from temporalio.client import (
 from temporalio.common import TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
+from tests.support.logs import logged_in_full
 from tests.support.temporal import SEARCH_ATTRIBUTES
+from xnovu_poller.dev.temporal import Temporal
 from xnovu_poller.temporal import contract, search
 from xnovu_poller.temporal.search import SearchAttributes
 
@@ -50,6 +54,20 @@ async def test_runs_start_without_attributes_that_may_not_be_registered(temporal
     nowhere = await Client.connect(temporal_address, namespace="nowhere")
 
     assert not await search.register(nowhere)
+
+
+async def test_a_namespace_without_room_is_named() -> None:
+    """A namespace has ten attributes of this type; the log contains Temporal's own words."""
+    full = {f"Attribute{number}": "Keyword" for number in range(10)}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Temporal(Path(folder), search_attributes=full) as server,
+        logged_in_full() as written,
+    ):
+        assert not await search.register(await Client.connect(server.address))
+
+    assert "the namespace's limit is used up" in written.getvalue()
+    assert "cannot have more than 10 search attribute of type Keyword" in written.getvalue()
 
 
 def schedule(attributes: TypedSearchAttributes) -> Schedule:

@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 
+from xnovu_poller import metrics
 from xnovu_poller.web.health import Probe, ProbeAnswer
-from xnovu_poller.web.server import HealthServer
+from xnovu_poller.web.server import Exposition, HealthServer
 
 
 def always(answer: ProbeAnswer) -> Callable[[], Awaitable[ProbeAnswer]]:
@@ -30,13 +31,28 @@ def failing(error: Exception) -> Callable[[], Awaitable[ProbeAnswer]]:
 
 @asynccontextmanager
 async def served(
-    *probes: Probe, status: Callable[[], Mapping[str, Any]] = dict
+    *probes: Probe,
+    status: Callable[[], Mapping[str, Any]] = dict,
+    counted: metrics.Source = metrics.REGISTRY,
+    wait_reason: Callable[[], str | None] = lambda: None,
+    token: str | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Serve on a free port, and lend a client of it."""
-    server = HealthServer("127.0.0.1", 0, probes, status)
+
+    async def describe() -> Mapping[str, Any]:
+        return status()
+
+    server = HealthServer(
+        "127.0.0.1", 0, probes, describe, Exposition(counted), wait_reason=wait_reason, token=token
+    )
     await server.start()
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
             yield client
     finally:
         await server.stop()
+
+
+async def nothing() -> Mapping[str, Any]:
+    """Describe a process of which nothing is known."""
+    return {}

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.programs import ENVIRONMENT
-from xnovu_poller import __version__
 from xnovu_poller.cli.group import PLACES, xnovu
+from xnovu_poller.cli.version import describe_version
 from xnovu_poller.errors import (
     ConfigError,
     DeploymentDisputed,
@@ -54,7 +54,7 @@ def test_every_command_has_help(words: tuple[str, ...]) -> None:
 
 def test_the_version_is_that_of_the_package() -> None:
     """You can see which release is installed."""
-    assert run("--version") == (0, f"xnovu, version {__version__}\n")
+    assert run("--version") == (0, f"xnovu, version {describe_version()}\n")
 
 
 def imported_by(program: str) -> set[str]:
@@ -87,7 +87,12 @@ def test_the_version_and_the_help_import_no_command(option: str) -> None:
         "xnovu_poller",
         "xnovu_poller.cli",
         "xnovu_poller.cli.group",
+        "xnovu_poller.cli.version",
         "xnovu_poller.errors",
+        "xnovu_poller.errors.base",
+        "xnovu_poller.errors.novu",
+        "xnovu_poller.errors.store",
+        "xnovu_poller.errors.temporal",
     }
     assert below(modules, "temporalio", "sqlalchemy", "pydantic", "rich", "asyncio") == set()
 
@@ -101,8 +106,27 @@ def test_a_worker_imports_nothing_of_the_one_machine_stack() -> None:
     assert below(modules, "xnovu_poller.cli") == {
         "xnovu_poller.cli",
         "xnovu_poller.cli.group",
+        "xnovu_poller.cli.output",
+        "xnovu_poller.cli.signals",
+        "xnovu_poller.cli.version",
         "xnovu_poller.cli.worker",
+        "xnovu_poller.cli.worker.launch",
+        "xnovu_poller.cli.worker.pid_file",
+        "xnovu_poller.cli.worker.start",
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["db", "notification", "rules", "templates", "workflows", "novu-standin", "worker health", "config"],
+)
+def test_a_command_imports_no_library_that_it_does_not_need(name: str) -> None:
+    """Temporal's SDK and the libraries of the worker take most of a second to load."""
+    words = [*name.split(), "--help"]
+    modules = imported_by(f"from xnovu_poller.cli.group import xnovu; xnovu({words!r})")
+
+    of_the_worker = ("temporalio", "aiohttp", "prometheus_client", "apscheduler", "uvloop")
+    assert below(modules, *of_the_worker, "xnovu_poller.service", "xnovu_poller.delivery") == set()
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -118,6 +142,15 @@ def test_an_unknown_command_is_refused() -> None:
 
     assert code == 2
     assert "No such command 'wroker'" in text
+
+
+def test_an_earlier_name_of_a_command_is_an_alias() -> None:
+    """It is not listed, because nobody has to learn it."""
+    code, text = run("daemon", "start", "--help")
+
+    assert code == 0
+    assert text == run("worker", "start", "--help")[1].replace("xnovu worker start", "xnovu daemon start")
+    assert "daemon" not in run("--help")[1]
 
 
 def test_internal_commands_are_not_listed() -> None:

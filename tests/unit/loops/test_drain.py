@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from tests.support.waiting import eventually
 from xnovu_poller.errors import StoreUnavailable
-from xnovu_poller.loops.drain import Drain
+from xnovu_poller.loops.drain import LONG_LOOK, Drain, rest_after
 
 INTERVAL = timedelta(hours=2)
 AT_ONCE = timedelta(0)
@@ -67,6 +67,28 @@ async def test_calls_during_a_turn_lead_to_exactly_one_more_turn() -> None:
     assert (turns.started, drain.status()["turning"]) == (2, False)
 
 
+def test_a_long_look_for_nothing_is_followed_by_a_rest() -> None:
+    """Wake-ups must not fill a core with looks, as where thousands of enterprises have only paused rows."""
+    assert rest_after(LONG_LOOK) == AT_ONCE
+    assert rest_after(timedelta(seconds=0.3)) == timedelta(seconds=0.9)
+    assert rest_after(timedelta(minutes=1)) == timedelta(seconds=1)
+
+
+async def test_a_call_waits_for_the_end_of_the_rest_and_a_stop_ends_it() -> None:
+    """The look that the call asks for would come after the rest."""
+    turns = Turns()
+    drain = Drain(turns, rest=lambda _look: timedelta(hours=1))
+    resting = asyncio.create_task(drain.drain())
+    await eventually(lambda: drain.status()["turns"])
+
+    await drain.drain()
+    assert not resting.done()
+    await drain.stop()
+    await resting
+
+    assert turns.started == 1
+
+
 async def test_a_stop_lets_the_turn_end_and_begins_no_other() -> None:
     """This is so even when more is left to do."""
     turns = Turns([AT_ONCE, AT_ONCE])
@@ -103,10 +125,14 @@ async def test_status_shows_an_error_and_the_next_call_turns_again() -> None:
     drain = Drain(turns)
 
     await drain.drain()
-    assert drain.status() == {"turns": 0, "turning": False, "last_error": "store_unavailable"}
-
+    failed = drain.status()
     await drain.drain()
-    assert drain.status() == {"turns": 1, "turning": False, "last_error": None}
+    succeeded = drain.status()
+
+    assert (failed["turns"], failed["last_turn_at"], failed["last_error"]) == (0, None, "store_unavailable")
+    assert (succeeded["turns"], succeeded["last_error"]) == (1, None)
+    assert datetime.fromisoformat(str(succeeded["last_turn_at"])) <= datetime.now(UTC)
+    assert (succeeded["lag_seconds"], succeeded["interval_seconds"]) == (0, drain.interval.total_seconds())
 
 
 async def test_a_bug_in_a_turn_stays_in_its_loop() -> None:
@@ -115,4 +141,20 @@ async def test_a_bug_in_a_turn_stays_in_its_loop() -> None:
 
     await drain.drain()
 
+    assert drain.bug == "ZeroDivisionError"
     assert drain.status()["last_error"] == "ZeroDivisionError"
+
+
+async def test_a_loop_lags_until_a_turn_succeeds() -> None:
+    """A turn that fails does not count, and a loop that waits for its interval is on time."""
+    turns = Turns([StoreUnavailable("hung up")])
+    turns.interval = timedelta(0)
+    drain = Drain(turns)
+
+    await drain.drain()
+    lag = drain.lag
+    assert lag > timedelta(0)
+
+    turns.interval = INTERVAL
+    await drain.drain()
+    assert drain.lag == timedelta(0)

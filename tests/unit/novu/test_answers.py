@@ -1,5 +1,6 @@
 """The meaning of each of Novu's answers."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from xnovu_poller.errors import (
+    NovuBlocked,
     NovuError,
     NovuRejected,
     NovuThrottled,
@@ -38,9 +40,6 @@ def reason(status: int, members: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("status", "meaning"),
     [
-        (301, NovuUnauthorized),
-        (302, NovuUnauthorized),
-        (308, NovuUnauthorized),
         (400, NovuRejected),
         (401, NovuUnauthorized),
         (402, NovuUnauthorized),
@@ -60,7 +59,10 @@ def reason(status: int, members: dict[str, Any]) -> str:
         (502, NovuUnavailable),
         (503, NovuUnavailable),
         (504, NovuUnavailable),
-        (520, NovuUnanswered),
+        (520, NovuUnavailable),
+        (530, NovuUnavailable),
+        (599, NovuUnanswered),
+        (101, NovuUnanswered),
     ],
 )
 def test_each_status_has_one_meaning(status: int, meaning: type[NovuError]) -> None:
@@ -68,11 +70,44 @@ def test_each_status_has_one_meaning(status: int, meaning: type[NovuError]) -> N
     assert type(refused(status, json=ERROR)) is meaning
 
 
-@pytest.mark.parametrize("status", [400, 401, 413, 415, 422])
-@pytest.mark.parametrize("body", [b"<html>413</html>", b"", b'"text"', b"[" * 100_000])
-def test_a_4xx_that_novu_did_not_write_stops(status: int, body: bytes) -> None:
-    """It came from a proxy or another server, so no notification is at fault."""
-    assert type(refused(status, content=body)) is NovuUnauthorized
+PAGES = [b"<html>413</html>", b"", b'"text"', b"[" * 100_000]
+STRANGERS: list[Any] = [
+    {"message": "Forbidden"},
+    {"message": "Unauthorized", "request_id": "5f1c"},
+    {"statusCode": 401, "message": "Access denied due to missing subscription key."},
+    {"statusCode": 404, "message": "Route POST:/ not found", "error": "Not Found"},
+    {
+        "success": False,
+        "errors": [{"code": 1020, "message": "Access denied"}],
+        "messages": [],
+        "result": None,
+    },
+    {"timestamp": "2026-01-01T00:00:00Z", "status": 403, "error": "Forbidden", "path": "/v1/events/trigger"},
+    {"status": "error", "code": 403},
+    ["no"],
+]
+"""Errors of Kong, Azure, Fastify, Cloudflare, Spring and others: JSON, but not Novu's."""
+
+
+@pytest.mark.parametrize("status", [301, 302, 308, 400, 401, 403, 404, 407, 413, 415, 418, 422, 431, 451])
+@pytest.mark.parametrize("content", [*PAGES, *(json.dumps(body).encode() for body in STRANGERS)])
+def test_a_refusal_that_novu_did_not_write_is_not_its_word(status: int, content: bytes) -> None:
+    """It came from a proxy or another server: it proves nothing about the key, nor about the notification."""
+    error = refused(status, content=content)
+    assert type(error) is NovuBlocked
+    assert f"something in front of it answers {status};" in str(error)
+
+
+def test_a_code_of_novu_is_its_word_in_any_form() -> None:
+    """A Novu of another version may write its errors in another form."""
+    assert type(refused(422, json={"message": "workflow_not_found"})) is NovuRejected
+
+
+def test_a_page_with_429_is_a_firewalls() -> None:
+    """Novu asks for a pause in words or headers; a page may be about this notification only."""
+    page = {"Content-Type": "text/html; charset=utf-8"}
+    assert type(refused(429, headers=page, content=b"<html>")) is NovuBlocked
+    assert type(refused(429, headers={**page, "Retry-After": "7"}, content=b"<html>")) is NovuThrottled
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"status": "processed"}', b"\xff\xfe\xff"])
@@ -88,7 +123,14 @@ def test_the_result_is_taken_from_the_envelope() -> None:
 
 def test_only_processed_is_accepted() -> None:
     """Novu also answers 201 to triggers that it will never send."""
-    assert answers.read_outcome({"acknowledged": True, "status": "processed"}) == Accepted()
+    assert answers.read_outcome({"acknowledged": True, "status": "processed"}, "xn-1") == Accepted()
+
+
+@pytest.mark.parametrize("name", ["xn-2", "", 1, None, ["xn-1"]])
+def test_an_answer_to_another_transaction_is_unknown(name: object) -> None:
+    """A proxy mixed the answers up, or repeats an earlier answer."""
+    item = {"acknowledged": True, "status": "processed", "transactionId": name}
+    assert isinstance(answers.read_outcome(item, "xn-1"), Unknown)
 
 
 @pytest.mark.parametrize(
@@ -103,14 +145,14 @@ def test_only_processed_is_accepted() -> None:
 )
 def test_any_other_status_in_a_success_is_a_rejection(status: str) -> None:
     """The error names Novu's own code."""
-    outcome = answers.read_outcome({"acknowledged": True, "status": status})
+    outcome = answers.read_outcome({"acknowledged": True, "status": status}, "xn-1")
     assert isinstance(outcome, Refused)
     assert str(outcome.error) == f"Novu: rejects it with 201 ({status})"
 
 
 def test_the_error_of_a_bulk_item_contains_its_code() -> None:
     """The status is only `error`; the code is beside it."""
-    outcome = answers.read_outcome({"status": "error", "error": ["Not found", "workflow_not_found"]})
+    outcome = answers.read_outcome({"status": "error", "error": ["Not found", "workflow_not_found"]}, "xn-1")
     assert isinstance(outcome, Refused)
     assert str(outcome.error) == "Novu: rejects it with 201 (workflow_not_found)"
 
@@ -118,7 +160,7 @@ def test_the_error_of_a_bulk_item_contains_its_code() -> None:
 @pytest.mark.parametrize("item", [None, "processed", {}, {"acknowledged": True}, {"status": None}, []])
 def test_an_answer_without_a_status_is_unknown(item: object) -> None:
     """Without a status nobody knows whether Novu accepted it."""
-    assert isinstance(answers.read_outcome(item), Unknown)
+    assert isinstance(answers.read_outcome(item, "xn-1"), Unknown)
 
 
 @pytest.mark.parametrize(
@@ -128,10 +170,13 @@ def test_an_answer_without_a_status_is_unknown(item: object) -> None:
         ({"type": "PAYLOAD_VALIDATION_ERROR", "message": "x"}, "PAYLOAD_VALIDATION_ERROR"),
         ({"message": ["prose first", "invalid_recipients"]}, "invalid_recipients"),
         ({"errors": {"to": {"messages": ["no"], "value": "Ann"}, "name": {}}}, "fields: name, to"),
-        ({"errors": {"to.0.subscriberId": {}}}, "fields: to.0.subscriberId"),
+        ({"errors": {"to.0.subscriberId": {}, "to.ann": {}}}, "fields: to"),
+        ({"errors": {"payload.jane_doe": {}, "iban_of_jane": {}}}, "fields: payload"),
     ],
 )
-def test_a_rejection_contains_novus_code_or_the_names_of_fields(members: dict[str, Any], wanted: str) -> None:
+def test_a_rejection_contains_novus_code_or_the_members_of_the_trigger(
+    members: dict[str, Any], wanted: str
+) -> None:
     """An operator can see what needs correcting."""
     assert reason(422, members) == wanted
 
@@ -143,6 +188,10 @@ def test_a_rejection_contains_novus_code_or_the_names_of_fields(members: dict[st
         {"message": "ann@example.com"},
         {"message": "user_4711"},
         {"message": "secret"},
+        {"message": "jane_doe"},
+        {"type": "JANE_DOE"},
+        {"error": ["no_such_code"]},
+        {"errors": {"jane_doe": {}, "ann.bob": {}}},
         {"message": "a" * 40 + "_" + "b" * 40},
         {"message": {"to": "ann"}},
         {"message": None, "error": "Bad Request"},

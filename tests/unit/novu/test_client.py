@@ -1,6 +1,7 @@
 """Each call to Novu ends in an outcome, and the gate observes it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -15,6 +16,7 @@ from tests.support.wire import (
     accept,
     build,
     conforms,
+    enveloped,
     event,
     failing,
     kind,
@@ -26,6 +28,8 @@ from tests.support.wire import (
 from xnovu_poller import __version__
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import (
+    NovuBlocked,
+    NovuRejected,
     NovuThrottled,
     NovuUnanswered,
     NovuUnauthorized,
@@ -39,7 +43,13 @@ SHORT = timedelta(milliseconds=20)
 
 async def test_a_trigger_conforms_to_novus_openapi_document(novu: Novu, wire: Wire) -> None:
     """This covers path, method, headers and body."""
-    sent = event()
+    sent = replace(
+        event(),
+        actor="editor-1",
+        context=b'{"project": {"id": "p-17", "data": {"n": 1}}, "region": "eu"}',
+        exclude=("editor-1",),
+        profiles={"subscriber-1": '{"email": "a@example.org", "data": {"n": 1}}'},
+    )
     assert await novu.trigger(sent) == Accepted()
     [request] = wire.requests
     assert "post" in OPENAPI["paths"][request.url.path]
@@ -108,9 +118,47 @@ async def test_a_failure_of_the_network_is_named_only_by_its_type(novu: Novu, wi
 
 async def test_redirects_are_not_followed(novu: Novu, wire: Wire) -> None:
     """The key is sent to the configured address only."""
-    wire.answer = failing(307, headers={"Location": "https://elsewhere.test/"})
-    assert kind(await novu.trigger(event())) == (Refused, NovuUnauthorized)
+    wire.answer = failing(307, json=None, headers={"Location": "https://elsewhere.test/"})
+    assert kind(await novu.trigger(event())) == (Refused, NovuBlocked)
     assert len(wire.requests) == 1
+
+
+async def test_an_answer_to_another_transaction_is_unknown(novu: Novu, wire: Wire) -> None:
+    """It does not show that this event was accepted."""
+    wire.answer = lambda _: enveloped(processed("xn-2"))
+    assert kind(await novu.trigger(event())) == (Unknown, NovuUnanswered)
+
+
+async def test_no_cookie_is_kept(novu: Novu, wire: Wire) -> None:
+    """They would pile up until a call is too large for a proxy."""
+    wire.answer = lambda request: httpx.Response(
+        201, json=accept(request).json(), headers={"Set-Cookie": "a=b; Path=/"}
+    )
+    await novu.trigger(event(1))
+    await novu.trigger(event(2))
+    assert all("Cookie" not in request.headers for request in wire.requests)
+
+
+async def test_nothing_compressed_is_asked_for(novu: Novu, wire: Wire) -> None:
+    """A few compressed bytes can become gigabytes."""
+    await novu.trigger(event())
+    assert wire.requests[0].headers["Accept-Encoding"] == "identity"
+
+
+async def test_a_heavy_body_that_meets_a_413_is_at_fault_itself(wire: Wire, gate: Gate) -> None:
+    """A proxy refuses its size, and would refuse it again; the sentence contains its weight."""
+    novu = build(wire, gate, max_body_bytes=1000)
+    await novu.trigger(event(9))
+    wire.answer = failing(413, json=None, text="<html>413</html>")
+    assert kind(await novu.trigger(event())) == (Refused, NovuBlocked)
+    heavy = event(2, {"text": "x" * 1000})
+    outcome = await novu.trigger(heavy)
+    assert kind(outcome) == (Refused, NovuRejected)
+    size = len(heavy.body())
+    assert reported(outcome) == (
+        f"Novu: rejects it with 413 (something in front of Novu does not take its body of {size} bytes)"
+    )
+    await novu.aclose()
 
 
 async def test_no_answer_within_the_deadline_is_unknown(novu: Novu, wire: Wire) -> None:
@@ -159,7 +207,9 @@ async def test_a_cancelled_call_gives_its_connection_back(novu: Novu, wire: Wire
 async def test_nothing_is_sent_while_the_gate_is_closed(novu: Novu, wire: Wire, gate: Gate) -> None:
     """A call that waited for a connection while the gate closed is released unsent."""
     gate.limit_rate(0, timedelta(minutes=1))
-    assert reported(await novu.trigger(event())) == "Novu: cannot serve now (the gate is closed)"
+    assert reported(await novu.trigger(event())) == (
+        "Novu: cannot serve now (the gate is closed: Novu: the rate limit is used up)"
+    )
     assert wire.requests == []
 
 
@@ -199,6 +249,7 @@ async def test_cancel_returns_whether_something_was_cancelled(
     [
         (failing(503), NovuUnavailable),
         (failing(401), NovuUnauthorized),
+        (failing(405, json=None, text="<html>"), NovuBlocked),
         (failing(500), NovuUnanswered),
         (lambda _: httpx.Response(200, json={"data": "yes"}), NovuUnanswered),
     ],

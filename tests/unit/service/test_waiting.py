@@ -63,6 +63,7 @@ async def test_it_asks_until_it_gets_an_answer_and_has_a_reason_meanwhile(
         return 7
 
     assert await waiting.until_answered(ask, asyncio.Event()) == 7
+    assert (waiting.reason, waiting.error) == ("starting", None)
     assert reasons == [
         "starting",
         "database: does not answer (Connection refused)",

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from temporalio.converter import DataConverter
 
+from xnovu_poller.errors import XnovuError
 from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import LONGEST_TASK, ChoresInput, DeliverInput, FireInput
@@ -17,13 +18,13 @@ LONG = timedelta(seconds=300)
 
 def of(*attempts: Attempt, call: timedelta = timedelta(seconds=10)) -> DeliverInput:
     """Return an input with these attempts."""
-    return DeliverInput("d", contract.to_pairs(attempts), None, call.total_seconds())
+    return DeliverInput("d", contract.pack(attempts), None, call.total_seconds())
 
 
 async def test_the_input_comes_out_as_it_went_in() -> None:
     """Temporal keeps it as JSON."""
     work = DeliverInput(
-        "d", contract.to_pairs([Attempt(1, 2), Attempt(2**53 - 1, 3)]), "acme", 0.4, searchable=True
+        "d", contract.pack([Attempt(1, 2), Attempt(2**53 - 1, 3)]), "acme", 0.4, searchable=True
     )
     payloads = await DataConverter.default.encode([work])
 
@@ -33,23 +34,49 @@ async def test_the_input_comes_out_as_it_went_in() -> None:
 
 async def test_an_input_of_an_older_version_can_be_read() -> None:
     """Open runs survive an upgrade."""
-    old = {"deployment": "d", "attempts": [[1, 1]], "enterprise_id": None, "call_seconds": 1.0}
+    old = {"deployment": "d", "attempts": [[1, 1], [7, 2]], "enterprise_id": None, "call_seconds": 1.0}
     payloads = await DataConverter.default.encode([old])
 
-    assert await DataConverter.default.decode(payloads, [DeliverInput]) == [
-        of(Attempt(1, 1), call=timedelta(seconds=1))
-    ]
+    [work] = await DataConverter.default.decode(payloads, [DeliverInput])
+    assert work == DeliverInput("d", [[1, 1], [7, 2]], None, 1.0)
+    assert work.read_attempts() == [Attempt(1, 1), Attempt(7, 2)]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "packed"),
+    [
+        ([Attempt(17, 1)], "17:1"),
+        ([Attempt(20, 2), Attempt(17, 1), Attempt(18, 1), Attempt(19, 1)], "17-19:1,20:2"),
+        ([Attempt(1, 3), Attempt(3, 3)], "1:3,3:3"),
+        ([Attempt(number, 1) for number in range(9_000, 11_000)], "9000-10999:1"),
+    ],
+)
+def test_attempts_travel_as_a_short_text(attempts: list[Attempt], packed: str) -> None:
+    """The ids of a claim are mostly neighbours."""
+    assert contract.pack(attempts) == packed
+    assert of(*attempts).read_attempts() == sorted(attempts)
+    assert of(*attempts).single == (len(attempts) == 1)
+
+
+@pytest.mark.parametrize("packed", ["1-99999999999:1", "1-1000:1,2001-3001:2", "1-2:x", ""])
+def test_attempts_that_cannot_be_read_or_are_too_many_are_refused(packed: str) -> None:
+    """No group is that large, and a range of any size would fill the memory."""
+    with pytest.raises(XnovuError, match=r"^input: "):
+        DeliverInput("d", packed, None, 1.0).read_attempts()
 
 
 def test_nothing_but_these_fields_travels() -> None:
     """No payload, no recipient, no secret: if you add a field, check that it is none of these."""
     names = {field.name for field in fields(DeliverInput)}
-    assert names == {"deployment", "attempts", "enterprise_id", "call_seconds", "searchable"}
+    assert names == {"deployment", "attempts", "enterprise_id", "call_seconds", "searchable", "fails_if_dead"}
 
 
 @pytest.mark.parametrize(
     ("travels", "names"),
-    [(FireInput, {"deployment", "rule_id", "at"}), (ChoresInput, {"deployment"})],
+    [
+        (FireInput, {"deployment", "rule_id", "at", "fired_at"}),
+        (ChoresInput, {"deployment", "workflows", "checks"}),
+    ],
     ids=["rule", "chores"],
 )
 def test_nothing_but_these_fields_travels_for_rules_and_chores(

@@ -3,6 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from google.protobuf.any_pb2 import Any
+from temporalio.api.common.v1 import GrpcStatus
+from temporalio.api.enums.v1 import ResourceExhaustedCause
+from temporalio.api.errordetails.v1 import ResourceExhaustedFailure
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationErrorCategory
@@ -12,6 +16,8 @@ from xnovu_poller.errors import (
     ScheduleMissing,
     ScheduleRefused,
     StoreUnavailable,
+    TemporalBusy,
+    TemporalInsecure,
     TemporalRefused,
     TemporalUnavailable,
     Unfinished,
@@ -74,7 +80,7 @@ async def test_the_cause_of_an_error_does_not_travel() -> None:
         (RPCStatusCode.UNAVAILABLE, TemporalUnavailable),
         (RPCStatusCode.DEADLINE_EXCEEDED, TemporalUnavailable),
         (RPCStatusCode.CANCELLED, TemporalUnavailable),
-        (RPCStatusCode.RESOURCE_EXHAUSTED, TemporalUnavailable),
+        (RPCStatusCode.RESOURCE_EXHAUSTED, TemporalBusy),
         (RPCStatusCode.INTERNAL, TemporalUnavailable),
         (RPCStatusCode.UNKNOWN, TemporalUnavailable),
     ],
@@ -86,6 +92,27 @@ def test_a_refusal_differs_from_no_answer(status: RPCStatusCode, kind: type[Xnov
 
     assert type(translated) is kind
     assert "their message" not in str(translated)
+
+
+def test_a_limit_is_named() -> None:
+    """The namespace's requests and an overloaded server need different cures."""
+    cause = ResourceExhaustedFailure(cause=ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT)
+    details = Any()
+    details.Pack(cause)
+    status = GrpcStatus(code=8, message="their message", details=[details])
+    error = RPCError("their message", RPCStatusCode.RESOURCE_EXHAUSTED, status.SerializeToString())
+
+    assert str(translate_rpc_error(error, "ours")) == (
+        "Temporal: is at its limit (RPS_LIMIT); it is asked again, raise the limit if it lasts"
+    )
+
+
+def test_a_certificate_that_expires_meanwhile_is_named() -> None:
+    """The SDK connects again by itself, and reports only that the server is away."""
+    message = "tonic::transport::Error(Transport, ConnectError(InvalidCertificate(Expired)))"
+    error = RPCError(message, RPCStatusCode.UNAVAILABLE, b"")
+
+    assert type(translate_rpc_error(error, "ours")) is TemporalInsecure
 
 
 def test_a_missing_namespace_is_named() -> None:
@@ -112,7 +139,7 @@ async def test_a_refused_schedule_has_the_servers_reason(status: RPCStatusCode) 
     [
         (RPCStatusCode.NOT_FOUND, ScheduleMissing),
         (RPCStatusCode.PERMISSION_DENIED, TemporalRefused),
-        (RPCStatusCode.RESOURCE_EXHAUSTED, TemporalUnavailable),
+        (RPCStatusCode.RESOURCE_EXHAUSTED, TemporalBusy),
         (RPCStatusCode.UNAVAILABLE, TemporalUnavailable),
     ],
     ids=str,

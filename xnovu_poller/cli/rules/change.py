@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from xnovu_poller.cli.connect import database, database_and_temporal
-from xnovu_poller.cli.rules.output import format_iso, format_time, print_json
+from xnovu_poller.cli.connect import database
+from xnovu_poller.cli.output import json_option, print_json
+from xnovu_poller.cli.rules.output import format_iso, format_time
 from xnovu_poller.cli.rules.preview import add_zone, parse_time
-from xnovu_poller.cli.rules.rule import RULE_ID, build_error, json_option, read_rule
+from xnovu_poller.cli.rules.rule import RULE_ID, build_error, read_rule
 from xnovu_poller.errors import RuleInvalid, ScheduleMissing
 from xnovu_poller.lifecycle import FireOutcome, RuleTrigger
 from xnovu_poller.rules.preview import list_next
@@ -18,7 +19,6 @@ from xnovu_poller.rules.timing import Overlap, Timing, read_timing
 from xnovu_poller.store import rules
 from xnovu_poller.store.firing import find_made
 from xnovu_poller.store.rules import Rule
-from xnovu_poller.temporal.rules.firing_outcome import wait_for_outcome
 
 MOST_UNFORCED = 1000
 """The most firings of a backfill without --force."""
@@ -30,6 +30,7 @@ _REASONS = {
     FireOutcome.CREATED: "its notification has been deleted since",
     FireOutcome.INACTIVE: "it is deactivated or not PUBLISH",
     FireOutcome.NO_RECIPIENTS: "its rule_payload has no recipients",
+    FireOutcome.REFUSED: "the table refuses its notification; insert one like it to read why",
     FireOutcome.GONE: "its row has been deleted since",
     FireOutcome.REPEATED: "the same firing had already made it",
 }
@@ -123,6 +124,10 @@ def fire(ctx: click.Context, rule_id: int, *, wait: bool, as_json: bool) -> None
 
 
 async def _fire(rule_id: int, *, wait: bool) -> Firing:
+    # Temporal's SDK takes long to load, and most commands do without it.
+    from xnovu_poller.cli.connect_temporal import database_and_temporal  # noqa: PLC0415
+    from xnovu_poller.temporal.rules.firing_outcome import wait_for_outcome  # noqa: PLC0415
+
     async with database_and_temporal() as connected:
         rule = await read_rule(connected.engine, rule_id)
         run_id = await connected.schedules.fire(rule_id, rule.enterprise_id)
@@ -178,7 +183,7 @@ def backfill(rule_id: int, start: datetime, end: datetime, *, force: bool, as_js
         print_json({"rule_id": rule_id, "firings": len(firings), "times": [format_iso(at) for at in firings]})
     else:
         click.echo(
-            f"Rule {rule_id} fires for {len(firings)} times,"
+            f"Rule {rule_id} fires {len(firings)} time{'s' if len(firings) != 1 else ''},"
             f" from {format_time(firings[0])} to {format_time(firings[-1])}; workers make the notifications."
         )
 
@@ -189,6 +194,9 @@ async def _backfill(rule_id: int, start: datetime, end: datetime, *, force: bool
     timing = _read_repeated(rule)
     first, last = add_zone(start, timing.shown_in), add_zone(end, timing.shown_in)
     firings = _find_firings(timing, first, last, force=force)
+    # Temporal's SDK takes long to load, and most commands do without it.
+    from xnovu_poller.cli.connect_temporal import database_and_temporal  # noqa: PLC0415
+
     async with database_and_temporal() as connected:
         try:
             await connected.schedules.backfill(rule_id, first, last, Overlap.ALLOW_ALL)

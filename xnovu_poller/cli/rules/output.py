@@ -1,49 +1,17 @@
-"""Print rules: tables for people, JSON for programs."""
+"""Rules as the commands print them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import click
-
+from xnovu_poller.cli.output import NOTHING
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleStatus
 from xnovu_poller.rules.preview import PreviewTime, find_next_firing
 from xnovu_poller.rules.timing import Timing, read_timing
 from xnovu_poller.store.rules import Rule
-
-NOTHING = "-"
-
-LONGEST_CELL, LONGEST_SENTENCE = 60, 1000
-"""The most characters in a cell of a table, and in a line of its own; JSON is not cut."""
-
-
-def print_json(value: object) -> None:
-    """Print JSON, with the keys in the order of the handbook."""
-    click.echo(_escape(json.dumps(value, indent=2, ensure_ascii=False), "\n"))
-
-
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], longest: int = LONGEST_CELL) -> None:
-    """Print rows under a head; each column is as wide as its widest cell, and longer cells are cut."""
-    lines = [head, *([escape_for_terminal(cell, longest) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
-
-
-def escape_for_terminal(text: str, longest: int = LONGEST_SENTENCE) -> str:
-    """Return a tenant's text on one line, cut, and without control characters that a terminal would obey."""
-    return _escape(text if len(text) <= longest else f"{text[:longest]}…")
-
-
-def _escape(text: str, kept: str = "") -> str:
-    """Escape unprintable characters as JSON does, so that JSON stays valid."""
-    return "".join(
-        character if character.isprintable() or character in kept else json.dumps(character)[1:-1]
-        for character in text
-    )
 
 
 def find_timing(rule: Rule) -> Timing | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,10 +10,12 @@ from zoneinfo import ZoneInfo
 import click
 
 from xnovu_poller.cli.connect import database
-from xnovu_poller.cli.rules.output import NOTHING, format_duration, preview_to_json, print_json, print_table
-from xnovu_poller.cli.rules.rule import RULE_ID, build_error, json_option, read_rule
+from xnovu_poller.cli.output import NOTHING, json_option, print_json, print_table
+from xnovu_poller.cli.rules.output import format_duration, preview_to_json
+from xnovu_poller.cli.rules.rule import RULE_ID, build_error, read_rule
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import RuleTrigger
+from xnovu_poller.rules.advice import advise
 from xnovu_poller.rules.preview import PreviewTime, list_next
 from xnovu_poller.rules.spec import FIRST_YEAR, LAST_YEAR
 from xnovu_poller.rules.timing import Timing, read_timing
@@ -94,7 +97,8 @@ def preview(  # noqa: PLR0913 - each is an option of the command
         xnovu rules preview --cron '30 2 * * *' --timezone Europe/Berlin --from 2027-03-26 -n 5
         xnovu rules preview --config '{"interval": {"every": "90m"}}'
     """  # noqa: D301 - Click reads the backspace as "do not wrap this paragraph"
-    timing = _choose_timing(rule_id, cron, timezone, config)
+    trigger, config = _choose_config(rule_id, cron, timezone, config)
+    timing, advice = read_timing(trigger, config), advise(trigger, config)
     # `list_next` returns later times, and --from is included.
     after = (
         datetime.now(UTC) if start is None else add_zone(start, timing.shown_in) - timedelta(microseconds=1)
@@ -106,34 +110,38 @@ def preview(  # noqa: PLR0913 - each is an option of the command
                 "zone": timing.shown_in,
                 "jitter_seconds": timing.jitter.total_seconds(),
                 "coming": [preview_to_json(time) for time in times],
+                "warnings": [asdict(each) for each in advice],
             }
         )
         return
     _print_times(timing, times, count)
+    for each in advice:
+        click.echo(f"Warning: {each.where}: {each.reason}.")
 
 
-def _choose_timing(
+def _choose_config(
     rule_id: int | None, cron: str | None, timezone: str | None, config: dict[str, Any] | None
-) -> Timing:
-    """Return the timing of the only argument that was given: ID, --cron or --config."""
+) -> tuple[RuleTrigger, dict[str, Any]]:
+    """Return the times of the only argument that was given: ID, --cron or --config."""
     if sum(given is not None for given in (rule_id, cron, config)) != 1:
         raise click.UsageError("give exactly one of ID, --cron and --config")
     if timezone is not None and cron is None:
         raise click.UsageError("--timezone is for --cron; a rule and --config have their own")
     if rule_id is not None:
-        return asyncio.run(_read_timing(rule_id))
+        return asyncio.run(_read_config(rule_id))
     if config is None:
         config = {"cron": cron} | ({"timezone": timezone} if timezone else {})
-    return read_timing(guess_trigger(config), config)
+    return guess_trigger(config), config
 
 
-async def _read_timing(rule_id: int) -> Timing:
+async def _read_config(rule_id: int) -> tuple[RuleTrigger, dict[str, Any]]:
     async with database() as engine:
         rule = await read_rule(engine, rule_id)
     try:
-        return read_timing(rule.trigger, rule.config)
+        read_timing(rule.trigger, rule.config)
     except RuleInvalid as error:
         raise build_error(rule_id, f"{error.path}: {error.reason}") from None
+    return rule.trigger, rule.config
 
 
 def _print_times(timing: Timing, times: list[PreviewTime], count: int) -> None:

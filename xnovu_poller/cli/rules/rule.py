@@ -8,8 +8,6 @@ from xnovu_poller.store.rules import Rule
 
 RULE_ID = click.IntRange(1, 2**63 - 1)
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-
 
 async def read_rule(engine: Engine, rule_id: int) -> Rule:
     """Read a rule.

@@ -3,29 +3,28 @@
 import asyncio
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from xnovu_poller.cli.connect import database, database_and_temporal
+from xnovu_poller.cli.connect import database
+from xnovu_poller.cli.output import NOTHING, escape_for_terminal, json_option, print_json, print_table
 from xnovu_poller.cli.rules.output import (
-    NOTHING,
-    escape_for_terminal,
     find_next_at,
     find_timing,
     format_config,
     format_duration,
     format_iso,
     format_time,
-    print_json,
-    print_table,
     rule_to_json,
 )
-from xnovu_poller.cli.rules.rule import RULE_ID, json_option, read_rule
+from xnovu_poller.cli.rules.rule import RULE_ID, read_rule
 from xnovu_poller.lifecycle import RuleStatus
 from xnovu_poller.store import rules
 from xnovu_poller.store.rules import Rule
-from xnovu_poller.temporal.rules.schedules import RuleScheduleState
+
+if TYPE_CHECKING:
+    from xnovu_poller.temporal.rules.schedules import RuleScheduleState
 
 UNSEEN = "UNSEEN"
 """The state of a rule that no reconciliation has read yet."""
@@ -103,7 +102,10 @@ def show(rule_id: int, *, as_json: bool) -> None:
         click.echo(f"{name:<14}{escape_for_terminal(value)}")
 
 
-async def _read(rule_id: int) -> tuple[Rule, RuleScheduleState | None]:
+async def _read(rule_id: int) -> "tuple[Rule, RuleScheduleState | None]":
+    # Temporal's SDK takes long to load, and most commands do without it.
+    from xnovu_poller.cli.connect_temporal import database_and_temporal  # noqa: PLC0415
+
     async with database_and_temporal() as connected:
         return await read_rule(connected.engine, rule_id), await connected.schedules.describe(rule_id)
 
@@ -131,7 +133,7 @@ def _build_rule_lines(rule: Rule, now: datetime) -> list[tuple[str, str]]:
     return lines
 
 
-def _build_schedule_lines(schedule: RuleScheduleState | None) -> list[tuple[str, str]]:
+def _build_schedule_lines(schedule: "RuleScheduleState | None") -> list[tuple[str, str]]:
     if schedule is None:
         return [("in Temporal", "no schedule")]
     return [
@@ -156,7 +158,7 @@ def _timing_to_json(rule: Rule) -> dict[str, Any] | None:
     }
 
 
-def _schedule_to_json(schedule: RuleScheduleState | None) -> dict[str, Any] | None:
+def _schedule_to_json(schedule: "RuleScheduleState | None") -> dict[str, Any] | None:
     if schedule is None:
         return None
     return {

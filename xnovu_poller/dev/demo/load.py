@@ -25,9 +25,9 @@ VALUES (%(enterprise_id)s, %(workflow_key)s, %(name)s, %(description)s, %(workfl
 
 _TEMPLATE = """
 INSERT INTO notify.ent_notification_template (enterprise_id, template_key, name, channel_type, subject_template,
-    body_template, variables_description, publish_status)
+    body_template, defaults, publish_status)
 VALUES (%(enterprise_id)s, %(template_key)s, %(name)s, %(channel_type)s::notify.channel_type,
-    %(subject_template)s, %(body_template)s, %(variables_description)s, %(publish_status)s::notify.publish_status)
+    %(subject_template)s, %(body_template)s, %(defaults)s, %(publish_status)s::notify.publish_status)
 """
 
 _ENQUEUE = """
@@ -64,7 +64,7 @@ def insert(connection: Connection[TupleRow], sample: SampleNotification, standin
     notification.
 
     Args:
-        connection: with the role `xnovu_tenant`.
+        connection: with the role `xnovu_producer`.
         sample: the notification.
         standin: refuses the first trigger if the sample requires that.
 

@@ -97,7 +97,7 @@ class Demo:
             with (
                 StandIn(self.stack.standin_url, STANDIN_KEY) as standin,
                 _connect(self.stack, "xnovu_worker") as operator,
-                _connect(self.stack, "xnovu_tenant") as tenant,
+                _connect(self.stack, "xnovu_producer") as tenant,
             ):
                 self._report("Loading workflows, templates and topics")
                 load_suite(operator)
@@ -173,8 +173,7 @@ class Demo:
 @contextmanager
 def _connect(stack: Stack, role: str) -> Iterator[Connection[TupleRow]]:
     """Connect with a role of ours; a statement outside a transaction commits by itself."""
-    url = stack.environment["DATABASE_URL"]
-    with psycopg.connect(url, autocommit=True, options=f"-c role={role}") as connection:
+    with psycopg.connect(stack.owner_url, autocommit=True, options=f"-c role={role}") as connection:
         yield connection
 
 

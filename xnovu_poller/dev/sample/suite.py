@@ -55,7 +55,7 @@ class SampleTemplate:
     channel_type: Channel
     subject_template: str | None
     body_template: str
-    variables_description: Mapping[str, Any]
+    defaults: Mapping[str, Any]
     publish_status: PublishStatus = PublishStatus.PUBLISH
 
 
@@ -151,7 +151,7 @@ def _templates(folder: str, language: str) -> list[SampleTemplate]:
             channel_type=channel,
             subject_template=text[channel].get("subject"),
             body_template=text[channel]["body"].rstrip("\n"),
-            variables_description=text.get("defaults", {}),
+            defaults=text.get("defaults", {}),
         )
         for channel in Channel
         if channel in text

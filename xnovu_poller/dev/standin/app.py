@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from xnovu_poller.dev.standin import control, page
+from xnovu_poller.dev.standin.activity import Activity
 from xnovu_poller.dev.standin.calls import Answer, Call, Refusal
 from xnovu_poller.dev.standin.connection import Silence
 from xnovu_poller.dev.standin.environment import Environment
@@ -30,8 +31,8 @@ AFTER_ACCEPT = frozenset(
 )
 
 
-def build_application(environment: Environment) -> Starlette:
-    """Build the stand-in: Novu's API, the control API and the page."""
+def build_application(environment: Environment, temporal_ui: str | None = None) -> Starlette:
+    """Build the stand-in: Novu's API, the control API and the page, which links to Temporal's web interface."""
     reception = Reception(environment)
     events = Events(environment)
     return Starlette(
@@ -40,8 +41,9 @@ def build_application(environment: Environment) -> Starlette:
                 Route(path, reception.endpoint_for(serve), methods=[method])
                 for method, path, serve in api(environment, events)
             ),
+            Route("/v1/health-check", _answer_health_check),
             *control.routes(environment, events),
-            *page.routes(environment),
+            *page.routes(environment, temporal_ui),
             Route(
                 "/{path:path}",
                 reception.endpoint_for(_not_found),
@@ -53,12 +55,13 @@ def build_application(environment: Environment) -> Starlette:
 
 def api(environment: Environment, events: Events) -> Sequence[tuple[str, str, Serve]]:
     """Return Novu's calls: method, path, and the function that serves it."""
-    subscribers, topics = environment.subscribers, environment.topics
+    subscribers, topics, workflows = environment.subscribers, environment.topics, environment.created
     return [
         ("POST", "/v1/events/trigger", events.trigger),
         ("POST", "/v1/events/trigger/bulk", events.bulk),
         ("POST", "/v1/events/trigger/broadcast", events.broadcast),
         ("DELETE", "/v1/events/trigger/{transactionId}", events.cancel),
+        ("GET", "/v1/notifications", Activity(environment.ledger).list),
         ("POST", "/v1/subscribers/bulk", subscribers.create_bulk),
         ("POST", "/v2/subscribers", subscribers.create),
         ("GET", "/v2/subscribers", subscribers.list),
@@ -73,6 +76,15 @@ def api(environment: Environment, events: Events) -> Sequence[tuple[str, str, Se
         ("POST", "/v2/topics/{topicKey}/subscriptions", topics.subscribe),
         ("GET", "/v2/topics/{topicKey}/subscriptions", topics.list_subscriptions),
         ("DELETE", "/v2/topics/{topicKey}/subscriptions", topics.unsubscribe),
+        ("POST", "/v2/workflows", workflows.create),
+        ("GET", "/v2/workflows", workflows.list),
+        ("GET", "/v2/workflows/{workflowId}", workflows.get),
+        ("PUT", "/v2/workflows/{workflowId}", workflows.update),
+        ("PATCH", "/v2/workflows/{workflowId}", workflows.patch),
+        ("DELETE", "/v2/workflows/{workflowId}", workflows.delete),
+        ("GET", "/v1/environments", workflows.list_environments),
+        ("POST", "/v2/environments/{environmentId}/diff", workflows.compare),
+        ("POST", "/v2/environments/{environmentId}/publish", workflows.publish),
     ]
 
 
@@ -105,20 +117,28 @@ class Reception:
             return to_response(refusal.answer(request.url.path))
         fault = self.environment.faults.take(call)
         if fault is None:
-            return to_response(await self.answer(call, serve, None))
+            return self.respond(call, await self.answer(call, serve, None))
         tallies["faults"] += 1
         if fault.kind in BEFORE_ACCEPT or (fault.kind is Kind.STATUS and not fault.cached):
             return self.fail(fault, call)
         answer = await self.answer(call, serve, fault)
         if fault.kind in OF_BULK_CALLS:
-            return to_response(fault.change(answer, call))
-        return self.fail(fault, call) if fault.kind in AFTER_ACCEPT else to_response(answer)
+            return self.respond(call, fault.change(answer, call))
+        return self.fail(fault, call) if fault.kind in AFTER_ACCEPT else self.respond(call, answer)
+
+    def respond(self, call: Call, answer: Answer) -> Response:
+        """Return the response, and note it if it is a refusal or a repeat."""
+        self.environment.failed_calls.add_answer(call, answer)
+        return to_response(answer)
 
     def fail(self, fault: Fault, call: Call) -> Response:
         """Return the response of a failing network."""
         if fault.kind in SILENT:
+            self.environment.failed_calls.add_fault(call, fault, None)
             return Silence(self.environment.faults, 0 if fault.kind in RESETS else fault.seconds)
-        return to_response(fault.answer(call.path))
+        answer = fault.answer(call.path)
+        self.environment.failed_calls.add_fault(call, fault, answer.status)
+        return to_response(answer)
 
     async def answer(self, call: Call, serve: Serve, fault: Fault | None) -> Answer:
         """Check key and rate limit, then serve the call once."""
@@ -211,3 +231,8 @@ def to_response(answer: Answer) -> Response:
 
 def _not_found(call: Call) -> Answer:
     raise Refusal(404, f"Cannot {call.method} {call.path}", error="Not Found")
+
+
+async def _answer_health_check(_request: Request) -> Response:
+    """Answer as Novu does: without a key, a rate limit or a fault, and counted nowhere."""
+    return JSONResponse({"data": {"status": "ok", "info": {}, "error": {}, "details": {}}})

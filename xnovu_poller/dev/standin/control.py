@@ -14,7 +14,7 @@ from xnovu_poller.dev.standin.environment import Environment, Switches
 from xnovu_poller.dev.standin.events import Events
 from xnovu_poller.dev.standin.faults import Fault
 from xnovu_poller.dev.standin.ledger import AcceptedTrigger, describe_arrival, list_deliveries
-from xnovu_poller.dev.standin.shapes import read_rendered
+from xnovu_poller.dev.standin.messages import show
 from xnovu_poller.dev.standin.workflows import WorkflowBehaviour
 
 Order = TypeVar("Order", bound=BaseModel)
@@ -53,7 +53,8 @@ class Control:
             workflow=query.get("workflow"),
             enterprise=query.get("enterprise"),
         )
-        return _json(summarise(triggers, bodies=query.get("bodies") != "no"))
+        find = self._environment.subscribers.find
+        return _json(summarise(triggers, find, bodies=query.get("bodies") != "no"))
 
     async def stats(self, _: Request) -> Response:
         """GET the counts."""
@@ -104,7 +105,9 @@ class Control:
         self._environment.switches = self._environment.switches.model_copy(update=changed)
 
 
-def summarise(triggers: list[AcceptedTrigger], *, bodies: bool) -> dict[str, Json]:
+def summarise(
+    triggers: list[AcceptedTrigger], find: Callable[[str], dict[str, Json] | None], *, bodies: bool
+) -> dict[str, Json]:
     """Return triggers, deliveries, and how often each subscriber received each transaction."""
     texts: dict[int, dict[str, Json]] = {}
     if bodies:
@@ -121,7 +124,7 @@ def summarise(triggers: list[AcceptedTrigger], *, bodies: bool) -> dict[str, Jso
         ],
         "deliveries": [
             _describe_delivery(trigger, subscriber)
-            | ({"rendered": read_rendered(texts[trigger.number])} if bodies else {})
+            | ({"rendered": show(trigger, texts[trigger.number], find(subscriber) or {})} if bodies else {})
             for trigger, subscriber in list_deliveries(triggers)
         ],
         "counts": [

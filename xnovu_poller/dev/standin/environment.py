@@ -7,11 +7,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from xnovu_poller.dev.standin.buckets import Buckets
+from xnovu_poller.dev.standin.failed_calls import FailedCalls
 from xnovu_poller.dev.standin.faults import Faults
 from xnovu_poller.dev.standin.idempotency import Idempotency
 from xnovu_poller.dev.standin.ledger import Ledger
 from xnovu_poller.dev.standin.subscribers import Subscribers
 from xnovu_poller.dev.standin.topics import Topics
+from xnovu_poller.dev.standin.workflow_routes import WorkflowRoutes
 from xnovu_poller.dev.standin.workflows import Workflows
 
 Plan = Literal["off", "free", "pro", "team", "enterprise"]
@@ -26,7 +28,7 @@ class Switches(BaseModel):
         rate_limit: the plan whose limits apply.
         limits: tokens per second by category (trigger, configuration, global) that replace the plan's.
         drop_repeats: whether a repeated transaction id is dropped; Novu always does.
-        workflows_known: whether a workflow that was not set is known and active.
+        workflows_known: whether a workflow that was neither set nor created is known and active.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,10 +55,12 @@ class Environment:
         self.ledger = Ledger(ledger)
         self.subscribers = Subscribers()
         self.topics = Topics(self.subscribers)
-        self.workflows = Workflows()
+        self.created = WorkflowRoutes()
+        self.workflows = Workflows(self.created)
         self.faults = Faults()
         self.idempotency = Idempotency()
         self.buckets = Buckets()
+        self.failed_calls = FailedCalls()
         self.tallies: Counter[str] = Counter()
         self.resets = 0
 
@@ -68,10 +72,12 @@ class Environment:
             self.ledger,
             self.topics,
             self.subscribers,
+            self.created,
             self.workflows,
             self.faults,
             self.idempotency,
             self.buckets,
+            self.failed_calls,
             self.tallies,
         ):
             part.clear()

@@ -10,17 +10,19 @@ from collections.abc import Mapping, Sequence
 from xnovu_poller.dev.standin.calls import Answer, Call, Json, Refusal, invalid, success
 from xnovu_poller.dev.standin.environment import Environment
 from xnovu_poller.dev.standin.ledger import AcceptedTrigger, State
+from xnovu_poller.dev.standin.messages import list_running
 from xnovu_poller.dev.standin.shapes import (
     EVENT_BYTES,
     EVENTS_PER_BULK,
     Recipient,
     check_event,
     check_size,
+    read_channels,
     read_enterprise,
     read_recipients,
     read_rendered,
 )
-from xnovu_poller.dev.standin.workflows import check_payload
+from xnovu_poller.dev.standin.workflows import WorkflowBehaviour, check_payload
 
 
 class Events:
@@ -33,7 +35,7 @@ class Events:
         """POST /v1/events/trigger."""
         if call.size > EVENT_BYTES:
             check_size(call.body, "event")
-        return success(201, self._accept(call.body))
+        return success(201, self._note(call.body, self._accept(call.body)))
 
     def bulk(self, call: Call) -> Answer:
         """POST /v1/events/trigger/bulk: answers in the order of the events; only the invalid events fail."""
@@ -44,7 +46,7 @@ class Events:
         if call.size > EVENT_BYTES:
             for index, event in enumerate(events):
                 check_size(event, f"event at index {index}")
-        return success(201, [self._accept_or_report(event) for event in events])
+        return success(201, [self._note(event, self._accept_or_report(event)) for event in events])
 
     def broadcast(self, call: Call) -> Answer:
         """POST /v1/events/trigger/broadcast: to every subscriber of the environment."""
@@ -63,6 +65,11 @@ class Events:
         for trigger in waiting:
             self._deliver(trigger, self._recipients(trigger.body()))
         return len(waiting)
+
+    def _note(self, event: Json, result: dict[str, Json]) -> dict[str, Json]:
+        """Return the result of an event, after it was noted if the event is not processed."""
+        self._environment.failed_calls.add_event(event, result)
+        return result
 
     def _accept_or_report(self, event: Json) -> dict[str, Json]:
         try:
@@ -93,8 +100,7 @@ class Events:
         if workflow.payload_schema is not None:
             payload = check_payload(event.get("payload") or {}, workflow.payload_schema)
             event = {**event, "payload": payload}
-        channels = tuple(read_rendered(event)) or workflow.channels
-        self._process(event, transaction_id, channels, recipients, delayed=workflow.delayed)
+        self._process(event, transaction_id, workflow, recipients)
         return result
 
     def _recipients(self, event: Mapping[str, Json]) -> Sequence[Recipient]:
@@ -107,18 +113,20 @@ class Events:
         self,
         event: Mapping[str, Json],
         transaction_id: str,
-        channels: Sequence[str],
+        workflow: WorkflowBehaviour,
         recipients: Sequence[Recipient],
-        *,
-        delayed: bool,
     ) -> None:
         """Do the work of Novu's worker when it takes the trigger from its queue."""
         ledger = self._environment.ledger
         is_repeat = self._environment.switches.drop_repeats and ledger.is_repeat(transaction_id)
-        trigger = ledger.accept(event, transaction_id, read_enterprise(event), channels)
+        steps = self._environment.created.list_steps(event["name"])
+        running = list_running(steps, {"payload": event.get("payload") or {}})
+        named = tuple(read_rendered(event)) or workflow.channels or read_channels(event)
+        channels = [step.type for step in running] if steps else named
+        trigger = ledger.accept(event, transaction_id, read_enterprise(event), channels, steps)
         if is_repeat:
             ledger.settle(trigger, State.DROPPED)
-        elif delayed:
+        elif workflow.delayed:
             ledger.settle(trigger, State.DELAYED)
         else:
             self._deliver(trigger, recipients)

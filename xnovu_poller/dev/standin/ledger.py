@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from xnovu_poller.dev.standin.calls import Json, dump, format_ms
+from xnovu_poller.dev.standin.workflow_routes import Step
 
 
 class State(StrEnum):
@@ -43,6 +44,7 @@ class AcceptedTrigger:
         event: the body as JSON text, which needs a tenth of the memory of the parsed form.
         subscribers: the subscribers that it was delivered to, each once.
         delivered_ms: milliseconds since 1970; None if it was not delivered.
+        steps: those of its workflow at that time; none if no call has created it.
     """
 
     number: int
@@ -55,6 +57,7 @@ class AcceptedTrigger:
     state: State = State.DELAYED
     subscribers: tuple[str, ...] = ()
     delivered_ms: int | None = None
+    steps: tuple[Step, ...] = ()
 
     def body(self) -> dict[str, Json]:
         """Parse the event."""
@@ -67,10 +70,14 @@ class Ledger:
 
     Triggers are only appended to the file (`clear` empties it): it has a line for each change of a trigger's
     state, and the last line of a number counts. If the process dies while it writes a line, the next start removes that line.
+
+    Attributes:
+        changes: how often it was changed since the start.
     """
 
     def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self.changes = 0
         self._triggers: list[AcceptedTrigger] = []
         self._by_transaction: dict[str, list[AcceptedTrigger]] = defaultdict(list)
         self._file: TextIO | None = None
@@ -89,7 +96,12 @@ class Ledger:
         )
 
     def accept(
-        self, event: Mapping[str, Json], transaction_id: str, enterprise: str, channels: Sequence[str]
+        self,
+        event: Mapping[str, Json],
+        transaction_id: str,
+        enterprise: str,
+        channels: Sequence[str],
+        steps: Sequence[Step] = (),
     ) -> AcceptedTrigger:
         """Add a trigger; call `settle` at once to set its state."""
         trigger = AcceptedTrigger(
@@ -100,6 +112,7 @@ class Ledger:
             enterprise=enterprise,
             channels=tuple(channels),
             event=dump(event).decode(),
+            steps=tuple(steps),
         )
         self._triggers.append(trigger)
         self._by_transaction[transaction_id].append(trigger)
@@ -109,10 +122,15 @@ class Ledger:
         """Set the state of a trigger, and write it to the file."""
         if state is State.DELIVERED:
             trigger.delivered_ms = self.now_ms()
+        self.changes += 1
         trigger.state, trigger.subscribers = state, tuple(subscribers)
         if self._file is not None:
             self._file.write(json.dumps(asdict(trigger), ensure_ascii=False) + "\n")
             self._file.flush()
+
+    def find(self, number: int) -> AcceptedTrigger | None:
+        """Return a trigger by its number, or None if there is none."""
+        return self._triggers[number - 1] if 1 <= number <= len(self._triggers) else None
 
     def find_delayed(self, transaction_id: str | None = None) -> list[AcceptedTrigger]:
         """Return the delayed triggers of one transaction, or all."""
@@ -149,6 +167,7 @@ class Ledger:
 
     def clear(self) -> None:
         """Forget everything, and empty the file."""
+        self.changes += 1
         self._triggers.clear()
         self._by_transaction.clear()
         if self._file is not None:
@@ -203,4 +222,5 @@ def describe_arrival(trigger: AcceptedTrigger) -> dict[str, Json]:
 
 def _parse(line: dict[str, Json]) -> AcceptedTrigger:
     lists = {name: tuple(line[name]) for name in ("channels", "subscribers")}
-    return AcceptedTrigger(**{**line, **lists, "state": State(line["state"])})
+    steps = tuple(Step(**step) for step in line.get("steps", ()))
+    return AcceptedTrigger(**{**line, **lists, "state": State(line["state"]), "steps": steps})

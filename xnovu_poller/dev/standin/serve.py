@@ -37,11 +37,11 @@ def format_address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def build_server(environment: Environment) -> uvicorn.Server:
+def build_server(environment: Environment, temporal_ui: str | None = None) -> uvicorn.Server:
     """Return a server that does not run yet; set its `should_exit` to stop it."""
     return uvicorn.Server(
         uvicorn.Config(
-            build_application(environment),
+            build_application(environment, temporal_ui),
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -54,7 +54,7 @@ def build_server(environment: Environment) -> uvicorn.Server:
     )
 
 
-def serve(environment: Environment, listener: socket.socket) -> None:
+def serve(environment: Environment, listener: socket.socket, temporal_ui: str | None = None) -> None:
     """Serve until SIGINT or SIGTERM."""
     with closing(environment.ledger):
-        build_server(environment).run(sockets=[listener])
+        build_server(environment, temporal_ui).run(sockets=[listener])

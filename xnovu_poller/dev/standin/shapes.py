@@ -97,18 +97,32 @@ def _read_recipient(entry: Json) -> Recipient:
 
 def read_enterprise(event: Mapping[str, Json]) -> str:
     """Return the enterprise in the payload, or "unknown"."""
-    name = _read_payload(event).get("enterprise_id")
+    name = _read_ours(event).get("enterprise_id")
     return name if isinstance(name, str) and name else UNKNOWN_ENTERPRISE
+
+
+def read_notification(event: Mapping[str, Json]) -> int | None:
+    """Return the id of the row in the payload, or None."""
+    id_ = _read_ours(event).get("notification_id")
+    return id_ if isinstance(id_, int) else None
+
+
+def read_channels(event: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return the channels in the payload."""
+    channels = _read_ours(event).get("channels")
+    return tuple(map(str, channels)) if isinstance(channels, list) else ()
 
 
 def read_rendered(event: Mapping[str, Json]) -> dict[str, dict[str, Json]]:
     """Return the rendered text in the payload, by channel."""
-    rendered = _read_payload(event).get("rendered")
+    rendered = _read_ours(event).get("rendered")
     if not isinstance(rendered, dict):
         return {}
     return {channel: text for channel, text in rendered.items() if isinstance(text, dict)}
 
 
-def _read_payload(event: Mapping[str, Json]) -> Mapping[str, Json]:
+def _read_ours(event: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return what the worker added to the payload."""
     payload = event.get("payload")
-    return payload if isinstance(payload, dict) else {}
+    ours = payload.get("xnovu") if isinstance(payload, dict) else None
+    return ours if isinstance(ours, dict) else {}

@@ -1,4 +1,4 @@
-"""The workflows of the environment, as set through the control API."""
+"""How the environment treats the triggers of a workflow: as set through the control API, or as it was created."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import jsonschema_rs
 from pydantic import BaseModel, ConfigDict
 
 from xnovu_poller.dev.standin.calls import Json, Refusal
+from xnovu_poller.dev.standin.workflow_routes import WorkflowRoutes
 
 
 class WorkflowBehaviour(BaseModel):
@@ -29,9 +30,14 @@ class WorkflowBehaviour(BaseModel):
 
 
 class Workflows:
-    """Workflows by identifier; a workflow that was not set is known and active, unless switched off."""
+    """Workflows by identifier. A workflow that was neither set nor created is known and active, unless switched off.
 
-    def __init__(self) -> None:
+    Args:
+        created: the workflows that were created by calls.
+    """
+
+    def __init__(self, created: WorkflowRoutes) -> None:
+        self._created = created
         self._behaviours: dict[str, WorkflowBehaviour] = {}
 
     def clear(self) -> None:
@@ -52,10 +58,18 @@ class Workflows:
         Raises:
             Refusal: 422 the workflow does not exist.
         """
-        behaviour = self._behaviours.get(identifier, WorkflowBehaviour(known=is_known_by_default))
+        behaviour = self._behaviours.get(identifier) or self._find_created(identifier)
+        behaviour = behaviour or WorkflowBehaviour(known=is_known_by_default)
         if not behaviour.known:
             raise Refusal(422, "workflow_not_found")
         return behaviour
+
+    def _find_created(self, identifier: str) -> WorkflowBehaviour | None:
+        created = self._created.find(identifier)
+        if created is None:
+            return None
+        schema = created.get("payloadSchema") if created.get("validatePayload") else None
+        return WorkflowBehaviour(active=created["active"], payload_schema=schema)
 
 
 def check_payload(payload: dict[str, Json], schema: dict[str, Json]) -> dict[str, Json]:

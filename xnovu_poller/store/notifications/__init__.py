@@ -9,13 +9,15 @@ modules with arrows:
 - `hold`: the hold.
 - `by_hold`: arrows whose right is a hold, including the `send_until` that the hold wrote.
 - `by_chunk`: the chunks of a notification that needs several calls to Novu; the row stays PROCESSING.
-- `by_operator`: revive, for a person.
+- `by_operator`: retract and revive, for a person; `batches` lets them change many.
 - `arrow`: the code that they share.
+
+A person chooses notifications by `filters`; `listing` shows them, and `walk` goes through all of them.
 
 Rows also change in three other places:
 
 - `notify.retract`, a database function for producers (in the migrations): PENDING, FAILED or PROCESSING → RETRACTED,
-  or only the request for it while an outcome is open.
+  or only the request for it while an outcome is open. `by_operator` calls it too.
 - `store.identity.new_deployment`: PROCESSING → PENDING, or back to FAILED, for all rows of a copy at once.
 - `purge` deletes rows that ended long ago, which is no arrow.
 """

@@ -1,12 +1,15 @@
 """Measure the backlog: how many rows are due, for how long, and when the next row comes due."""
 
+import time
 from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import text
 
 from xnovu_poller.store.engine import Engine, acquire
-from xnovu_poller.store.notifications.due import FAILED, NEW, SCHEDULED, Due
+from xnovu_poller.store.notifications.due import FAILED, LIMITS_CLAIMS, NEW, SCHEDULED, Due
+from xnovu_poller.store.notifications.queue import MEASURED, QUEUED, Queue
+from xnovu_poller.store.pauses import HOLDS
 
 COUNTED_AT_MOST = 10_000
 """Counts stop here, so that /status stays cheap with any backlog."""
@@ -56,24 +59,69 @@ async def time_to_next_due(engine: Engine) -> timedelta | None:
     return None if ahead is None else timedelta(seconds=float(ahead))
 
 
+def list_enterprises(due: Due) -> str:
+    """Return the CTE of the enterprises with rows of a loop.
+
+    It is a loose index scan, as in the claims: it jumps from each enterprise to the next, as far as its reader reads.
+    """
+    return f"""enterprises (enterprise_id) AS (
+            -- The enterprises with rows of this loop, one after the other.
+            (SELECT n.enterprise_id FROM notify.ent_notification n
+             WHERE {due.owned} AND n.priority >= 0 ORDER BY n.enterprise_id USING ~<~ LIMIT 1)
+            UNION ALL
+            SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
+                    WHERE {due.owned} AND n.priority >= 0 AND n.enterprise_id ~>~ enterprises.enterprise_id
+                    ORDER BY n.enterprise_id USING ~<~ LIMIT 1)
+            FROM enterprises WHERE enterprises.enterprise_id IS NOT NULL
+        )"""  # noqa: S608 - built of the loops' conditions
+
+
 _HELD_BACK = {
     due.name: text(f"""
-    SELECT (SELECT count(*) FROM notify.ent_notification n WHERE n.notification_status = 'PROCESSING') >= :max_in_flight
-        OR EXISTS (
-            SELECT FROM notify.ent_enterprise_limit l
-            WHERE (CAST(:enterprises AS text[]) IS NULL OR l.enterprise_id = ANY (CAST(:enterprises AS text[])))
-                -- The enterprise's oldest due row, found by the index by age.
-                AND (SELECT true FROM notify.ent_notification n
-                    WHERE {due.owned} AND {due.due_now} AND n.enterprise_id = l.enterprise_id
-                    ORDER BY {due.oldest_first} LIMIT 1))""")  # noqa: S608 - built of the loops' conditions
+    WITH RECURSIVE {list_enterprises(due)},
+    found AS MATERIALIZED (
+        -- The rows in flight, and those of them that are queued.
+        SELECT count(*) AS number, count(*) FILTER (WHERE {QUEUED}) AS queued,
+            count(*) FILTER (WHERE {MEASURED}) AS measured
+        FROM notify.ent_notification n WHERE n.notification_status = 'PROCESSING'
+    )
+    SELECT found.queued, found.measured, clock_timestamp() AS read_at, EXISTS (
+        SELECT FROM (
+            SELECT unnest(CAST(:enterprises AS text[])) AS enterprise_id
+            UNION ALL
+            SELECT enterprise_id FROM enterprises WHERE CAST(:enterprises AS text[]) IS NULL
+        ) AS served
+        WHERE (
+            -- From half on, a claim may leave out an enterprise whose rivals have rows that somebody has locked.
+            (SELECT number >= greatest(CAST(:max_in_flight AS bigint) / 2, 1)
+                OR queued >= CAST(:most_queued AS bigint) / 2 FROM found)
+            OR EXISTS (SELECT FROM notify.ent_enterprise_limit l
+                WHERE l.enterprise_id = served.enterprise_id AND {LIMITS_CLAIMS})
+        )
+        -- The enterprise's oldest due row, found by the bounds of the index by age.
+        AND (SELECT true FROM notify.ent_notification n
+            WHERE {due.owned} AND n.priority >= 0 AND {due.due_now} AND n.enterprise_id = served.enterprise_id
+                AND n.enterprise_id ~>=~ served.enterprise_id AND n.enterprise_id ~<=~ served.enterprise_id
+            ORDER BY {due.oldest_first} LIMIT 1)
+        -- What is paused waits for a person, who wakes the loops.
+        AND NOT EXISTS (SELECT FROM notify.pause p WHERE {HOLDS} AND p.workflow_key IS NULL
+            AND (p.enterprise_id IS NULL OR p.enterprise_id = served.enterprise_id))
+    ) AS is_held_back
+    FROM found""")  # noqa: S608 - built of the loops' conditions
     for due in (NEW, SCHEDULED, FAILED)
 }
 
 
-async def is_held_back(
-    engine: Engine, due: Due, max_in_flight: int, enterprises: Collection[str] | None
-) -> bool:
-    """Return whether due rows may be waiting because the deployment is full or an enterprise is at its limit.
+async def look_at_queue(
+    engine: Engine,
+    due: Due,
+    queue: Queue,
+    *,
+    max_in_flight: int,
+    enterprises: Collection[str] | None,
+) -> Queue | None:
+    """Return the queue, newly measured, if due rows of this loop may be waiting because half of it or of the deployment is
+    full, or an enterprise is at its limit; otherwise None.
 
     Args:
         enterprises: the tenants to serve; None for all.
@@ -81,35 +129,39 @@ async def is_held_back(
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    values = {"max_in_flight": max_in_flight, "enterprises": enterprises and list(enterprises)}
+    values = {
+        "max_in_flight": max_in_flight,
+        "most_queued": queue.most,
+        "newest": queue.newest,
+        "enterprises": enterprises and list(enterprises),
+    }
     async with acquire(engine) as connection:
-        return bool(await connection.scalar(_HELD_BACK[due.name], values))
+        found = (await connection.execute(_HELD_BACK[due.name], values)).one()
+    if not found.is_held_back:
+        return None
+    return queue.after(found.queued, found.measured, 0, found.read_at, time.monotonic())
 
 
 def _seconds_due(due: Due, since: str) -> str:
-    """Return the subquery that computes for how many seconds the oldest row of a loop has been due.
-
-    It is a loose index scan, as in the claims: it jumps from each enterprise to the next.
-    """
+    """Return the subquery that computes for how many seconds the oldest row of a loop has been due."""
     return f"""(
-        WITH RECURSIVE enterprises (enterprise_id, number) AS (
-            -- The first enterprises with rows of this loop.
-            (SELECT n.enterprise_id, 1 FROM notify.ent_notification n
-             WHERE {due.owned} AND n.priority >= 0 ORDER BY n.enterprise_id LIMIT 1)
-            UNION ALL
-            SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
-                    WHERE {due.owned} AND n.priority >= 0 AND n.enterprise_id > enterprises.enterprise_id
-                    ORDER BY n.enterprise_id LIMIT 1), enterprises.number + 1
-            FROM enterprises WHERE enterprises.enterprise_id IS NOT NULL AND enterprises.number < {COUNTED_AT_MOST}
-        )
+        WITH RECURSIVE {list_enterprises(due)}
         SELECT CAST(extract(epoch FROM clock_timestamp()) - extract(epoch FROM min(oldest.due_since)) AS float8)
-        FROM enterprises, LATERAL (
-            SELECT greatest({since}, timestamptz '1970-01-01Z') AS due_since FROM notify.ent_notification n
+        FROM (SELECT enterprise_id FROM enterprises LIMIT {COUNTED_AT_MOST}) AS enterprises, LATERAL (
+            SELECT greatest({since}, timestamptz '1970-01-01Z') AS due_since, n.notification_workflow_id
+            FROM notify.ent_notification n
             WHERE {due.owned} AND n.priority >= 0 AND {due.due_now} AND n.enterprise_id = enterprises.enterprise_id
             ORDER BY {due.oldest_first} LIMIT 1
         ) AS oldest
-        WHERE CAST(:limited AS bool) OR NOT EXISTS (
-            SELECT FROM notify.ent_enterprise_limit l WHERE l.enterprise_id = enterprises.enterprise_id)
+        WHERE (CAST(:all AS bool) OR NOT EXISTS (
+            SELECT FROM notify.ent_enterprise_limit l
+            WHERE l.enterprise_id = enterprises.enterprise_id AND {LIMITS_CLAIMS})
+            AND NOT EXISTS (SELECT FROM notify.ent_notification n
+                WHERE n.notification_status = 'PROCESSING' AND n.enterprise_id = enterprises.enterprise_id))
+        AND NOT EXISTS (SELECT FROM notify.pause p WHERE {HOLDS}
+            AND (p.enterprise_id IS NULL OR p.enterprise_id = enterprises.enterprise_id)
+            AND (p.workflow_key IS NULL OR p.workflow_key = (SELECT w.workflow_key FROM notify.ent_notification_workflow w
+                WHERE w.id = oldest.notification_workflow_id)))
     ) AS {due.name}"""  # noqa: S608 - built of the loops' conditions
 
 
@@ -119,17 +171,17 @@ _OLDEST_DUE = text(f"""
     {_seconds_due(FAILED, "n.next_attempt_at")}""")
 
 
-async def oldest_due(engine: Engine, *, limited: bool = True) -> dict[str, timedelta | None]:
+async def oldest_due(engine: Engine, *, unserved: bool = False) -> dict[str, timedelta | None]:
     """Return for how long the oldest row of each loop has been due; None if no row is due.
 
-    It looks at the oldest row of each of the first `COUNTED_AT_MOST` enterprises.
+    It looks at the oldest row of each of the first `COUNTED_AT_MOST` enterprises, and leaves out those where it is paused.
 
     Args:
-        limited: include enterprises that have a limit of their own, because of which their rows may wait.
+        unserved: leave out enterprises whose rows wait for a reason: they have a limit of their own, or rows in flight.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
     async with acquire(engine) as connection:
-        row = (await connection.execute(_OLDEST_DUE, {"limited": limited})).mappings().one()
+        row = (await connection.execute(_OLDEST_DUE, {"all": not unserved})).mappings().one()
     return {loop: None if seconds is None else timedelta(seconds=seconds) for loop, seconds in row.items()}

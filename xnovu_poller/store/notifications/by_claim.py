@@ -11,8 +11,8 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from xnovu_poller.lifecycle import Attempt, Claim, ErrorDetails, Status
-from xnovu_poller.store.engine import Engine, acquire
-from xnovu_poller.store.notifications.arrow import bind_attempts, move, read_claims
+from xnovu_poller.store.engine import Engine, query
+from xnovu_poller.store.notifications.arrow import LIVE, bind_attempts, move, read_claims
 from xnovu_poller.store.notifications.claim import Terms
 
 EXPIRE_BATCH = 1000
@@ -25,26 +25,32 @@ _RELEASE = text("""
     ), locked AS MATERIALIZED (
         -- The rows that are still at that attempt, and on which no send has begun.
         SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until IS NULL
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING' AND n.send_until IS NULL
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
         -- Only a row that was FAILED before has a time for its next attempt.
         notification_status =
             CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status,
-        lease_expires_at = NULL, send_until = NULL
+        error_details = coalesce(CAST(:error AS jsonb), n.error_details), lease_expires_at = NULL, send_until = NULL
     FROM locked WHERE n.id = locked.id
     RETURNING n.id, n.notification_status""")
 
 
-async def release(engine: Engine, attempts: Sequence[Attempt]) -> dict[int, Status]:
+async def release(
+    engine: Engine, attempts: Sequence[Attempt], error: ErrorDetails | None = None
+) -> dict[int, Status]:
     """Write PROCESSING → PENDING, or back to FAILED: release rows on which no send has begun; it counts as no failure.
+
+    Args:
+        error: why they wait; None leaves `error_details` as it is.
 
     Raises:
         StoreUnavailable: nothing may have been written; the leases lapse.
     """
-    return await move(engine, _RELEASE, bind_attempts(attempts))
+    details = None if error is None else json.dumps(error.to_json())
+    return await move(engine, _RELEASE, bind_attempts(attempts) | {"error": details})
 
 
 _EXTEND_LEASE = text("""
@@ -54,9 +60,9 @@ _EXTEND_LEASE = text("""
     ), locked AS MATERIALIZED (
         -- The rows that are still at that attempt.
         SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING'
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING'
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
         lease_expires_at = greatest(n.lease_expires_at, clock_timestamp() + make_interval(secs => :lease))
@@ -73,25 +79,26 @@ async def extend_lease(engine: Engine, attempts: Sequence[Attempt], lease: timed
     return await move(engine, _EXTEND_LEASE, bind_attempts(attempts) | {"lease": lease.total_seconds()})
 
 
-_RECLAIM = text("""
+_RECLAIM = text(f"""
     WITH requested AS (
         -- The attempts of the caller.
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[])) AS requested (id, attempt)
     ), locked AS MATERIALIZED (
         -- The rows that are still at that attempt, and whose last send and lease have lapsed.
         SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING'
-            AND n.send_until < clock_timestamp() AND n.lease_expires_at < clock_timestamp()
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING'
+            AND NOT {LIVE} AND n.lease_expires_at < clock_timestamp()
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
-        attempt = n.attempt + 1, lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
+        attempt = n.attempt + 1, claimed_at = clock_timestamp(),
+        lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
         temporal_workflow_id = concat(CAST(:prefix AS text), '-notification-', n.id, '-', n.attempt + 1)
     FROM locked WHERE n.id = locked.id
-    RETURNING n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority,
+    RETURNING n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority, n.transaction_id,
         (SELECT w.workflow_key FROM notify.ent_notification_workflow w
-         WHERE w.id = n.notification_workflow_id) AS workflow_key""")
+         WHERE w.id = n.notification_workflow_id) AS workflow_key""")  # noqa: S608 - the condition is a constant
 
 
 async def reclaim(engine: Engine, attempts: Sequence[Attempt], terms: Terms) -> list[Claim]:
@@ -104,8 +111,62 @@ async def reclaim(engine: Engine, attempts: Sequence[Attempt], terms: Terms) -> 
         StoreUnavailable: the rows may have been claimed; their leases lapse.
     """
     values = bind_attempts(attempts) | {"lease": terms.lease.total_seconds(), "prefix": terms.prefix}
-    async with acquire(engine) as connection:
-        return read_claims((await connection.execute(_RECLAIM, values)).all())
+    return read_claims(await query(engine, _RECLAIM, values))
+
+
+_RECALL = text("""
+    WITH RECURSIVE enterprises (enterprise_id) AS (
+        -- The enterprises with FAILED rows. A loose index scan, as in the claims.
+        (SELECT n.enterprise_id FROM notify.ent_notification n
+         WHERE n.notification_status = 'FAILED' AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND n.priority >= 0
+         ORDER BY n.enterprise_id USING ~<~ LIMIT 1)
+        UNION ALL
+        SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
+                WHERE n.notification_status = 'FAILED' AND n.publish_status = 'PUBLISH' AND NOT n.deactivated
+                    AND n.priority >= 0 AND n.enterprise_id ~>~ enterprises.enterprise_id
+                ORDER BY n.enterprise_id USING ~<~ LIMIT 1)
+        FROM enterprises WHERE enterprises.enterprise_id IS NOT NULL
+    ), leases AS MATERIALIZED (
+        -- The leases that end later than any lease can.
+        SELECT n.id FROM notify.ent_notification n
+        WHERE n.notification_status = 'PROCESSING' AND n.lease_expires_at > now() + make_interval(secs => :longest_lease)
+        ORDER BY n.lease_expires_at DESC, n.id DESC LIMIT 1000
+        FOR NO KEY UPDATE OF n SKIP LOCKED
+    ), pauses AS MATERIALIZED (
+        -- The next attempts that come later than any pause can last.
+        SELECT latest.id FROM enterprises, LATERAL (
+            SELECT n.id FROM notify.ent_notification n
+            WHERE n.notification_status = 'FAILED' AND n.publish_status = 'PUBLISH' AND NOT n.deactivated
+                AND n.priority >= 0 AND n.enterprise_id = enterprises.enterprise_id
+                AND n.next_attempt_at > now() + make_interval(secs => :longest_pause)
+            ORDER BY n.next_attempt_at DESC, n.id DESC LIMIT 1000
+            FOR NO KEY UPDATE OF n SKIP LOCKED
+        ) AS latest
+        LIMIT 1000
+    ), ahead AS (
+        -- Both.
+        SELECT id FROM leases UNION ALL SELECT id FROM pauses
+    )
+    UPDATE notify.ent_notification AS n SET
+        lease_expires_at = CASE WHEN n.notification_status = 'PROCESSING' THEN clock_timestamp() END,
+        next_attempt_at = CASE n.notification_status WHEN 'FAILED' THEN clock_timestamp() ELSE n.next_attempt_at END
+    FROM ahead WHERE n.id = ahead.id
+    RETURNING n.id, n.notification_status""")
+
+
+async def recall(engine: Engine, *, longest_lease: timedelta, longest_pause: timedelta) -> dict[int, Status]:
+    """Write PROCESSING → PROCESSING and FAILED → FAILED: end leases and pauses that are longer than any can be.
+
+    They were written while the database's clock was ahead. Without this, their rows would wait for as long as that.
+
+    Raises:
+        StoreUnavailable: nothing may have been written.
+    """
+    values = {
+        "longest_lease": longest_lease.total_seconds(),
+        "longest_pause": longest_pause.total_seconds(),
+    }
+    return await move(engine, _RECALL, values)
 
 
 _EXPIRE = text(f"""
@@ -118,7 +179,7 @@ _EXPIRE = text(f"""
                 WHERE d.notification_id = n.id AND d.outcome IN ('accepted', 'unknown'))
         ORDER BY n.expires_at, n.id
         LIMIT {EXPIRE_BATCH}
-        FOR UPDATE OF n SKIP LOCKED
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
         notification_status = 'RETRACTED', retraction_reason = 'expired', retracted_at = clock_timestamp()
@@ -148,7 +209,7 @@ _RECORD_CANCEL_ANSWER = text("""
             -- `cancelled` wins: another replica may have asked later, when nothing was left to cancel.
             AND (n.error_details IS NULL OR answers.answer = 'cancelled')
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET error_details = jsonb_build_object('cancel', locked.answer)
     FROM locked WHERE n.id = locked.id
@@ -185,7 +246,7 @@ class LostAttempt(NamedTuple):
     died: bool
 
 
-_RECORD_LOST_CONTACT = text("""
+_RECORD_LOST_CONTACT = text(f"""
     WITH requested AS (
         -- The attempts of the caller.
         SELECT * FROM unnest(
@@ -198,10 +259,10 @@ _RECORD_LOST_CONTACT = text("""
             -- A withdrawn row must not become DEAD, because Novu must be asked to cancel it.
             requested.counted AND n.failure_count + 1 >= :max_failures AND n.retract_requested_at IS NULL AS is_last
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING'
-            AND (n.send_until IS NULL OR n.send_until < clock_timestamp())
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING'
+            AND {LIVE} IS NOT TRUE
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
         notification_status = CASE WHEN locked.is_last THEN 'DEAD' ELSE 'FAILED' END::notify.notification_status,
@@ -212,7 +273,7 @@ _RECORD_LOST_CONTACT = text("""
         unknown_outcomes = n.unknown_outcomes + locked.was_sending::int,
         lease_expires_at = NULL, send_until = NULL
     FROM locked WHERE n.id = locked.id
-    RETURNING n.id, n.notification_status""")
+    RETURNING n.id, n.notification_status""")  # noqa: S608 - the condition is a constant
 
 
 async def record_lost_contact(

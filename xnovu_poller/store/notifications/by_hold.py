@@ -22,12 +22,12 @@ _RECORD_SENT = text("""
     ), locked AS MATERIALIZED (
         -- The rows whose hold is still valid.
         SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
-        notification_status = 'SENT', processed_at = clock_timestamp(), error_details = NULL,
+        notification_status = 'SENT', processed_at = clock_timestamp(), updated_at = clock_timestamp(), error_details = NULL,
         lease_expires_at = NULL, send_until = NULL
     FROM locked WHERE n.id = locked.id
     RETURNING n.id, n.notification_status""")
@@ -57,9 +57,9 @@ _RECORD_FAILED = text("""
         SELECT n.id, n.failure_count, requested.error, requested.wait, requested.counted, requested.refused,
             requested.unknown, n.retract_requested_at IS NOT NULL AND NOT requested.withdrawn AS newly_withdrawn
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     ), judged AS (
         -- Decide which failure is the last. A newly withdrawn row gets another attempt, which asks Novu to cancel.
         SELECT locked.*, counted AND failure_count + 1 >= :max_failures AND NOT newly_withdrawn AS is_last FROM locked
@@ -113,9 +113,9 @@ _RECORD_DEAD = text("""
                 SELECT FROM notify.ent_notification_delivery d
                 WHERE d.notification_id = n.id AND d.outcome IN ('accepted', 'unknown')) AS is_retracted
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
         notification_status = CASE WHEN locked.is_retracted THEN 'RETRACTED' ELSE 'DEAD' END::notify.notification_status,
@@ -144,25 +144,25 @@ async def record_dead(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, 
 
 _RELEASE_HELD = text("""
     WITH requested AS (
-        -- The holds of the caller, each with what Novu's answer was.
+        -- The holds of the caller, each with what Novu's answer was, and why the row waits.
         SELECT * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
-            CAST(:refused AS bool[]), CAST(:unknown AS bool[])
-        ) AS requested (id, attempt, until, refused, unknown)
+            CAST(:errors AS jsonb[]), CAST(:refused AS bool[]), CAST(:unknown AS bool[])
+        ) AS requested (id, attempt, until, error, refused, unknown)
     ), locked AS MATERIALIZED (
         -- The rows whose hold is still valid.
-        SELECT n.id, requested.refused, requested.unknown
+        SELECT n.id, requested.error, requested.refused, requested.unknown
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
         -- Only a row that was FAILED before has a time for its next attempt.
         notification_status =
             CASE WHEN n.next_attempt_at IS NULL THEN 'PENDING' ELSE 'FAILED' END::notify.notification_status,
         refusals = n.refusals + locked.refused::int, unknown_outcomes = n.unknown_outcomes + locked.unknown::int,
-        lease_expires_at = NULL, send_until = NULL
+        error_details = coalesce(locked.error, n.error_details), lease_expires_at = NULL, send_until = NULL
     FROM locked WHERE n.id = locked.id
     RETURNING n.id, n.notification_status""")
 
@@ -176,6 +176,7 @@ async def release_held(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int,
         StoreUnavailable: nothing may have been written; the sends lapse.
     """
     values = _bind(verdicts) | {
+        "errors": _errors(verdicts),
         "refused": [verdict.refused for verdict in verdicts],
         "unknown": [verdict.unknown for verdict in verdicts],
     }
@@ -193,9 +194,9 @@ _RECORD_RETRACTED = text("""
         -- The rows whose hold is still valid.
         SELECT n.id, requested.reason, requested.unknown
         FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
         notification_status = 'RETRACTED', retracted_at = clock_timestamp(),
@@ -230,9 +231,9 @@ _RECORD_UNKNOWN = text("""
     ), locked AS MATERIALIZED (
         -- The rows whose hold is still valid.
         SELECT n.id, requested.error FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
         unknown_outcomes = n.unknown_outcomes + 1, error_details = locked.error, send_until = NULL
@@ -251,17 +252,22 @@ async def record_unknown(engine: Engine, verdicts: Sequence[Verdict]) -> dict[in
 
 _CLEAR_HOLD = text("""
     WITH requested AS (
-        -- The holds of the caller.
-        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]))
-            AS requested (id, attempt, until)
+        -- The holds of the caller, each with why its notification was not sent.
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:untils AS timestamptz[]),
+            CAST(:errors AS jsonb[]), CAST(:refused AS bool[])
+        ) AS requested (id, attempt, until, error, refused)
     ), locked AS MATERIALIZED (
         -- The rows whose hold is still valid.
-        SELECT n.id FROM notify.ent_notification n JOIN requested ON n.id = requested.id
-        WHERE n.attempt = requested.attempt AND n.notification_status = 'PROCESSING' AND n.send_until = requested.until
+        SELECT n.id, requested.error, requested.refused
+        FROM notify.ent_notification n JOIN requested ON n.id = requested.id
+        WHERE n.attempt = requested.attempt AND n.notification_status BETWEEN 'PROCESSING' AND 'PROCESSING' AND n.send_until = requested.until
         ORDER BY n.id
-        FOR UPDATE OF n
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
-    UPDATE notify.ent_notification AS n SET send_until = NULL
+    UPDATE notify.ent_notification AS n SET
+        refusals = n.refusals + locked.refused::int, error_details = coalesce(locked.error, n.error_details),
+        send_until = NULL
     FROM locked WHERE n.id = locked.id
     RETURNING n.id, n.notification_status""")
 
@@ -272,7 +278,11 @@ async def clear_hold(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, S
     Raises:
         StoreUnavailable: nothing may have been written; the sends lapse.
     """
-    return await move(engine, _CLEAR_HOLD, _bind(verdicts))
+    values = _bind(verdicts) | {
+        "errors": _errors(verdicts),
+        "refused": [verdict.refused for verdict in verdicts],
+    }
+    return await move(engine, _CLEAR_HOLD, values)
 
 
 def _bind(verdicts: Sequence[Verdict]) -> dict[str, Any]:

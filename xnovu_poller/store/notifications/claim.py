@@ -2,21 +2,27 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from xnovu_poller.lifecycle import Claim
-from xnovu_poller.store.engine import Engine, acquire
+from xnovu_poller.store import pauses
+from xnovu_poller.store.engine import Engine, query, to_array
 from xnovu_poller.store.notifications.arrow import read_claims
-from xnovu_poller.store.notifications.claim_sql import EnterpriseScope, claim_sql
+from xnovu_poller.store.notifications.claim_sql import claim_sql
 from xnovu_poller.store.notifications.due import Due
 from xnovu_poller.store.notifications.memory import Memory
+from xnovu_poller.store.notifications.queue import NOTHING_LEARNT, Queue
+from xnovu_poller.store.notifications.round_sql import EnterpriseScope
 
 COUNTED_CHEAPLY = 5000
 """While fewer rows than this are in flight, count them at each claim and do not remember their number: other workers
 claim too, and could soon exceed a small bound."""
+
+MOST_LOGINS = 1000
+"""The logins of which a loop remembers the enterprise that was served last; the others begin with their first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +32,10 @@ class Terms:
     Attributes:
         prefix: the deployment's short name, the first part of every run's id.
         batch: the most rows of a claim.
-        group_size: how many notifications may share a run, 1 to 500.
+        group_size: how many notifications may share a run, 1 to 2000.
+        grouped_from: how many rows a claim must have for them to share runs, unless it was allowed no more.
         max_in_flight: the most PROCESSING rows of the deployment.
-        lease: how long a claim is valid before work on it begins.
+        lease: when the rescue asks Temporal about a claim.
         enterprises: the tenants to serve; None for all.
     """
 
@@ -37,22 +44,32 @@ class Terms:
     group_size: int
     max_in_flight: int
     lease: timedelta
+    grouped_from: int = 1
     enterprises: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a loop has come in its round of the enterprises.
+    """How far a loop has come in its round of the logins and their enterprises.
 
     Attributes:
         after: the enterprise that was served last.
+        rounds: the enterprise that was served last, by login; the login that was served last is the last.
         turn: 0 to 9, another at each claim; it spreads out the claims that take the oldest rows.
         memory: the observations of recent claims.
+        queue: the rows that are claimed and wait for an executor.
+        switched: anything is paused, or an enterprise has a brake, as far as the loop knows. A claim that does not know it
+            claims nothing, so it asks then.
+        braked: the enterprises that the last claim has paused, because their brake closed.
     """
 
     after: str = ""
     turn: int = 0
     memory: Memory | None = None
+    queue: Queue = NOTHING_LEARNT
+    rounds: dict[str, str] = field(default_factory=dict)
+    switched: bool = False
+    braked: tuple[str, ...] = ()
 
 
 async def claim(
@@ -74,43 +91,83 @@ async def claim(
         StoreUnavailable: PostgreSQL does not answer; rows may have been claimed, and their leases lapse.
     """
     limit = terms.batch if limit is None else limit
-    memory = cursor.memory if cursor.memory and time.monotonic() < cursor.memory.until else None
-    rows, learnt = await _take(engine, due, terms, replace(cursor, memory=memory), limit)
-    if memory and not rows:
+    if cursor.memory and time.monotonic() >= cursor.memory.until:
+        cursor = replace(cursor, memory=None)
+    rows, found = await _take(engine, due, terms, cursor, limit)
+    if cursor.memory and not rows:
         # The memory hides rows that came due late, and capacity that others have freed.
-        rows, learnt = await _take(engine, due, terms, replace(cursor, memory=None), limit)
-    after = max(rows, key=lambda row: row.position).enterprise_id if rows else cursor.after
-    # If the claim got less than half, the memory may hide more than it saves.
+        rows, found = await _take(engine, due, terms, replace(cursor, memory=None), limit)
+    switched = any(row.switched for row in rows) if rows else await pauses.is_any(engine)
+    if switched and not cursor.switched:
+        cursor = replace(cursor, switched=True, memory=None)
+        rows, found = await _take(engine, due, terms, cursor, limit)
+    served = sorted(rows, key=lambda row: row.position)
     return read_claims(rows), Cursor(
-        after, (cursor.turn + 1) % 10, learnt if 2 * len(rows) >= limit else None
+        served[-1].enterprise_id if served else cursor.after,
+        (cursor.turn + 1) % 10,
+        # If the claim got less than half, the memory may hide more than it saves.
+        found.memory if 2 * len(rows) >= limit else None,
+        found.queue,
+        _rounds(cursor.rounds, served),
+        switched,
+        tuple(enterprise for row in rows for enterprise in row.braked or ()),
     )
+
+
+def _rounds(rounds: dict[str, str], served: Sequence[Any]) -> dict[str, str]:
+    """Return the rounds of the logins after a claim.
+
+    Args:
+        served: the claimed rows, in the order of the round; without a login, unless the claim went round the logins.
+    """
+    after = dict(rounds)
+    for row in served:
+        if row.login is not None:
+            after.pop(row.login, None)
+            after[row.login] = row.enterprise_id
+    return dict(list(after.items())[-MOST_LOGINS:])
 
 
 async def _take(
     engine: Engine, due: Due, terms: Terms, cursor: Cursor, limit: int
-) -> tuple[Sequence[Any], Memory | None]:
-    """Claim once; return the rows, and the memory after it."""
-    memory, named = cursor.memory, terms.enterprises is not None
+) -> tuple[Sequence[Any], Cursor]:
+    """Claim once; return the rows, and the cursor with its memory and its queue after it."""
+    memory, queue = cursor.memory, cursor.queue
+    remembered = _bind(memory)
     values: dict[str, Any] = {
         "after": cursor.after,
+        "login": next(reversed(cursor.rounds), ""),
+        "logins": list(cursor.rounds),
+        "afters": list(cursor.rounds.values()),
         "turn": cursor.turn,
-        "limit": limit,
+        "limit": limit if remembered["counting"] else min(limit, queue.room),
         "max_in_flight": terms.max_in_flight,
+        "most_queued": queue.most,
+        "room_needed": queue.needed(limit),
+        "newest": queue.newest,
         "lease": terms.lease.total_seconds(),
         "prefix": terms.prefix,
         "group_size": terms.group_size,
-        "groups": _groups(terms, limit),
+        "grouped_from": terms.grouped_from,
+        "groups": to_array(_groups(terms, limit)),
         "enterprises": terms.enterprises and list(terms.enterprises),
-        **_bind(memory),
+        **remembered,
     }
+    named = terms.enterprises is not None
     scope = EnterpriseScope.NAMED if named else EnterpriseScope.KNOWN if memory else EnterpriseScope.ALL
     began = time.monotonic()
-    async with acquire(engine) as connection:
-        rows = (await connection.execute(claim_sql(due, terms.batch, scope), values)).all()
-    if memory is None and rows:
-        in_flight = next(row.in_flight for row in rows if row.in_flight is not None)
-        memory = Memory.of(in_flight, looked_from=began, looked_until=time.monotonic())
-    return rows, memory and memory.after(rows)
+    rows = await query(engine, claim_sql(due, terms.batch, scope, switched=cursor.switched), values)
+    ended = time.monotonic()
+    if not rows:
+        return rows, cursor
+    first = next((row for row in rows if row.in_flight is not None), None)
+    if first is not None:
+        queued, measured = first.queued
+        queue = queue.after(queued, measured, len(rows), max(row.claimed_at for row in rows), ended)
+        memory = memory or Memory.of(first.in_flight, looked_from=began, looked_until=ended)
+    else:
+        queue = queue.grown(len(rows))
+    return rows, replace(cursor, memory=memory and memory.after(rows), queue=queue)
 
 
 def _groups(terms: Terms, limit: int) -> list[str]:
@@ -129,8 +186,8 @@ def _bind(memory: Memory | None) -> dict[str, Any]:
     return {
         "counting": counting,
         "holders": list(held),
-        "held": list(held.values()),
+        "held": to_array(held.values()),
         "known": list(marks),
-        "marks": [mark[0] for mark in orders],
+        "marks": to_array(mark[0] for mark in orders),
         "times": [mark[1] for mark in orders],
     }

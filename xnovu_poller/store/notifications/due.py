@@ -13,6 +13,9 @@ ORDERS = 11
 BY_AGE = 10
 """The order by age; the others are the priorities, 0 to 9."""
 
+LIMITS_CLAIMS = "num_nonnulls(l.rate, l.in_flight, l.burst) > 0"
+"""The condition of a limit that concerns claims; a row may also limit only the firings of rules."""
+
 
 @dataclass(frozen=True, slots=True)
 class Due:

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.store.engine import Engine, acquire
+from xnovu_poller.store.notifications.arrow import LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,18 @@ class Lapsed:
     sending: bool
 
 
-_LAPSED = text("""
-    SELECT id, attempt, temporal_workflow_id, send_until IS NOT NULL AS sending FROM notify.ent_notification
-    WHERE notification_status = 'PROCESSING' AND lease_expires_at < now()
-        AND (send_until IS NULL OR send_until < now())
-    ORDER BY lease_expires_at, id LIMIT :limit""")
+_LAPSED = text(f"""
+    SELECT n.id, n.attempt, n.temporal_workflow_id, n.send_until IS NOT NULL AS sending FROM notify.ent_notification n
+    WHERE n.notification_status = 'PROCESSING' AND n.lease_expires_at < now() AND {LIVE} IS NOT TRUE
+    ORDER BY n.lease_expires_at, n.id LIMIT :limit
+    FOR NO KEY UPDATE SKIP LOCKED""")  # noqa: S608 - the condition is a constant
 
 
 async def read_lapsed(engine: Engine, limit: int) -> Sequence[Lapsed]:
     """Read the rows whose lease has lapsed, oldest lapse first.
 
-    Leave out rows with a live send, because their sender may still record the outcome.
+    Leave out rows with a live send, because their sender may still record the outcome, and rows that another session
+    has locked, because they cannot be rescued now.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.

@@ -21,7 +21,7 @@ class Ending(Enum):
     RELEASED: Novu cannot serve now, or the last try ended before the delivery was finished.
     RETRACTED: withdrawn or expired before its send.
     UNKNOWN: Novu may have accepted it.
-    UNFINISHED: nothing is being sent, and the next try must continue.
+    UNFINISHED: nothing is being sent, and the next try must continue, or make the refused call again.
     LATE: the right to send is gone, so there is nothing to record.
     """
 
@@ -35,7 +35,7 @@ class Ending(Enum):
     LATE = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: ADR 12
 class Verdict:
     """The verdict on the delivery of a notification, and the hold with which it may be recorded.
 
@@ -44,8 +44,9 @@ class Verdict:
         refused: Novu answered, so the next attempt needs another idempotency key.
         unknown: Novu may have accepted it.
         counted: the failure brings the notification nearer to DEAD; an outage does not.
+        disputed: the failure counts only if Novu has served others meanwhile; otherwise it may be anybody's fault.
         turned_away: nothing was sent, because the failures of others show that it would fail now.
-        wait: the time from a failure to the next attempt.
+        wait: the shortest time from a failure to the next attempt.
     """
 
     ending: Ending
@@ -54,6 +55,7 @@ class Verdict:
     refused: bool = False
     unknown: bool = False
     counted: bool = True
+    disputed: bool = False
     turned_away: bool = False
     wait: timedelta = timedelta(0)
 

@@ -27,12 +27,12 @@ _WITHDRAWN = text("""
         -- The enterprises with such rows, so that no enterprise waits behind another. A loose index scan, as in the claims.
         (SELECT n.enterprise_id FROM notify.ent_notification n
          WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
-         ORDER BY n.enterprise_id LIMIT 1)
+         ORDER BY n.enterprise_id USING ~<~ LIMIT 1)
         UNION ALL
         SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
                 WHERE n.notification_status = 'SENT' AND n.retract_requested_at IS NOT NULL AND n.error_details IS NULL
-                    AND n.enterprise_id > enterprises.enterprise_id
-                ORDER BY n.enterprise_id LIMIT 1)
+                    AND n.enterprise_id ~>~ enterprises.enterprise_id
+                ORDER BY n.enterprise_id USING ~<~ LIMIT 1)
         FROM enterprises WHERE enterprises.enterprise_id IS NOT NULL
     )
     SELECT longest.id, longest.retract_requested_at < clock_timestamp() - interval '1 hour' AS old,

@@ -12,22 +12,23 @@ from xnovu_poller.pacing import Backoff, wait_for_event
 
 _log = log.get(__name__)
 
-ENSURED_EVERY = timedelta(minutes=10)
-"""A person may have deleted the schedule meanwhile."""
+ENSURED_EVERY = timedelta(seconds=30)
+"""A person may have deleted the schedule meanwhile, or Temporal lost its history with all schedules."""
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=30)
 """While Temporal does not answer, or refuses the schedule."""
 
-REQUEST_PAUSE, LONGEST_REQUEST_PAUSE = timedelta(seconds=1.2), timedelta(seconds=10)
+REQUEST_PAUSE, LONGEST_REQUEST_PAUSE = timedelta(seconds=1.2), timedelta(seconds=3)
 """Between two requests for a run. Temporal names a run by its second and drops a second one of the same name. The pause
-grows while requests keep coming, so that a writer of rules cannot keep every worker busy."""
+grows while requests keep coming, so that a writer of rules cannot keep every worker busy; it stays short, so that others'
+changes do not wait for that writer."""
 
 
 class Schedule(Protocol):
     """What the keeper needs of the chores' schedule in Temporal."""
 
-    async def ensure(self) -> None:
-        """Create the schedule, or bring it up to date; a person's pause stays."""
+    async def ensure(self) -> bool:
+        """Create the schedule, or bring it up to date; a person's pause stays. Return whether it was missing."""
 
     async def request_run(self) -> None:
         """Request a run now, unless a person has paused the schedule."""
@@ -40,14 +41,18 @@ class ChoreKeeper:
 
     Args:
         schedule: of the chores.
+        every: how often the schedule is ensured.
         first_pause: after the first failure; the pauses grow.
 
     Attributes:
         fault: why the schedule could not be ensured, for as long as that lasts.
     """
 
-    def __init__(self, schedule: Schedule, *, first_pause: timedelta = FIRST_PAUSE) -> None:
+    def __init__(
+        self, schedule: Schedule, *, every: timedelta = ENSURED_EVERY, first_pause: timedelta = FIRST_PAUSE
+    ) -> None:
         self._schedule = schedule
+        self._every = every
         self._backoff = Backoff(first_pause, LONGEST_PAUSE)
         self._request_backoff = Backoff(REQUEST_PAUSE, LONGEST_REQUEST_PAUSE)
         self._requested = asyncio.Event()
@@ -96,8 +101,9 @@ class ChoreKeeper:
 
     async def _ensure_and_request(self) -> None:
         if time.monotonic() >= self._ensured_until:
-            await self._schedule.ensure()
-            self._ensured_until = time.monotonic() + ENSURED_EVERY.total_seconds()
+            if await self._schedule.ensure():
+                self._requested.set()  # all schedules of rules may be missing too
+            self._ensured_until = time.monotonic() + self._every.total_seconds()
         if self._requested.is_set():
             twice, self._twice = self._twice, False
             self._requested.clear()

@@ -1,9 +1,12 @@
 """The schedule of a deployment's chores: one, however many workers run; only people pause it."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID, uuid4
 
+from temporalio.api.common.v1 import Payload
 from temporalio.api.workflowservice.v1 import UpdateScheduleRequest
 from temporalio.client import (
     Client,
@@ -17,11 +20,12 @@ from temporalio.client import (
     ScheduleSpec,
     ScheduleState,
 )
+from temporalio.service import RPCError
 
 from xnovu_poller.errors import ScheduleRefused
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import ChoresInput
-from xnovu_poller.temporal.translate import translating
+from xnovu_poller.temporal.translate import is_missing_object, translating
 
 _TIMEOUT = timedelta(seconds=10)
 _SHORTEST_INTERVAL = timedelta(seconds=1)
@@ -56,22 +60,32 @@ class ChoreSchedule:
         deployment: the owner of the chores.
         task_queue: where our Temporal workers poll.
         every: the interval, rounded to whole seconds, at least one.
+        workflows: the runs make Novu's workflows follow the rows too.
 
     Attributes:
         id: the schedule's id in Temporal.
     """
 
-    def __init__(self, client: Client, *, deployment: UUID, task_queue: str, every: timedelta) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        deployment: UUID,
+        task_queue: str,
+        every: timedelta,
+        workflows: bool = False,
+    ) -> None:
         self.id = contract.chore_schedule_id(deployment)
         self._client = client
         self._deployment = deployment
         self._task_queue = task_queue
+        self._input = ChoresInput(str(deployment), workflows, checks=True)
         self._every = max(_SHORTEST_INTERVAL, timedelta(seconds=round(every.total_seconds())))
 
-    async def ensure(self) -> None:
-        """Create the schedule, or bring it up to date; a person's pause and note stay.
+    async def ensure(self) -> bool:
+        """Create the schedule, or bring it up to date; a person's pause and note stay. Return whether it was missing.
 
-        Guarantee: any number of replicas create one schedule.
+        Guarantee: any number of replicas create one schedule. If it exists and is up to date, this is one cheap call.
 
         Raises:
             ScheduleRefused: its id belongs to a schedule that is not ours, or it was changed at this moment.
@@ -80,14 +94,12 @@ class ChoreSchedule:
         """
         async with translating(self._client.namespace):
             try:
-                await self._client.create_schedule(
-                    self.id,
-                    self._fresh(ScheduleState(note=_NOTE)),
-                    memo={contract.MEMO_DEPLOYMENT: str(self._deployment)},
-                    rpc_timeout=_TIMEOUT,
-                )
-            except ScheduleAlreadyRunningError:
                 await self._bring_up_to_date()
+            except RPCError as error:
+                if not is_missing_object(error):
+                    raise
+                return await self._create()
+        return False
 
     async def request_run(self) -> None:
         """Request a run now, unless a person has paused the schedule; if a run is open, one follows it.
@@ -120,6 +132,19 @@ class ChoreSchedule:
             last_at=recent[-1].scheduled_at if recent else None,
         )
 
+    async def _create(self) -> bool:
+        """Create the schedule; return False if another replica has just created it."""
+        try:
+            await self._client.create_schedule(
+                self.id,
+                self._fresh(ScheduleState(note=_NOTE)),
+                memo={contract.MEMO_DEPLOYMENT: str(self._deployment)},
+                rpc_timeout=_TIMEOUT,
+            )
+        except ScheduleAlreadyRunningError:
+            return False
+        return True
+
     async def _bring_up_to_date(self) -> None:
         """Update the schedule if it differs from ours, unless it was changed since we read it.
 
@@ -147,7 +172,7 @@ class ChoreSchedule:
         return Schedule(
             action=ScheduleActionStartWorkflow(
                 contract.CHORES_WORKFLOW,
-                args=[ChoresInput(str(self._deployment))],
+                args=[self._input],
                 id=self.id,
                 task_queue=self._task_queue,
                 execution_timeout=contract.CHORES_TIMEOUT,
@@ -162,6 +187,13 @@ class ChoreSchedule:
         return self._client.get_schedule_handle(self.id)
 
 
+def _read_input(argument: object) -> object:
+    """Return the input of a run: ours, or as the server has it."""
+    return (
+        json.loads(argument.data) if isinstance(argument, Payload) else asdict(cast("ChoresInput", argument))
+    )
+
+
 def _own_part(schedule: Schedule) -> tuple[object, ...]:
     """Return what we decide about; the server normalises the rest."""
     action = schedule.action
@@ -169,6 +201,7 @@ def _own_part(schedule: Schedule) -> tuple[object, ...]:
         return ()
     return (
         action.workflow,
+        [_read_input(argument) for argument in action.args],
         action.id,
         action.task_queue,
         action.execution_timeout,

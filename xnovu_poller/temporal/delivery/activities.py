@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio import activity
 
 from xnovu_poller.delivery.deliver import Delivery
+from xnovu_poller.errors import LostContact
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.boundary import ActivityBoundary
@@ -34,7 +35,7 @@ class DeliveryActivities:
         """Deliver a group; each notification has its own outcome.
 
         Returns:
-            The state that was written; None for a group, or if the notification was late.
+            The state that was written, with the code if it is DEAD; None for a group, or if the notification was late.
 
         Raises:
             ApplicationError: try again; or the group belongs to another deployment.
@@ -47,10 +48,10 @@ class DeliveryActivities:
             )
             budget = _LOCAL_BUDGET if local else limit - 2 * delivery.call
             last = not local and info.attempt >= _tries(info, delivery)
-            states = await self._delivery.deliver(
+            delivered = await self._delivery.deliver(
                 delivery.read_attempts(), last=last, budget=budget, limit=limit - _LAST_WRITE
             )
-        return _outcome(delivery, states)
+        return _outcome(delivery, delivered.states, delivered.codes)
 
     @activity.defn(name=contract.RECORD_LOST_CONTACT)
     async def record_lost_contact(self, delivery: DeliverInput, counted: bool = True) -> str | None:  # noqa: FBT001, FBT002 - Temporal passes by position
@@ -60,19 +61,22 @@ class DeliveryActivities:
             counted: the sender may have died, so the failure may count.
 
         Returns:
-            The state that was written; None for a group, or if the notification was late.
+            The state that was written, with the code if it is DEAD; None for a group, or if the notification was late.
 
         Raises:
             ApplicationError: try again; or the group belongs to another deployment.
         """
         async with self._boundary.guard(delivery.deployment, contract.heartbeat_timeout(delivery.call)):
             states = await self._delivery.record_lost_contact(delivery.read_attempts(), counted=counted)
-        return _outcome(delivery, states)
+        return _outcome(delivery, states, dict.fromkeys(states, LostContact.code))
 
 
-def _outcome(delivery: DeliverInput, states: Mapping[int, Status]) -> str | None:
-    """Return the state that was written for a single notification; a group has no single outcome."""
-    return next((state.value for state in states.values()), None) if delivery.single else None
+def _outcome(delivery: DeliverInput, states: Mapping[int, Status], codes: Mapping[int, str]) -> str | None:
+    """Return the state that was written for a single notification, and why it is DEAD; a group has no single outcome."""
+    if len(states) != 1 or not delivery.single:
+        return None
+    [(id_, state)] = states.items()
+    return contract.describe_death(codes.get(id_)) if state is Status.DEAD else state.value
 
 
 def _tries(info: activity.Info, delivery: DeliverInput) -> int:

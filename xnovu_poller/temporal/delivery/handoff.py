@@ -42,16 +42,25 @@ class Handoff:
     Args:
         client: also used by the Temporal worker of this process, so that a run can start here at once.
         call: the longest that a call to Novu may last.
+        fair: give each run the fairness key of its enterprise.
     """
 
     def __init__(
-        self, client: Client, *, task_queue: str, deployment: UUID, call: timedelta, search: SearchAttributes
+        self,
+        client: Client,
+        *,
+        task_queue: str,
+        deployment: UUID,
+        call: timedelta,
+        search: SearchAttributes,
+        fair: bool = False,
     ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._deployment = deployment
         self._call = call
         self._search = search
+        self._fair = fair
 
     async def start(self, claims: Sequence[Claim]) -> None:
         """Start the run that these claims share; succeed if it exists already.
@@ -65,27 +74,27 @@ class Handoff:
             TemporalUnavailable: no answer; the run may or may not exist.
             TemporalRefused: Temporal refuses to start it.
         """
-        first = claims[0]
         delivery = DeliverInput(
             deployment=str(self._deployment),
-            attempts=contract.to_pairs([claim.attempt for claim in claims]),
+            attempts=contract.pack(claim.attempt for claim in claims),
             enterprise_id=_shared_value([claim.enterprise_id for claim in claims]),
             call_seconds=self._call.total_seconds(),
             searchable=self._search.registered,
+            fails_if_dead=True,
         )
         try:
             await self._client.start_workflow(
                 contract.WORKFLOW,
                 delivery,
-                id=first.run_id,
+                id=claims[0].run_id,
                 task_queue=self._task_queue,
                 execution_timeout=contract.EXECUTION_TIMEOUT,
                 task_timeout=contract.task_timeout(self._call),
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 search_attributes=self._attributes(claims),
-                # A group runs at the priority and in the fairness key of its first claim.
-                priority=_priority(first),
+                static_summary=_summarise(claims),
+                priority=_priority(claims, fair=self._fair),
                 request_eager_start=True,
                 rpc_timeout=_TIMEOUT,
             )
@@ -131,12 +140,26 @@ class Handoff:
         )
 
 
+def _summarise(claims: Sequence[Claim]) -> str:
+    """Return what Temporal's UI shows beside the run."""
+    first = claims[0]
+    if len(claims) == 1:
+        what = f"{first.workflow_key} of {first.enterprise_id}: notification {first.notification_id}"
+    else:
+        what = f"{len(claims)} notifications"
+    return contract.cut_summary(what)
+
+
 def _shared_value(values: Sequence[str | None]) -> str | None:
     """Return the value that all have, or None."""
     return values[0] if len(set(values)) == 1 else None
 
 
-def _priority(claim: Claim) -> Priority:
-    """Convert our priority (0 to 9, higher first) to Temporal's (1 to 5, lower first), fair to enterprises."""
-    key = claim.enterprise_id.encode()[:_FAIRNESS_BYTES].decode(errors="ignore")
-    return Priority(priority_key=5 - claim.priority // 2, fairness_key=key)
+def _priority(claims: Sequence[Claim], *, fair: bool) -> Priority:
+    """Convert our highest priority (0 to 9, higher first) to Temporal's (1 to 5, lower first).
+
+    The fairness key is that of the first claim.
+    """
+    highest = max(claim.priority for claim in claims)
+    key = claims[0].enterprise_id.encode()[:_FAIRNESS_BYTES].decode(errors="ignore")
+    return Priority(priority_key=5 - highest // 2, fairness_key=key if fair else None)

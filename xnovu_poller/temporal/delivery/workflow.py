@@ -8,7 +8,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from xnovu_poller.errors import StoreUnavailable
+    from xnovu_poller.errors import StoreLocked, StoreUnavailable
+    from xnovu_poller.lifecycle import Status
     from xnovu_poller.temporal import contract
     from xnovu_poller.temporal.contract import DeliverInput
     from xnovu_poller.temporal.delivery.activities import DeliveryActivities
@@ -16,10 +17,15 @@ with workflow.unsafe.imports_passed_through():
 
 _FIRST_WAIT = timedelta(seconds=1)
 
+_NO_FAULT = frozenset({StoreLocked.code, StoreUnavailable.code})
+"""The errors of a try that are no fault of its notifications."""
+
 
 @workflow.defn(name=contract.WORKFLOW)
 class NotificationProcessingWorkflow:
     """Deliver a group of notifications; each row has its own outcome, so the run returns nothing.
+
+    The run of a single notification that becomes DEAD fails with the code of its error.
 
     The first try is a local activity within the first workflow task; regular activities follow. If no try could record
     how an attempt ended, the run records that contact was lost. If the run itself dies, the rescue finds its rows.
@@ -54,9 +60,10 @@ class NotificationProcessingWorkflow:
             )
 
         try:
-            _set_outcome(delivery, await ask_until_accepted(deliver))
+            outcome = await ask_until_accepted(deliver)
         except FailureError as error:
-            await _record_lost_contact(delivery, _cause(error))
+            outcome = await _record_lost_contact(delivery, _cause(error))
+        _end(delivery, outcome)
 
 
 async def _try_at_once(delivery: DeliverInput) -> int | None:
@@ -78,14 +85,14 @@ async def _try_at_once(delivery: DeliverInput) -> int | None:
         pause = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
         await workflow.sleep(max(_FIRST_WAIT, pause or _FIRST_WAIT))
         return 1 if count_tries_before_refusal(cause) is None else 0
-    _set_outcome(delivery, outcome)
+    _end(delivery, outcome)
     return None
 
 
-async def _record_lost_contact(delivery: DeliverInput, cause: BaseException | None) -> None:
-    """Record that contact was lost, because no try could record how the attempt ended."""
-    # A database that was away is no fault of the notifications.
-    counted = not (isinstance(cause, ApplicationError) and cause.type == StoreUnavailable.code)
+async def _record_lost_contact(delivery: DeliverInput, cause: BaseException | None) -> str | None:
+    """Record that contact was lost, because no try could record how the attempt ended; return the outcome."""
+    # A database that was away or locked is no fault of the notifications.
+    counted = not (isinstance(cause, ApplicationError) and cause.type in _NO_FAULT)
 
     def record(_: int) -> Awaitable[str | None]:
         return workflow.execute_activity_method(
@@ -96,13 +103,23 @@ async def _record_lost_contact(delivery: DeliverInput, cause: BaseException | No
         )
 
     state = await ask_until_accepted(record)
-    _set_outcome(delivery, (state or contract.LOST) if delivery.single else None)
+    return (state or contract.LOST) if delivery.single else None
 
 
-def _set_outcome(delivery: DeliverInput, outcome: str | None) -> None:
-    """Make the run of a single notification searchable by its outcome, unless the notification was sent."""
-    if delivery.searchable and outcome not in {None, contract.SENT}:
-        workflow.upsert_search_attributes([contract.OUTCOME.value_set(str(outcome))])
+def _end(delivery: DeliverInput, outcome: str | None) -> None:
+    """End the run of a single notification so that people see how the notification ended, unless it was sent.
+
+    Raises:
+        ApplicationError: the notification is DEAD; the run fails with the code.
+    """
+    if outcome is None or outcome == contract.SENT:
+        return
+    state, code = contract.split_outcome(outcome)
+    if delivery.searchable:
+        workflow.upsert_search_attributes([contract.OUTCOME.value_set(state)])
+    if delivery.fails_if_dead and state == Status.DEAD.value:
+        message = "the notification is DEAD; its error_details has the reason"
+        raise ApplicationError(message, type=code, non_retryable=True)
 
 
 def _cause(error: FailureError) -> BaseException | None:

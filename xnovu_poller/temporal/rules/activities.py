@@ -42,7 +42,11 @@ class RuleActivities:
         async with self._boundary.guard(fire_input.deployment, contract.HEARTBEAT_TIMEOUT):
             nominal = None if fire_input.at is None else datetime.fromisoformat(fire_input.at)
             run_id = activity.info().workflow_id
-            fired = await firing.fire(self._engine, fire_input.rule_id, run_id or "", nominal)
+            # An older version of the workflow passes no time.
+            fired_at = None if fire_input.fired_at is None else datetime.fromisoformat(fire_input.fired_at)
+            fired = await firing.fire(
+                self._engine, fire_input.rule_id, run_id or "", nominal, fired_at=fired_at
+            )
             metrics.RULES_FIRED.labels(fired.outcome).inc()
             _log.info(
                 "rule fired",

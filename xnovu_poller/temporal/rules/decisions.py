@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from xnovu_poller.errors import RuleInvalid
 from xnovu_poller.lifecycle import ReconcileOutcome, RuleStatus
+from xnovu_poller.rules.density import find_change
 from xnovu_poller.rules.preview import find_next_firing
 from xnovu_poller.rules.timing import Timing, read_timing
-from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.rules import Rule, RuleState
 from xnovu_poller.temporal.rules.plans import HALTED, ListedRule, Plan
 
@@ -24,6 +24,7 @@ class Step(Enum):
     PAUSE: rebuild it from the plan, paused.
     HALT: pause it as it is, because an invalid rule has no plan.
     CONFIRM: read it, and rebuild or halt it unless it is as listed: the list may be older than the last run's changes.
+    FOLLOW: read it, as it was not listed; rebuild it unless it is as planned, and create it if the rule needs it.
     """
 
     LEAVE = auto()
@@ -32,6 +33,7 @@ class Step(Enum):
     PAUSE = auto()
     HALT = auto()
     CONFIRM = auto()
+    FOLLOW = auto()
 
 
 _OUTCOMES: Mapping[Step, ReconcileOutcome] = MappingProxyType(
@@ -42,6 +44,7 @@ _OUTCOMES: Mapping[Step, ReconcileOutcome] = MappingProxyType(
         Step.PAUSE: ReconcileOutcome.PAUSED,
         Step.HALT: ReconcileOutcome.PAUSED,
         Step.CONFIRM: ReconcileOutcome.UNCHANGED,
+        Step.FOLLOW: ReconcileOutcome.UNCHANGED,
     }
 )
 
@@ -55,12 +58,20 @@ class Decision:
         plan: of its schedule; None if the rule is invalid.
         state: of the rule once the step is done.
         overdue_at: the time of a one-time rule if it has passed and the row does not record that it fired.
+        needs_schedule: its schedule must exist; otherwise an existing schedule is only kept up to date.
+        valid_until: at this time the decision may become another, though the row does not change; None: at none.
+        tenant_wrote: the part of an invalid rule that is wrong; it may quote its author, cut and in quotation marks.
+        reason: why it is invalid or not served, in our words only.
     """
 
     step: Step
     plan: Plan | None
     state: RuleState
     overdue_at: datetime | None = None
+    needs_schedule: bool = False
+    valid_until: datetime | None = None
+    tenant_wrote: str | None = None
+    reason: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -75,7 +86,17 @@ class Decision:
         return _OUTCOMES[self.step]
 
 
-def decide(rule: Rule, listed: ListedRule | None, *, task_queue: str, now: datetime) -> Decision:
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """Stands for the schedule of a rule while nobody has listed the schedules: it may exist or not."""
+
+
+UNLISTED = Unlisted()
+
+Listed = ListedRule | Unlisted | None
+
+
+def decide(rule: Rule, listed: Listed, *, task_queue: str, now: datetime) -> Decision:
     """Decide about a rule.
 
     Args:
@@ -84,13 +105,12 @@ def decide(rule: Rule, listed: ListedRule | None, *, task_queue: str, now: datet
         task_queue: where our executors poll.
         now: by Temporal's clock, which fires the rule.
     """
-    if isinstance(rule.config, Unreadable):
-        reason = "trigger_config: is nested too deep or has a number that is too long; write it shorter"
-        return refuse(rule, listed, RuleStatus.INVALID, reason)
+    if rule.config_fault is not None:
+        return refuse(rule, listed, RuleStatus.INVALID, rule.config_fault, "trigger_config")
     try:
         timing = read_timing(rule.trigger, rule.config)
     except RuleInvalid as error:
-        return refuse(rule, listed, RuleStatus.INVALID, f"{error.path}: {error.reason}")
+        return refuse(rule, listed, RuleStatus.INVALID, error.reason, error.path)
     plan = Plan(rule.id, rule.enterprise_id, timing, paused=not rule.active, task_queue=task_queue)
     overdue_at = timing.at if timing.at is not None and timing.at <= now else None
     is_done = timing.at is not None and rule.done_for == timing.at
@@ -100,17 +120,20 @@ def decide(rule: Rule, listed: ListedRule | None, *, task_queue: str, now: datet
         state = RuleState(rule.id, RuleStatus.PAUSED, kept_error)
     elif is_done:
         state = RuleState(rule.id, RuleStatus.DONE, kept_error)
-    elif _is_over(timing, now):
+    elif (firing_until := _find_end(timing, now)) is not None and firing_until <= now:
         state = RuleState(rule.id, RuleStatus.DONE)
     else:
         state = RuleState(rule.id, RuleStatus.SCHEDULED)
-        return Decision(
-            _choose_step(rule, plan, listed, needs_schedule=overdue_at is None), plan, state, overdue_at
-        )
+        needed = overdue_at is None
+        step = _choose_step(rule, plan, listed, needs_schedule=needed)
+        valid_until = firing_until if timing.at is None else find_change(timing.at, now)
+        return Decision(step, plan, state, overdue_at, needed, valid_until)
     return Decision(_choose_step(rule, plan, listed, needs_schedule=False), plan, state)
 
 
-def refuse(rule: Rule, listed: ListedRule | None, status: RuleStatus, reason: str) -> Decision:
+def refuse(
+    rule: Rule, listed: Listed, status: RuleStatus, reason: str, tenant_wrote: str | None = None
+) -> Decision:
     """Decide that a rule is not served: halt its schedule, if it has one.
 
     Args:
@@ -118,18 +141,23 @@ def refuse(rule: Rule, listed: ListedRule | None, status: RuleStatus, reason: st
         listed: its schedule; None if it has none.
         status: INVALID or FAILED.
         reason: for the writer of the rule.
+        tenant_wrote: the part of the rule that is wrong.
     """
-    if listed is None:
+    if listed is None or (isinstance(listed, Unlisted) and rule.status is None):
         step = Step.LEAVE
     elif listed == ListedRule(HALTED, paused=True):
         step = Step.CONFIRM if rule.recent else Step.LEAVE
     else:
         step = Step.HALT
-    return Decision(step, None, RuleState(rule.id, status, reason))
+    error = reason if tenant_wrote is None else f"{tenant_wrote}: {reason}"
+    return Decision(step, None, RuleState(rule.id, status, error), tenant_wrote=tenant_wrote, reason=reason)
 
 
-def _choose_step(rule: Rule, plan: Plan, listed: ListedRule | None, *, needs_schedule: bool) -> Step:
+def _choose_step(rule: Rule, plan: Plan, listed: Listed, *, needs_schedule: bool) -> Step:
     """Compare the plan with the list; a schedule with no more firings is not created, as Temporal would delete it."""
+    if isinstance(listed, Unlisted):
+        # A rule that no reconciliation has seen has no schedule.
+        return Step.FOLLOW if needs_schedule or rule.status is not None else Step.LEAVE
     if listed is None:
         return Step.CREATE if needs_schedule else Step.LEAVE
     if listed == ListedRule(plan.digest, plan.paused):
@@ -137,11 +165,13 @@ def _choose_step(rule: Rule, plan: Plan, listed: ListedRule | None, *, needs_sch
     return Step.PAUSE if plan.paused and not listed.paused else Step.UPDATE
 
 
-def _is_over(timing: Timing, now: datetime) -> bool:
-    """Return whether a repeated rule has no firing ahead."""
+def _find_end(timing: Timing, now: datetime) -> datetime | None:
+    """Return until when a repeated rule certainly has a firing ahead, or `now` if it has none; None if it has no end."""
+    if timing.at is not None:
+        return None
     if timing.end_at is not None and timing.end_at < now:
-        return timing.at is None
+        return now
     has_end = timing.end_at is not None or (
         not timing.intervals and all(calendar.year for calendar in timing.calendars)
     )
-    return timing.at is None and has_end and find_next_firing(timing, now) is None
+    return (find_next_firing(timing, now) or now) if has_end else None

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from temporalio.client import (
     Client,
@@ -24,6 +24,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from xnovu_poller.errors import ScheduleMissing, ScheduleRefused, TemporalUnavailable
+from xnovu_poller.lifecycle import ReconcileOutcome
 from xnovu_poller.rules.timing import Overlap
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import FireInput
@@ -86,14 +87,15 @@ class RuleSchedules:
                     raise
                 return await self._list(None)  # an older server knows no query for schedules
 
-    async def apply(self, plan: Plan, *, exists: bool) -> None:
-        """Create the schedule of a rule, or rebuild it from the plan and nothing else.
+    async def apply(self, plan: Plan, *, exists: bool, needed: bool = True) -> ReconcileOutcome:
+        """Create the schedule of a rule, or rebuild it from the plan and nothing else; return the outcome.
 
         Guarantee: repeating it changes nothing.
 
         Args:
             plan: of the schedule.
-            exists: whether it was listed; the list may be out of date.
+            exists: whether it was listed, or may exist; the list may be out of date.
+            needed: whether to create it if it is missing.
 
         Raises:
             ScheduleRefused: Temporal refuses this schedule, or its id belongs to a schedule that is not ours; nothing
@@ -102,10 +104,15 @@ class RuleSchedules:
             TemporalRefused: Temporal refuses all calls.
         """
         async with translating(self._client.namespace):
-            if exists and await self._rebuild(plan):
-                return
-            if not await self._create(plan) and not await self._rebuild(plan):
-                raise TemporalUnavailable("a schedule was created and deleted meanwhile")
+            if exists and (done := await self._rebuild(plan)) is not None:
+                return done
+            if not needed:
+                return ReconcileOutcome.UNCHANGED
+            if await self._create(plan):
+                return ReconcileOutcome.CREATED
+            if (done := await self._rebuild(plan)) is not None:
+                return done
+            raise TemporalUnavailable("a schedule was created and deleted meanwhile")
 
     async def halt(self, rule_id: int) -> None:
         """Pause the schedule of an invalid rule as it is; a missing schedule is no error.
@@ -129,8 +136,11 @@ class RuleSchedules:
             async with translating(self._client.namespace):
                 await self._handle(rule_id).delete(rpc_timeout=_TIMEOUT)
 
-    async def fire(self, rule_id: int, enterprise_id: str | None = None) -> str:
+    async def fire(self, rule_id: int, enterprise_id: str | None = None, key: str | None = None) -> str:
         """Fire a rule now, in addition to its schedule.
+
+        Guarantee: with a key, any number of calls is one firing: while Temporal retains the run it starts no other, and
+        afterwards the run's id is still the `dedup_key` of the notification.
 
         Returns:
             The id of the run, which no other firing has.
@@ -139,9 +149,11 @@ class RuleSchedules:
             TemporalUnavailable: no answer; the rule may have been fired.
             TemporalRefused: Temporal does not allow it.
         """
-        run_id = f"{self._id(rule_id)}-fire-{uuid4()}"
+        name = uuid4() if key is None else uuid5(self._deployment, key)
+        run_id = f"{self._id(rule_id)}-fire-{name}"
         async with translating(self._client.namespace):
-            await self._start(run_id, FireInput(str(self._deployment), rule_id), enterprise_id)
+            with suppress(WorkflowAlreadyStartedError):
+                await self._start(run_id, FireInput(str(self._deployment), rule_id), enterprise_id)
         return run_id
 
     async def catch_up(self, plan: Plan, at: datetime) -> bool:
@@ -263,8 +275,9 @@ class RuleSchedules:
             return False
         return True
 
-    async def _rebuild(self, plan: Plan) -> bool:
-        """Build our schedule anew from the plan, unless it is up to date; return False if it is missing."""
+    async def _rebuild(self, plan: Plan) -> ReconcileOutcome | None:
+        """Build our schedule anew from the plan, unless it is up to date; return None if it is missing."""
+        done = ReconcileOutcome.UNCHANGED
 
         async def rebuild(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
             if not self._is_ours(await _read_memo(found.description), plan.rule_id):
@@ -272,15 +285,17 @@ class RuleSchedules:
             state = found.description.schedule.state
             if (read_digest(state.note), state.paused) == (plan.digest, plan.paused):
                 return None  # an update may cost the firing of its very moment
+            nonlocal done
+            done = ReconcileOutcome.PAUSED if plan.paused and not state.paused else ReconcileOutcome.UPDATED
             return ScheduleUpdate(self._build(plan))
 
         try:
             await self._call(lambda: self._handle(plan.rule_id).update(rebuild, rpc_timeout=_TIMEOUT))
         except RPCError as error:
             if is_missing_object(error):
-                return False
+                return None
             raise
-        return True
+        return done
 
     async def _start(self, run_id: str, fire_input: FireInput, enterprise_id: str | None) -> None:
         await self._call(

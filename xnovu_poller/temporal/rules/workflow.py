@@ -32,7 +32,11 @@ class RuleExecutionWorkflow:
         started_for = workflow.info().typed_search_attributes.get(contract.STARTED_FOR)
         at = None if fire_input.at is None else datetime.fromisoformat(fire_input.at)
         if at is not None and started_for is not None and started_for != at:
-            fire_input = replace(fire_input, at=None)
+            at = None
+        fired_at = at or started_for or workflow.info().start_time
+        fire_input = replace(
+            fire_input, at=None if at is None else fire_input.at, fired_at=fired_at.isoformat()
+        )
 
         def fire(_: int) -> Awaitable[str]:
             return workflow.execute_activity_method(

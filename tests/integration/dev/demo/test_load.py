@@ -1,4 +1,4 @@
-"""The sample data in a real database, written with the rights of a tenant."""
+"""The sample data in a real database, written with the rights of a producer."""
 
 from collections.abc import Iterator
 
@@ -16,11 +16,11 @@ Connection = psycopg.Connection[TupleRow]
 
 
 @pytest.fixture
-def tenant(database: str) -> Iterator[Connection]:
-    """Connect as a member of xnovu_tenant, with the suite loaded."""
+def producer(database: str) -> Iterator[Connection]:
+    """Connect as a member of xnovu_producer, with the suite loaded."""
     with psycopg.connect(database, autocommit=True, options="-c role=xnovu_worker") as operator:
         load_suite(operator)
-    with psycopg.connect(database, autocommit=True, options="-c role=xnovu_tenant") as connection:
+    with psycopg.connect(database, autocommit=True, options="-c role=xnovu_producer") as connection:
         yield connection
 
 
@@ -36,7 +36,7 @@ def column(db: Db, notification_id: int | None, name: str) -> object:
     return found[name]
 
 
-def test_the_suite_is_loaded_completely(db: Db, tenant: Connection) -> None:
+def test_the_suite_is_loaded_completely(db: Db, producer: Connection) -> None:
     """Each workflow and each template has its row."""
     found = db.execute(
         "SELECT (SELECT count(*) FROM notify.ent_notification_workflow) AS workflows,"
@@ -45,31 +45,31 @@ def test_the_suite_is_loaded_completely(db: Db, tenant: Connection) -> None:
     assert found == {"workflows": len(workflows()), "templates": len(templates())}
 
 
-def test_a_second_dedup_key_is_refused(db: Db, tenant: Connection, silent: StandIn) -> None:
+def test_a_second_dedup_key_is_refused(db: Db, producer: Connection, silent: StandIn) -> None:
     """Only the first row is inserted."""
-    assert insert(tenant, sample(Label.DEDUP_KEPT), silent) is not None
-    assert insert(tenant, sample(Label.DEDUP_REFUSED), silent) is None
+    assert insert(producer, sample(Label.DEDUP_KEPT), silent) is not None
+    assert insert(producer, sample(Label.DEDUP_REFUSED), silent) is None
     assert db.execute("SELECT FROM notify.ent_notification").rowcount == 1
 
 
-def test_a_draft_is_a_draft_from_its_insert_on(db: Db, tenant: Connection, silent: StandIn) -> None:
+def test_a_draft_is_a_draft_from_its_insert_on(db: Db, producer: Connection, silent: StandIn) -> None:
     """A plain INSERT writes it, as any program may."""
-    made = insert(tenant, sample(Label.DRAFT), silent)
+    made = insert(producer, sample(Label.DRAFT), silent)
     assert column(db, made, "publish_status") == "DRAFT"
     assert column(db, made, "notification_workflow_id") is not None
 
 
-def test_a_retracted_sample_is_retracted_by_its_tenant(db: Db, tenant: Connection, silent: StandIn) -> None:
-    """`notify.retract` lets the tenant withdraw its own row."""
-    made = insert(tenant, sample(Label.RETRACTED), silent)
+def test_a_retracted_sample_is_retracted_by_its_tenant(db: Db, producer: Connection, silent: StandIn) -> None:
+    """`notify.retract` lets the producer withdraw its own row."""
+    made = insert(producer, sample(Label.RETRACTED), silent)
     assert column(db, made, "notification_status") == "RETRACTED"
 
 
 def test_an_enterprise_of_another_language_uses_its_own_workflow(
-    db: Db, tenant: Connection, silent: StandIn
+    db: Db, producer: Connection, silent: StandIn
 ) -> None:
     """Its own row of a key replaces the global row."""
-    made = insert(tenant, sample(Label.EXPIRED), silent)
+    made = insert(producer, sample(Label.EXPIRED), silent)
     owner = db.execute(
         "SELECT enterprise_id FROM notify.ent_notification_workflow WHERE id = %s",
         [column(db, made, "notification_workflow_id")],

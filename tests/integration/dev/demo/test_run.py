@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     Stack(tmp_path / "demo").erase()
 
 
-@pytest.mark.parametrize("step", ["Loading", "Starting the worker", "Inserting"])
+@pytest.mark.parametrize("step", ["Loading", "Starting the worker"])
 def test_an_interrupted_run_leaves_nothing(folder: Path, step: str) -> None:
     """Every server that was started is stopped, the worker first."""
     interrupter = Interrupter(step)

@@ -34,7 +34,7 @@ def trigger(novu_standin: NovuStandIn, to: object) -> int:
             "name": "default-fire-drill",
             "to": to,
             "transactionId": TRANSACTION,
-            "payload": {"rendered": {"in_app": {"body": "Drill"}, "sms": {"body": "Drill"}}},
+            "payload": {"xnovu": {"rendered": {"in_app": {"body": "Drill"}, "sms": {"body": "Drill"}}}},
         },
     )
     return answer.status_code

@@ -6,10 +6,15 @@ import httpx
 import pytest
 
 from tests.support.novu import NovuStandIn
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 
 TRIGGER = "/v1/events/trigger"
-EVENT = {"name": "welcome", "to": "s-1", "transactionId": "xn-1", "payload": {"enterprise_id": "acme"}}
+EVENT = {
+    "name": "welcome",
+    "to": "s-1",
+    "transactionId": "xn-1",
+    "payload": {"xnovu": {"enterprise_id": "acme"}},
+}
 
 
 @pytest.fixture
@@ -44,8 +49,8 @@ def test_a_hanging_call_never_answers(
     """Only the caller's time-out ends it."""
     novu_standin.fault(kind)
     with pytest.raises(httpx.ReadTimeout):
-        api.post(TRIGGER, json=EVENT, timeout=0.2)
-    assert accepted(novu_standin) == count
+        api.post(TRIGGER, json=EVENT, timeout=httpx.Timeout(WITHIN, read=0.2))
+    wait_until(lambda: (novu_standin.stats()["faults"], accepted(novu_standin)) == (1, count))
 
 
 def test_a_hanging_call_ends_with_a_reset_when_its_time_is_over(
@@ -202,15 +207,6 @@ def test_a_reset_puts_everything_back(api: httpx.Client, novu_standin: NovuStand
     novu_standin.reset()
     assert api.post(TRIGGER, json=EVENT).status_code == 201
     assert novu_standin.stats()["calls"] == 1
-
-
-def test_the_page_shows_what_arrived(api: httpx.Client, novu_standin: NovuStandIn) -> None:
-    """It needs no key, and loads nothing from elsewhere."""
-    api.post(TRIGGER, json=EVENT)
-    page = httpx.get(novu_standin.url)
-    assert "xn-1" in page.text
-    assert "acme" in page.text
-    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
 def test_a_call_under_way_during_a_reset_is_forgotten(api: httpx.Client, novu_standin: NovuStandIn) -> None:

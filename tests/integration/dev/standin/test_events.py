@@ -19,8 +19,14 @@ def api(novu_standin: NovuStandIn) -> Iterator[httpx.Client]:
 
 def event(transaction_id: str = "xn-1", **members: object) -> dict[str, Any]:
     """Return an event as the worker sends it."""
-    payload = {"enterprise_id": "acme", "rendered": {"email": {"subject": "Hi", "body": "<p>there</p>"}}}
-    return {"name": "welcome", "to": ["s-1"], "transactionId": transaction_id, "payload": payload, **members}
+    ours = {"enterprise_id": "acme", "rendered": {"email": {"subject": "Hi", "body": "<p>there</p>"}}}
+    return {
+        "name": "welcome",
+        "to": ["s-1"],
+        "transactionId": transaction_id,
+        "payload": {"xnovu": ours},
+        **members,
+    }
 
 
 def trigger(api: httpx.Client, body: dict[str, Any]) -> httpx.Response:

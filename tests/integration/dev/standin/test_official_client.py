@@ -111,6 +111,50 @@ def test_it_keeps_subscriptions(novu: Novu) -> None:
     assert novu.topics.subscriptions.list(request={"topic_key": "all"}).result.data == []
 
 
+def test_it_keeps_workflows(novu: Novu, novu_standin: NovuStandIn) -> None:
+    """A trigger shows what the steps show: those whose condition, which Novu calls `skip`, is met."""
+    runs = {"in": ["sms", {"var": "payload.xnovu.channels"}]}
+    sms = models.SmsStepUpsertDto(
+        name="sms", type=models.StepTypeEnum.SMS, control_values={"body": "Hi {{payload.name}}", "skip": runs}
+    )
+    mail = models.EmailStepUpsertDto(
+        name="email", type=models.StepTypeEnum.EMAIL, control_values={"subject": "{{name}}", "body": "b"}
+    )
+    made = novu.workflows.create(
+        create_workflow_dto=models.CreateWorkflowDto(
+            name="Hi", workflow_id="hi", active=True, steps=[sms, mail]
+        )
+    ).result
+    assert (made.workflow_id, made.status.value) == ("hi", "ERROR")
+    sms.id = made.steps[0].id
+    changed = novu.workflows.update(
+        workflow_id="hi",
+        update_workflow_dto=models.UpdateWorkflowDto(
+            name="Hi",
+            active=True,
+            steps=[sms],
+            preferences=models.PreferencesRequestDto(),
+            origin=models.ResourceOriginEnum.NOVU_CLOUD,
+        ),
+    ).result
+    assert (changed.status.value, changed.steps[0].id) == ("ACTIVE", sms.id)
+    assert [listed.workflow_id for listed in novu.workflows.list(request={}).result.workflows] == ["hi"]
+
+    for channels in (["sms"], ["email"]):
+        payload = {"name": "Mei", "xnovu": {"channels": channels}}
+        novu.trigger(trigger_event_request_dto={"workflow_id": "hi", "to": "s-1", "payload": payload})
+    shown = [delivery["rendered"] for delivery in novu_standin.ledger()["deliveries"]]
+    assert shown == [{"sms": {"body": "Hi Mei"}}, {}]
+
+    assert novu.workflows.patch(workflow_id="hi", patch_workflow_dto={"active": False}).result.active is False
+    assert (
+        novu.trigger(trigger_event_request_dto={**EVENT, "workflow_id": "hi"}).result.status.value
+        == "trigger_not_active"
+    )
+    novu.workflows.delete(workflow_id="hi")
+    assert novu.workflows.list(request={}).result.total_count == 0
+
+
 def test_it_reads_every_refusal(novu: Novu, novu_standin: NovuStandIn) -> None:
     """Each status becomes the error that the document defines."""
     novu_standin.workflow("welcome", payload_schema={"required": ["amount"]})

@@ -6,13 +6,13 @@ from datetime import timedelta
 from random import Random
 from typing import Literal
 
-from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from tests.support.held import HELD
 from tests.support.ledger import Answer, Origin, Row
-from tests.support.writers import LEASE, WAIT, ByLoops, ByPeople, a_ground, newest
+from tests.support.writers import WAIT, ByLoops, ByPeople, a_ground, newest
 from xnovu_poller.lifecycle import LAWFUL_MOVES, RECIPIENTS_PER_CHUNK, ErrorDetails, Status
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_chunk, by_claim, by_hold
@@ -21,8 +21,7 @@ from xnovu_poller.store.notifications.by_claim import LostAttempt
 from xnovu_poller.store.notifications.hold import hold
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
-DEADLINE = timedelta(minutes=10, seconds=25)
-SHORT_LEASE = timedelta(minutes=5, seconds=30)
+DEADLINE = timedelta(minutes=9, seconds=25)
 ERROR = ErrorDetails("novu_rejected", "Novu: rejects it")
 MAX_FAILURES = 2
 WORDS: dict[Answer, Literal["accepted", "refused", "unknown"]] = {
@@ -33,14 +32,16 @@ WORDS: dict[Answer, Literal["accepted", "refused", "unknown"]] = {
 UNANSWERED = Chunk(1, ["s-0"], "xn-unheard", 0, None)
 
 ORDERS = settings(
-    max_examples=100,
+    max_examples=25,
     stateful_step_count=60,
     deadline=None,
-    derandomize=True,
     database=None,
     phases=[Phase.generate],  # remove this to shrink a failing order, which takes minutes
     suppress_health_check=list(HealthCheck),
 )
+
+MOST_SEEDS = 8
+"""Orders are tried with further seeds until each lawful move was made."""
 
 
 Record = Callable[[Engine, Verdict], Awaitable[dict[int, Status]]]
@@ -155,8 +156,7 @@ class ByExecutors(ByLoops, ByPeople):
     def hold(self, chance: Random) -> None:
         """Take the sole right to send a row that nobody is sending."""
         attempts, with_lapsed = self.draw_attempts(chance), chance.random() < 0.8
-        lease = chance.choice([LEASE, SHORT_LEASE])
-        found = self.run(hold(self.engine, attempts, deadline=DEADLINE, lease=lease, with_lapsed=with_lapsed))
+        found = self.run(hold(self.engine, attempts, deadline=DEADLINE, with_lapsed=with_lapsed))
         self.arrive(
             attempts,
             {held.hold.notification_id for held in found.held},
@@ -276,7 +276,7 @@ class ByExecutors(ByLoops, ByPeople):
         right = sender.hold
         for name in chance.sample(list(RECORDS), 5):
             assert self.run(write(engine, name, sender)) == {}
-        assert self.run(by_chunk.create_chunks(engine, right, [["s-0"]])) == []
+        assert self.run(by_chunk.create_chunks(engine, right, [("", ["s-0"])])) == []
         late_answer = by_chunk.record_chunk_answer(
             engine, right, UNANSWERED, outcome="accepted", error=None, refused=False, deadline=DEADLINE
         )
@@ -291,6 +291,9 @@ def test_every_promise_holds_in_any_order(database: str) -> None:
             def __init__(self) -> None:
                 super().__init__(ground)
 
-        run_state_machine_as_test(AnyOrder, settings=ORDERS)
+        # Hypothesis also tries the constants of all modules that are loaded, so the orders depend on the other tests.
+        for number in range(MOST_SEEDS):
+            if ground.moves != LAWFUL_MOVES:
+                run_state_machine_as_test(seed(number)(AnyOrder), settings=ORDERS)
 
     assert ground.moves == LAWFUL_MOVES

@@ -1,20 +1,17 @@
 """The form of an arrow: it locks its rows in the order of their ids, and only rows of the caller."""
 
-import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 from sqlalchemy import TextClause
 
 from tests.support import snapshots
-from tests.support.rows import Db, a_notification, attempt_of, open_db, row, sqlalchemy_url
-from tests.support.waiting import until_blocked
+from tests.support.rows import Db, a_notification, attempt_of, open_db, row, soon, written
 from xnovu_poller.lifecycle import Attempt, ErrorDetails, Hold, Status
-from xnovu_poller.store.engine import Engine, connect
+from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications import by_claim, by_hold
-from xnovu_poller.store.notifications.arrow import bind_attempts, bind_holds
+from xnovu_poller.store.notifications.arrow import bind_attempts, bind_holds, read_rightful
 from xnovu_poller.store.notifications.hold import hold
 from xnovu_poller.store.notifications.verdict import Ending, Verdict
 
@@ -31,10 +28,10 @@ def test_an_arrow_locks_its_rows_in_the_order_of_their_ids_and_then_changes_them
     """It locks only rows in the state that the arrow begins with."""
     assert (
         statement.index("ORDER BY n.id")
-        < statement.index("FOR UPDATE OF n")
+        < statement.index("FOR NO KEY UPDATE OF n SKIP LOCKED")
         < statement.index("UPDATE notify")
     )
-    assert "n.notification_status = " in statement[: statement.index("ORDER BY n.id")]
+    assert "n.notification_status " in statement[: statement.index("ORDER BY n.id")]
 
 
 @pytest.mark.parametrize("statement", snapshots.ARROWS.values(), ids=snapshots.ARROWS.keys())
@@ -50,8 +47,12 @@ def test_rights_are_bound_as_parallel_arrays() -> None:
     """The arrays share their index: one place for each row."""
     until = datetime(2026, 1, 1, tzinfo=UTC)
 
-    assert bind_attempts([Attempt(1, 2), Attempt(3, 4)]) == {"ids": [1, 3], "attempts": [2, 4]}
-    assert bind_holds([Hold(Attempt(1, 2), until)]) == {"ids": [1], "attempts": [2], "untils": [until]}
+    assert bind_attempts([Attempt(1, 2), Attempt(3, 4)]) == {"ids": "{1,3}", "attempts": "{2,4}"}
+    assert bind_holds([Hold(Attempt(1, 2), until)]) == {
+        "ids": "{1}",
+        "attempts": "{2}",
+        "untils": f"{{{until}}}",
+    }
 
 
 async def test_an_empty_batch_moves_nothing(engine: Engine, db: Db) -> None:
@@ -65,84 +66,67 @@ async def test_an_empty_batch_moves_nothing(engine: Engine, db: Db) -> None:
 async def test_the_same_row_twice_in_a_batch_moves_once(engine: Engine, db: Db) -> None:
     """A repeat is not a second right."""
     made = a_notification(db, status=Status.PROCESSING)
-    [held] = (await hold(engine, [attempt_of(db, made)], deadline=SECONDS, lease=SECONDS)).held
+    [held] = (await hold(engine, [attempt_of(db, made)], deadline=SECONDS)).held
 
     await by_hold.record_unknown(engine, [Verdict(Ending.UNKNOWN, held, ErrorDetails("a", "b"))] * 2)
 
     assert row(db, made)["unknown_outcomes"] == 1
 
 
-async def test_batches_that_overlap_wait_and_never_deadlock(engine: Engine, db: Db, database: str) -> None:
-    """In any order of ids, the second waits at the first common row, and then is late."""
-    attempts = [attempt_of(db, a_notification(db, status=Status.PROCESSING)) for _ in range(4)]
-    rivals = [connect(sqlalchemy_url(database), part=f"rival-{n}") for n in range(2)]
-    try:
-        with open_db(database) as keeper, keeper.transaction():
-            lock(keeper, attempts[0].notification_id)
-            first = asyncio.create_task(by_claim.release(rivals[0], attempts))
-            await until_blocked(database, "xnovu:rival-0")
-            second = asyncio.create_task(by_claim.release(rivals[1], attempts[::-1]))
-            await until_blocked(database, "xnovu:rival-1")
-            # Neither holds a later row while it waits for the first row.
-            await asyncio.to_thread(
-                lock_at_once, database, [attempt.notification_id for attempt in attempts[1:]]
-            )
-        moved = await asyncio.gather(first, second)
-    finally:
-        for rival in rivals:
-            await rival.dispose()
+async def test_an_arrow_skips_a_locked_row_and_does_not_wait(engine: Engine, db: Db, database: str) -> None:
+    """The others move at once. The right to the skipped row stays valid, so it can be tried again."""
+    attempts = [attempt_of(db, a_notification(db, status=Status.PROCESSING)) for _ in range(3)]
+    locked = attempts[1]
+    with open_db(database) as keeper, keeper.transaction():
+        lock(keeper, locked.notification_id)
+        moved = await by_claim.release(engine, attempts)
 
-    assert sorted(map(len, moved)) == [0, 4]
+        assert moved.keys() == {attempts[0].notification_id, attempts[2].notification_id}
+        assert await read_rightful(engine, attempts) == {locked.notification_id}
+    assert await by_claim.release(engine, attempts) == {locked.notification_id: Status.PENDING}
 
 
-async def test_a_batch_that_waited_sees_what_the_other_did(engine: Engine, db: Db, database: str) -> None:
-    """A hold that was taken while a release waited for the row wins: the release is late."""
+async def test_a_record_tells_locked_rows_from_late_ones(engine: Engine, db: Db, database: str) -> None:
+    """A hold that another has taken over is no right any more, even while the row is locked."""
+    made = [a_notification(db, status=Status.PROCESSING) for _ in range(2)]
+    held = (await hold(engine, [attempt_of(db, id_) for id_ in made], deadline=SECONDS)).held
+    written(db, made[1], send_until=soon())
+    with open_db(database) as keeper, keeper.transaction():
+        for id_ in made:
+            lock(keeper, id_)
+        assert await by_hold.record_sent(engine, [Verdict(Ending.SENT, each) for each in held]) == {}
+        assert await read_rightful(engine, [each.hold for each in held]) == {made[0]}
+
+
+async def test_a_release_that_meets_a_hold_leaves_it_alone(engine: Engine, db: Db, database: str) -> None:
+    """The hold wins, whether the release comes before or after its commit."""
     attempt = attempt_of(db, a_notification(db, status=Status.PROCESSING))
-    rival = connect(sqlalchemy_url(database), part="rival")
-    try:
-        with open_db(database) as sender, sender.transaction():
+    with open_db(database) as sender:
+        with sender.transaction():
             sender.execute(
                 "UPDATE notify.ent_notification SET send_until = now() + interval '15 s' WHERE id = %s",
                 [attempt.notification_id],
             )
-            releasing = asyncio.create_task(by_claim.release(rival, [attempt]))
-            await until_blocked(database, "xnovu:rival")
-        moved = await releasing
-    finally:
-        await rival.dispose()
+            assert await by_claim.release(engine, [attempt]) == {}
+        assert await by_claim.release(engine, [attempt]) == {}
 
-    assert moved == {}
     assert row(db, attempt.notification_id)["notification_status"] == "PROCESSING"
 
 
-async def test_only_one_of_two_simultaneous_holds_succeeds(engine: Engine, db: Db, database: str) -> None:
-    """Two twins hold the same row at the same moment: one sends, the other waits for it."""
-    attempt = attempt_of(db, a_notification(db, status=Status.PROCESSING))
-    rivals = [connect(sqlalchemy_url(database), part=f"twin-{n}") for n in range(2)]
-    try:
-        with open_db(database) as keeper, keeper.transaction():
-            lock(keeper, attempt.notification_id)
-            holds = [
-                asyncio.create_task(hold(rival, [attempt], deadline=SECONDS, lease=SECONDS))
-                for rival in rivals
-            ]
-            for n in range(2):
-                await until_blocked(database, f"xnovu:twin-{n}")
-        found = await asyncio.gather(*holds)
-    finally:
-        for rival in rivals:
-            await rival.dispose()
+async def test_a_locked_row_is_not_held_and_can_be_held_later(engine: Engine, db: Db, database: str) -> None:
+    """The others are held at once; a late attempt is not taken for a locked one."""
+    free, locked, late = (attempt_of(db, a_notification(db, status=Status.PROCESSING)) for _ in range(3))
+    late = late._replace(number=9)
+    with open_db(database) as keeper, keeper.transaction():
+        lock(keeper, locked.notification_id)
+        found = await hold(engine, [free, locked, late], deadline=SECONDS)
 
-    assert sorted(len(result.held) for result in found) == [0, 1]
-    assert sorted(len(result.live) for result in found) == [0, 1]
+        assert [each.hold.attempt for each in found.held] == [free]
+        assert (found.locked, found.live, found.lapsed) == ([locked], [], [])
+    [held] = (await hold(engine, [locked], deadline=SECONDS)).held
+    assert (held.hold.attempt, held.lapses, held.unknown_outcomes) == (locked, 0, 0)
 
 
 def lock(keeper: Db, notification_id: int) -> None:
     """Lock a row until the transaction ends."""
     keeper.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [notification_id])
-
-
-def lock_at_once(url: str, ids: list[int]) -> None:
-    """Lock rows, or fail if anybody has locked a row."""
-    with psycopg.connect(url) as connection:
-        connection.execute("SELECT FROM notify.ent_notification WHERE id = ANY (%s) FOR UPDATE NOWAIT", [ids])

@@ -107,10 +107,14 @@ async def test_the_oldest_due_row_of_all_enterprises_is_found(engine: Engine, db
     }
 
 
-async def test_a_limited_enterprise_can_be_left_out(engine: Engine, db: Db) -> None:
-    """Its rows wait because of its limit, not because nobody claims."""
+async def test_enterprises_that_wait_for_a_reason_can_be_left_out(engine: Engine, db: Db) -> None:
+    """Their rows wait because of a limit, or behind others in flight; not because nobody claims."""
     a_notification(db)
+    assert await oldest_due(engine, unserved=True) != NONE
+    in_flight = a_notification(db, status=Status.PROCESSING)
+    assert await oldest_due(engine, unserved=True) == NONE
+    db.execute("DELETE FROM notify.ent_notification WHERE id = %s", [in_flight])
     db.execute("INSERT INTO notify.ent_enterprise_limit (enterprise_id, rate) VALUES ('acme', 1)")
 
     assert (await oldest_due(engine))["new"] is not None
-    assert await oldest_due(engine, limited=False) == NONE
+    assert await oldest_due(engine, unserved=True) == NONE

@@ -17,7 +17,7 @@ from xnovu_poller.store.notifications.verdict import Ending
 
 SECONDS = timedelta(seconds=10)
 ERROR = ErrorDetails("novu_rejected", "Novu: rejects it")
-SLICES = [["a", 'b"\\{}'], ["c"]]
+SLICES = [("-1", ["a", 'b"\\{}']), ("-push", ["c"])]
 
 
 async def a_held(engine: Engine, db: Db) -> Hold:
@@ -29,7 +29,7 @@ async def a_held(engine: Engine, db: Db) -> Hold:
 async def held(engine: Engine, db: Db, notification_id: int) -> Hold:
     """Hold a notification."""
     attempts = [attempt_of(db, notification_id)]
-    found = await hold(engine, attempts, deadline=SECONDS, lease=SECONDS, with_lapsed=True)
+    found = await hold(engine, attempts, deadline=SECONDS, with_lapsed=True)
     return found.held[0].hold
 
 
@@ -54,13 +54,17 @@ def deliveries(db: Db) -> list[dict[str, Any]]:
 
 
 async def test_each_chunk_gets_a_row(engine: Engine, db: Db) -> None:
-    """Chunks are numbered from 1, with their own transaction ids and the recipients unchanged."""
+    """Chunks are numbered from 1, with transaction ids of their own and the recipients unchanged."""
     right = await a_held(engine, db)
     name = row(db, right.notification_id)["transaction_id"]
 
     chunks = await by_chunk.create_chunks(engine, right, SLICES)
 
-    assert chunks == [Chunk(1, SLICES[0], f"{name}-1", 0, None), Chunk(2, SLICES[1], f"{name}-2", 0, None)]
+    assert chunks == [
+        Chunk(1, SLICES[0][1], f"{name}-1", 0, None),
+        Chunk(2, SLICES[1][1], f"{name}-push", 0, None),
+    ]
+    assert [chunk.is_push for chunk in chunks] == [False, True]
     assert [found["enterprise_id"] for found in deliveries(db)] == ["acme", "acme"]
 
 
@@ -112,7 +116,6 @@ async def test_an_answer_is_recorded_and_the_hold_is_renewed(engine: Engine, db:
     assert renewed.until > right.until
     kept = row(db, right.notification_id)
     assert kept["send_until"] == renewed.until
-    assert kept["lease_expires_at"] >= renewed.until
     assert await record_answer(engine, right, second) is None
     assert [found["outcome"] for found in deliveries(db)] == ["accepted", None]
     assert deliveries(db)[0]["answered_at"] is not None
@@ -188,4 +191,4 @@ async def test_a_chunk_has_at_most_a_hundred_recipients(engine: Engine, db: Db) 
     right = await a_held(engine, db)
 
     with pytest.raises(Exception, match="ent_notification_delivery_recipients_check"):
-        await by_chunk.create_chunks(engine, right, [[f"subscriber-{i}" for i in range(101)]])
+        await by_chunk.create_chunks(engine, right, [("", [f"subscriber-{i}" for i in range(101)])])

@@ -12,6 +12,7 @@ from tests.support.rows import (
     back_dated,
     notifications,
     row,
+    soon,
     written,
 )
 from xnovu_poller.lifecycle import Attempt, Status
@@ -45,7 +46,7 @@ async def test_a_release_returns_the_row_to_its_former_state(engine: Engine, db:
 async def test_a_release_is_refused_once_a_send_has_begun(engine: Engine, db: Db) -> None:
     """Somebody holds the row: it may be on its way to Novu."""
     made = a_notification(db, status=Status.PROCESSING)
-    written(db, made, send_until="2100-01-01T00:00Z")
+    written(db, made, send_until=soon())
 
     assert await by_claim.release(engine, [attempt_of(db, made)]) == {}
     assert row(db, made)["notification_status"] == "PROCESSING"
@@ -93,14 +94,14 @@ async def test_a_reclaim_claims_a_lapsed_send_again(engine: Engine, db: Db) -> N
     assert claimed.workflow_key == "order-shipped"
     kept = row(db, made)
     assert kept["send_until"] is not None
-    assert kept["lease_expires_at"] > kept["updated_at"]
+    assert kept["lease_expires_at"] > kept["claimed_at"]
 
 
 @pytest.mark.parametrize("lapsed", ["lease_expires_at", "send_until"])
 async def test_a_reclaim_is_refused_while_either_still_runs(engine: Engine, db: Db, lapsed: str) -> None:
     """A live send, or a lease that an executor has extended meanwhile, is somebody's right."""
     made = a_notification(db, status=Status.PROCESSING)
-    written(db, made, send_until="2100-01-01T00:00Z")
+    written(db, made, send_until=soon())
     back_dated(db, made, HOUR, lapsed)
 
     assert await by_claim.reclaim(engine, [attempt_of(db, made)], TERMS) == []

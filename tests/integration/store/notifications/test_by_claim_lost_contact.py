@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 async def a_held(engine: Engine, db: Db) -> Hold:
     """Insert a notification that is being sent."""
     attempt = attempt_of(db, a_notification(db, status=Status.PROCESSING))
-    [held] = (await hold(engine, [attempt], deadline=MINUTE, lease=HOUR)).held
+    [held] = (await hold(engine, [attempt], deadline=MINUTE)).held
     return held.hold
 
 

@@ -67,9 +67,7 @@ EACH_RECORD = pytest.mark.parametrize(
 
 async def held(engine: Engine, attempt: Attempt) -> Hold:
     """Hold a notification."""
-    found = await hold(
-        engine, [attempt], deadline=timedelta(seconds=10), lease=timedelta(minutes=5), with_lapsed=True
-    )
+    found = await hold(engine, [attempt], deadline=timedelta(seconds=10), with_lapsed=True)
     [held_row] = found.held
     return held_row.hold
 

@@ -1,14 +1,15 @@
-"""The arrows of operators: an ended notification is revived, and nothing accepted is sent again."""
+"""The arrows of operators: notifications are retracted, or revived so that nothing accepted is sent again."""
 
 from datetime import timedelta
 
 import psycopg
 import pytest
 
-from tests.support.rows import Db, a_notification, back_dated, row, written
+from tests.support.rows import Db, a_notification, back_dated, open_db, row, soon, written
+from tests.support.waiting import WITHIN
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications.by_operator import NOVU_REMEMBERS, Revived, revive
+from xnovu_poller.store.notifications.by_operator import NOVU_REMEMBERS, Retracted, Revived, retract, revive
 
 CHUNK = """
 INSERT INTO notify.ent_notification_delivery
@@ -128,7 +129,7 @@ async def test_nothing_else_is_revived(engine: Engine, db: Db, status: Status) -
     made = a_notification(db, status=status)
     before = row(db, made)
 
-    assert await revive(engine, [made, made + 1], force=True) == Revived({}, set())
+    assert await revive(engine, [made, made + 1], force=True) == Revived({}, set(), unfit={made: status})
     assert row(db, made) == before
 
 
@@ -140,6 +141,54 @@ async def test_a_revival_wakes_the_loops(engine: Engine, db: Db, database: str) 
 
         await revive(engine, [made])
 
-        assert [notification.channel for notification in listener.notifies(timeout=5, stop_after=1)] == [
+        assert [notification.channel for notification in listener.notifies(timeout=WITHIN, stop_after=1)] == [
             "xnovu_due"
         ]
+
+
+async def test_a_locked_notification_is_reported(engine: Engine, db: Db, database: str) -> None:
+    """The others are revived at once; a person can try again or end the other session."""
+    locked, other = a_notification(db, status=Status.DEAD), a_notification(db, status=Status.DEAD)
+    with open_db(database) as holder, holder.transaction():
+        holder.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [locked])
+
+        found = await revive(engine, [locked, other])
+
+    assert found == Revived({other: Status.PENDING}, set(), {locked})
+
+
+async def test_notifications_are_retracted_as_their_producer_would(engine: Engine, db: Db) -> None:
+    """At once, or when an open outcome is known; a missing id has no effect."""
+    made = {status: a_notification(db, status=status) for status in Status}
+    sending = a_notification(db, status=Status.PROCESSING)
+    written(db, sending, send_until=soon())
+    before = row(db, made[Status.DEAD])
+
+    found = await retract(engine, [*made.values(), sending, sending + 1], "wrong text")
+
+    at_once = (Status.PENDING, Status.PROCESSING, Status.FAILED)
+    assert found == Retracted(
+        {made[status]: Status.RETRACTED for status in at_once}
+        | {made[Status.SENT]: Status.SENT, sending: Status.PROCESSING},
+        unfit={made[status]: status for status in (Status.DEAD, Status.RETRACTED)},
+    )
+    assert row(db, made[Status.DEAD]) == before
+    for id_ in (made[Status.FAILED], made[Status.SENT], sending):
+        assert row(db, id_)["retraction_reason"] == "wrong text"
+        assert row(db, id_)["retract_requested_at"] is not None
+
+
+async def test_a_notification_that_has_moved_on_is_not_retracted(
+    engine: Engine, db: Db, database: str
+) -> None:
+    """It was chosen as PENDING, and was sent since; another is locked."""
+    sent, pending, locked = (
+        a_notification(db, status=status) for status in (Status.SENT, Status.PENDING, Status.PENDING)
+    )
+    with open_db(database) as holder, holder.transaction():
+        holder.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [locked])
+
+        found = await retract(engine, [sent, pending, locked], "why", states=[Status.PENDING])
+
+    assert found == Retracted({pending: Status.RETRACTED}, {locked}, {sent: Status.SENT})
+    assert row(db, sent)["retract_requested_at"] is None

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
+from tests.support.claiming import WIDE
 from tests.support.rows import (
     Db,
     a_notification,
@@ -57,7 +58,7 @@ async def owners(engine: Engine, rows: int) -> dict[int, list[str]]:
     for lapsed in await read_lapsed(engine, rows):
         found.setdefault(lapsed.attempt.notification_id, []).append("rescue")
     for due in (NEW, SCHEDULED, FAILED):
-        claims, _ = await claim(engine, due, replace(TERMS, batch=rows), Cursor())
+        claims, _ = await claim(engine, due, replace(TERMS, batch=rows), WIDE)
         for each in claims:
             found.setdefault(each.notification_id, []).append(due.name)
     return found
@@ -80,7 +81,8 @@ async def test_every_row_has_one_owner_or_a_reason_to_have_none(engine: Engine, 
             written(db, made, next_attempt_at=retry)
         owner = owner_of(status, scheduled, retry, publication)
         expected |= {made: [owner]} if owner else {}
-    for scheduled, lease, send, publication in product(TIMES, (PAST, FUTURE), TIMES, PUBLICATION):
+    soon = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    for scheduled, lease, send, publication in product(TIMES, (PAST, FUTURE), (*TIMES, soon), PUBLICATION):
         made = a_notification(
             db,
             status=Status.PROCESSING,
@@ -89,8 +91,8 @@ async def test_every_row_has_one_owner_or_a_reason_to_have_none(engine: Engine, 
             deactivated=publication[1],
         )
         written(db, made, lease_expires_at=lease, send_until=send, next_attempt_at=PAST)
-        # A rescue only looks at leases; but a live send may still be recorded.
-        expected |= {made: ["rescue"]} if lease == PAST and send != FUTURE else {}
+        # A rescue only looks at leases; but a live send may still be recorded. A later send than any can be is not live.
+        expected |= {made: ["rescue"]} if lease == PAST and send != soon else {}
 
     assert await owners(engine, 1000) == expected
 
@@ -119,7 +121,7 @@ async def test_each_enterprise_gets_its_share(engine: Engine, db: Db) -> None:
     for name in ("acme", "globex", "initech"):
         notifications(db, 50, enterprise=name)
 
-    claims, _ = await claim(engine, NEW, TERMS, Cursor())
+    claims, _ = await claim(engine, NEW, TERMS, WIDE)
 
     assert share_of(claims) == {"acme": 10, "globex": 10, "initech": 10}
 
@@ -130,7 +132,7 @@ async def test_a_claim_fills_its_places(any_database: str) -> None:
     with open_db(any_database) as db:
         for enterprise in ("acme", "globex"):
             notifications(db, 150, enterprise=enterprise)
-    cursor, taken = Cursor(), list[int]()
+    cursor, taken = WIDE, list[int]()
     for _ in range(3):
         claims, cursor = await claim(engine, NEW, replace(TERMS, batch=100), cursor)
         taken.append(len(claims))
@@ -144,7 +146,7 @@ async def test_a_single_row_is_claimed_beside_thousands(engine: Engine, db: Db) 
     notifications(db, 3000, enterprise="acme")
     single = a_notification(db, enterprise="zenith")
 
-    claims, _ = await claim(engine, NEW, TERMS, Cursor())
+    claims, _ = await claim(engine, NEW, TERMS, WIDE)
 
     assert single in {claimed.notification_id for claimed in claims}
     assert share_of(claims)["acme"] == 15
@@ -154,7 +156,7 @@ async def test_the_round_continues_after_the_last_served_enterprise(engine: Engi
     """With two places a claim, five enterprises take turns."""
     for name in "abcde":
         notifications(db, 9, enterprise=name)
-    terms, cursor, served = replace(TERMS, batch=2), Cursor(), []
+    terms, cursor, served = replace(TERMS, batch=2), WIDE, []
 
     for _ in range(5):
         claims, cursor = await claim(engine, NEW, terms, cursor)
@@ -177,7 +179,7 @@ async def test_only_the_named_enterprises_are_served(engine: Engine, db: Db) -> 
     terms = replace(TERMS, enterprises=("initech", "acme", "nobody"))
 
     for due, expected in ((NEW, {"acme": 15, "initech": 15}), (SCHEDULED, {}), (FAILED, {})):
-        claims, _ = await claim(engine, due, terms, Cursor("b"))
+        claims, _ = await claim(engine, due, terms, replace(WIDE, after="b"))
         assert share_of(claims) == expected
 
 
@@ -186,7 +188,7 @@ async def test_claims_stop_at_max_in_flight(engine: Engine, db: Db) -> None:
     notifications(db, 20)
     terms = replace(TERMS, max_in_flight=12)
 
-    first, cursor = await claim(engine, NEW, terms, Cursor())
+    first, cursor = await claim(engine, NEW, terms, WIDE)
     second, cursor = await claim(engine, NEW, terms, cursor)
     await by_claim.release(engine, [claimed.attempt for claimed in first[:5]])
     third, _ = await claim(engine, NEW, terms, cursor)
@@ -198,7 +200,7 @@ async def test_nobody_holds_more_than_half_while_another_has_due_rows(engine: En
     """An enterprise by itself may have all places; with a rival it stops at half."""
     notifications(db, 100, enterprise="acme")
     notifications(db, 3, enterprise="globex")
-    terms, cursor, total = replace(TERMS, batch=10, max_in_flight=20), Cursor(), Counter[str]()
+    terms, cursor, total = replace(TERMS, batch=10, max_in_flight=20), WIDE, Counter[str]()
 
     for _ in range(6):
         claims, cursor = await claim(engine, NEW, terms, cursor)
@@ -219,9 +221,9 @@ async def test_claims_of_a_single_place_keep_the_half_too(engine: Engine, db: Db
     """Even the smallest claim passes its place on if the enterprise has its half already."""
     notifications(db, 50, enterprise="acme")
     notifications(db, 50, enterprise="globex")
-    terms, cursor, total = replace(TERMS, batch=1, max_in_flight=8), Cursor(), Counter[str]()
+    terms, cursor, total = replace(TERMS, batch=1, max_in_flight=8), WIDE, Counter[str]()
 
-    await claim(engine, NEW, replace(terms, batch=4, enterprises=("globex",)), Cursor())
+    await claim(engine, NEW, replace(terms, batch=4, enterprises=("globex",)), WIDE)
     for _ in range(4):
         claims, cursor = await claim(engine, NEW, terms, cursor)
         total += share_of(claims)
@@ -233,7 +235,7 @@ async def test_a_limit_of_one_in_flight_still_serves_two_enterprises(engine: Eng
     """Half of a single place is none, which would stop everybody."""
     notifications(db, 5, enterprise="acme")
     notifications(db, 5, enterprise="globex")
-    terms, cursor, total = replace(TERMS, max_in_flight=1), Cursor(), Counter[str]()
+    terms, cursor, total = replace(TERMS, max_in_flight=1), WIDE, Counter[str]()
 
     for _ in range(4):
         claims, cursor = await claim(engine, NEW, terms, cursor)
@@ -247,7 +249,7 @@ async def test_a_limit_of_one_in_flight_still_serves_two_enterprises(engine: Eng
 async def hold_as_sent(engine: Engine, claimed: Claim) -> Verdict:
     """Hold the claimed row, and return the record of an acceptance."""
     span = timedelta(seconds=10)
-    [held] = (await hold(engine, [claimed.attempt], deadline=span, lease=span)).held
+    [held] = (await hold(engine, [claimed.attempt], deadline=span)).held
     return Verdict(Ending.SENT, held)
 
 
@@ -260,7 +262,7 @@ async def test_higher_priority_goes_first(engine: Engine, db: Db) -> None:
         ids[FAILED].append(a_notification(db, priority=priority, status=Status.FAILED))
 
     for due, made in ids.items():
-        claims, _ = await claim(engine, due, replace(TERMS, batch=3), Cursor())
+        claims, _ = await claim(engine, due, replace(TERMS, batch=3), WIDE)
         assert {claimed.notification_id for claimed in claims} == {made[2], made[1], made[3]}
 
 
@@ -284,7 +286,7 @@ async def _one_in_ten(engine: Engine, db: Db, due: Due) -> None:
         await _fail(engine, db, [*patient, *urgent])
         for made in patient:
             written(db, made, next_attempt_at="2020-01-01T00:00Z")
-    cursor, taken = Cursor(), list[int]()
+    cursor, taken = WIDE, list[int]()
 
     for _ in range(10):
         claims, cursor = await claim(engine, due, replace(TERMS, batch=1, enterprises=(enterprise,)), cursor)
@@ -294,48 +296,7 @@ async def _one_in_ten(engine: Engine, db: Db, due: Due) -> None:
 
 
 async def _fail(engine: Engine, db: Db, ids: list[int]) -> None:
-    await claim(engine, NEW, replace(TERMS, batch=500), Cursor())
+    await claim(engine, NEW, replace(TERMS, batch=500), WIDE)
     lost = [LostAttempt(attempt_of(db, made), timedelta(0), counted=True, died=True) for made in ids]
     error = ErrorDetails("novu_rejected", "Novu: rejects it")
     await by_claim.record_lost_contact(engine, lost, error=error, max_failures=8)
-
-
-async def test_groups_of_a_claim_share_a_run(engine: Engine, db: Db) -> None:
-    """Groups of four out of ten rows; rows of the same enterprise stay together."""
-    notifications(db, 5, enterprise="acme")
-    notifications(db, 5, enterprise="globex")
-
-    claims, _ = await claim(engine, NEW, replace(TERMS, batch=10, group_size=4), Cursor())
-
-    sizes = Counter(claimed.run_id for claimed in claims)
-    assert sorted(sizes.values()) == [2, 4, 4]
-    assert all(name.startswith("abc-notifications-") for name in sizes)
-    mixed = {claimed.run_id: set[str]() for claimed in claims}
-    for claimed in claims:
-        mixed[claimed.run_id].add(claimed.enterprise_id)
-    assert sorted(map(len, mixed.values())) == [1, 1, 2]
-
-
-async def test_two_claims_never_share_a_run(engine: Engine, db: Db) -> None:
-    """A group belongs to one claim; otherwise its start would find the other's run."""
-    notifications(db, 8)
-    terms = replace(TERMS, batch=4, group_size=4)
-
-    first, cursor = await claim(engine, NEW, terms, Cursor())
-    second, _ = await claim(engine, NEW, terms, cursor)
-
-    names = [{claimed.run_id for claimed in claims} for claims in (first, second)]
-    assert [len(each) for each in names] == [1, 1]
-    assert names[0].isdisjoint(names[1])
-
-
-async def test_a_row_that_lapsed_has_its_own_run(engine: Engine, db: Db) -> None:
-    """So that it cannot take its group with it."""
-    ids = notifications(db, 4)
-    written(db, ids[1], lapses=1)
-
-    claims, _ = await claim(engine, NEW, replace(TERMS, group_size=4), Cursor())
-
-    names = {claimed.notification_id: claimed.run_id for claimed in claims}
-    assert names[ids[1]] == f"abc-notification-{ids[1]}-1"
-    assert len({names[made] for made in ids if made != ids[1]}) == 1

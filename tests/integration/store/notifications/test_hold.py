@@ -1,5 +1,6 @@
 """The hold: the sole right to send, for a moment, together with everything that the send needs."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,16 +8,15 @@ import pytest
 from tests.support.rows import Db, a_notification, a_workflow, attempt_of, back_dated, row, written
 from xnovu_poller.lifecycle import Attempt, Channel, Status
 from xnovu_poller.store.engine import Engine
-from xnovu_poller.store.notifications.hold import SEND_MARGIN, HoldResult, hold
+from xnovu_poller.store.notifications.hold import MOST_BYTES, SEND_MARGIN, HoldResult, hold
 
 DEADLINE = timedelta(seconds=10)
-LEASE = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 
 
 async def held(engine: Engine, *attempts: Attempt, with_lapsed: bool = False) -> HoldResult:
     """Hold with the usual times."""
-    return await hold(engine, attempts, deadline=DEADLINE, lease=LEASE, with_lapsed=with_lapsed)
+    return await hold(engine, attempts, deadline=DEADLINE, with_lapsed=with_lapsed)
 
 
 async def test_a_hold_fetches_everything_that_the_send_needs(engine: Engine, db: Db) -> None:
@@ -27,7 +27,7 @@ async def test_a_hold_fetches_everything_that_the_send_needs(engine: Engine, db:
         status=Status.PROCESSING,
         workflow=workflow,
         payload={"order": 5},
-        recipients=["b", "a", "b"],
+        recipients=["b", "a"],
         channels=["EMAIL", "SMS"],
         overrides={"email": {}},
     )
@@ -46,9 +46,9 @@ async def test_a_hold_fetches_everything_that_the_send_needs(engine: Engine, db:
     )
     assert held_row.transaction_id == kept["transaction_id"]
     assert (held_row.payload, held_row.recipients, held_row.overrides) == (
-        {"order": 5},
-        ["b", "a", "b"],
-        {"email": {}},
+        b'{"order": 5}',
+        ["b", "a"],
+        b'{"email": {}}',
     )
     assert held_row.channels == [Channel.EMAIL, Channel.SMS]
     assert (held_row.refusals, held_row.unknown_outcomes, held_row.lapses, held_row.failure_count) == (
@@ -61,16 +61,28 @@ async def test_a_hold_fetches_everything_that_the_send_needs(engine: Engine, db:
     assert found == HoldResult(held=[held_row], lapsed=[], live=[], patience=timedelta(0))
 
 
-async def test_a_hold_outlasts_its_call_and_extends_the_lease(engine: Engine, db: Db) -> None:
-    """The send ends well within the lease."""
+async def test_a_hold_outlasts_its_call_and_changes_no_index(engine: Engine, db: Db) -> None:
+    """The lease that the claim wrote stays. A live send keeps the rescue out, even if the lease lapses during it."""
     made = a_notification(db, status=Status.PROCESSING)
+    claimed = row(db, made)
 
     await held(engine, attempt_of(db, made))
 
     kept = row(db, made)
-    written_at = kept["updated_at"]
-    assert DEADLINE < kept["send_until"] - written_at <= DEADLINE + SEND_MARGIN
-    assert DEADLINE + SEND_MARGIN < kept["lease_expires_at"] - written_at <= LEASE
+    assert DEADLINE < kept["send_until"] - kept["updated_at"] <= DEADLINE + SEND_MARGIN
+    changed = {column for column in kept if kept[column] != claimed[column]}
+    assert changed == {"send_until", "updated_at"}
+    assert not changed & set(indexed_columns(db))
+
+
+def indexed_columns(db: Db) -> list[str]:
+    """Return the columns of the notifications on which an index depends, by its keys or its condition."""
+    found = db.execute(
+        "SELECT a.attname FROM pg_index i JOIN pg_depend d ON d.objid = i.indexrelid AND d.refobjid = i.indrelid"
+        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = d.refobjsubid"
+        " WHERE i.indrelid = 'notify.ent_notification'::regclass"
+    )
+    return [column["attname"] for column in found]
 
 
 async def test_a_notification_without_optional_columns_is_fetched_too(engine: Engine, db: Db) -> None:
@@ -159,8 +171,8 @@ async def test_a_row_that_has_lapsed_is_always_held_by_itself(engine: Engine, db
 async def test_patience_lasts_until_the_last_live_send_ends(engine: Engine, db: Db) -> None:
     """A group waits only once."""
     first, second = (a_notification(db, status=Status.PROCESSING) for _ in range(2))
-    await hold(engine, [attempt_of(db, first)], deadline=timedelta(seconds=1), lease=LEASE)
-    await hold(engine, [attempt_of(db, second)], deadline=timedelta(seconds=100), lease=LEASE)
+    await hold(engine, [attempt_of(db, first)], deadline=timedelta(seconds=1))
+    await hold(engine, [attempt_of(db, second)], deadline=timedelta(seconds=100))
 
     found = await held(engine, attempt_of(db, first), attempt_of(db, second))
 
@@ -200,3 +212,46 @@ async def test_odd_arrays_are_plain_lists(engine: Engine, db: Db) -> None:
     [held_row] = (await held(engine, attempt_of(db, made))).held
 
     assert (held_row.recipients, held_row.channels) == (["a", "b"], [Channel.SMS])
+
+
+async def test_a_send_that_ends_later_than_any_can_is_a_lapse(engine: Engine, db: Db) -> None:
+    """It was written while the database's clock was ahead, and binds nobody until then."""
+    made = a_notification(db, status=Status.PROCESSING)
+    written(db, made, send_until="2100-01-01T00:00Z")
+
+    assert (await held(engine, attempt_of(db, made))).lapsed == [attempt_of(db, made)]
+    [held_row] = (await held(engine, attempt_of(db, made), with_lapsed=True)).held
+    assert (held_row.lapses, held_row.unknown_outcomes) == (1, 1)
+
+
+async def test_the_lightest_are_held_as_far_as_there_is_room(engine: Engine, db: Db) -> None:
+    """The others stay as they are, and their attempt goes on; none is taken for late."""
+    heavy = [a_notification(db, status=Status.PROCESSING, payload={"t": "y" * 500_000}) for _ in range(2)]
+    light = a_notification(db, status=Status.PROCESSING)
+    attempts = [attempt_of(db, made) for made in (*heavy, light)]
+
+    found = await hold(engine, attempts, deadline=DEADLINE, room=100_000)
+
+    assert [each.hold.notification_id for each in found.held] == [light]
+    assert list(found.heavy) == attempts[:2]
+    assert all(most >= 500_000 for most in found.heavy.values())
+    assert row(db, heavy[0])["send_until"] is None
+    assert [len(json.loads(each.payload)["t"]) for each in (await held(engine, *attempts[:2])).held] == [
+        500_000
+    ] * 2
+
+
+async def test_a_row_that_is_too_heavy_is_held_without_its_content(engine: Engine, db: Db) -> None:
+    """It comes with its weight, so that it can be given up without reading it."""
+    made = a_notification(db, status=Status.PROCESSING)
+    with db.transaction():
+        db.execute("SET LOCAL session_replication_role = replica")
+        db.execute(
+            "UPDATE notify.ent_notification SET payload = jsonb_build_object('t', repeat('y', %s)) WHERE id = %s",
+            [MOST_BYTES + 1, made],
+        )
+
+    [found] = (await held(engine, attempt_of(db, made))).held
+
+    assert (found.payload, found.recipients, found.overrides) == (b"{}", [], None)
+    assert MOST_BYTES < found.weight < MOST_BYTES + 1000

@@ -1,5 +1,6 @@
 """What a purge deletes and, more important, what it keeps."""
 
+import time
 from datetime import timedelta
 
 import psycopg
@@ -7,7 +8,9 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.support.rows import Db, a_notification, row
-from xnovu_poller.lifecycle import Status
+from xnovu_poller.errors import ClocksApart, StoreLocked
+from xnovu_poller.lifecycle import ChoreName, Status
+from xnovu_poller.store import checks, chores
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.purge import PurgeResult, purge
 
@@ -109,14 +112,28 @@ async def test_a_purge_does_not_wait_for_a_locked_row(engine: Engine, db: Db, da
 
 
 async def test_a_purge_does_not_wait_for_another_replica(engine: Engine, db: Db, database: str) -> None:
-    """Two purges at once would take twice the share, so the second does nothing."""
+    """Two purges at once would take twice the share, so the second reports a lock. No tenant can take that lock."""
     made = a_notification(db, status=Status.SENT)
     make_older(db, made, days=91)
+    await chores.record(engine, ChoreName.RETENTION, timedelta(0), {})
     with psycopg.connect(database) as replica:
-        replica.execute("SELECT pg_advisory_xact_lock(hashtext('xnovu-poller purge'))")
-        assert await purge(engine, 0, KEEP) == PurgeResult(0, None, taken=True)
+        replica.execute("SELECT FROM notify.chore WHERE name = 'retention' FOR UPDATE")
+        with pytest.raises(StoreLocked):
+            await purge(engine, 0, KEEP)
+        assert [found.code for found in await checks.examine(engine)] == ["chore_locked"]
 
     assert await purge(engine, 0, KEEP) == PurgeResult(1, made)
+
+
+@pytest.mark.parametrize("days", [400, -1])
+async def test_nothing_is_purged_while_the_clocks_disagree(engine: Engine, db: Db, days: int) -> None:
+    """Whichever of the two is wrong: a purge cannot be undone."""
+    made = a_notification(db, status=Status.SENT)
+    make_older(db, made, days=91)
+
+    with pytest.raises(ClocksApart, match="differ by"):
+        await purge(engine, 0, KEEP, clock=lambda: time.time() + days * 86_400)
+    assert ids_left(db) == [made]
 
 
 async def test_a_purge_goes_in_slices_and_ends_at_the_young_rows(engine: Engine, db: Db) -> None:
@@ -138,3 +155,15 @@ async def test_a_purge_goes_in_slices_and_ends_at_the_young_rows(engine: Engine,
 async def test_an_empty_table_has_nothing_old(engine: Engine) -> None:
     """The purge ends where it begins."""
     assert await purge(engine, 0, KEEP) == PurgeResult(0, None)
+
+
+async def test_incidents_go_with_their_notification(engine: Engine, db: Db) -> None:
+    """And those of rows that somebody else deleted; those of younger rows stay."""
+    old, deleted, younger = (a_notification(db, status=Status.RETRACTED) for _ in range(3))
+    make_older(db, old, days=91)
+    db.execute("DELETE FROM notify.ent_notification WHERE id = %s", [deleted])
+
+    assert (await purge(engine, 0, KEEP)).deleted == 1
+
+    left = db.execute("SELECT notification_id FROM notify.ent_notification_event").fetchall()
+    assert [each["notification_id"] for each in left] == [younger]

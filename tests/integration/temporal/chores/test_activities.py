@@ -1,5 +1,6 @@
 """The chores: the purge, its limits and pauses, and when a chore is skipped or fails."""
 
+import asyncio
 import io
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,10 +13,14 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from tests.support.delivering import ENGLISH
 from tests.support.executing import KEEP
 from tests.support.logs import logged_in_full
-from tests.support.rows import Db
+from tests.support.rows import Db, a_rule
+from tests.support.syncing import Person, a_dynamic
+from tests.support.wires import Wire
 from xnovu_poller.metrics import REGISTRY
+from xnovu_poller.novu.workflows import NovuWorkflows
 from xnovu_poller.store import chores as recorded_chores
 from xnovu_poller.store.engine import Engine, connect
 from xnovu_poller.store.notifications.purge import SLICE
@@ -35,7 +40,9 @@ def purge(engine: Engine, schedules: RuleSchedules, deployment: UUID) -> Purge:
     async def run_once(
         keep: timedelta | None = KEEP, budget: timedelta = timedelta(minutes=1)
     ) -> dict[str, Any]:
-        chores = ChoreActivities(engine, schedules, str(deployment), keep=keep, budget=budget)
+        chores = ChoreActivities(
+            engine, schedules, str(deployment), keep=keep, language=ENGLISH, budget=budget
+        )
         return await ActivityEnvironment().run(chores.retention, ChoresInput(str(deployment)))
 
     return run_once
@@ -91,6 +98,16 @@ async def test_it_purges_slice_by_slice_until_nothing_old_is_left(
     assert (recorded.name, recorded.report) == ("retention", {"deleted": MANY, "after": 0})
 
 
+async def test_it_purges_old_lines_of_the_audit_too(purge: Purge, db: Db) -> None:
+    """Not only notifications."""
+    db.execute("INSERT INTO notify.ent_audit (action, actor) VALUES ('retract', 'ann'), ('revive', 'ann')")
+    db.execute("UPDATE notify.ent_audit SET started_at = now() - interval '10 years' WHERE id = 1")
+
+    await purge()
+
+    assert db.execute("SELECT id FROM notify.ent_audit").fetchall() == [{"id": 2}]
+
+
 @pytest.mark.usefixtures("old")
 async def test_it_stops_when_its_budget_is_spent_and_continues_from_there(purge: Purge, db: Db) -> None:
     """Its pauses count, because the loops need the rest of the time."""
@@ -107,12 +124,12 @@ async def test_it_stops_when_its_budget_is_spent_and_continues_from_there(purge:
 
 @pytest.mark.usefixtures("old")
 async def test_it_does_nothing_while_another_purge_runs(purge: Purge, db: Db, database: str) -> None:
-    """Two would take twice the share of time. Its position is kept."""
-    first = await purge(budget=timedelta(0))
+    """Two would take twice the share of time. The chore fails, and does not pass over that in silence."""
+    await purge(budget=timedelta(0))
     with psycopg.connect(database) as other:
-        other.execute("SELECT pg_advisory_xact_lock(hashtext('xnovu-poller purge'))")
-
-        assert await purge() == {"deleted": 0, "after": first["after"]}
+        other.execute("SELECT FROM notify.chore WHERE name = 'retention' FOR UPDATE")
+        with pytest.raises(ApplicationError, match="another session holds a lock"):
+            await purge()
     assert left(db) == MANY - SLICE
 
 
@@ -127,7 +144,9 @@ async def test_recent_chores_are_skipped_but_the_rules_are_not(
     engine: Engine, schedules: RuleSchedules, deployment: UUID
 ) -> None:
     """Each change of a rule requests a run, and the other chores need not run that often."""
-    chores = ChoreActivities(engine, schedules, str(deployment), keep=KEEP, every=timedelta(hours=1))
+    chores = ChoreActivities(
+        engine, schedules, str(deployment), keep=KEEP, language=ENGLISH, every=timedelta(hours=1)
+    )
     doing = (chores.rules, chores.retention, chores.statistics, chores.doctor)
 
     async def run_once() -> list[bool]:
@@ -145,6 +164,65 @@ async def test_recent_chores_are_skipped_but_the_rules_are_not(
     assert again == {"rules"}
 
 
+async def test_novus_workflows_follow_each_change_of_the_rows(  # noqa: PLR0913, PLR0917 - each a fixture
+    engine: Engine,
+    db: Db,
+    schedules: RuleSchedules,
+    deployment: UUID,
+    novu: NovuWorkflows,
+    person: Person,
+    lines: io.StringIO,
+) -> None:
+    """Without a change Novu is not called; a workflow that needs a person is in the report and in the log."""
+    chores = ChoreActivities(engine, schedules, str(deployment), keep=KEEP, language=ENGLISH, novu=novu)
+
+    async def run_once() -> dict[str, Any]:
+        report = await ActivityEnvironment().run(chores.workflows, ChoresInput(str(deployment)))
+        return {name: value for name, value in report.items() if name != "digest"}
+
+    a_dynamic(db, "welcome")
+    assert await run_once() == {"create": 1, "problems": []}
+    assert person.keys() == ["welcome"]
+    assert set(await run_once()) == {"skipped"}
+
+    a_dynamic(db, "no identifier")
+    report = await run_once()
+    assert (report["same"], report["invalid"], len(report["problems"])) == (1, 1, 1)
+    assert "workflow needs a person" in lines.getvalue()
+
+    off = ChoreActivities(engine, schedules, str(deployment), keep=KEEP, language=ENGLISH)
+    a_dynamic(db, "other")
+    with pytest.raises(ApplicationError, match="WORKFLOW_SYNC is off"):
+        await ActivityEnvironment().run(off.workflows, ChoresInput(str(deployment)))
+
+
+async def test_a_chore_that_is_cancelled_is_recorded(
+    engine: Engine, db: Db, workflow: int, schedules: RuleSchedules, deployment: UUID, wire: Wire
+) -> None:
+    """Temporal cancels it after its timeout; the row shows why it has no newer result."""
+    standing = asyncio.Event()
+
+    async def stand(_call: str, _schedule: str) -> None:
+        standing.set()
+        await asyncio.Event().wait()
+
+    wire.meets = stand
+    a_rule(db, workflow=workflow)
+    chores, environment = (
+        ChoreActivities(engine, schedules, str(deployment), keep=KEEP, language=ENGLISH),
+        ActivityEnvironment(),
+    )
+    running = asyncio.ensure_future(environment.run(chores.rules, ChoresInput(str(deployment))))
+    await standing.wait()
+
+    environment.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    (recorded,) = await recorded_chores.read_all(engine)
+    assert (recorded.name, recorded.error) == ("rules", "was cancelled before it ended, as after its timeout")
+
+
 async def test_a_chore_without_a_database_is_tried_again(
     schedules: RuleSchedules, deployment: UUID, lines: io.StringIO
 ) -> None:
@@ -152,7 +230,7 @@ async def test_a_chore_without_a_database_is_tried_again(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     unreachable = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none", part="test")
-    chores = ChoreActivities(unreachable, schedules, str(deployment), keep=KEEP)
+    chores = ChoreActivities(unreachable, schedules, str(deployment), keep=KEEP, language=ENGLISH)
 
     with pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(chores.retention, ChoresInput(str(deployment)))

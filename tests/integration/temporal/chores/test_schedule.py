@@ -1,5 +1,6 @@
 """The schedule of the chores in a real Temporal: there is one per deployment, and only people pause it."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -62,6 +63,19 @@ async def test_a_pause_while_it_is_brought_up_to_date_survives(
     found = (await handle.describe()).schedule
     assert (found.state.paused, found.state.note) == (True, "until the move is done")
     assert [interval.every for interval in found.spec.intervals] == [timedelta(minutes=2)]
+
+
+async def test_the_runs_synchronise_workflows_if_they_should(make: Make, handle: ScheduleHandle) -> None:
+    """The setting may change: the schedule follows it, and is not updated again and again."""
+    updates = []
+    for workflows in (True, False, False):
+        await make(workflows=workflows).ensure()
+        found = await handle.describe()
+        action = found.schedule.action
+        assert isinstance(action, ScheduleActionStartWorkflow)
+        assert json.loads(action.args[0].data)["workflows"] is workflows
+        updates.append(found.info.last_updated_at)
+    assert updates[1] == updates[2] != updates[0]
 
 
 async def test_a_run_waits_for_the_open_run_and_missed_runs_are_dropped(

@@ -12,11 +12,11 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from tests.support.delivering import MARKERS, PERSON, SHORT, VALUE, a_claimed, delivering
+from tests.support.delivering import MARKERS, PERSON, VALUE, a_claimed, delivering
 from tests.support.executing import CALL, DEPLOYMENT, LIMITS, LONG, Executing, claims_of, executing, readable
 from tests.support.logs import logged_in_full
 from tests.support.novu import NovuStandIn
-from tests.support.rows import Db, a_template, a_workflow, row, written
+from tests.support.rows import Db, a_template, a_workflow, row, soon, written
 from tests.support.waiting import eventually
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.lifecycle import Attempt
@@ -35,7 +35,7 @@ def lines() -> Iterator[io.StringIO]:
 
 def of(*attempts: Attempt, deployment: UUID = DEPLOYMENT) -> DeliverInput:
     """Return an activity's input."""
-    return DeliverInput(str(deployment), contract.to_pairs(attempts), None, CALL.total_seconds())
+    return DeliverInput(str(deployment), contract.pack(attempts), None, CALL.total_seconds())
 
 
 def assert_silent(text: str) -> None:
@@ -92,7 +92,7 @@ async def test_a_single_notification_returns_its_state_and_a_group_does_not(
 
         draft = a_workflow(db, key="draft", publish_status="DRAFT")
         assert await deliver_one(a_claimed(db)) == "SENT"
-        assert await deliver_one(a_claimed(db, workflow=draft)) == "DEAD"
+        assert await deliver_one(a_claimed(db, workflow=draft)) == "DEAD workflow_not_found"
         assert await deliver_one(a_claimed(db, expires_at="2020-01-01T00:00Z")) == "RETRACTED"
         assert await deliver_one(a_claimed(db), a_claimed(db)) is None
         assert await deliver_one(Attempt(10**9, 1)) is None
@@ -106,7 +106,7 @@ async def test_lost_contact_returns_the_state_that_it_wrote(
     """Of a single notification; None, if the row was not its to write."""
     attempt, last_failure, live = a_claimed(db), a_claimed(db), a_claimed(db)
     written(db, last_failure.notification_id, failure_count=7)
-    written(db, live.notification_id, send_until="2100-01-01T00:00Z")
+    written(db, live.notification_id, send_until=soon())
     async with delivering(engine, novu_standin) as made:
         executor = DeliveryActivities(made.delivery, str(DEPLOYMENT))
 
@@ -114,7 +114,7 @@ async def test_lost_contact_returns_the_state_that_it_wrote(
             return await ActivityEnvironment().run(executor.record_lost_contact, of(*attempts))
 
         assert await record_one(attempt) == "FAILED"
-        assert await record_one(last_failure) == "DEAD"
+        assert await record_one(last_failure) == "DEAD lost_contact"
         assert await record_one(live) is None
         assert await record_one(a_claimed(db), a_claimed(db)) is None
 
@@ -144,7 +144,9 @@ async def test_history_holds_no_content(
     attempts = [a_claimed(db, workflow=workflow) for workflow in workflows]
     novu_standin.fault("accept_then_hang", match={"workflow": "unknown"}, times=2)
     novu_standin.fault("malformed", body=VALUE, match={"workflow": "unknown"})
-    async with executing(client, task_queue, engine, novu_standin, call=SHORT) as executor:
+    async with executing(
+        client, task_queue, engine, novu_standin, call=timedelta(milliseconds=400)
+    ) as executor:
         histories = await asyncio.gather(*(executor.finish(claim) for claim in claims_of(db, attempts)))
 
     assert row(db, attempts[3].notification_id)["notification_status"] == "FAILED"

@@ -78,11 +78,30 @@ async def test_a_run_starts_with_its_timeouts_attributes_and_priority(
     config = found.raw_description.execution_config
     assert config.workflow_execution_timeout.ToTimedelta() == contract.EXECUTION_TIMEOUT
     assert found.raw_info.priority.priority_key == 1
-    assert found.raw_info.priority.fairness_key == "é" * 32
+    assert not found.raw_info.priority.fairness_key
     assert found.typed_search_attributes[contract.ENTERPRISE] == "é" * 40
     assert found.typed_search_attributes[contract.NOTIFICATION] == "1"
     assert found.typed_search_attributes[contract.WORKFLOW_KEY] == "plain"
     assert found.typed_search_attributes.get(contract.OUTCOME) is None
+
+
+async def test_a_group_runs_at_its_highest_priority(client: Client, handoff: Handoff, claim: Claim) -> None:
+    """An urgent notification does not wait because it shares a run with others."""
+    urgent = replace(claim, attempt=Attempt(2, 1), priority=7)
+    await handoff.start([claim, urgent, replace(claim, attempt=Attempt(3, 1))])
+
+    found = await client.get_workflow_handle(claim.run_id).describe()
+    assert found.raw_info.priority.priority_key == 2
+
+
+async def test_a_run_has_the_fairness_key_of_its_enterprise_only_if_that_is_wanted(
+    client: Client, task_queue: str, claim: Claim
+) -> None:
+    """Temporal Cloud bills fairness; a key has at most 64 bytes."""
+    await handoff_of(client, task_queue, fair=True).start([replace(claim, enterprise_id="é" * 40)])
+
+    found = await client.get_workflow_handle(claim.run_id).describe()
+    assert found.raw_info.priority.fairness_key == "é" * 32
 
 
 async def test_a_group_has_only_the_attributes_that_its_claims_share(

@@ -1,6 +1,6 @@
 """Rules that fire by their schedules in a real Temporal: repeatedly, once, late, or not at all."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from temporalio.client import Client
@@ -9,7 +9,7 @@ from tests.integration.temporal.conftest import Run
 from tests.support.executing import Executing
 from tests.support.firing import at_once, made
 from tests.support.rows import Db, a_rule
-from tests.support.scheduling import rule_row
+from tests.support.scheduling import made_by, rule_row
 from tests.support.waiting import eventually
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.rules.schedules import RuleSchedules
@@ -31,6 +31,10 @@ async def test_each_firing_reads_the_row_of_its_moment(
     await eventually(lambda: len(made(db, rule)) >= count_before + 2)
 
     keys = made(db, rule)
+    # The id of a scheduled run ends with the time for which it fires.
+    assert [each["fired_at"] for each in made_by(db, rule)] == [
+        datetime.fromisoformat(key[-20:]) for key in keys
+    ]
     assert len(set(keys)) == len(keys)
     assert all(key.startswith(contract.rule_schedule_id(deployment, rule) + "-20") for key in keys)
     payloads = [
@@ -44,7 +48,7 @@ async def test_a_one_time_rule_fires_only_once(
     running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
     """Its row is DONE; nothing changes when Temporal deletes the finished schedule."""
-    rule, at = at_once(db, workflow, timedelta(seconds=-2))
+    rule, at = at_once(db, workflow, timedelta(seconds=-6))
     assert await run() == {"created": 1}
     await eventually(lambda: made(db, rule))
 
@@ -68,6 +72,7 @@ async def test_a_late_one_time_rule_fires_with_the_run_id_of_its_time(
     await eventually(lambda: rule_row(db, rule)["done_for"] == at)
 
     assert made(db, rule) == [contract.scheduled_run_id(contract.rule_schedule_id(deployment, rule), at)]
+    assert [each["fired_at"] for each in made_by(db, rule)] == [at]
     assert await run() == {"unchanged": 1}
     assert await schedules.describe(rule) is None
 

@@ -1,8 +1,5 @@
 """The reconciliation when a rule, a schedule, a tenant or Temporal is at fault: the others are not affected."""
 
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any, NoReturn
 from uuid import UUID
 
 import pytest
@@ -14,7 +11,6 @@ from temporalio.client import (
     ScheduleSpec,
 )
 from temporalio.service import RPCError, RPCStatusCode
-from typing_extensions import override
 
 from tests.integration.temporal.conftest import Run
 from tests.support.counted import counted
@@ -23,12 +19,9 @@ from tests.support.rows import Db, a_rule
 from tests.support.waiting import eventually
 from tests.support.wires import Meeting, Wire, nothing
 from xnovu_poller.errors import TemporalUnavailable
-from xnovu_poller.lifecycle import RuleStatus
-from xnovu_poller.store import rules
-from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.rules import reconcile as reconciling
-from xnovu_poller.temporal.rules.decisions import Step, decide
+from xnovu_poller.temporal.rules import follow
+from xnovu_poller.temporal.rules.decisions import decide
 from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 AWAY = RPCStatusCode.UNAVAILABLE
@@ -58,31 +51,6 @@ async def test_a_refusal_by_temporal_is_recorded_on_that_rule_only(
     await listing(schedules, good)
     wire.meets = nothing
     assert await run() == {"created": 1, "unchanged": 1}
-
-
-class BrokenConfig(dict[str, Any]):
-    """A config that fails when it is read."""
-
-    @override
-    def items(self) -> NoReturn:
-        """Fail as a bug would."""
-        raise LookupError("value-marker")
-
-
-async def test_a_bug_in_one_rule_stops_no_other(
-    engine: Engine, db: Db, workflow: int, schedules: RuleSchedules
-) -> None:
-    """The rule's row has the name of the bug, and no more."""
-    for _ in range(2):
-        a_rule(db, workflow=workflow)
-    good, bad = await rules.read_page(engine, None, 2)
-
-    batch = reconciling._Run(schedules, {}, datetime.now(UTC)).decide(
-        [replace(bad, config=BrokenConfig(cron="0 9 * * *")), good]
-    )
-
-    assert [decision.step for decision in batch] == [Step.LEAVE, Step.CREATE]
-    assert (batch[0].state.status, batch[0].state.error) == (RuleStatus.FAILED, "a bug: LookupError")
 
 
 async def test_an_absent_temporal_ends_the_run_and_the_next_run_succeeds(
@@ -115,7 +83,7 @@ async def test_an_absent_temporal_is_not_called_for_each_rule(
 ) -> None:
     """Otherwise thousands of calls would each wait for their timeout."""
     called = []
-    for _ in range(3 * reconciling.MOST_UNANSWERED):
+    for _ in range(3 * follow.MOST_UNANSWERED):
         a_rule(db, workflow=workflow)
 
     async def away(_: str, schedule: str) -> None:
@@ -123,10 +91,10 @@ async def test_an_absent_temporal_is_not_called_for_each_rule(
         raise RPCError("not now", AWAY, b"")
 
     wire.meets = away
-    monkeypatch.setattr(reconciling, "AT_ONCE", 1)
+    monkeypatch.setattr(follow, "AT_ONCE", 1)
     with pytest.raises(TemporalUnavailable):
         await run()
-    assert len(called) == reconciling.MOST_UNANSWERED
+    assert len(called) == follow.MOST_UNANSWERED
 
 
 async def test_configs_are_read_in_a_thread(run: Run, db: Db, workflow: int) -> None:
@@ -182,14 +150,13 @@ async def test_rules_beyond_the_limit_of_an_enterprise_are_not_served(  # noqa: 
     deployment: UUID,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its first rules are, and those of other enterprises; an existing schedule is paused. Rules are read in pages."""
+    """Its first rules are, and those of other enterprises; an existing schedule is paused."""
     rule = [a_rule(db, workflow=workflow) for _ in range(3)]
     other = a_rule(db, workflow=workflow, enterprise="globex")
     await run()
     await listing(schedules, *rule, other)
     a_rule(db, workflow=workflow)
-    monkeypatch.setattr(reconciling, "MOST_RULES", 2)
-    monkeypatch.setattr(reconciling, "BATCH", 2)
+    monkeypatch.setattr(follow, "MOST_RULES", 2)
 
     assert await run() == {"unchanged": 3, "paused": 1, "failed": 1}
     status, error = read_status(db, rule[2])

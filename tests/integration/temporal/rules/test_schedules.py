@@ -19,7 +19,7 @@ from xnovu_poller.errors import ScheduleMissing
 from xnovu_poller.lifecycle import ReconcileOutcome
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
-from xnovu_poller.temporal.rules.reconcile import reconcile
+from xnovu_poller.temporal.rules.reconcile import Reconciler
 from xnovu_poller.temporal.rules.schedules import RuleSchedules
 
 
@@ -32,11 +32,11 @@ async def test_an_outdated_list_does_no_harm(
     await listing(schedules, rule)
     outdated = [listed async for listed in await client.list_schedules()]
     wire.lagging = []
-    assert await run() == {"created": 1}
+    assert await run() == {"unchanged": 1}
     wire.lagging = outdated
     await schedules.delete(rule)
     changed(db, rule, """trigger_config = '{"cron": "0 10 * * *"}'""")
-    assert await run() == {"updated": 1}
+    assert await run() == {"created": 1}
     assert await schedules.describe(rule) is not None
     await schedules.delete(rule)
     await schedules.delete(rule)
@@ -60,7 +60,7 @@ async def test_schedules_are_created_without_attributes_that_are_not_registered(
     rule, *_ = [a_rule(db, workflow=workflow) for _ in range(5)]
     schedules = schedules_of(client, task_queue, deployment)
 
-    assert (await reconcile(engine, schedules, datetime.now(UTC)))[ReconcileOutcome.CREATED] == 5
+    assert (await Reconciler(engine, schedules).run(datetime.now(UTC)))[ReconcileOutcome.CREATED] == 5
     assert await schedules.describe(rule) is not None
 
 

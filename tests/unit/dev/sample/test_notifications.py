@@ -41,18 +41,17 @@ def _workflow_of(notification: SampleNotification) -> SampleWorkflow:
 def _rendered(notification: SampleNotification) -> Iterator[tuple[Channel, Rendered]]:
     workflow = _workflow_of(notification)
     for channel in notification.channels or workflow.default_channels:
-        number, template = next(
-            (number, each)
-            for number, each in enumerate(templates())
+        template = next(
+            each
+            for each in templates()
             if each.template_key == workflow.template_overrides[channel] and each.channel_type is channel
         )
         source = TemplateSource(
-            number,
-            1,
+            None,
             channel,
             template.subject_template,
             template.body_template,
-            template.variables_description,
+            template.defaults,
         )
         yield channel, RENDERER.render(source, notification.payload)
 

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from xnovu_poller.dev.sample.suite import (
     workflows,
 )
 from xnovu_poller.lifecycle import Channel, PublishStatus
-from xnovu_poller.templates.verify import Expression, Path, verify
+from xnovu_poller.templates.language import compile_template
 
 C = Channel
 CHANNELS = {
@@ -38,16 +39,12 @@ def _schema(template: SampleTemplate) -> Mapping[str, Any]:
     return next(each.payload_schema for each in workflows() if each.workflow_key == f"default-{folder}")
 
 
-def _paths(template: SampleTemplate) -> list[Path]:
+def _paths(template: SampleTemplate) -> list[list[str]]:
     """Return every path into the payload that a template reads."""
-    pieces = verify(template.subject_template or "").pieces + verify(template.body_template).pieces
-    return [
-        choice
-        for piece in pieces
-        if isinstance(piece, Expression)
-        for choice in piece.choices
-        if isinstance(choice, Path)
-    ]
+    text = f"{template.subject_template}{template.body_template}"
+    paths = re.findall(r"\$\{(\w+(?:\.\w+)*)(?: or \"[^\"]*\")?}", text)
+    assert len(paths) == text.count("${")
+    return [path.split(".") for path in paths]
 
 
 def _promised(schema: Mapping[str, Any], keys: Sequence[str | int]) -> bool:
@@ -119,8 +116,8 @@ def test_a_payload_schema_is_valid(workflow: SampleWorkflow) -> None:
 @pytest.mark.parametrize("template", templates(), ids=_called)
 def test_a_template_is_safe_and_fits_its_channel(template: SampleTemplate) -> None:
     """Each template passes the allow-list, and has a subject if the channel shows subjects."""
-    verify(template.body_template)
-    verify(template.subject_template or "")
+    compile_template(template.body_template, html=False)
+    compile_template(template.subject_template or "", html=False)
     assert bool(template.subject_template) == (template.channel_type in WITH_SUBJECT)
 
 
@@ -129,12 +126,12 @@ def test_a_template_reads_only_values_that_always_exist(template: SampleTemplate
     """Each value is required by the schema or has a default, and each default belongs to a known property."""
     schema = _schema(template)
     for path in _paths(template):
-        assert path.name in schema["properties"]
-        if path.keys and path.name not in schema["required"]:
+        name, *keys = path
+        assert name in schema["properties"]
+        if keys and name not in schema["required"]:
             # An object in the payload replaces the whole default object.
-            assert _promised(schema["properties"][path.name], path.keys), path
-        keys = (path.name, *path.keys)
-        assert _promised(schema, keys) or _given(template.variables_description, keys), path
+            assert _promised(schema["properties"][name], keys), path
+        assert _promised(schema, path) or _given(template.defaults, path), path
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -10,7 +10,7 @@ EVENT = {
     "name": "welcome",
     "to": ["s-1", {"type": "Topic", "topicKey": "all"}],
     "transactionId": "xn-1-0",
-    "payload": {"enterprise_id": "acme"},
+    "payload": {"xnovu": {"enterprise_id": "acme"}},
 }
 
 

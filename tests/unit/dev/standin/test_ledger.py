@@ -2,7 +2,7 @@ from pathlib import Path
 
 from xnovu_poller.dev.standin.ledger import AcceptedTrigger, Ledger, State
 
-EVENT = {"name": "welcome", "to": "s-1", "payload": {"enterprise_id": "acme"}}
+EVENT = {"name": "welcome", "to": "s-1", "payload": {"xnovu": {"enterprise_id": "acme"}}}
 
 
 def accept(ledger: Ledger, transaction_id: str, *subscribers: str) -> AcceptedTrigger:

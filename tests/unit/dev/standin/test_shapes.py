@@ -67,6 +67,8 @@ def test_attachments_do_not_count_towards_the_size() -> None:
 def test_the_enterprise_and_the_text_come_from_the_payload() -> None:
     """Without them, the enterprise is unknown and there is no text."""
     text = {"email": {"subject": "Hi", "body": "there"}}
-    event = {"payload": {"enterprise_id": "acme", "rendered": {**text, "sms": "no object"}}}
+    ours = {"enterprise_id": "acme", "rendered": {**text, "sms": "no object"}}
+    event = {"payload": {"xnovu": ours, "enterprise_id": "the producer's"}}
     assert (read_enterprise(event), read_rendered(event)) == ("acme", text)
     assert (read_enterprise({"payload": None}), read_rendered({})) == ("unknown", {})
+    assert (read_enterprise({"payload": {"xnovu": 1}}), read_rendered({"payload": {}})) == ("unknown", {})

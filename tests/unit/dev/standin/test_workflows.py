@@ -1,6 +1,7 @@
 import pytest
 
 from xnovu_poller.dev.standin.calls import Refusal
+from xnovu_poller.dev.standin.workflow_routes import WorkflowRoutes
 from xnovu_poller.dev.standin.workflows import WorkflowBehaviour, Workflows, check_payload
 
 SCHEMA = {
@@ -32,7 +33,7 @@ def test_a_mismatch_names_every_field() -> None:
 
 def test_other_workflows_are_known_unless_switched_off() -> None:
     """A workflow that was set keeps its own behaviour."""
-    workflows = Workflows()
+    workflows = Workflows(WorkflowRoutes())
     workflows.set("set", WorkflowBehaviour(active=False))
     assert workflows.find("other", is_known_by_default=True).active
     assert not workflows.find("set", is_known_by_default=False).active

@@ -7,7 +7,7 @@ WITH over AS MATERIALIZED (
                 WHERE d.notification_id = n.id AND d.outcome IN ('accepted', 'unknown'))
         ORDER BY n.expires_at, n.id
         LIMIT 1000
-        FOR UPDATE OF n SKIP LOCKED
+        FOR NO KEY UPDATE OF n SKIP LOCKED
     )
     UPDATE notify.ent_notification AS n SET
         notification_status = 'RETRACTED', retraction_reason = 'expired', retracted_at = clock_timestamp()

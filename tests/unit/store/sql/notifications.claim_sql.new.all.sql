@@ -1,46 +1,88 @@
 WITH RECURSIVE
 in_flight AS MATERIALIZED (
-    -- How many notifications each enterprise has in flight: counted now, or as remembered.
-    SELECT n.enterprise_id, count(*) AS number FROM notify.ent_notification n
+    -- How many notifications each enterprise has in flight, how many of these are queued, and how many of those have been
+    -- since the measurement began: counted now, or as remembered.
+    SELECT n.enterprise_id, count(*) AS number, count(*) FILTER (WHERE n.send_until IS NULL AND n.claimed_at > clock_timestamp() - interval '2 seconds') AS queued,
+        count(*) FILTER (WHERE n.send_until IS NULL AND n.claimed_at <= CAST(:newest AS timestamptz)
+            AND n.claimed_at > CAST(:newest AS timestamptz) - interval '2 seconds') AS measured
+    FROM notify.ent_notification n
     WHERE n.notification_status = 'PROCESSING' AND CAST(:counting AS bool)
     GROUP BY n.enterprise_id
     UNION ALL
-    SELECT * FROM unnest(CAST(:holders AS text[]), CAST(:held AS bigint[])) AS remembered (enterprise_id, number)
+    SELECT remembered.*, 0, 0
+    FROM unnest(CAST(:holders AS text[]), CAST(:held AS bigint[])) AS remembered (enterprise_id, number)
 ),
 budget AS MATERIALIZED (
-    -- How many rows this claim may take.
-    SELECT CAST(least(:limit, CAST(:max_in_flight AS bigint) - coalesce(sum(number), 0)) AS int) AS allowed
-    FROM in_flight
-),
-ahead (enterprise_id) AS (
-    -- The enterprises with rows, after the enterprise served last.
-    (SELECT n.enterprise_id FROM notify.ent_notification n
-     WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND n.enterprise_id > :after ORDER BY n.enterprise_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
-            WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND n.enterprise_id > ahead.enterprise_id ORDER BY n.enterprise_id LIMIT 1)
-    FROM ahead WHERE ahead.enterprise_id IS NOT NULL
-),
-behind (enterprise_id) AS (
-    -- The others with rows, from the first to the enterprise served last.
-    (SELECT n.enterprise_id FROM notify.ent_notification n
-     WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND n.enterprise_id <= :after ORDER BY n.enterprise_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT n.enterprise_id FROM notify.ent_notification n
-            WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND n.enterprise_id > behind.enterprise_id AND n.enterprise_id <= :after
-            ORDER BY n.enterprise_id LIMIT 1)
-    FROM behind WHERE behind.enterprise_id IS NOT NULL
-),
-enterprises AS (
-    -- All enterprises with rows, in the order of the round.
-    SELECT enterprise_id FROM ahead UNION ALL SELECT enterprise_id FROM behind
-),
-due_enterprises AS MATERIALIZED (
-    -- The enterprises with due rows: their position in the round, their index in the memory, and their highest
-    -- priority that is due.
-    SELECT enterprise_id, known_index, top_priority, row_number() OVER () AS position
+    -- How many rows this claim may take: none unless the queue has room for enough of them, and the switches permit it.
+    SELECT CAST(CASE WHEN room >= :room_needed AND NOT (EXISTS (SELECT FROM notify.pause p WHERE (p.ends_at IS NULL OR p.ends_at > now()))
+            OR EXISTS (SELECT FROM notify.ent_enterprise_limit l WHERE l.burst IS NOT NULL)) THEN least(:limit, CAST(:max_in_flight AS bigint) - number, room)
+        ELSE 0 END AS int) AS allowed
     FROM (
-        SELECT candidate.enterprise_id, candidate.known_index, (
+        SELECT coalesce(sum(number), 0) AS number, CAST(:most_queued AS bigint) - coalesce(sum(queued), 0) AS room
+        FROM in_flight
+    ) AS total
+),
+logins (login, wrapped) AS (
+    -- The logins with rows, beginning after the login that was served last, and wrapping round.
+    SELECT CAST(:login AS text), CAST(NULL AS bool)
+    UNION ALL
+    SELECT next.login, next.wrapped FROM logins, LATERAL (
+        (SELECT n.created_by AS login, false AS wrapped FROM notify.ent_notification n
+         WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND logins.wrapped IS NOT TRUE AND n.created_by ~>~ logins.login
+         ORDER BY n.created_by USING ~<~, n.enterprise_id USING ~<~ LIMIT 1)
+        UNION ALL
+        (SELECT n.created_by, true FROM notify.ent_notification n
+         WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND n.created_by ~>~ CASE WHEN logins.wrapped THEN logins.login ELSE '' END
+            AND n.created_by ~<=~ :login
+         ORDER BY n.created_by USING ~<~, n.enterprise_id USING ~<~ LIMIT 1)
+        LIMIT 1
+    ) AS next
+),
+enterprises (login, after, enterprise_id, wrapped) AS (
+    -- The next enterprise of each login, then a second of each, and so on: in each login beginning after the enterprise
+    -- that was served last, and wrapping round.
+    SELECT start.login, start.after, next.enterprise_id, next.wrapped FROM (
+        SELECT login, after, after AS enterprise_id, CAST(NULL AS bool) AS wrapped FROM (
+            SELECT logins.login,
+                coalesce((CAST(:afters AS text[]))[array_position(CAST(:logins AS text[]), logins.login)], '') AS after
+            FROM logins WHERE logins.wrapped IS NOT NULL
+        ) AS served
+    ) AS start, LATERAL (
+        (SELECT n.enterprise_id, false AS wrapped FROM notify.ent_notification n
+         WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND start.wrapped IS NOT TRUE
+            AND n.created_by ~>=~ start.login AND n.created_by ~<=~ start.login
+            AND n.enterprise_id ~>~ start.enterprise_id
+         ORDER BY n.created_by USING ~<~, n.enterprise_id USING ~<~ LIMIT 1)
+        UNION ALL
+        (SELECT n.enterprise_id, true FROM notify.ent_notification n
+         WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND n.created_by ~>=~ start.login AND n.created_by ~<=~ start.login
+            AND n.enterprise_id ~>~ CASE WHEN start.wrapped THEN start.enterprise_id ELSE '' END
+            AND n.enterprise_id ~<=~ start.after
+         ORDER BY n.created_by USING ~<~, n.enterprise_id USING ~<~ LIMIT 1)
+        LIMIT 1
+    ) AS next
+    UNION ALL
+    SELECT enterprises.login, enterprises.after, next.enterprise_id, next.wrapped FROM enterprises, LATERAL (
+        (SELECT n.enterprise_id, false AS wrapped FROM notify.ent_notification n
+         WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND enterprises.wrapped IS NOT TRUE
+            AND n.created_by ~>=~ enterprises.login AND n.created_by ~<=~ enterprises.login
+            AND n.enterprise_id ~>~ enterprises.enterprise_id
+         ORDER BY n.created_by USING ~<~, n.enterprise_id USING ~<~ LIMIT 1)
+        UNION ALL
+        (SELECT n.enterprise_id, true FROM notify.ent_notification n
+         WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated AND n.created_by ~>=~ enterprises.login AND n.created_by ~<=~ enterprises.login
+            AND n.enterprise_id ~>~ CASE WHEN enterprises.wrapped THEN enterprises.enterprise_id ELSE '' END
+            AND n.enterprise_id ~<=~ enterprises.after
+         ORDER BY n.created_by USING ~<~, n.enterprise_id USING ~<~ LIMIT 1)
+        LIMIT 1
+    ) AS next
+),
+places AS MATERIALIZED (
+    -- The enterprises with due rows, once for each login: their position in the round, their index in the memory, and
+    -- their highest priority that is due.
+    SELECT login, enterprise_id, known_index, top_priority, row_number() OVER () AS position
+    FROM (
+        SELECT candidate.login, candidate.enterprise_id, candidate.known_index, (
             SELECT level.priority FROM generate_series(9, 0, -1) AS level (priority)
             WHERE (SELECT true FROM notify.ent_notification n
                 WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated
@@ -48,7 +90,7 @@ due_enterprises AS MATERIALIZED (
             AND true AND n.id > coalesce((CAST(:marks AS bigint[]))[((candidate.known_index - 1) * 11 + 1 + level.priority)], 0) LIMIT 1)
             LIMIT 1) AS top_priority
         FROM (
-            SELECT enterprises.enterprise_id,
+            SELECT enterprises.login, enterprises.enterprise_id,
                 array_position(CAST(:known AS text[]), enterprises.enterprise_id) AS known_index
             FROM enterprises WHERE enterprises.enterprise_id IS NOT NULL AND (SELECT allowed FROM budget) > 0
         ) AS candidate
@@ -58,15 +100,19 @@ due_enterprises AS MATERIALIZED (
     -- At least two: a claim of one row must also know whether another enterprise waits.
     LIMIT greatest(100, 2)
 ),
+due_enterprises AS MATERIALIZED (
+    -- Each enterprise once, at its first place.
+    SELECT DISTINCT ON (enterprise_id) * FROM places ORDER BY enterprise_id USING ~<~, position
+),
 own_limits AS MATERIALIZED (
     -- How many rows the enterprises with a limit of their own may get now, and the tokens they have saved up.
-    SELECT seen.enterprise_id, locked.counted_at, locked.tokens, CASE
+    SELECT seen.enterprise_id, seen.burst, seen.released_to, locked.counted_at, locked.tokens, CASE
         -- Another claim has locked the limit, or changed it after our snapshot, so its rows are invisible to us:
         -- skip the enterprise for now.
         WHEN locked.updated_at IS DISTINCT FROM seen.updated_at THEN 0
         -- Wait for a tenth of a second's worth, or every claim would take a single row.
         WHEN locked.tokens < greatest(1, seen.rate / 10) THEN 0
-        ELSE least(floor(locked.tokens), CASE WHEN seen.in_flight IS NOT NULL THEN
+        ELSE least(floor(locked.tokens), seen.burst, CASE WHEN seen.in_flight IS NOT NULL THEN
             greatest(0, seen.in_flight - (
                 SELECT count(*) FROM notify.ent_notification n
                 WHERE n.notification_status = 'PROCESSING' AND n.enterprise_id = seen.enterprise_id))
@@ -75,7 +121,8 @@ own_limits AS MATERIALIZED (
     FROM due_enterprises
     CROSS JOIN LATERAL (
         -- The limit as our snapshot has it.
-        SELECT * FROM notify.ent_enterprise_limit l WHERE l.enterprise_id = due_enterprises.enterprise_id
+        SELECT * FROM notify.ent_enterprise_limit l
+        WHERE l.enterprise_id = due_enterprises.enterprise_id AND num_nonnulls(l.rate, l.in_flight, l.burst) > 0
     ) AS seen
     LEFT JOIN LATERAL (
         -- The limit as it is now, locked; its tokens, filled up to a quarter of a second's worth and one more.
@@ -85,20 +132,21 @@ own_limits AS MATERIALIZED (
                 + latest.rate * coalesce(extract(epoch FROM latest.read_at - latest.counted_at), 0)) AS tokens
         FROM (
             SELECT l.updated_at, l.rate, l.tokens, l.counted_at, clock_timestamp() AS read_at
-            FROM notify.ent_enterprise_limit l WHERE l.enterprise_id = due_enterprises.enterprise_id
-            FOR UPDATE SKIP LOCKED
+            FROM notify.ent_enterprise_limit l
+            WHERE l.enterprise_id = due_enterprises.enterprise_id AND num_nonnulls(l.rate, l.in_flight, l.burst) > 0
+            FOR NO KEY UPDATE SKIP LOCKED
         ) AS latest
     ) AS locked ON true
 ),
 even_shares AS (
     -- An even share for each enterprise, at most what its own limit allows and, if it has rivals, half of the
-    -- deployment.
-    SELECT due_enterprises.enterprise_id, due_enterprises.known_index, due_enterprises.top_priority,
-        due_enterprises.position, budget.allowed, least(
+    -- deployment and half of the queue.
+    SELECT due_enterprises.*, budget.allowed, least(
         own_limits.allowed,
         ceil(1.0 * budget.allowed / greatest(rivals.servable, 1)),
-        CASE WHEN rivals.number > 1 THEN
-            greatest(greatest(CAST(:max_in_flight AS bigint) / 2, 1) - coalesce(in_flight.number, 0), 0)
+        CASE WHEN rivals.number > 1 THEN greatest(0, least(
+            greatest(CAST(:max_in_flight AS bigint) / 2, 1) - coalesce(in_flight.number, 0),
+            CAST(:most_queued AS bigint) / 2 - coalesce(in_flight.queued, 0)))
         ELSE budget.allowed END) AS share
     FROM due_enterprises CROSS JOIN budget CROSS JOIN (
         SELECT count(*) AS number,
@@ -110,30 +158,30 @@ even_shares AS (
 ),
 granted_shares AS (
     -- The shares in the order of the round, until the budget is spent.
-    SELECT enterprise_id, known_index, top_priority, position, CAST(greatest(least(share,
+    SELECT login, enterprise_id, known_index, top_priority, position, CAST(greatest(least(share,
         allowed - coalesce(sum(share) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW), 0)
     ), 0) AS int) AS share
     FROM even_shares
 ),
 shares AS MATERIALIZED (
     -- Each share in two: one row in ten is the oldest, at another turn for each claim; the rest are the most urgent.
-    SELECT enterprise_id, known_index, top_priority, position,
+    SELECT login, enterprise_id, known_index, top_priority, position,
         share - (share + :turn) / 10 AS urgent, (share + :turn) / 10 AS oldest
     FROM granted_shares WHERE share > 0
 ),
 picked AS MATERIALIZED (
     -- The rows to take, locked: the oldest of each enterprise, then its most urgent.
-    SELECT found.id, found.index_order, shares.position, shares.enterprise_id
+    SELECT found.id, found.index_order, shares.position, shares.login, shares.enterprise_id
     FROM shares, LATERAL (
         -- A literal LIMIT around each LIMIT that is a column: the planner expects a tenth of the table from the latter.
         SELECT ARRAY(SELECT by_age.id FROM (
             SELECT n.id FROM notify.ent_notification n
             WHERE n.notification_status = 'PENDING' AND n.scheduled_for IS NULL AND n.publish_status = 'PUBLISH' AND NOT n.deactivated
-            AND n.enterprise_id = shares.enterprise_id AND n.priority >= 0 AND n.enterprise_id BETWEEN shares.enterprise_id AND shares.enterprise_id
+            AND n.enterprise_id = shares.enterprise_id AND n.priority >= 0 AND n.enterprise_id ~>=~ shares.enterprise_id AND n.enterprise_id ~<=~ shares.enterprise_id
             AND true AND n.id > coalesce((CAST(:marks AS bigint[]))[((shares.known_index - 1) * 11 + 1 + 10)], 0)
             ORDER BY n.id
             LIMIT shares.oldest
-            FOR UPDATE SKIP LOCKED
+            FOR NO KEY UPDATE SKIP LOCKED
         ) AS by_age LIMIT 100) AS ids
         OFFSET 0 -- or the planner evaluates the subquery at each use, not once for each share
     ) AS oldest, LATERAL (
@@ -150,7 +198,7 @@ picked AS MATERIALIZED (
                         AND n.id <> ALL (oldest.ids)
                     ORDER BY n.id
                     LIMIT shares.urgent
-                    FOR UPDATE SKIP LOCKED
+                    FOR NO KEY UPDATE SKIP LOCKED
                 ) AS by_priority LIMIT 100
             ) AS of_level
             LIMIT shares.urgent
@@ -168,23 +216,32 @@ charged AS (
     WHERE l.enterprise_id = own_limits.enterprise_id
 ),
 numbered AS MATERIALIZED (
-    -- The picked rows, numbered so that neighbours share a run.
-    SELECT id, index_order, position, row_number() OVER (ORDER BY position, id) - 1 AS number FROM picked
+    -- The picked rows, numbered so that neighbours share a run if there are enough of them, or as many as were allowed.
+    SELECT id, index_order, position, login, row_number() OVER (ORDER BY position, id) - 1 AS number,
+        :group_size > 1 AND count(*) OVER () >= least(:grouped_from, greatest(budget.allowed, 2)) AS grouped
+    FROM picked CROSS JOIN budget
 )
 UPDATE notify.ent_notification AS n SET
     notification_status = 'PROCESSING',
     attempt = n.attempt + 1,
+    claimed_at = clock_timestamp(),
+    updated_at = clock_timestamp(),
     lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
     -- A row that has lapsed gets a run of its own, because it may kill its sender again.
-    temporal_workflow_id = CASE WHEN :group_size = 1 OR n.lapses > 0
-        THEN concat(CAST(:prefix AS text), '-notification-', n.id, '-', n.attempt + 1)
-        ELSE (CAST(:groups AS text[]))[1 + numbered.number / :group_size] END
+    temporal_workflow_id = CASE WHEN numbered.grouped AND n.lapses = 0
+        THEN (CAST(:groups AS text[]))[1 + numbered.number / :group_size]
+        ELSE concat(CAST(:prefix AS text), '-notification-', n.id, '-', n.attempt + 1) END
 FROM numbered
 WHERE n.id = numbered.id
-RETURNING n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority, numbered.position,
-    numbered.index_order, CAST(NULL AS timestamptz) AS due_at,
+RETURNING n.id, n.attempt, n.enterprise_id, n.temporal_workflow_id, n.priority, n.transaction_id, numbered.position,
+    numbered.login, numbered.index_order, CAST(NULL AS timestamptz) AS due_at,
     (SELECT w.workflow_key FROM notify.ent_notification_workflow w
      WHERE w.id = n.notification_workflow_id) AS workflow_key,
-    -- What was in flight before this claim, for the memory; in the first row only.
+    n.claimed_at,
+    -- What was in flight before this claim, for the memory and the queue; in the first row only.
     CASE WHEN numbered.number = 0 AND CAST(:counting AS bool) THEN
-        (SELECT coalesce(jsonb_object_agg(enterprise_id, number), '{}') FROM in_flight) END AS in_flight
+        (SELECT coalesce(jsonb_object_agg(enterprise_id, number), '{}') FROM in_flight) END AS in_flight,
+    CASE WHEN numbered.number = 0 AND CAST(:counting AS bool) THEN
+        (SELECT jsonb_build_array(coalesce(sum(queued), 0), coalesce(sum(measured), 0)) FROM in_flight) END AS queued,
+    CAST(NULL AS text[]) AS braked,
+    false AS switched

@@ -29,10 +29,13 @@ class Schedule:
         self.script = list(script)
         self.calls: list[str] = []
         self.requested_at: list[float] = []
+        self.is_missing = False
 
-    async def ensure(self) -> None:
-        """Record the call."""
+    async def ensure(self) -> bool:
+        """Record the call; return whether the schedule was missing."""
         self._called(ENSURE)
+        missing, self.is_missing = self.is_missing, False
+        return missing
 
     async def request_run(self) -> None:
         """Record the call and its time."""
@@ -53,9 +56,11 @@ def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def keeping(schedule: Schedule) -> AsyncIterator[ChoreKeeper]:
+async def keeping(
+    schedule: Schedule, *, every: timedelta = keeper.ENSURED_EVERY
+) -> AsyncIterator[ChoreKeeper]:
     """Run a keeper."""
-    made = ChoreKeeper(schedule, first_pause=AT_ONCE)
+    made = ChoreKeeper(schedule, every=every, first_pause=AT_ONCE)
     running = asyncio.create_task(made.run())
     yield made
     running.cancel()
@@ -149,11 +154,20 @@ async def test_a_refused_request_is_repeated_after_an_ensure() -> None:
         assert schedule.calls == [ENSURE, REQUEST, REQUEST, ENSURE, REQUEST, REQUEST]
 
 
-async def test_the_schedule_is_ensured_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deletion is not reported. No run is requested."""
-    monkeypatch.setattr(keeper, "ENSURED_EVERY", AT_ONCE)
+async def test_the_schedule_is_ensured_again_in_each_interval() -> None:
+    """A deletion is not reported. While the schedule exists, no run is requested."""
     schedule = Schedule()
-    async with keeping(schedule):
+    async with keeping(schedule, every=AT_ONCE):
         await eventually(lambda: schedule.calls.count(ENSURE) > 2)
 
         assert schedule.calls.count(REQUEST) == 1
+
+
+async def test_a_missing_schedule_requests_a_run() -> None:
+    """The schedules of the rules may be missing too, as after Temporal has lost its history."""
+    schedule = Schedule()
+    async with keeping(schedule, every=AT_ONCE):
+        await eventually(lambda: schedule.calls.count(ENSURE) > 2)
+        schedule.is_missing = True
+
+        await eventually(lambda: schedule.calls.count(REQUEST) == 2)

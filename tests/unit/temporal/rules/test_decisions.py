@@ -11,7 +11,7 @@ from xnovu_poller.lifecycle import RuleStatus, RuleTrigger
 from xnovu_poller.rules.preview import find_next_firing
 from xnovu_poller.store.engine import Unreadable
 from xnovu_poller.store.rules import Rule
-from xnovu_poller.temporal.rules.decisions import Decision, Step, decide, refuse
+from xnovu_poller.temporal.rules.decisions import UNLISTED, Decision, Listed, Step, decide, refuse
 from xnovu_poller.temporal.rules.plans import HALTED, ListedRule
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -30,6 +30,7 @@ RULE = Rule(
     done_for=None,
     last_fired_at=None,
     last_outcome=None,
+    updated_at=NOW,
 )
 
 
@@ -38,7 +39,7 @@ def once(at: datetime, **more: Any) -> Rule:  # noqa: ANN401 - columns of any ty
     return replace(RULE, trigger=RuleTrigger.SCHEDULE, config={"at": at.isoformat()}, **more)
 
 
-def decide_now(rule: Rule, listed: ListedRule | None = None) -> Decision:
+def decide_now(rule: Rule, listed: Listed = None) -> Decision:
     """Decide about a rule at `NOW`."""
     return decide(rule, listed, task_queue="q", now=NOW)
 
@@ -50,7 +51,7 @@ def as_planned(rule: Rule) -> ListedRule:
     return ListedRule(plan.digest, plan.paused)
 
 
-def summary(decision: Decision) -> tuple[Step, RuleStatus]:
+def summary(decision: Decision) -> tuple[Step, RuleStatus | None]:
     """Return the step and the status of a decision."""
     return decision.step, decision.state.status
 
@@ -117,6 +118,7 @@ def test_the_schedule_of_an_inactive_rule_is_paused() -> None:
     [
         replace(RULE, config={}),
         replace(RULE, config=Unreadable()),
+        replace(RULE, config={}, too_long=True),
         replace(RULE, trigger=RuleTrigger.EVENT),
     ],
 )
@@ -215,3 +217,38 @@ def test_a_rule_that_ends_later_is_not_done() -> None:
     """It has a firing ahead."""
     rule = replace(RULE, config={**DAILY, "end_at": "2026-07-01T00:00:00Z"})
     assert summary(decide_now(rule)) == (Step.CREATE, RuleStatus.SCHEDULED)
+
+
+def test_a_change_is_followed_without_a_list() -> None:
+    """A rule that nobody has seen has no schedule; any other may have one, which is brought up to date or halted."""
+    seen, off = replace(RULE, status=RuleStatus.SCHEDULED), replace(RULE, active=False)
+    invalid = replace(RULE, config={})
+
+    assert decide_now(RULE, UNLISTED).step is Step.FOLLOW
+    assert decide_now(seen, UNLISTED).step is Step.FOLLOW
+    assert decide_now(off, UNLISTED).step is Step.LEAVE
+    assert decide_now(replace(off, status=RuleStatus.SCHEDULED), UNLISTED).step is Step.FOLLOW
+    assert decide_now(invalid, UNLISTED).step is Step.LEAVE
+    assert decide_now(replace(invalid, status=RuleStatus.SCHEDULED), UNLISTED).step is Step.HALT
+    assert decide_now(seen, UNLISTED).needs_schedule
+    assert not decide_now(replace(off, status=RuleStatus.SCHEDULED), UNLISTED).needs_schedule
+
+
+def test_a_decision_holds_until_a_time_passes() -> None:
+    """A rule without end is decided once; others until their next firing, or an hour before their only time."""
+    until = NOW + timedelta(hours=21)
+    assert decide_now(RULE).valid_until is None
+    assert decide_now(replace(RULE, config={**DAILY, "end_at": "2026-07-01T00:00:00Z"})).valid_until == until
+    assert decide_now(once(until)).valid_until == until - timedelta(hours=1)
+    assert decide_now(once(NOW + timedelta(minutes=9))).valid_until == NOW + timedelta(minutes=9)
+    assert decide_now(replace(once(until), active=False)).valid_until is None
+
+
+def test_the_text_of_a_tenant_is_kept_apart() -> None:
+    """The row has both; the log marks what the tenant wrote."""
+    decision = decide_now(replace(RULE, config={**DAILY, "k" * 10_000: 1}))
+
+    assert decision.tenant_wrote == f"'{'k' * 40}…'"
+    assert decision.reason is not None
+    assert "kkk" not in decision.reason
+    assert decision.state.error == f"{decision.tenant_wrote}: {decision.reason}"

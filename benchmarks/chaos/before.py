@@ -1,0 +1,82 @@
+"""The version before, from git: its files, and a virtual environment with the packages that its own lock pins."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / ".before"
+"""A commit's version is built once; `make clean` deletes all."""
+
+FIRST_REVISION = "migrations/versions/0012_*.py"
+
+SAFE: Mapping[str, str] = {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}
+"""Its processes import its own files, in any folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A version that can run.
+
+    Attributes:
+        commit: the first twelve digits.
+        command: what runs its `xnovu`.
+        head: its newest revision.
+    """
+
+    commit: str
+    command: tuple[str, ...]
+    head: str
+
+
+def default_commit() -> str:
+    """Return the parent of the commit that added the first migration of this version; HEAD if there is none yet."""
+    added = _git("log", "--diff-filter=A", "--reverse", "--format=%H", "--", FIRST_REVISION).decode().split()
+    return f"{added[0]}^" if added else "HEAD"
+
+
+def build(revision: str) -> Before:
+    """Build the version of a commit, unless it is built."""
+    commit = _git("rev-parse", "--short=12", revision).decode().strip()
+    place = KEPT / commit
+    if not place.exists():
+        KEPT.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=KEPT) as half:
+            _unpack(commit, Path(half) / "built")
+            # A virtual environment works only in the place where it was made, so it comes last.
+            (Path(half) / "built").rename(place)
+    python = place / ".venv" / "bin" / "python"
+    if not (place / ".installed").exists():
+        _install(place, python)
+    head = _run(
+        python, "-c", "from xnovu_poller.store import schema; print(schema.required_revision())", cwd=place
+    )
+    return Before(commit, (str(python), "-m", "xnovu_poller"), head.decode().strip())
+
+
+def _unpack(commit: str, place: Path) -> None:
+    with tarfile.open(fileobj=BytesIO(_git("archive", "--format=tar", commit))) as archive:
+        archive.extractall(place, filter="data")
+
+
+def _install(place: Path, python: Path) -> None:
+    _run(sys.executable, "-m", "venv", "--clear", place / ".venv")
+    locked = ("--require-hashes", "--requirement", place / "requirements.lock")
+    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *locked)
+    [packages] = place.glob(".venv/lib/python*/site-packages")
+    (packages / "xnovu_poller.pth").write_text(f"{place}\n")
+    (place / ".installed").touch()
+
+
+def _git(*arguments: str) -> bytes:
+    return _run(shutil.which("git") or "git", *arguments)
+
+
+def _run(*command: str | Path, cwd: Path = ROOT) -> bytes:
+    return subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE).stdout  # noqa: S603 - our own commands

@@ -1,0 +1,1 @@
+"""How fast the operator's page is on a large table."""

@@ -1,0 +1,1 @@
+"""What applications notice of an upgrade: how long their writes wait."""

@@ -1,0 +1,30 @@
+"""The columns of rules for channels, priority, overrides and expiry, and the time of a firing."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0004_rules"
+down_revision = "0003_producers"
+branch_labels = None
+depends_on = None
+
+SQL = Path(__file__).parents[1] / "sql"
+
+
+UP = ("0004_rules.sql", "0004_tenants.sql")
+
+
+def _run(name: str) -> None:
+    """Run a file unchanged: with parameters, SQLAlchemy and psycopg would interpret its colons and per cent signs."""
+    statements = (SQL / name).read_text(encoding="utf-8")
+    op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})
+
+
+def upgrade() -> None:
+    for name in UP:
+        _run(name)
+
+
+def downgrade() -> None:
+    _run("0004_downgrade.sql")

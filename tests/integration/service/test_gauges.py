@@ -1,0 +1,97 @@
+"""The gauges of a worker are measured when somebody asks for /metrics."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.rows import Db, a_notification, a_workflow
+from tests.support.waiting import wait_until
+from tests.support.worker import WorkerProgram, running_worker
+from xnovu_poller import metrics
+from xnovu_poller.dev.ports import free_port
+from xnovu_poller.store.schema import required_revision
+
+Environment = Mapping[str, str]
+
+
+def gauge(worker: WorkerProgram, name: str, **labels: str) -> float:
+    """Return the value of one series."""
+    (value,) = (
+        sample.value
+        for family in text_string_to_metric_families(worker.get("metrics").text)
+        for sample in family.samples
+        if sample.name == name and sample.labels == labels
+    )
+    return value
+
+
+def free_pair() -> int:
+    """Return a port that is free, and so is the next."""
+    while free_port((port := free_port()) + 1) != port + 1:
+        pass
+    return port
+
+
+def check_status(worker: WorkerProgram) -> None:
+    """Check what /status has of a worker on which two rows of acme wait."""
+    wait_until(lambda: (worker.get_status()["temporal"] or {}).get("pollers", {}).get("workflow") == 2)
+    status = worker.get_status()
+    assert status["temporal"]["pollers"]["activity"] >= 1
+    assert (status["temporal"]["running"], status["temporal"]["failed_in_a_day"]) == (0, 0)
+    assert status["schema"]["revision"] == status["schema"]["required"] == required_revision()
+    assert status["enterprises"]["served"] == ["nobody"]
+    assert status["enterprises"]["waiting"]["acme"]["due"] == 2
+    assert status["breakers"] == []
+    new = status["loops"]["new"]
+    assert (new["claimed"], new["backlog"], new["last_error"]) == (0, 2, None)
+    assert new["lag_seconds"] >= 0
+    assert new["oldest_due_seconds"] > 0
+    assert datetime.fromisoformat(new["last_turn_at"]) <= datetime.now(UTC)
+    assert status["components"]["loops"]["detail"].startswith("last turns: new ")
+    assert status["components"]["novu"]["detail"].startswith("Novu: answered ")
+
+
+def test_the_gauges_of_a_worker(db: Db, worker_environment: Environment, tmp_path: Path) -> None:
+    """Rows of an enterprise that this worker does not serve wait, and everything else is well.
+
+    Each process serves the metrics of its SDK.
+    """
+    workflow = a_workflow(db)
+    for _ in range(2):
+        a_notification(db, workflow=workflow, enterprise="acme")
+    port = free_pair()
+    with running_worker(
+        tmp_path,
+        **worker_environment,
+        WORKER_ENTERPRISE_IDS="nobody",
+        WORKER_HTTP_TOKEN="a-token-of-monitoring",
+        METRICS_ENTERPRISES="1",
+        WORKER_PROCESSES="2",
+        TEMPORAL_METRICS_PORT=str(port),
+    ) as worker:
+        assert httpx.get(f"{worker.url}/metrics", trust_env=False).status_code == 401
+        wait_until(lambda: gauge(worker, "xnovu_wakeup_listening") == 1)
+        wait_until(lambda: gauge(worker, "xnovu_backlog", loop="new") == 2)
+        assert gauge(worker, "xnovu_backlog", loop="failed") == 0
+        assert gauge(worker, "xnovu_in_flight") == 0
+        assert gauge(worker, "xnovu_oldest_due_seconds", loop="new") > 0
+        assert gauge(worker, "xnovu_oldest_due_seconds", loop="scheduled") == 0
+        assert gauge(worker, "xnovu_gate_open") == 1
+        assert gauge(worker, "xnovu_tripped_workflows") == 0
+        assert gauge(worker, "xnovu_pool_connections_max", pool="deliveries") == 10
+        assert worker.metric("xnovu_component_health") == len(worker.get("health").json()["components"])
+        for component in metrics.COMPONENTS:
+            wait_until(
+                lambda: gauge(worker, "xnovu_component_health", component=component, status="healthy") == 1  # noqa: B023
+            )
+        assert gauge(worker, "xnovu_enterprise_backlog", enterprise="acme") == 2
+        assert gauge(worker, "xnovu_enterprise_oldest_due_seconds", enterprise="acme") > 0
+        worker.until_logged("executor started")
+        for each in (port, port + 1):
+            counted = httpx.get(f"http://127.0.0.1:{each}/metrics", trust_env=False).text
+            assert "temporal_request_total" in counted
+        check_status(worker)
+        assert worker.stop() == 0

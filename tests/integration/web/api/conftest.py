@@ -1,0 +1,5 @@
+"""The profile of a long run: `make fuzz-api`."""
+
+from hypothesis import settings
+
+settings.register_profile("fuzz")

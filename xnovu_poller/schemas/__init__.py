@@ -1,0 +1,1 @@
+"""Payload schemas of tenants: weighed, compiled, checked."""

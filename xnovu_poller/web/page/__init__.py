@@ -1,0 +1,1 @@
+"""The operator's page: people look here instead of reading SQL."""
