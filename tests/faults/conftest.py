@@ -26,8 +26,8 @@ def worker_environment(worker_environment: dict[str, str], mode: Mode) -> dict[s
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Postgres]:
-    """Run a PostgreSQL server that a test may break."""
-    with quick_server() as server:
+    """Run a PostgreSQL server that a test may break; a crash loses none of its commits."""
+    with quick_server(synchronous_commit="on") as server:
         yield server
 
 

@@ -22,9 +22,6 @@ from xnovu_poller.dev.postgres import Postgres
 
 Environment = Mapping[str, str]
 
-# The tests' server is less durable than PostgreSQL by default: a crash may lose its last commits.
-DURABLE = "ALTER DATABASE {} SET synchronous_commit = on"
-
 
 @pytest.fixture
 def database(own_database: str) -> str:
@@ -47,8 +44,6 @@ def test_an_acceptance_during_the_restart_is_recorded_afterwards(
     strike: Callable[[Postgres], None],
 ) -> None:
     """The worker reports that the database does not answer, waits, and resumes by itself."""
-    with open_db(database) as db:
-        db.execute(DURABLE.format(db.info.dbname).encode())
     with open_db(database) as db, running_worker(tmp_path, **worker_environment, **SOON) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
