@@ -1,8 +1,9 @@
 """Find the words of a group: which template each channel of a notification needs, in which language, and its values."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from sys import getsizeof
 from typing import Any, NamedTuple
 
@@ -33,6 +34,11 @@ CACHED_BYTES = 64 << 20
 _TEMPLATE_BYTES = 1_000
 """What a template takes without its text."""
 
+CACHED_ENTERPRISE_BYTES = 16 << 20
+"""The memory of all enterprises that a process keeps, about."""
+
+_ENTERPRISE_BYTES = 500
+"""What an enterprise takes without its brand."""
 
 MOST_TEXT_BYTES = 16 * MEGABYTE
 """The texts of templates that a process uses at the same time, in bytes; in Python they take up to four times as much."""
@@ -57,6 +63,7 @@ class _Kind(NamedTuple):
     """What decides which words a notification needs; most of a group have this in common."""
 
     enterprise_id: str
+    enterprise_version: datetime | None
     workflow_id: int
     channels: tuple[Channel, ...] | None
     locale: str | None
@@ -65,7 +72,14 @@ class _Kind(NamedTuple):
     @classmethod
     def of(cls, held: Held, workflow: Workflow) -> "_Kind":
         channels = None if held.channels is None else tuple(held.channels)
-        return cls(held.enterprise_id, workflow.id, channels, held.locale, held.time_zone)
+        return cls(
+            held.enterprise_id,
+            held.enterprise_version,
+            workflow.id,
+            channels,
+            held.locale,
+            held.time_zone,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +98,7 @@ class Words:
 class WordFinder:
     """Finds the words of notifications; each executor process keeps its own texts.
 
-    Which versions are published is read for each group, so no text is ever stale.
+    Which versions are published is read for each group, so no text is ever stale. The hold reads the version of each enterprise.
 
     Args:
         default: the language of notifications whose enterprise has none.
@@ -94,6 +108,7 @@ class WordFinder:
         self._engine = engine
         self._default = default
         self._kept: WeightedCache[Template] = WeightedCache(CACHED_BYTES)
+        self._enterprises: WeightedCache[Enterprise] = WeightedCache(CACHED_ENTERPRISE_BYTES)
         self._bytes = BytesInFlight(MOST_TEXT_BYTES)
 
     async def choose(self, group: Sequence[tuple[Held, Workflow]]) -> dict[int, Choice]:
@@ -113,7 +128,7 @@ class WordFinder:
         if not wanting:
             return {}
         used = {kind: kinds[kind] for kind in wanting.values()}
-        enterprises = await read_enterprises(self._engine, {kind.enterprise_id for kind in used})
+        enterprises = await self._read_enterprises(used)
         choices = {
             kind: self._choose(kind, keys, enterprises[kind.enterprise_id]) for kind, keys in used.items()
         }
@@ -122,6 +137,28 @@ class WordFinder:
         for choice in choices.values():
             choice.versions.update({key: versions.get(key, {}) for key in choice.keys.values()})
         return {id_: choices[kind] for id_, kind in wanting.items()}
+
+    async def _read_enterprises(self, kinds: Iterable[_Kind]) -> dict[str, Enterprise]:
+        """Return the enterprises by id; read one again only if its row has changed."""
+        known: dict[str, Enterprise] = {}
+        missing: set[str] = set()
+        for id_, version in {(kind.enterprise_id, kind.enterprise_version) for kind in kinds}:
+            kept = self._enterprises.find(None, (id_, version)) if version else Enterprise(id_)
+            if kept is not None:
+                known[id_] = kept
+            else:
+                missing.add(id_)
+        if missing:
+            read = await read_enterprises(self._engine, missing)
+            for enterprise in read.values():
+                if enterprise.version is not None:
+                    self._keep_enterprise(enterprise)
+            known |= read
+        return known
+
+    def _keep_enterprise(self, enterprise: Enterprise) -> None:
+        weight = _ENTERPRISE_BYTES + getsizeof(enterprise.brand)
+        self._enterprises.get(None, (enterprise.id, enterprise.version), lambda: (enterprise, weight))
 
     def _choose(self, kind: "_Kind", keys: Mapping[Channel, str], enterprise: Enterprise) -> Choice:
         language = Language(

@@ -59,7 +59,7 @@ _MAX_AGE_SECONDS = 1800
 SILENCE_SECONDS = STATEMENT_SECONDS + 5.0
 """A server that has not ended a statement by then counts as down, even if its machine acknowledges our packets."""
 
-CHECK_SECONDS = 5.0
+CHECK_SECONDS = 10.0
 """Do not check a connection again for this long: a check before each statement would double the round trips, and every second
 it was a quarter of the statements of an idle worker."""
 

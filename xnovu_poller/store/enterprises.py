@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 
@@ -19,6 +20,7 @@ class Enterprise:
         locale: the language of its texts; None for the default.
         time_zone: the zone of the times in its texts; None for the default.
         brand: the JSON text of values for its templates.
+        version: changes with the row.
     """
 
     id: str
@@ -26,10 +28,11 @@ class Enterprise:
     locale: str | None = None
     time_zone: str | None = None
     brand: str = "{}"
+    version: datetime | None = None
 
 
 _ENTERPRISES = text("""
-    SELECT enterprise_id, name, locale, time_zone,
+    SELECT enterprise_id, name, locale, time_zone, updated_at,
         CASE WHEN octet_length(brand::text) <= :most THEN brand::text ELSE '{}' END AS brand
     FROM notify.ent_enterprise WHERE enterprise_id = ANY (CAST(:ids AS text[]))""")
 
@@ -42,7 +45,9 @@ async def read_enterprises(engine: Engine | Tenant, ids: Collection[str]) -> dic
     """
     rows = await query(engine, _ENTERPRISES, {"ids": list(ids), "most": MOST_BRAND_BYTES})
     found = {
-        row.enterprise_id: Enterprise(row.enterprise_id, row.name, row.locale, row.time_zone, row.brand)
+        row.enterprise_id: Enterprise(
+            row.enterprise_id, row.name, row.locale, row.time_zone, row.brand, row.updated_at
+        )
         for row in rows
     }
     return {id_: found.get(id_) or Enterprise(id_) for id_ in ids}

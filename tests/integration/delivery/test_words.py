@@ -108,6 +108,26 @@ async def test_a_changed_text_applies_from_the_next_delivery_on(
     assert found == ["a b", "c b", "c d", "c e", "c d"]
 
 
+async def test_a_changed_enterprise_applies_from_the_next_delivery_on(
+    executor: Delivering, db: Db, novu_standin: NovuStandIn
+) -> None:
+    """It is read again only if its version has changed; in between, the row changes behind the version's back."""
+    an_sms(db, "${enterprise.name or '?'} ${1.5 | number}")
+    workflow = a_dynamic(db)
+    found: list[Any] = []
+    for change in (
+        "SELECT",
+        "INSERT INTO notify.ent_enterprise (enterprise_id, name) VALUES ('acme', 'Acme')",
+        "BEGIN; SET LOCAL session_replication_role = replica; UPDATE notify.ent_enterprise SET name = 'kept'; COMMIT",
+        "UPDATE notify.ent_enterprise SET name = 'Acme Ltd', locale = 'de'",
+        "DELETE FROM notify.ent_enterprise",
+    ):
+        db.execute(change.encode())
+        found += await texts(executor, novu_standin, a_claimed(db, workflow=workflow))
+
+    assert found == ["? 1.5", "Acme 1.5", "Acme 1.5", "Acme Ltd 1,5", "? 1.5"]
+
+
 async def test_a_text_is_read_once(executor: Delivering, db: Db, novu_standin: NovuStandIn) -> None:
     """As long as its version stays; here the text changes behind the version's back."""
     made = an_sms(db, "kept")

@@ -39,6 +39,7 @@ class Held:
         hold: the right to send and to record.
         workflow_id: the row of its workflow; None if it has none.
         workflow_version: changes with that row.
+        enterprise_version: changes with the row of its enterprise; None if it has none.
         transaction_id: Novu drops a repeat of it.
         payload: the JSON text of the values.
         recipients: as the producer wrote them, repeats included.
@@ -93,6 +94,7 @@ class Held:
     push_apart: bool | None = None
     run_id: str | None = None
     workflow_key: str | None = None
+    enterprise_version: datetime | None = None
 
     @property
     def facts(self) -> dict[str, object]:
@@ -180,7 +182,8 @@ _HOLD = text(f"""
             SELECT bool_or(d.transaction_id LIKE '%-push%') FROM notify.ent_notification_delivery d
             WHERE d.notification_id = held.id) END AS push_apart,
         coalesce(held.expires_at <= clock_timestamp(), false) AS expired,
-        least(greatest(held.created_at, held.scheduled_for), clock_timestamp()) AS due_at, w.updated_at AS workflow_version,
+        least(greatest(held.created_at, held.scheduled_for), clock_timestamp()) AS due_at,
+        w.updated_at AS workflow_version, e.updated_at AS enterprise_version,
         -- For how many more seconds another process may be sending.
         CASE WHEN locked.is_live
             THEN greatest(extract(epoch FROM locked.send_until - clock_timestamp()), 0.001) ELSE 0 END::float8 AS live,
@@ -188,6 +191,7 @@ _HOLD = text(f"""
     FROM weighed AS locked
     LEFT JOIN held ON held.id = locked.id
     LEFT JOIN notify.ent_notification_workflow w ON w.id = held.notification_workflow_id
+    LEFT JOIN notify.ent_enterprise e ON e.enterprise_id = held.enterprise_id
     ORDER BY locked.id -- so that the planner merges the two lists, and does not compare each row with each
     """)  # noqa: S608 - the conditions are constants
 
@@ -272,4 +276,5 @@ def _held(row: Any) -> Held:  # noqa: ANN401 - a row of a text statement has no 
         push_apart=row.push_apart,
         run_id=row.temporal_workflow_id,
         workflow_key=row.workflow_key,
+        enterprise_version=row.enterprise_version,
     )

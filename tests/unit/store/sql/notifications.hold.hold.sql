@@ -50,7 +50,8 @@ WITH requested AS (
             SELECT bool_or(d.transaction_id LIKE '%-push%') FROM notify.ent_notification_delivery d
             WHERE d.notification_id = held.id) END AS push_apart,
         coalesce(held.expires_at <= clock_timestamp(), false) AS expired,
-        least(greatest(held.created_at, held.scheduled_for), clock_timestamp()) AS due_at, w.updated_at AS workflow_version,
+        least(greatest(held.created_at, held.scheduled_for), clock_timestamp()) AS due_at,
+        w.updated_at AS workflow_version, e.updated_at AS enterprise_version,
         -- For how many more seconds another process may be sending.
         CASE WHEN locked.is_live
             THEN greatest(extract(epoch FROM locked.send_until - clock_timestamp()), 0.001) ELSE 0 END::float8 AS live,
@@ -58,4 +59,5 @@ WITH requested AS (
     FROM weighed AS locked
     LEFT JOIN held ON held.id = locked.id
     LEFT JOIN notify.ent_notification_workflow w ON w.id = held.notification_workflow_id
+    LEFT JOIN notify.ent_enterprise e ON e.enterprise_id = held.enterprise_id
     ORDER BY locked.id -- so that the planner merges the two lists, and does not compare each row with each
