@@ -111,6 +111,7 @@ async def test_the_last_failure_after_a_withdrawal_does_not_count_as_dead(
             sending = asyncio.create_task(executor.deliver(attempt, last=True))
             await eventually(lambda: novu_standin.stats()["accepted"] == 1)
             retract(db, attempt)
+            novu_standin.clear_faults()
             assert await sending == [Status.FAILED]
 
     assert row(db, attempt.notification_id)["notification_status"] == "FAILED"

@@ -8,7 +8,6 @@ from tests.support.delivering import VALUE, Delivering, a_claimed, delivering
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_notification, a_template, a_workflow, row, unguarded
 from xnovu_poller import metrics
-from xnovu_poller.delivery.shares import Shares
 from xnovu_poller.lifecycle import Attempt, Status
 from xnovu_poller.store.engine import Engine
 
@@ -105,8 +104,6 @@ async def test_a_schema_that_would_take_all_memory_or_time_is_refused(
         workflow = a_workflow(db, key="bad", payload_schema=schema)
     bad = a_claimed(db, workflow=workflow)
     good = a_claimed(db, enterprise="globex")
-    # Compiling is paid for by the clock, and may take long beside others.
-    executor.delivery._preparation._shares = Shares(lambda: 0.0)
 
     assert sorted(await executor.deliver(bad, good)) == [Status.DEAD, Status.SENT]
 
@@ -133,8 +130,6 @@ async def test_a_template_that_would_take_all_memory_or_time_is_refused(
     """The sentence has the limit."""
     with unguarded(db):
         a_template(db, key="parcel", **columns)
-    # Compiling is paid for by the clock, and may take long beside others.
-    executor.delivery._preparation._shares = Shares(lambda: 0.0)
 
     details = await deliver_dead(executor, db, workflow=a_workflow(db, **DYNAMIC))
 

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import pytest
 
+from tests.support.clock import Clock
 from tests.support.delivering import Delivering, a_claimed, delivering, lapsed
 from tests.support.novu import NovuStandIn
 from tests.support.proxy import Proxy, proxied
 from tests.support.rows import Db, row, soon, sqlalchemy_url, written
 from tests.support.waiting import WITHIN, eventually
+from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import StoreUnavailable, Unfinished
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.store import engine as engine_module
@@ -18,7 +19,7 @@ from xnovu_poller.store.engine import connect
 
 PEOPLE = [f"s{i:03}" for i in range(150)]
 HOLD, WORKFLOWS, SENT = b"lapses = n.lapses", b"workflow_type::text", b"= 'SENT'"
-RECORD = b"{%d-" % datetime.now(UTC).year
+RECORD = b"{20"
 """The parameter of a record that names the moments of its holds; its text travels only once, when it is prepared."""
 CREATE_CHUNKS, RECORD_ANSWER = b"INSERT INTO notify.ent_notification_delivery", b"answered AS"
 
@@ -31,10 +32,12 @@ async def proxy(database: str) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def executor(proxy: Proxy, database: str, novu_standin: NovuStandIn) -> AsyncIterator[Delivering]:
-    """A delivery with a database that can be cut off."""
+async def executor(
+    proxy: Proxy, database: str, novu_standin: NovuStandIn, clock: Clock
+) -> AsyncIterator[Delivering]:
+    """A delivery with a database that can be cut off; pauses pass only as the test wants."""
     engine = connect(sqlalchemy_url(proxy.through(database)), part="cut")
-    async with delivering(engine, novu_standin) as made:
+    async with delivering(engine, novu_standin, gate=Gate(clock)) as made:
         yield made
     proxy.mend()
     await engine.dispose()

@@ -8,6 +8,7 @@ import pytest
 from tests.support.delivering import PERSON, Delivering, a_claimed
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, attempt_of, row
+from tests.support.waiting import WITHIN
 from xnovu_poller.errors import Unfinished
 from xnovu_poller.lifecycle import Attempt, Status
 
@@ -149,6 +150,7 @@ async def test_profiles_actor_context_and_exclusions_reach_novu(
         {"exclude": ["editor-1"], "topicKey": "staff", "type": "Topic"},
         {"subscriberId": PERSON, "email": "a@example.org", "firstName": "Ann"},
     ]
-    async with httpx.AsyncClient(base_url=novu_standin.url, headers={"Authorization": "ApiKey any"}) as api:
+    headers = {"Authorization": "ApiKey any"}
+    async with httpx.AsyncClient(base_url=novu_standin.url, headers=headers, timeout=WITHIN) as api:
         made = (await api.get(f"/v2/subscribers/{PERSON}")).json()["data"]
     assert (made["email"], made["firstName"]) == ("a@example.org", "Ann")

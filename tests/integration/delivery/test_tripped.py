@@ -1,30 +1,20 @@
 """A workflow that fails while others succeed: its notifications are turned away, and the others are sent."""
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from tests.support.clock import Clock
-from tests.support.delivering import Delivering, a_claimed, delivering
+from tests.support.delivering import Delivering, a_claimed
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow, row
 from xnovu_poller.backpressure.breaker import TRIPS_AT
-from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.errors import Unfinished
 from xnovu_poller.lifecycle import Attempt, Status
-from xnovu_poller.store.engine import Engine
 
 PAUSE = timedelta(seconds=2)
 """Longer than the first pause of a workflow."""
-
-
-@pytest.fixture
-async def executor(engine: Engine, novu_standin: NovuStandIn, clock: Clock) -> AsyncIterator[Delivering]:
-    """A delivery on real servers, in which pauses pass only as the test wants."""
-    async with delivering(engine, novu_standin, gate=Gate(clock)) as made:
-        yield made
 
 
 @pytest.fixture
