@@ -120,7 +120,7 @@ async def test_a_closed_gate_stops_cancellations(
 ) -> None:
     """The pause that Novu asked for applies to every call."""
     insert_withdrawn(db)
-    gate.observe(Origin("acme", "delayed", "xn-1"), Refused(NovuThrottled(timedelta(seconds=9))))
+    gate.observe(Origin("acme", "delayed", "xn-1"), Refused(NovuThrottled(timedelta(minutes=9))))
 
     assert await cancel.turn() == INTERVAL
     assert novu_standin.stats()["calls"] == 0

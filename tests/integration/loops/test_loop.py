@@ -164,7 +164,7 @@ async def test_a_look_for_expired_rows_that_found_none_is_not_repeated_at_once(
 ) -> None:
     """It would take the processor from the notification that a wake-up is about; `hold` sends no expired row."""
     monkeypatch.setattr(loop_module, "EXPIRY_PAUSE", timedelta(hours=1))
-    gate = Gate()
+    gate = Gate(clock=Clock())
     gate.observe(Origin("acme", "another", "xn-1"), Refused(NovuThrottled(SECOND)))
     loop = a_loop(engine, starts, terms, gate)
     await loop.turn()

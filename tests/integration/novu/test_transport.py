@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.waiting import WITHIN
 from xnovu_poller.dev.ports import LOOPBACK, free_port
 from xnovu_poller.novu.client import NEVER_SENT
 from xnovu_poller.novu.transport import NotConnected, Wire
@@ -31,9 +32,10 @@ async def served(serve: Serve) -> AsyncIterator[str]:
         yield f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
 
 
-async def call(url: str) -> httpx.Response:
-    """Make a call."""
-    async with httpx.AsyncClient(transport=Wire(2, 4.0), timeout=httpx.Timeout(3.0)) as client:
+async def call(url: str, *, patience: float = WITHIN) -> httpx.Response:
+    """Make a call that waits this long for each part of the answer."""
+    limits = httpx.Timeout(WITHIN, read=patience)
+    async with httpx.AsyncClient(transport=Wire(2, 4.0), timeout=limits) as client:
         return await client.post(f"{url}/v1/a%2Fb", content=b"{}", headers={"X-One": "1"})
 
 
@@ -115,7 +117,7 @@ async def test_a_call_that_was_written_may_have_been_received(serve: Serve) -> N
     """No later failure counts as never sent."""
     async with served(serve) as url:
         with pytest.raises(httpx.TransportError) as caught:
-            await call(url)
+            await call(url, patience=3)
     assert not isinstance(caught.value, NEVER_SENT)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clock import Clock
 from tests.support.wire import event
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.dev.ports import LOOPBACK
@@ -17,7 +18,7 @@ from xnovu_poller.lifecycle import Refused
 from xnovu_poller.novu import Novu
 
 CERTIFICATES = Path(__file__).parents[2] / "support" / "certificates"
-CALL = timedelta(seconds=5)
+CALL = timedelta(seconds=30)
 
 
 @asynccontextmanager
@@ -57,11 +58,11 @@ async def fail(url: str, gate: Gate | None = None, call: timedelta = CALL) -> st
     ],
 )
 async def test_each_fault_of_a_certificate_has_its_sentence(
-    monkeypatch: pytest.MonkeyPatch, certificate: str, words: str
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, certificate: str, words: str
 ) -> None:
     """The operator learns what to correct, and the gate closes with the same words."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATES / "authority.pem"))
-    gate = Gate()
+    gate = Gate(clock)
     async with speaking_tls(certificate) as url:
         assert await fail(url, gate) == f"Novu: cannot serve now ({words})"
     assert gate.reason == f"Novu: cannot serve now ({words})"
