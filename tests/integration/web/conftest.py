@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.waiting import WITHIN
 from xnovu_poller import metrics
 from xnovu_poller.web.health import Probe, ProbeAnswer
 from xnovu_poller.web.server import Exposition, HealthServer
@@ -47,7 +48,8 @@ async def served(
     )
     await server.start()
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+        url = f"http://127.0.0.1:{server.port}"
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=WITHIN) as client:
             yield client
     finally:
         await server.stop()

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import pytest
 
 from tests.integration.web.conftest import always, served
-from tests.support.waiting import eventually
-from xnovu_poller.web import connections
+from tests.support.waiting import WITHIN, eventually
+from xnovu_poller.web import connections, health
 from xnovu_poller.web.connections import MOST_CONNECTIONS, MOST_HEADER_BYTES
 from xnovu_poller.web.health import Probe, ProbeAnswer
 
@@ -56,8 +56,9 @@ async def test_silent_clients_do_not_shut_out_one_that_asks() -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
 
 
-async def test_one_that_asks_is_not_put_out_by_silent_ones() -> None:
+async def test_one_that_asks_is_not_put_out_by_silent_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection whose request is being answered goes last."""
+    monkeypatch.setattr(health, "PROBE_SECONDS", WITHIN)
     asked, answers = asyncio.Event(), asyncio.Event()
 
     async def ask() -> ProbeAnswer:
