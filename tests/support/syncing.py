@@ -9,13 +9,14 @@ import pytest
 
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
+from tests.support.waiting import WITHIN
 from xnovu_poller.novu.workflows import NovuWorkflows
 
 
 @pytest.fixture
 async def novu(novu_standin: NovuStandIn) -> AsyncIterator[NovuWorkflows]:
     """A client of the stand-in's workflows."""
-    client = NovuWorkflows(novu_standin.url, "key-1", timedelta(seconds=5))
+    client = NovuWorkflows(novu_standin.url, "key-1", timedelta(seconds=30))
     yield client
     await client.aclose()
 
@@ -45,7 +46,8 @@ class Person:
 @pytest.fixture
 def person(novu_standin: NovuStandIn) -> Iterator[Person]:
     """Somebody who uses Novu too."""
-    with httpx.Client(base_url=novu_standin.url, headers={"Authorization": "ApiKey person"}) as client:
+    headers = {"Authorization": "ApiKey person"}
+    with httpx.Client(base_url=novu_standin.url, headers=headers, timeout=WITHIN) as client:
         yield Person(client)
 
 

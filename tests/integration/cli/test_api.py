@@ -10,7 +10,7 @@ import psycopg
 from tests.support.forked import Fork, xnovu
 from tests.support.logins import a_login, without_login
 from tests.support.programs import ENVIRONMENT
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 
 
 def test_a_key_is_shown_once_listed_by_its_prefix_and_revoked(database: str) -> None:
@@ -85,9 +85,8 @@ def test_a_process_serves_until_sigterm(database: str, tmp_path: Path) -> None:
                 else None
             )
         )
-        answer = httpx.get(
-            f"http://127.0.0.1:{json.loads(line or '')['port']}/api/notifications", trust_env=False
-        )
+        url = f"http://127.0.0.1:{json.loads(line or '')['port']}"
+        answer = httpx.get(f"{url}/api/notifications", trust_env=False, timeout=WITHIN)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
     finally:
         process.send_signal(signal.SIGTERM)
@@ -114,7 +113,7 @@ def test_several_processes_share_the_port_and_the_counts(database: str, tmp_path
         return next((line for line in lines if "API served" in line), None)
 
     def count() -> float:
-        found = httpx.get(f"{url}/metrics", trust_env=False).text
+        found = httpx.get(f"{url}/metrics", trust_env=False, timeout=WITHIN).text
         name = 'http_requests_total{method="GET",route="/livez",status="200"} '
         return next(
             (float(line.removeprefix(name)) for line in found.splitlines() if line.startswith(name)), 0
@@ -124,7 +123,7 @@ def test_several_processes_share_the_port_and_the_counts(database: str, tmp_path
         url = f"http://127.0.0.1:{json.loads(wait_until(find_line) or '')['port']}"
         # The socket is open before the processes accept.
         for _ in range(20):
-            assert httpx.get(f"{url}/livez", trust_env=False, timeout=60).status_code == 200
+            assert httpx.get(f"{url}/livez", trust_env=False, timeout=WITHIN).status_code == 200
         for _ in range(4):
             assert wait_until(lambda: count() == 20)
     finally:

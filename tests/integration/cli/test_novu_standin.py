@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.waiting import WITHIN
+
 COMMAND = "from xnovu_poller.cli.novu_standin import novu_standin; novu_standin()"
 EVENT = {"name": "welcome", "to": "s-1", "transactionId": "xn-1", "payload": {}}
 
@@ -28,7 +30,7 @@ def running(*options: str, stop: signal.Signals = signal.SIGKILL) -> Iterator[st
 def trigger(url: str, key: str = "any") -> httpx.Response:
     """Trigger an event."""
     headers = {"Authorization": f"ApiKey {key}"}
-    return httpx.post(f"{url}/v1/events/trigger", json=EVENT, headers=headers)
+    return httpx.post(f"{url}/v1/events/trigger", json=EVENT, headers=headers, timeout=WITHIN)
 
 
 def test_it_prints_its_address_and_keeps_its_ledger_over_a_kill(tmp_path: Path) -> None:
@@ -38,7 +40,7 @@ def test_it_prints_its_address_and_keeps_its_ledger_over_a_kill(tmp_path: Path) 
         assert trigger(url).status_code == 201
     with running("--ledger", ledger) as url:
         trigger(url)
-        stats = httpx.get(f"{url}/_standin/stats").json()
+        stats = httpx.get(f"{url}/_standin/stats", timeout=WITHIN).json()
     assert (stats["accepted"], stats["deliveries"], stats["dropped"]) == (2, 1, 1)
 
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.support.novu import NovuStandIn
+from tests.support.waiting import WITHIN
 from xnovu_poller.errors import NovuUnanswered, NovuUnauthorized, NovuUnavailable
 from xnovu_poller.novu.activity import (
     MOST_PAGES,
@@ -25,7 +26,7 @@ LIST = {"method": "GET", "path": "/v1/notifications"}
 @pytest.fixture
 async def novu(novu_standin: NovuStandIn) -> AsyncIterator[Client]:
     """A client of the stand-in."""
-    client = Client(novu_standin.url, "key-1", timedelta(seconds=5))
+    client = Client(novu_standin.url, "key-1", timedelta(seconds=30))
     yield client
     await client.aclose()
 
@@ -39,7 +40,8 @@ def trigger(standin: NovuStandIn, transaction_id: str, subscribers: int) -> None
         "transactionId": transaction_id,
     }
     headers = {"Authorization": "ApiKey key-1"}
-    httpx.post(f"{standin.url}/v1/events/trigger", json=event, headers=headers).raise_for_status()
+    url = f"{standin.url}/v1/events/trigger"
+    httpx.post(url, json=event, headers=headers, timeout=WITHIN).raise_for_status()
 
 
 async def test_the_steps_are_counted_over_subscribers(novu: Client, novu_standin: NovuStandIn) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.support.novu import NovuStandIn
+from tests.support.waiting import WITHIN
 from xnovu_poller.dev.children import ServerFailed
 from xnovu_poller.dev.demo.standin import StandIn
 from xnovu_poller.dev.demo.tally import FoundRow, compare
@@ -30,6 +31,7 @@ def trigger(novu_standin: NovuStandIn, to: object) -> int:
     answer = httpx.post(
         f"{novu_standin.url}/v1/events/trigger",
         headers={"Authorization": "ApiKey any"},
+        timeout=WITHIN,
         json={
             "name": "default-fire-drill",
             "to": to,

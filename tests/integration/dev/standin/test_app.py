@@ -5,8 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.novu import NovuStandIn
+from tests.support.novu import NovuStandIn, running_standin
 from tests.support.waiting import WITHIN, wait_until
+from xnovu_poller.dev.standin.buckets import Buckets
+from xnovu_poller.dev.standin.environment import Environment
 
 TRIGGER = "/v1/events/trigger"
 EVENT = {
@@ -17,10 +19,16 @@ EVENT = {
 }
 
 
+def client_of(standin: NovuStandIn) -> httpx.Client:
+    """Return a client with a key."""
+    headers = {"Authorization": "ApiKey secret"}
+    return httpx.Client(base_url=standin.url, headers=headers, timeout=WITHIN)
+
+
 @pytest.fixture
 def api(novu_standin: NovuStandIn) -> Iterator[httpx.Client]:
     """A client with a key."""
-    with httpx.Client(base_url=novu_standin.url, headers={"Authorization": "ApiKey secret"}) as client:
+    with client_of(novu_standin) as client:
         yield client
 
 
@@ -183,20 +191,24 @@ def test_a_reused_or_overlong_key_is_refused(api: httpx.Client, novu_standin: No
     assert api.post(TRIGGER, json=other, headers={"Idempotency-Key": "k" * 256}).status_code == 400
 
 
-def test_a_caller_over_the_limit_is_throttled(api: httpx.Client, novu_standin: NovuStandIn) -> None:
+def test_a_caller_over_the_limit_is_throttled() -> None:
     """A 429 has the length of the pause, and is not stored under the key."""
-    assert "RateLimit-Limit" not in api.post(TRIGGER, json=EVENT).headers
-    novu_standin.switch(rate_limit="free", limits={"trigger": 20}, idempotency=True)
-    key = {"Idempotency-Key": "k-1"}
-    bulk = {"events": [{**EVENT, "transactionId": "xn-2"}]}
-    first = api.post(f"{TRIGGER}/bulk", json=bulk)
-    assert (first.status_code, first.headers["RateLimit-Limit"]) == (201, "20")
-    refused = api.post(f"{TRIGGER}/bulk", json=bulk, headers=key)
-    assert (refused.status_code, refused.json()) == (429, "API rate limit exceeded")
-    assert int(refused.headers["Retry-After"]) >= 1
-    novu_standin.switch(rate_limit="off")
-    assert api.post(f"{TRIGGER}/bulk", json=bulk, headers=key).status_code == 201
-    assert novu_standin.stats()["throttled"] == 1
+    environment = Environment()
+    # No time passes, so a slow test does not get the next tokens.
+    environment.buckets = Buckets(lambda: 0.0)
+    with running_standin(environment) as standin, client_of(standin) as api:
+        assert "RateLimit-Limit" not in api.post(TRIGGER, json=EVENT).headers
+        standin.switch(rate_limit="free", limits={"trigger": 20}, idempotency=True)
+        key = {"Idempotency-Key": "k-1"}
+        bulk = {"events": [{**EVENT, "transactionId": "xn-2"}]}
+        first = api.post(f"{TRIGGER}/bulk", json=bulk)
+        assert (first.status_code, first.headers["RateLimit-Limit"]) == (201, "20")
+        refused = api.post(f"{TRIGGER}/bulk", json=bulk, headers=key)
+        assert (refused.status_code, refused.json()) == (429, "API rate limit exceeded")
+        assert int(refused.headers["Retry-After"]) >= 1
+        standin.switch(rate_limit="off")
+        assert api.post(f"{TRIGGER}/bulk", json=bulk, headers=key).status_code == 201
+        assert standin.stats()["throttled"] == 1
 
 
 def test_a_reset_puts_everything_back(api: httpx.Client, novu_standin: NovuStandIn) -> None:

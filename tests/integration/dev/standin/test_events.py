@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.support.novu import NovuStandIn
+from tests.support.waiting import WITHIN
 
 KEY = {"Authorization": "ApiKey secret"}
 
@@ -13,7 +14,7 @@ KEY = {"Authorization": "ApiKey secret"}
 @pytest.fixture
 def api(novu_standin: NovuStandIn) -> Iterator[httpx.Client]:
     """A client with a key."""
-    with httpx.Client(base_url=novu_standin.url, headers=KEY) as client:
+    with httpx.Client(base_url=novu_standin.url, headers=KEY, timeout=WITHIN) as client:
         yield client
 
 
@@ -151,7 +152,8 @@ def test_only_the_right_key_is_accepted(
 ) -> None:
     """401 with Novu's messages, in Novu's error body."""
     novu_standin.switch(secret_key="secret")
-    response = httpx.post(f"{novu_standin.url}/v1/events/trigger", json=event(), headers=headers)
+    url = f"{novu_standin.url}/v1/events/trigger"
+    response = httpx.post(url, json=event(), headers=headers, timeout=WITHIN)
     body = response.json()
     assert (response.status_code, body["statusCode"], body["message"]) == (401, 401, message)
     assert body["path"] == "/v1/events/trigger"

@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.support.novu import NovuStandIn
+from tests.support.waiting import WITHIN
 
 DOCUMENT = json.loads((Path(__file__).parents[3] / "support" / "openapi" / "novu.json").read_text())
 SUBSCRIBER = {"subscriberId": "s-1", "firstName": "Mei", "data": {"plan": "free"}, "phone": None}
@@ -94,7 +95,8 @@ def test_every_answer_matches_the_document(novu_standin: NovuStandIn, components
     novu_standin.workflow("strict", payload_schema={"required": ["amount"]})
     names = {"{subscriberId}": "s-1", "{topicKey}": "all", "{transactionId}": "t-1", "{workflowId}": "made"}
     called = set()
-    with httpx.Client(base_url=novu_standin.url, headers={"Authorization": "ApiKey k"}) as client:
+    headers = {"Authorization": "ApiKey k"}
+    with httpx.Client(base_url=novu_standin.url, headers=headers, timeout=WITHIN) as client:
         for method, path, query, body, status in WALK:
             address = path
             for placeholder, value in names.items():
@@ -114,7 +116,8 @@ def test_every_scripted_status_matches_the_document(
     """An error body, or a plain string where the document has one."""
     novu_standin.fault("status", status=status)
     headers = {"Authorization": "ApiKey k"}
-    response = httpx.post(f"{novu_standin.url}/v1/events/trigger", json=EVENT, headers=headers)
+    url = f"{novu_standin.url}/v1/events/trigger"
+    response = httpx.post(url, json=EVENT, headers=headers, timeout=WITHIN)
     assert response.status_code == status
     validate("POST", "/v1/events/trigger", response, components)
 

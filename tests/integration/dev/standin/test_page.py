@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from tests.support.novu import NovuStandIn
+from tests.support.waiting import WITHIN
 
 EVENT = {
     "name": "welcome",
@@ -23,7 +24,8 @@ EVENT = {
 @pytest.fixture
 def browser(novu_standin: NovuStandIn) -> Iterator[httpx.Client]:
     """A client that opens the page, and may call Novu."""
-    with httpx.Client(base_url=novu_standin.url, headers={"Authorization": "ApiKey secret"}) as client:
+    headers = {"Authorization": "ApiKey secret"}
+    with httpx.Client(base_url=novu_standin.url, headers=headers, timeout=WITHIN) as client:
         yield client
 
 
