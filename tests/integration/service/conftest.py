@@ -26,8 +26,8 @@ def worker(worker_environment: Environment, tmp_path: Path) -> Iterator[WorkerPr
 
 def child_of(worker: WorkerProgram) -> int:
     """Return the process id of the further executor."""
-    wait_until(worker.children)
-    (pid,) = worker.children()
+    # One look: a child that was just killed may be gone at the next.
+    (pid,) = wait_until(worker.children)
     return pid
 
 

@@ -59,6 +59,11 @@ async def runs(scheduling: Scheduling) -> list[WorkflowExecution]:
     return sorted(found, key=lambda run: run.start_time)
 
 
+async def is_idle(scheduling: Scheduling) -> bool:
+    """Return whether no run of the chores is open."""
+    return not (await scheduling.chores.describe()).info.running_actions
+
+
 async def several(scheduling: Scheduling) -> bool:
     """Return whether there were enough runs to compare."""
     return len(await runs(scheduling)) >= 4
@@ -105,6 +110,8 @@ async def test_a_persons_pause_outlives_the_worker(
         wait_until(lambda: all_done(db))
         wait_until(lambda: worker.component("chores")["status"] == "healthy")
         await scheduling.chores.pause(note="the auditors are here")
+        # The next worker would do the rest of an open run.
+        await eventually(lambda: is_idle(scheduling))
         assert worker.stop() == 0
 
     with running_worker(tmp_path, "after", **worker_environment, **OFTEN) as worker:

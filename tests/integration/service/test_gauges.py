@@ -8,7 +8,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.rows import Db, a_notification, a_workflow
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 from tests.support.worker import WorkerProgram, running_worker
 from xnovu_poller import metrics
 from xnovu_poller.dev.ports import free_port
@@ -26,6 +26,11 @@ def gauge(worker: WorkerProgram, name: str, **labels: str) -> float:
         if sample.name == name and sample.labels == labels
     )
     return value
+
+
+def until_shown(worker: WorkerProgram, name: str, value: float, **labels: str) -> None:
+    """Wait until a series has a value; it is NaN while the database does not answer in time."""
+    wait_until(lambda: gauge(worker, name, **labels) == value)
 
 
 def free_pair() -> int:
@@ -72,26 +77,25 @@ def test_the_gauges_of_a_worker(db: Db, worker_environment: Environment, tmp_pat
         WORKER_PROCESSES="2",
         TEMPORAL_METRICS_PORT=str(port),
     ) as worker:
-        assert httpx.get(f"{worker.url}/metrics", trust_env=False).status_code == 401
-        wait_until(lambda: gauge(worker, "xnovu_wakeup_listening") == 1)
-        wait_until(lambda: gauge(worker, "xnovu_backlog", loop="new") == 2)
-        assert gauge(worker, "xnovu_backlog", loop="failed") == 0
-        assert gauge(worker, "xnovu_in_flight") == 0
-        assert gauge(worker, "xnovu_oldest_due_seconds", loop="new") > 0
-        assert gauge(worker, "xnovu_oldest_due_seconds", loop="scheduled") == 0
+        url = f"{worker.url}/metrics"
+        assert httpx.get(url, trust_env=False, timeout=WITHIN).status_code == 401
+        until_shown(worker, "xnovu_wakeup_listening", 1)
+        until_shown(worker, "xnovu_backlog", 2, loop="new")
+        until_shown(worker, "xnovu_backlog", 0, loop="failed")
+        until_shown(worker, "xnovu_in_flight", 0)
+        wait_until(lambda: gauge(worker, "xnovu_oldest_due_seconds", loop="new") > 0)
+        until_shown(worker, "xnovu_oldest_due_seconds", 0, loop="scheduled")
         assert gauge(worker, "xnovu_gate_open") == 1
         assert gauge(worker, "xnovu_tripped_workflows") == 0
         assert gauge(worker, "xnovu_pool_connections_max", pool="deliveries") == 10
         assert worker.metric("xnovu_component_health") == len(worker.get("health").json()["components"])
         for component in metrics.COMPONENTS:
-            wait_until(
-                lambda: gauge(worker, "xnovu_component_health", component=component, status="healthy") == 1  # noqa: B023
-            )
+            until_shown(worker, "xnovu_component_health", 1, component=component, status="healthy")
         assert gauge(worker, "xnovu_enterprise_backlog", enterprise="acme") == 2
         assert gauge(worker, "xnovu_enterprise_oldest_due_seconds", enterprise="acme") > 0
         worker.until_logged("executor started")
         for each in (port, port + 1):
-            counted = httpx.get(f"http://127.0.0.1:{each}/metrics", trust_env=False).text
+            counted = httpx.get(f"http://127.0.0.1:{each}/metrics", trust_env=False, timeout=WITHIN).text
             assert "temporal_request_total" in counted
         check_status(worker)
         assert worker.stop() == 0

@@ -22,6 +22,12 @@ def waits_for_a_time(worker: WorkerProgram) -> bool:
     return bool(worker.get_status()["due_timer"]["next_due_in_seconds"])
 
 
+def find_healthy_status(worker: WorkerProgram) -> dict[str, Any] | None:
+    """Return /status once the worker is healthy and listens; rows may be sent before that."""
+    status = worker.get_status()
+    return status if status["status"] == "healthy" and status["wakeup"]["listening"] else None
+
+
 def test_groups_share_a_run_from_end_to_end(
     db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
@@ -32,7 +38,8 @@ def test_groups_share_a_run_from_end_to_end(
         made = [a_notification(db, workflow=workflow, enterprise=f"e{n % 5}", **content) for n in range(100)]
     with running_worker(tmp_path, **worker_environment, HANDOFF_GROUP_SIZE="50") as worker:
         wait_until(lambda: all(is_sent(db, notification_id) for notification_id in made))
-        status = worker.get_status()
+        status = wait_until(lambda: find_healthy_status(worker))
+        assert status is not None
         wait_until(lambda: worker.metric("xnovu_notifications_sent_total") == 100)
         pages = {name: worker.get(name).text for name in ("status", "health", "readyz", "livez", "metrics")}
         assert worker.stop() == 0
@@ -76,8 +83,11 @@ def test_a_scheduled_row_does_not_wait_for_the_poll(
         wait_until(lambda: listens(worker))
         nearer = a_notification(db, workflow=workflow, scheduled_for=ahead(hours=1))
         away = a_notification(db, workflow=workflow, scheduled_for=ahead(seconds=6))
-        wait_until(lambda: waits_for_a_time(worker))
-        written(db, away, scheduled_for=ahead(hours=1))
+        with db.transaction():
+            # A slow test moves it after its former time: until then nobody can claim it.
+            db.execute("SELECT FROM notify.ent_notification WHERE id = %s FOR UPDATE", [away])
+            wait_until(lambda: waits_for_a_time(worker))
+            written(db, away, scheduled_for=ahead(hours=1))
         soon = a_notification(db, workflow=workflow, scheduled_for=ahead(seconds=6))
         written(db, nearer, scheduled_for=ahead(seconds=6.1))
 

@@ -23,11 +23,6 @@ async def health(worker: WorkerProgram) -> tuple[int, dict[str, Any]]:
     return answer.status_code, {name: (part["status"], part["detail"]) for name, part in components}
 
 
-def claims_counted(worker: WorkerProgram) -> bool:
-    """Return whether the worker has claimed anything."""
-    return worker.metric("xnovu_notifications_claimed_total") > 0
-
-
 async def until_healthy(worker: WorkerProgram) -> None:
     """Wait until the start has completed by itself."""
 
@@ -110,7 +105,7 @@ async def test_a_stop_works_while_a_server_does_not_answer(
             await asyncio.to_thread(worker.until_logged, "health served")
             await eventually(lambda: proxy._writers)
             worker.ask()
-            assert await asyncio.to_thread(lambda: worker.ended(within=8)) == 0
+            assert await asyncio.to_thread(worker.ended) == 0
             assert worker.lines("worker stopped")
 
 
@@ -129,6 +124,7 @@ async def test_a_stop_does_not_interrupt_a_handoff(
             "POLL_WAKEUP": wakeup,
             "POLL_INTERVAL_MS": "600000" if wakeup == "on" else "100",
             "LEASE_MS": "60000",
+            "LOG_LEVEL": "debug",
         }
         with running_worker(tmp_path, **environment) as worker:
             await asyncio.to_thread(worker.until_logged, "worker started")
@@ -137,9 +133,10 @@ async def test_a_stop_does_not_interrupt_a_handoff(
                 await eventually(lambda: asyncio.to_thread(listens, worker))
             proxy.hang()
             made = a_notification(db, workflow=a_workflow(db))
-            await eventually(lambda: asyncio.to_thread(claims_counted, worker))
-            # The start request follows in the same turn, before the worker can answer again.
-            assert await asyncio.to_thread(claims_counted, worker)
+            await asyncio.to_thread(worker.until_logged, "notification claimed")
+            # The start request follows in the same turn, before the worker can answer. This page asks no server, so
+            # the request is still open: it is given up after ten seconds.
+            assert (await asyncio.to_thread(worker.get, "livez")).status_code == 200
             assert row(db, made)["notification_status"] == "PROCESSING"
             worker.ask()
             await asyncio.to_thread(worker.until_logged, "worker stopping")
