@@ -51,6 +51,9 @@ def test_a_worker_and_its_servers_make_one_story(
         wait_until(lambda: ended(db, sent))
         dead = a_notification(db)
         wait_until(lambda: ended(db, dead))
+        # A row is written a moment before its run ends.
+        for id_ in (sent, dead):
+            wait_until(lambda: "the run ended" in run("show", id_, **asking).stdout)  # noqa: B023
         story = json.loads(run("why", sent, "--json", **asking).stdout)
         shown = run("show", dead, **asking).stdout
         novu_standin.switch(secret_key="another")

@@ -14,7 +14,8 @@ from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 from xnovu_poller.cli.group import xnovu
 
-HOURLY = {"cron": "0 * * * *", "timezone": "Asia/Shanghai"}
+HOURLY = {"cron": "0 * 1 3 *", "timezone": "Asia/Shanghai"}
+"""On a single day of the year, so that it does not fire by itself during the test."""
 
 
 @pytest.fixture(autouse=True)

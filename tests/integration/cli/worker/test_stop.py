@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.forked import xnovu
 from tests.support.postgres import as_worker
-from tests.support.programs import ROOT, is_alive
+from tests.support.programs import ROOT
 from tests.support.worker import QUICK
 from xnovu_poller.cli.worker.pid_file import read, read_options
 from xnovu_poller.dev.ports import free_port
@@ -54,7 +54,7 @@ def test_a_worker_in_the_background(tmp_path: Path, background: dict[str, str]) 
         "log_level": "debug",
     }
     assert json.loads(restarted.stdout)["pid"] == second.pid
-    assert (second.pid != first.pid, is_alive(first.pid)) == (True, False)
+    assert (second.pid != first.pid, first.alive) == (True, False)
 
     stopped = xnovu("worker", "stop", *files[:2], **background)
     assert (stopped.returncode, second.alive) == (0, False)
