@@ -8,7 +8,7 @@ import pytest
 from tests.support.delivering import Delivering, a_claimed
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, attempt_of, open_db, row
-from tests.support.waiting import eventually
+from tests.support.waiting import WITHIN, eventually
 from xnovu_poller.delivery import trigger as module
 from xnovu_poller.errors import Unfinished
 from xnovu_poller.lifecycle import Status
@@ -82,9 +82,11 @@ async def test_a_locked_row_is_left_for_later_and_delays_no_other(
 
 
 async def test_a_locked_notification_keeps_the_answers_of_its_chunks(
-    executor: Delivering, db: Db, database: str, novu_standin: NovuStandIn
+    executor: Delivering, db: Db, database: str, novu_standin: NovuStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer to a chunk waits for a short lock; then the next chunk is sent, and none is sent again."""
+    # A slow test holds the lock for longer than three seconds.
+    monkeypatch.setattr(module, "_LOCKED_PATIENCE", timedelta(seconds=WITHIN))
     attempt = a_claimed(db, recipients=PEOPLE)
     novu_standin.fault("slow", seconds=30)
     sending = asyncio.create_task(executor.deliver(attempt))
