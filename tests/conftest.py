@@ -7,11 +7,18 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.selection import begin_with_long, other_modes
 
 # A shell lets background processes ignore Ctrl-C, and our children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples in each run, however slow the machine is; `make fuzz` looks for others.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 # Folders in memory: to copy a database, which most tests do, costs a quarter of what it costs on a disk.
 MEMORY = Path("/dev/shm")  # noqa: S108 - tempfile makes folders in it that are ours

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.programs import ENVIRONMENT
+from tests.support.waiting import WITHIN
 
 QUICK = ("--phases", "fuzzing", "--max-examples", "3", "--generation-deterministic")
 """For each run of the tests."""
@@ -37,6 +38,7 @@ async def fuzz(document: dict[str, Any], url: str, key: str, folder: Path, *opti
     words: Sequence[str] = (
         *("--config-file", "schemathesis.toml", "run", "openapi.json", "--url", url),
         *("--header", f"Authorization: Bearer {key}", "--no-color"),
+        *("--request-timeout", str(WITHIN), "--suppress-health-check", "too_slow"),
     )
     ran = await asyncio.create_subprocess_exec(
         _PROGRAM,

@@ -52,7 +52,7 @@ def test_a_wall_time_may_not_exist() -> None:
     assert is_existing(wall("2027-03-28 03:00:00"), BERLIN)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     hours=st.sets(st.integers(0, 23), min_size=1, max_size=3),
     minutes=st.sets(st.integers(0, 59), min_size=1, max_size=3),

@@ -195,7 +195,7 @@ def test_rare_days_over_decades_are_predicted() -> None:
 
 
 @pytest.mark.parametrize("zone", ZONES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     minutes=st.sets(st.integers(0, 59), min_size=1, max_size=3),
     hours=st.sets(st.integers(0, 4), min_size=1, max_size=4),

@@ -269,7 +269,7 @@ _config = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(trigger=st.sampled_from(RuleTrigger), config=_config | _json)
 def test_any_config_is_read_or_refused(trigger: RuleTrigger, config: Any) -> None:  # noqa: ANN401 - JSON
     """No other error is raised, and a rule that was read fires at some time."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from babel import localedata
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.filling import fill
@@ -193,7 +193,6 @@ VALUES_OF_JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(
     CHAINS,
     VALUES_OF_JSON,

@@ -206,7 +206,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join),
     st.dictionaries(st.sampled_from(["x", "y"]), JSON),
@@ -220,7 +220,6 @@ def test_fragments_of_the_language_are_filled_or_refused_and_run_nothing(
     assert canary == []
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=string.printable + "é名\u2028\x85", max_size=80))
 def test_plain_text_is_unchanged(text: str) -> None:
     """Nothing is lost and nothing is added."""

@@ -139,7 +139,7 @@ PIECES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 2)
 @given(PIECES)
 def test_what_we_accept_mako_writes_in_the_same_way(text: str) -> None:
     """The language is a part of Mako, except for a backslash at the end of a line, and for missing values."""

@@ -321,7 +321,7 @@ def test_the_memory_of_compiled_templates_is_bounded() -> None:
     assert kept == [str((number, False, False, 65_536)) for number in "4156"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.text(max_size=20),
     st.sampled_from(["${x}", "${x.y}", "${x[0] or y | u}", "${y.x or x.y or 'z'}", "${x | h, trim}"]),
@@ -339,7 +339,7 @@ def test_any_payload_is_rendered_or_refused(
     assert len(words) <= BODIES[channel].limit
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=50))
 def test_escaped_values_contain_no_markup(value: str) -> None:
     """With any value, only the author's tags are tags."""

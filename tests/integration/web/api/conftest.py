@@ -2,4 +2,4 @@
 
 from hypothesis import settings
 
-settings.register_profile("fuzz")
+settings.register_profile("fuzz", derandomize=False)
