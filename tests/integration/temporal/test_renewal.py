@@ -11,6 +11,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from tests.support.authorities import Authority, Issued
 from tests.support.encrypted import encrypted
 from tests.support.logs import logged_in_full
+from tests.support.ports import reserved_port
 from xnovu_poller.temporal.client import Address
 from xnovu_poller.temporal.renewal import Renewal
 
@@ -72,8 +73,9 @@ async def test_a_process_goes_on_under_new_certificates(
     shutil.copyfile(earlier.certificate, trusted)
 
     async with AsyncExitStack() as stack:
-        async with encrypted(temporal_address, earlier.issue("server"), clients=earlier) as proxy:
-            renewal = Renewal(address_with(ours, trusted, proxy.port))
+        port = stack.enter_context(reserved_port())
+        async with encrypted(temporal_address, earlier.issue("server"), clients=earlier, port=port):
+            renewal = Renewal(address_with(ours, trusted, port))
             client = await renewal.connect()
             before = client.service_client
             worker = await stack.enter_async_context(a_worker(client, task_queue))
@@ -87,7 +89,7 @@ async def test_a_process_goes_on_under_new_certificates(
             assert client.service_client is before
 
         put(later.issue("second"), ours)
-        async with encrypted(temporal_address, later.issue("server"), clients=later, port=proxy.port):
+        async with encrypted(temporal_address, later.issue("server"), clients=later, port=port):
             await renewal.look(client, worker)
             assert client.service_client is not before
             await run(client, f"{task_queue}-2")

@@ -2,28 +2,41 @@
 
 import asyncio
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.integration.temporal.test_renewal import put
 from tests.support.authorities import Authority, Issued
 from tests.support.encrypted import encrypted
+from tests.support.ports import reserved_port
 from xnovu_poller.errors import TemporalUnavailable
 from xnovu_poller.settings import TemporalAddressSettings
 from xnovu_poller.temporal.client import probe
 from xnovu_poller.temporal.shared import SharedClient
 
 
-async def test_it_is_made_again_when_certificates_change(temporal_address: str, tmp_path: Path) -> None:
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Yield the port of a server that goes and comes back."""
+    with reserved_port() as port:
+        yield port
+
+
+async def test_it_is_made_again_when_certificates_change(
+    temporal_address: str, tmp_path: Path, port: int
+) -> None:
     """And is kept as long as they do not fit each other."""
     earlier, later = Authority(tmp_path, "earlier"), Authority(tmp_path, "later")
     ours, trusted = Issued(tmp_path / "ours.pem", tmp_path / "ours.key"), tmp_path / "trusted.pem"
     put(earlier.issue("first"), ours)
     shutil.copyfile(earlier.certificate, trusted)
-    async with encrypted(temporal_address, earlier.issue("server"), clients=earlier) as proxy:
+    async with encrypted(temporal_address, earlier.issue("server"), clients=earlier, port=port):
         shared = SharedClient(
             TemporalAddressSettings.model_validate(
                 {
-                    "TEMPORAL_ADDRESS": f"localhost:{proxy.port}",
+                    "TEMPORAL_ADDRESS": f"localhost:{port}",
                     "TEMPORAL_TLS": True,
                     "TEMPORAL_CLIENT_CERT_PATH": ours.certificate,
                     "TEMPORAL_CLIENT_KEY_PATH": ours.key,
@@ -38,7 +51,7 @@ async def test_it_is_made_again_when_certificates_change(temporal_address: str, 
         assert await shared.lend() is first
 
     put(later.issue("second"), ours)
-    async with encrypted(temporal_address, later.issue("server"), clients=later, port=proxy.port):
+    async with encrypted(temporal_address, later.issue("server"), clients=later, port=port):
         second = await shared.lend()
         assert second is not first
         await probe(second)
