@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from tests.support.delivering import MARKERS, PERSON, VALUE, a_claimed, delivering
+from tests.support.delivering import MARKERS, PERSON, SHORT, VALUE, a_claimed, delivering
 from tests.support.executing import CALL, DEPLOYMENT, LIMITS, LONG, Executing, claims_of, executing, readable
 from tests.support.logs import logged_in_full
 from tests.support.novu import NovuStandIn
@@ -142,11 +142,9 @@ async def test_history_holds_no_content(
         a_workflow(db, key="unknown"),
     ]
     attempts = [a_claimed(db, workflow=workflow) for workflow in workflows]
-    novu_standin.fault("accept_then_hang", match={"workflow": "unknown"}, times=2)
-    novu_standin.fault("malformed", body=VALUE, match={"workflow": "unknown"})
-    async with executing(
-        client, task_queue, engine, novu_standin, call=timedelta(milliseconds=400)
-    ) as executor:
+    novu_standin.fault("accept_then_hang", match={"workflow": "unknown"})
+    novu_standin.fault("malformed", body=VALUE, match={"workflow": "unknown"}, times=2)
+    async with executing(client, task_queue, engine, novu_standin, call=SHORT) as executor:
         histories = await asyncio.gather(*(executor.finish(claim) for claim in claims_of(db, attempts)))
 
     assert row(db, attempts[3].notification_id)["notification_status"] == "FAILED"
