@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from temporalio.client import Client, ScheduleHandle, WorkflowHandle
 
-from tests.integration.temporal.conftest import HOURLY, Make
+from tests.integration.temporal.conftest import Make
 from tests.support.delivering import a_claimed
 from tests.support.executing import (
     FOREIGN,
@@ -19,7 +19,7 @@ from tests.support.executing import (
     executing_for,
     schedules_of,
 )
-from tests.support.firing import has_refused, made, report_of
+from tests.support.firing import has_refused, made, report_of, tried
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_rule, row
 from tests.support.waiting import eventually
@@ -150,7 +150,7 @@ async def test_a_foreign_executor_does_not_record_our_lost_contact(
         patch.setattr(Delivery, "record_lost_contact", fail_to_record)
         async with ours() as executor:
             handle = await executor.begin(*claims_of(db, attempts, group=f"{task_queue}-lost"))
-            await until_pause(handle, "record_lost_contact", 3)
+            await eventually(lambda: tried(handle, 3))
     async with foreign():
         await until_refused(handle, 1)
     assert {row(db, attempt.notification_id)["notification_status"] for attempt in attempts} == {"PROCESSING"}
@@ -181,7 +181,7 @@ async def test_a_foreign_executor_does_no_chore_of_ours(
 ) -> None:
     """Its database is another; our executor does the chores once it gets them."""
     queue = f"{deployment}-shared"
-    chore_schedule = make(HOURLY, queue)
+    chore_schedule = make(queue=queue)
     async with executing_for(FOREIGN, running, queue, limits=FORGETFUL):
         await chore_schedule.ensure()
         await chore_schedule.request_run()

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.proxy import LOOPBACK, proxied
 from tests.support.rows import Db, a_rule, a_workflow, engine_on
+from tests.support.waiting import WITHIN
 from xnovu_poller.errors import DeploymentDisputed, TemporalUnavailable
 from xnovu_poller.settings import TemporalSettings
 from xnovu_poller.temporal.rules import fire
@@ -15,6 +16,7 @@ async def test_a_rule_is_fired_soon_or_not_at_all(
     db: Db, database: str, temporal_address: str, task_queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Temporal is silent, and answers again; then the rows turn out to be those of another database."""
+    monkeypatch.setattr(fire, "_PATIENCE_SECONDS", WITHIN)
     rule = a_rule(db, workflow=a_workflow(db))
     async with proxied(f"grpc://{temporal_address}") as proxy, engine_on(database) as engine:
         temporal = SharedClient(
