@@ -11,7 +11,7 @@ import pytest
 from tests.support.migrating import downgrade, objects, schemas, upgrade
 from tests.support.postgres import alembic
 from tests.support.rows import a_notification, a_workflow, open_db, sqlalchemy_url
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 from xnovu_poller.errors import StoreError
 from xnovu_poller.store import schema
 
@@ -99,14 +99,15 @@ def test_a_producer_passes_a_migration_that_waits_for_a_reader(any_empty_databas
     upgrade(any_empty_database, "0001_initial")
     with open_db(any_empty_database) as db:
         a_workflow(db)
-    with psycopg.connect(any_empty_database) as reader, upgrading(any_empty_database) as upgraded:
+    with psycopg.connect(any_empty_database) as reader:
         reader.execute(ROWS.encode())
-        wait_until(lambda: is_waiting(any_empty_database), within=60)
-        with open_db(any_empty_database) as producer:
-            producer.execute("SELECT notify.enqueue('acme', 'order-shipped', '{a}')")
-        assert not upgraded.done()
-        reader.rollback()
-        upgraded.result(timeout=60)
+        with upgrading(any_empty_database) as upgraded:
+            wait_until(lambda: is_waiting(any_empty_database))
+            with open_db(any_empty_database) as producer:
+                producer.execute("SELECT notify.enqueue('acme', 'order-shipped', '{a}')")
+            assert not upgraded.done()
+            reader.rollback()
+            upgraded.result(WITHIN)
 
     assert rows(any_empty_database) == 1
 
@@ -121,20 +122,17 @@ def test_a_migration_waits_for_a_writer_and_lets_others_write(
         a_workflow(db)
         for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             db.execute(f"ALTER DATABASE {db.info.dbname} SET {limit} = '300ms'".encode())
-    with writing as writer, upgrading(any_empty_database) as upgraded:
+    unlimited = "-c statement_timeout=0 -c lock_timeout=0"
+    with writing as writer:
         writer.execute("SELECT notify.enqueue('acme', 'order-shipped', '{a}')")
-        wait_until(
-            lambda: f"waiting for pid {writer.info.backend_pid} (the-application" in caplog.text, within=60
-        )
-        with open_db(any_empty_database) as producer:
-            producer.execute("SET statement_timeout = 0")
-            producer.execute("SET lock_timeout = 0")
-            producer.execute("SELECT notify.enqueue('acme', 'order-shipped', '{b}')")
-        assert not upgraded.done()
-        writer.commit()
-        upgraded.result(timeout=60)
-
-    assert rows(any_empty_database) == 2
+        with upgrading(any_empty_database) as upgraded:
+            wait_until(lambda: f"waiting for pid {writer.info.backend_pid} (the-application" in caplog.text)
+            with psycopg.connect(any_empty_database, autocommit=True, options=unlimited) as producer:
+                producer.execute("SELECT notify.enqueue('acme', 'order-shipped', '{b}')")
+            assert not upgraded.done()
+            writer.commit()
+            upgraded.result(WITHIN)
+        assert writer.execute(ROWS.encode()).fetchone() == (2,)
 
 
 @pytest.mark.parametrize("revision", ["0002_roles", "0012_events"])
