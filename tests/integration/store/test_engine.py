@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any
 
 import pytest
@@ -250,9 +251,10 @@ async def test_after_a_failover_the_pool_leaves_the_former_primary(
 
 @BOTH
 async def test_a_write_that_is_refused_drops_the_pool(
-    ask: Ask, database: str, successor: str, db: Db
+    ask: Ask, database: str, successor: str, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection was checked a moment ago, so only the error shows the failover."""
+    monkeypatch.setattr(engine_module, "CHECK_SECONDS", inf)
     async with proxied(database) as proxy, engine_on(proxy.through(as_worker(database))) as engine:
         await demote(engine, db)
         proxy.lead_to(successor)
