@@ -138,7 +138,12 @@ async def test_a_session_that_holds_vacuum_up_is_found(any_engine: Engine, any_d
         assert await find(any_engine, "transaction_old", Bounds()) == []
         db.execute(sentence.partition("run: ")[2].encode())
     without_login(any_database, login)
-    assert await find(any_engine, "transaction_old", Bounds(horizon=1)) == []
+
+    async def is_gone() -> bool:
+        # A session is shown until its server process has ended.
+        return await find(any_engine, "transaction_old", Bounds(horizon=1)) == []
+
+    await eventually(is_gone)
 
 
 async def test_a_long_transaction_is_found_if_its_age_is_visible(
@@ -251,7 +256,7 @@ async def test_a_sequence_behind_its_rows_is_found(engine: Engine, db: Db) -> No
     a_notification(db)
 
 
-@pytest.mark.parametrize("ahead", [-7, 7])
+@pytest.mark.parametrize("ahead", [-100, 100])
 async def test_clocks_that_differ_are_found(engine: Engine, ahead: int) -> None:
     """In either direction."""
     (finding,) = await checks.examine(engine, clock=lambda: time.time() + ahead)

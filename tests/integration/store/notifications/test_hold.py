@@ -171,7 +171,7 @@ async def test_a_row_that_has_lapsed_is_always_held_by_itself(engine: Engine, db
 async def test_patience_lasts_until_the_last_live_send_ends(engine: Engine, db: Db) -> None:
     """A group waits only once."""
     first, second = (a_notification(db, status=Status.PROCESSING) for _ in range(2))
-    await hold(engine, [attempt_of(db, first)], deadline=timedelta(seconds=1))
+    await hold(engine, [attempt_of(db, first)], deadline=timedelta(seconds=30))
     await hold(engine, [attempt_of(db, second)], deadline=timedelta(seconds=100))
 
     found = await held(engine, attempt_of(db, first), attempt_of(db, second))
