@@ -1,7 +1,10 @@
 """Executors of another deployment on our task queue, in a real Temporal: they refuse, and we ask again."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +33,8 @@ from xnovu_poller.store import chores
 from xnovu_poller.store.engine import Engine
 
 Begin = Callable[[], AbstractAsyncContextManager[Executing]]
+
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -62,16 +67,6 @@ async def until_refused(handle: WorkflowHandle[object, None], times: int) -> Non
         return kinds.count("foreign_deployment") >= times
 
     await eventually(enough)
-
-
-async def until_pause(handle: WorkflowHandle[object, None], name: str, attempt: int) -> None:
-    """Wait until an activity pauses before one of its attempts, so that a stop interrupts nothing."""
-
-    async def pausing() -> bool:
-        pending = (await handle.describe()).raw_description.pending_activities
-        return [(activity.activity_type.name, activity.attempt) for activity in pending] == [(name, attempt)]
-
-    await eventually(pausing)
 
 
 async def scheduled(handle: WorkflowHandle[object, None]) -> list[tuple[str, int]]:
@@ -112,15 +107,30 @@ async def test_a_foreign_executor_changes_nothing_and_ours_continues(
     assert activities == [("deliver", 3)] * len(activities)
 
 
-async def test_a_foreign_refusal_between_two_tries_does_not_count(
-    db: Db, novu_standin: NovuStandIn, foreign: Begin, ours: Begin, task_queue: str
+async def test_a_foreign_refusal_between_two_tries_does_not_count(  # noqa: PLR0913, PLR0917 - each a fixture
+    client: Client,
+    engine: Engine,
+    db: Db,
+    novu_standin: NovuStandIn,
+    foreign: Begin,
+    ours: Begin,
+    task_queue: str,
 ) -> None:
     """Ours have made the local try and one of two regular tries; the last try records the failure."""
+
+    def end_the_try() -> None:
+        novu_standin.clear_faults()
+        novu_standin.fault("reset_before_accept", times=None)
+
     attempts = insert_claimed(db, 2)
-    novu_standin.fault("reset_before_accept", times=None)
-    async with ours() as executor:
+    novu_standin.fault("reset_before_accept")
+    novu_standin.fault("hang_before_accept", times=None, seconds=MINUTE.total_seconds())
+    patient = replace(FORGETFUL, grace=MINUTE)
+    async with executing(client, task_queue, engine, novu_standin, call=MINUTE, limits=patient) as executor:
         handle = await executor.begin(*claims_of(db, attempts, group=f"{task_queue}-between"))
-        await until_pause(handle, "deliver", 2)
+        await eventually(lambda: novu_standin.stats()["calls"] > 1)
+        # It ends while the executor stops, so the executor does not begin the next.
+        asyncio.get_running_loop().call_later(0.1, end_the_try)
     async with foreign():
         await until_refused(handle, 1)
     async with ours():
