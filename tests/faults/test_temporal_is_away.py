@@ -58,9 +58,7 @@ def test_rows_wait_for_it_beyond_their_lease(
     strike: Callable[[Temporal], None],
 ) -> None:
     """A send under way is still recorded; claimed rows are released or started, but never twice."""
-    # A clean stop takes a moment, and the call must last longer.
-    patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "6000"}
-    with running_worker(tmp_path, **{**worker_environment, **SOON, **patient}) as worker:
+    with running_worker(tmp_path, **{**worker_environment, **SOON, "LEASE_MS": "6000"}) as worker:
         workflow = a_workflow(db)
         sent(db, due(db, workflow))
         begun = send_under_way(db, workflow, novu_standin, mode_of(worker_environment))

@@ -16,12 +16,13 @@ from tests.support.worker import WorkerProgram, running_worker
 from xnovu_poller.dev.postgres import Postgres
 
 SOON: Mapping[str, str] = {
+    "NOVU_TIMEOUT_MS": "20000",
     "LEASE_MS": "3000",
     "POLL_INTERVAL_MS": "200",
     "SCHEDULED_POLL_INTERVAL_MS": "200",
     "FAILED_POLL_INTERVAL_MS": "200",
 }
-"""Settings of a worker whose leases lapse while a test waits."""
+"""Settings of a worker whose leases lapse while a test waits, and whose call to Novu lasts until the test ends it."""
 
 LAPSED = (
     "SELECT FROM notify.ent_notification WHERE id = ANY(%s) AND notification_status = 'PROCESSING'"
@@ -102,8 +103,10 @@ def assert_nobody_died(db: Db) -> None:
 def crash(server: Postgres) -> None:
     """Kill every process of the server: the next start has to recover."""
     with open_db(server.url()) as db:
+        # So it neither starts a process nor waits for the end of one: the list is complete, and no id of it is free.
+        os.kill(server.pid, signal.SIGSTOP)
         backends = [found["pid"] for found in db.execute("SELECT pid FROM pg_stat_activity")]
-        for pid in (server.pid, *backends):
+        for pid in (*backends, server.pid):
             os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not any(map(is_alive, backends)))
     server.stop()
