@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.deaths import HASTY, OFTEN, given_up, killed
+from tests.support.deaths import HASTY, OFTEN, PATIENT, given_up, killed
 from tests.support.modes import Mode, in_every_mode, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -21,8 +21,7 @@ async def test_the_repeat_is_dropped(
     The order is certain because Novu accepts, and then does not answer until the worker is dead.
     """
     novu_standin.fault("accept_then_hang")
-    patient = {"NOVU_TIMEOUT_MS": "5000", "LEASE_MS": "10000"}
-    with running_worker(tmp_path, "killed", **{**worker_environment, **HASTY, **patient}) as worker:
+    with running_worker(tmp_path, "killed", **{**worker_environment, **HASTY, **PATIENT}) as worker:
         made = together(db, mode, a_workflow(db))
         wait_until(lambda: novu_standin.stats()["accepted"] == len(made))
         killed(worker)

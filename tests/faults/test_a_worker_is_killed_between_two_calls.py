@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.deaths import HASTY, OFTEN, given_up, killed
+from tests.support.deaths import HASTY, OFTEN, PATIENT, given_up, killed
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -18,7 +18,6 @@ from tests.support.worker import running_worker
 
 Environment = Mapping[str, str]
 
-PATIENT = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
 CUT_OFF = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE application_name = 'xnovu:worker' AND datname = current_database()"""

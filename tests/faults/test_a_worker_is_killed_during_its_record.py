@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.support.deaths import HASTY, OFTEN, given_up, killed
+from tests.support.deaths import HASTY, OFTEN, PATIENT, given_up, killed
 from tests.support.modes import Mode, in_every_mode, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -30,8 +30,7 @@ async def killed_within(
     The order is certain: the call is under way before, and the record is seen to be executed.
     """
     standin.fault("slow", seconds=60)
-    patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
-    with running_worker(tmp_path, "killed", **{**environment, **HASTY, **patient}) as worker:
+    with running_worker(tmp_path, "killed", **{**environment, **HASTY, **PATIENT}) as worker:
         database, made = environment["DATABASE_URL"], together(db, mode, a_workflow(db))
         await eventually(lambda: standin.stats()["calls"] == 1)
         with stalling(db, "SENT"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deaths import HASTY, OFTEN, given_up
+from tests.support.deaths import HASTY, OFTEN, PATIENT, given_up
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow, row
@@ -33,8 +33,7 @@ async def test_another_replica_finishes_the_sends_under_way(
     """
     novu_standin.fault("accept_then_hang", times=None)
     workflow = a_workflow(db)
-    patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
-    with running_worker(tmp_path, "killed", **{**worker_environment, **HASTY, **patient}) as worker:
+    with running_worker(tmp_path, "killed", **{**worker_environment, **HASTY, **PATIENT}) as worker:
         with db.transaction():
             begun = [a_notification(db, workflow=workflow) for _ in range(3)]
         wait_until(lambda: novu_standin.stats()["accepted"] == 3)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from tests.support.deaths import HASTY
+from tests.support.deaths import HASTY, PATIENT
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -13,7 +13,7 @@ from tests.support.rows import Db, a_notification, a_workflow, back_dated, row
 from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
-BUSY = {"NOVU_TIMEOUT_MS": "30000", "LEASE_MS": "60000", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
+BUSY = {**PATIENT, "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
 """Two workflows keep such a worker busy: further workflows wait in Temporal."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from tests.support.deaths import HASTY, given_up
+from tests.support.deaths import HASTY, PATIENT, given_up
 from tests.support.modes import Mode, together
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -18,7 +18,6 @@ from tests.support.worker import WorkerProgram, running_worker
 
 Environment = Mapping[str, str]
 
-PATIENT = {"NOVU_TIMEOUT_MS": "30000", "LEASE_MS": "60000"}
 RECORD = b"{%d-" % datetime.now(UTC).year
 """The parameter of a record that names the moments of its holds; its text travels only once, when it is prepared."""
 

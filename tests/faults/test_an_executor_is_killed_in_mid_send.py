@@ -5,7 +5,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.deaths import HASTY, given_up
+from tests.support.deaths import HASTY, PATIENT, given_up
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -34,8 +34,7 @@ async def test_its_row_is_sent_and_the_worker_starts_another_executor(
     The order is certain because each process makes one send at a time, and two are under way.
     """
     novu_standin.fault("slow", seconds=60, times=None)
-    patient = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000"}
-    with running_worker(tmp_path, **{**worker_environment, **HASTY, **ONE_AT_A_TIME, **patient}) as worker:
+    with running_worker(tmp_path, **{**worker_environment, **HASTY, **ONE_AT_A_TIME, **PATIENT}) as worker:
         worker.until_logged("executor started")
         workflow = a_workflow(db)
         made = [a_notification(db, workflow=workflow) for _ in range(4)]

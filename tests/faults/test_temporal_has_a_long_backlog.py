@@ -5,7 +5,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from tests.support.deaths import HASTY, OFTEN, given_up, killed
+from tests.support.deaths import HASTY, OFTEN, PATIENT, given_up, killed
 from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
@@ -15,7 +15,7 @@ from tests.support.worker import running_worker
 
 Environment = Mapping[str, str]
 
-BUSY = {"NOVU_TIMEOUT_MS": "10000", "LEASE_MS": "20000", "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
+BUSY = {**PATIENT, "TEMPORAL_MAX_CONCURRENT_WORKFLOWS": "2"}
 """Two workflows keep such a worker busy: further workflows wait in Temporal."""
 
 

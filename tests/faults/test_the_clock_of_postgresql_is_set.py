@@ -1,5 +1,6 @@
 """The database's clock leaps ahead, and is set right again."""
 
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.test_the_clock_of_a_worker_is_set import FALSE
-from tests.support.deaths import OFTEN, killed
+from tests.support.deaths import OFTEN, PATIENT, killed
 from tests.support.modes import mode_of, together
 from tests.support.novu import NovuStandIn
 from tests.support.postgres import migrated_copy, quick_server
@@ -43,13 +44,15 @@ class DatabaseClock:
 
 
 @pytest.fixture
-def clock_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a file that the unprivileged server can read."""
-    folder = tmp_path_factory.mktemp("clock")
-    for part in (folder, *folder.parents):
-        if part.stat().st_mode & 0o001 == 0:
-            part.chmod(part.stat().st_mode | 0o011)
-    return folder / "clock"
+def clock_file() -> Iterator[Path]:
+    """Yield a file that the unprivileged server can read.
+
+    It is not in pytest's own temporary folder: every other pytest that starts closes that to all users but its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="xnovu-clock-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder / "clock"
 
 
 @pytest.fixture
@@ -93,7 +96,7 @@ def test_rows_in_hand_do_not_wait_as_long_as_the_leap(
     """Their lease and their send lie two hours ahead when the clock is set right, and their sender is dead."""
     environment = {**worker_environment, "DATABASE_URL": false_database, **OFTEN}
     novu_standin.fault("slow", seconds=60)
-    with running_worker(tmp_path, "killed", **environment) as worker:
+    with running_worker(tmp_path, "killed", **{**environment, **PATIENT}) as worker:
         clock.set("+2h")
         wait_until(lambda: is_ahead(false_db, 2))
         made = together(false_db, mode_of(worker_environment), a_workflow(false_db))

@@ -19,6 +19,9 @@ OFTEN: Mapping[str, str] = {
 HASTY: Mapping[str, str] = {**OFTEN, "NOVU_TIMEOUT_MS": "1000", "LEASE_MS": "2000"}
 """Settings of workers whose rows can soon be taken over: of those that die, because a slow machine exceeds these times."""
 
+PATIENT: Mapping[str, str] = {"NOVU_TIMEOUT_MS": "30000", "LEASE_MS": "60000"}
+"""Settings of a worker that dies in a call: the call lasts until then, also if the machine stalls."""
+
 _RUNS = """
 SELECT id, temporal_workflow_id AS workflow FROM notify.ent_notification
 WHERE notification_status = 'PROCESSING' AND (cardinality(%(ids)s::bigint[]) = 0 OR id = ANY (%(ids)s))"""
