@@ -10,6 +10,7 @@ from tests.support.modes import only
 from tests.support.novu import NovuStandIn
 from tests.support.promise import assert_kept, until_settled
 from tests.support.rows import Db, a_notification, a_workflow
+from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
 Environment = Mapping[str, str]
@@ -94,8 +95,10 @@ def test_a_call_that_novu_accepts_too_late_is_repeated_and_dropped(
     db: Db, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """After our time-out all outcomes are unknown, all are sent again, and Novu drops all repeats."""
-    novu_standin.fault("slow", seconds=5.5)
+    novu_standin.fault("slow", seconds=60)
     with running_worker(tmp_path, **worker_environment):
+        wait_until(lambda: {unknown for _, _, unknown in ends(db)} == {1})
+        novu_standin.clear_faults()
         until_settled(db)
 
     assert ends(db) == {("plain", "SENT", 1): GROUP - AFFECTED, ("meant", "SENT", 1): AFFECTED}

@@ -74,8 +74,8 @@ def test_each_sends_its_own_exactly_once(
             due(deployment.db, 6)
             workers.enter_context(running_worker(tmp_path, name, **deployment.environment))
         # By chance a group may reach foreign workers a few times in a row.
-        until_settled(ours.db, within=100)
-        until_settled(other.db, within=100)
+        until_settled(ours.db)
+        until_settled(other.db)
 
     for deployment in (ours, other):
         assert_kept(deployment.db, novu_standin)

@@ -51,7 +51,7 @@ def test_the_readme_works(
     assert commands(README, "xnovu workflows", {**QUICK, **worker_environment}) == 1
 
     with running_worker(tmp_path, **worker_environment) as worker:
-        wait_until(lambda: not waiting(db), within=60)
+        wait_until(lambda: not waiting(db))
         assert worker.stop() == 0
 
     triggers = {trigger["workflow"]: trigger for trigger in novu_standin.ledger()["triggers"]}
