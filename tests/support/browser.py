@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,7 +121,10 @@ def _environment() -> dict[str, str | float | bool]:
         return {**settings.child_environment()}
     libraries = sorted({str(file.parent) for file in FOLDER.glob("usr/lib/*-linux-*/**/*.so*")})
     fonts = FOLDER / "fonts.conf"
-    fonts.write_text(FONTS.format(folder=FOLDER), encoding="utf-8")
+    # A browser of another process may read it now.
+    with tempfile.NamedTemporaryFile("w", dir=FOLDER, delete=False, encoding="utf-8") as whole:
+        whole.write(FONTS.format(folder=FOLDER))
+    Path(whole.name).replace(fonts)
     return {**settings.child_environment(LD_LIBRARY_PATH=":".join(libraries), FONTCONFIG_FILE=str(fonts))}
 
 
