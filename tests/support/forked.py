@@ -15,6 +15,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
@@ -30,6 +31,10 @@ HARMLESS = ("Cannot find activity to cancel",)
 _PR_SET_PDEATHSIG = 1
 _FILES = 256
 IMPORTED = (__name__, "xnovu_poller.__main__", "xnovu_poller.service.worker")
+
+
+# The exit code of a child can be read from its pipe only once, and each start reads those of all children that have ended.
+_CHILDREN = threading.Lock()
 
 
 class Fork:
@@ -52,11 +57,11 @@ class Fork:
             errors: the file for its error output; None: the same file.
             prepare: a function of a module of ours that the new process calls first.
         """
-        self._lock = threading.Lock()
         self._process = _server().Process(
             target=_run, args=(arguments, environment, output, errors or output, prepare)
         )
-        self._process.start()
+        with _CHILDREN:
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -66,7 +71,7 @@ class Fork:
 
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
-        with self._lock:  # the exit code can be read from its pipe only once
+        with _CHILDREN:
             return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -84,7 +89,9 @@ class Fork:
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal if it still runs."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            # It may have ended already, if the server has not written its exit code yet.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it at once."""
