@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xnovu_poller import pacing
@@ -29,6 +29,7 @@ def test_the_table_of_examples_holds(failures: int, least: int, most: int) -> No
     assert pacing.failure_pause(failures, lambda: 1.0) == timedelta(seconds=most)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=10_000), st.floats(min_value=0, max_value=1))
 def test_a_pause_never_exceeds_the_longest(failures: int, drawn: float) -> None:
     """After any number of failures, the next try comes within the hour."""
