@@ -164,7 +164,10 @@ async def test_a_heavy_body_that_meets_a_413_is_at_fault_itself(wire: Wire, gate
 async def test_no_answer_within_the_deadline_is_unknown(novu: Novu, wire: Wire) -> None:
     """Novu may have accepted it."""
     wire.answer = never_answer
-    assert kind(await novu.trigger(event(), deadline=SHORT)) == (Unknown, NovuUnanswered)
+    outcome = await novu.trigger(event(), deadline=SHORT)
+    while not wire.requests:  # the machine has paused before the call, which leaves no time for it
+        outcome = await novu.trigger(event(), deadline=SHORT)
+    assert kind(outcome) == (Unknown, NovuUnanswered)
 
 
 async def test_a_call_without_time_left_is_not_made(novu: Novu, wire: Wire) -> None:
