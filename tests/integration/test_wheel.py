@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,14 @@ ALONE = {"PYTHONPATH": ""}
 """Nothing in the environment leads to the checkout."""
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder; byte code, which any process may just be writing, is left out."""
+    return (path for path in folder.rglob("*.*") if "__pycache__" not in path.parts)
+
+
 def migrations() -> list[Path]:
     """Return the files of the migrations."""
-    found = [path for path in (ROOT / "migrations").rglob("*.*") if path.suffix != ".pyc"]
+    found = [*files_below(ROOT / "migrations")]
     assert any(path.suffix == ".sql" for path in found)
     return found
 
@@ -123,9 +129,8 @@ def test_a_wheel_contains_the_migrations_with_their_sql(installed: Path) -> None
     """Each file equals that of the checkout."""
     expected = {path.relative_to(ROOT / "migrations"): path.read_bytes() for path in migrations()}
     packaged = packages(installed) / "xnovu_poller" / "_migrations"
-    found = {path for path in packaged.rglob("*.*") if path.suffix != ".pyc"}
 
-    assert {path.relative_to(packaged): path.read_bytes() for path in found} == expected
+    assert {path.relative_to(packaged): path.read_bytes() for path in files_below(packaged)} == expected
 
 
 def test_a_source_distribution_contains_what_a_wheel_needs(built: tuple[Path, Path], tmp_path: Path) -> None:
