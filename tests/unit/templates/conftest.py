@@ -1,5 +1,6 @@
 import builtins
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -10,10 +11,12 @@ settings.register_profile("fuzz", max_examples=10_000, derandomize=False, print_
 
 _ACTS = ("exec", "import", "open", "os.", "subprocess.", "socket.", "ctypes.")
 _seen: list[str] | None = None
+_watched: int | None = None
 
 
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
-    if _seen is None or not event.startswith(_ACTS):
+    # Servers of other tests may be running in threads.
+    if _seen is None or threading.get_ident() != _watched or not event.startswith(_ACTS):
         return
     # For each syntax error Python looks in vain for a source file of this name.
     if (event, *arguments[:1]) != ("open", "<unknown>"):
@@ -22,9 +25,9 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    global _seen  # noqa: PLW0603 - an audit hook can never be removed, so there is a single hook, which reads this
+    global _seen, _watched  # noqa: PLW0603 - an audit hook can never be removed, so there is a single hook, which reads this
     seen: list[str] = []
-    _seen = seen
+    _seen, _watched = seen, threading.get_ident()
     try:
         yield
     finally:
