@@ -1,6 +1,7 @@
-import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from benchmarks.speed.cpu import Meter, per_job, used
 
@@ -12,25 +13,30 @@ input()
 """
 
 
-def test_the_time_of_children_counts() -> None:
-    """Ended children count too, because a server has a process for each connection."""
+@contextmanager
+def burnt() -> Iterator[int]:
+    """Yield the id of a process that waits now, and whose only child has ended."""
     with subprocess.Popen(
         [sys.executable, "-c", CHILD_BURNS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout
         parent.stdout.readline()
-        seconds = used(parent.pid)
+        yield parent.pid
         parent.communicate("\n")
 
-    assert seconds > 0.05
+
+def test_the_time_of_children_counts() -> None:
+    """Ended children count too, because a server has a process for each connection."""
+    with burnt() as pid:
+        assert used(pid) > 0.05
 
 
 def test_a_meter_starts_at_zero() -> None:
     """Time spent before does not count."""
-    meter = Meter({"us": os.getpid()})
-    sum(range(1_000_000))
+    with burnt() as pid:
+        meter = Meter({"it": pid})
 
-    assert 0 <= meter.spent()["us"] < used(os.getpid())
+        assert 0 <= meter.spent()["it"] < used(pid)
 
 
 def test_a_job_pays_for_all_processes_but_the_sink() -> None:
