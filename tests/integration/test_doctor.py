@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
+from tests.support.closed import closed_port
 from tests.support.forked import xnovu
 from tests.support.novu import NovuStandIn
 from tests.support.postgres import as_worker
-from xnovu_poller.dev.ports import free_port
 
 
 def wrong_of(printed: str) -> dict[str, set[str]]:
@@ -22,15 +22,15 @@ def wrong_of(printed: str) -> dict[str, set[str]]:
 
 def test_servers_that_are_away_do_not_hide_each_other() -> None:
     """Each has its sentence, and the exit code is 1."""
-    port = free_port()
-    ended = xnovu(
-        "doctor",
-        "--json",
-        DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/none",
-        TEMPORAL_ADDRESS=f"127.0.0.1:{port}",
-        NOVU_API_URL=f"http://127.0.0.1:{port}",
-        NOVU_SECRET_KEY="hush",
-    )
+    with closed_port() as port:
+        ended = xnovu(
+            "doctor",
+            "--json",
+            DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/none",
+            TEMPORAL_ADDRESS=f"127.0.0.1:{port}",
+            NOVU_API_URL=f"http://127.0.0.1:{port}",
+            NOVU_SECRET_KEY="hush",
+        )
 
     assert (ended.returncode, ended.stderr) == (1, "")
     assert wrong_of(ended.stdout) == {
@@ -43,18 +43,17 @@ def test_servers_that_are_away_do_not_hide_each_other() -> None:
 
 def test_wrong_settings_hide_only_what_needs_them(database: str, novu_standin: NovuStandIn) -> None:
     """The exit code is 2, and a misspelt variable is found."""
-    port = free_port()
-    without_key = xnovu(
-        "doctor", "--json", DATABASE_URL=as_worker(database), TEMPORAL_ADDRESS=f"127.0.0.1:{port}"
-    )
-    without_database = xnovu(
-        "doctor",
-        "--json",
-        TEMPORAL_ADDRESS=f"127.0.0.1:{port}",
-        NOVU_API_URL=novu_standin.url,
-        NOVU_SECRET_KEY="hush",
-        POLL_INTERVALL_MS="5",
-    )
+    with closed_port() as port:
+        away = f"127.0.0.1:{port}"
+        without_key = xnovu("doctor", "--json", DATABASE_URL=as_worker(database), TEMPORAL_ADDRESS=away)
+        without_database = xnovu(
+            "doctor",
+            "--json",
+            TEMPORAL_ADDRESS=away,
+            NOVU_API_URL=novu_standin.url,
+            NOVU_SECRET_KEY="hush",
+            POLL_INTERVALL_MS="5",
+        )
 
     assert (without_key.returncode, without_database.returncode) == (2, 2)
     assert wrong_of(without_key.stdout) == {
