@@ -11,8 +11,8 @@ import pytest
 from tests.support.forked import xnovu
 from tests.support.novu import NovuStandIn
 from tests.support.postgres import quick_server
+from tests.support.promise import until_settled
 from tests.support.rows import a_workflow, open_db
-from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 from xnovu_poller.dev.ports import LOOPBACK
 
@@ -52,7 +52,8 @@ def test_its_owner_migrates_and_makes_the_workers_login(
         a_workflow(db)
         with running_worker(tmp_path, **environment) as worker:
             db.execute("SELECT notify.enqueue('acme', 'order-shipped', '{user-17}', '{}')")
-            wait_until(lambda: novu_standin.stats()["deliveries"] == 1)
+            until_settled(db)
+            assert novu_standin.stats()["deliveries"] == 1
             assert worker.stop() == 0
         assert db.execute("SELECT notification_status AS state FROM notify.ent_notification").fetchone() == {
             "state": "SENT"

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from tests.support.migrating import comments, downgrade, objects, roles, schemas, upgrade
 from tests.support.postgres import ROOT, alembic, quick_server
 from tests.support.rows import Db, a_notification, a_workflow, open_db, sqlalchemy_url
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 from xnovu_poller.dev.postgres import Postgres
 from xnovu_poller.errors import StoreError
 from xnovu_poller.models import Base
@@ -257,10 +257,10 @@ def test_migrations_at_once_run_one_after_the_other(any_empty_database: str, tmp
         errors = [tmp_path / str(number) for number in range(3)]
         runs = [replicas.submit(_upgrade_aloud, any_empty_database, path) for path in errors]
         mine = f"waiting for pid {keeper.info.backend_pid} "
-        wait_until(lambda: all(path.exists() and mine in path.read_text() for path in errors), within=60)
+        wait_until(lambda: all(path.exists() and mine in path.read_text() for path in errors))
         keeper.rollback()
         for run in runs:
-            assert run.result(timeout=60) == 0
+            assert run.result(timeout=WITHIN) == 0
 
     with open_db(any_empty_database) as db:
         found = db.execute("SELECT version_num FROM notify.alembic_version")

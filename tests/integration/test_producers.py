@@ -11,7 +11,7 @@ from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 from psycopg.types.json import Jsonb
 
 from tests.support.rows import Db, a_notification, a_workflow, open_db, row, written
-from tests.support.waiting import until_blocked
+from tests.support.waiting import WITHIN, until_blocked
 from xnovu_poller.lifecycle import Status
 
 
@@ -264,7 +264,7 @@ async def test_a_retraction_that_waited_sees_a_chunk_accepted_meanwhile(db: Db, 
             [made],
         )
         executor.commit()
-        state = await asyncio.to_thread(waiting.result, 10)
+        state = await asyncio.to_thread(waiting.result, WITHIN)
 
     assert state == "PENDING"
     assert row(db, made)["retract_requested_at"] is not None

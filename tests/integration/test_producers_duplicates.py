@@ -10,7 +10,7 @@ from psycopg.errors import SerializationFailure, UniqueViolation
 from psycopg.types.json import Jsonb
 
 from tests.support.rows import Db, a_workflow, open_db, row
-from tests.support.waiting import until_blocked
+from tests.support.waiting import WITHIN, until_blocked
 
 ENQUEUE = """
     SELECT notify.enqueue('acme', %(key)s, %(recipients)s, %(payload)s, dedup_key => 'once', on_duplicate => %(mode)s)"""
@@ -102,7 +102,7 @@ async def test_two_transactions_at_once_make_one_notification(
         second = pool.submit(_enqueue_as, f"{database}?application_name=second")
         await until_blocked(database, "second")
         first.commit() if commits else first.rollback()
-        got = await asyncio.to_thread(second.result, 30)
+        got = await asyncio.to_thread(second.result, WITHIN)
 
     assert (got == made) is commits
     assert db.execute("SELECT FROM notify.ent_notification").rowcount == 1

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from benchmarks.speed.sink import Sink
+from tests.support.waiting import WITHIN
 
 EVENT = '{{"name": "order-shipped", "transactionId":"{}"}}'
 
@@ -23,7 +24,7 @@ async def sink(tmp_path: Path) -> AsyncIterator[Sink]:
 @pytest.fixture
 async def client(sink: Sink) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client that keeps its connections."""
-    async with httpx.AsyncClient(base_url=sink.url, trust_env=False) as made:
+    async with httpx.AsyncClient(base_url=sink.url, trust_env=False, timeout=WITHIN) as made:
         yield made
 
 
