@@ -127,6 +127,8 @@ def named_in_the_walk() -> set[str]:
 
 
 def _insert(db: Db) -> int:
+    # Only an enterprise with a row is read.
+    db.execute("INSERT INTO notify.ent_enterprise (enterprise_id, name) VALUES ('acme', 'Acme')")
     a_template(
         db,
         key="shipped-en",
