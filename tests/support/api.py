@@ -11,6 +11,7 @@ import httpx
 from tests.support.logins import a_login, without_login
 from tests.support.proxy import Proxy
 from tests.support.rows import engine_on
+from tests.support.waiting import WITHIN
 from xnovu_poller.errors import ConfigError
 from xnovu_poller.service.api import Api
 from xnovu_poller.settings import ApiProcessSettings, NovuSettings
@@ -79,14 +80,19 @@ async def served_api(
     served = ServedApi(database, "")
     running = asyncio.create_task(api.run(served.stop))
     try:
-        served.url = f"http://127.0.0.1:{await asyncio.wait_for(ports, 60)}"
+        await asyncio.wait({running, ports}, timeout=WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        served.url = f"http://127.0.0.1:{ports.result()}"
         yield served
     finally:
         for client in served.clients:
             await client.aclose()
         served.stop.set()
-        await running
-        without_login(database, login)
+        try:
+            await running
+        finally:
+            without_login(database, login)
 
 
 def codes(answers: Sequence[httpx.Response]) -> list[str]:
