@@ -17,10 +17,10 @@ from tests.house import sources
 from tests.journeys.test_readme import blocks
 from tests.support.api import served_api
 from tests.support.logins import a_login, name_of, without_login
+from tests.support.ports import reserved_port
 from tests.support.programs import ENVIRONMENT, ROOT
 from tests.support.rows import Db, a_workflow, row
 from tests.support.waiting import WITHIN, wait_until
-from xnovu_poller.dev.ports import free_port
 from xnovu_poller.testing import recorded
 
 DJANGO = ("shop.py", "runserver", "--noreload", "127.0.0.1:4100")
@@ -30,10 +30,13 @@ FASTAPI = ("-m", "uvicorn", "shop:app", "--port", "4100")
 @contextmanager
 def started(folder: str, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[httpx.Client]:
     """Run an example in its folder on a free port; yield a client of it once it answers."""
-    port = str(free_port())
-    words = [word.replace("4100", port) for word in command]
     with (
-        subprocess.Popen(words, cwd=ROOT / "examples" / folder, env={**ENVIRONMENT, **environment}) as child,
+        reserved_port() as port,
+        subprocess.Popen(
+            [word.replace("4100", str(port)) for word in command],
+            cwd=ROOT / "examples" / folder,
+            env={**ENVIRONMENT, **environment},
+        ) as child,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=WITHIN) as client,
     ):
         try:

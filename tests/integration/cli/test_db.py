@@ -4,11 +4,12 @@ import json
 
 import psycopg
 
+from tests.support.closed import closed_port
 from tests.support.forked import xnovu
 from tests.support.logins import a_login, without_login
 from tests.support.postgres import as_worker
 from tests.support.rows import Db, a_notification, open_db, row
-from xnovu_poller.dev.ports import LOOPBACK, free_port
+from xnovu_poller.dev.ports import LOOPBACK
 from xnovu_poller.lifecycle import Status
 from xnovu_poller.store.schema import required_revision
 
@@ -105,13 +106,14 @@ def test_a_refusing_server_is_reported_without_the_password(empty_database: str)
     wrong = empty_database.replace("postgres:", "nobody:hunter2", 1).replace(
         "//nobody:hunter2", "//nobody:hunter2-"
     )
-    absent = f"postgresql://nobody:hunter2@{LOOPBACK}:{free_port()}/d"
+    with closed_port() as port:
+        refused = xnovu("db", "upgrade", DATABASE_URL=wrong)
+        absent = xnovu("db", "upgrade", DATABASE_URL=f"postgresql://nobody:hunter2@{LOOPBACK}:{port}/d")
 
-    for url, verdict, reason in (
-        (wrong, "cannot serve now", 'failed for user "nobody"'),
+    for ended, verdict, reason in (
+        (refused, "cannot serve now", 'failed for user "nobody"'),
         (absent, "does not answer", "Connection refused"),
     ):
-        ended = xnovu("db", "upgrade", DATABASE_URL=url)
         assert ended.returncode == 1
         assert ended.stderr.startswith(f"xnovu: database: {verdict} (")
         assert reason in ended.stderr

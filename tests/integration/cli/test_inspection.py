@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.support.closed import closed_port
 from tests.support.rows import Db, a_notification
 from xnovu_poller.cli.group import xnovu
-from xnovu_poller.dev.ports import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -65,9 +65,9 @@ def test_a_session_that_holds_locks_is_shown(db: Db, database: str) -> None:
 
 def test_a_database_that_is_away_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exit code is 1."""
-    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/none")
-
-    ended = run("backlog")
+    with closed_port() as port:
+        monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{port}/none")
+        ended = run("backlog")
 
     assert ended.exit_code == 1
     assert ended.stderr.startswith("xnovu: database: does not answer (Connection refused")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from tests.support.closed import closed_port
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
 from tests.support.syncing import Person, a_dynamic
-from xnovu_poller.dev.ports import free_port
 from xnovu_poller.doctor import novu
 from xnovu_poller.settings import NovuSettings
 from xnovu_poller.store.checks import Finding
@@ -29,7 +29,8 @@ async def test_a_novu_that_is_away_or_refuses_the_key_is_one_finding(novu_standi
     """The sentence has the cause, and never the key."""
     novu_standin.switch(secret_key="other")
 
-    wrong = await find(novu_standin.url), await find(f"http://127.0.0.1:{free_port()}")
+    with closed_port() as port:
+        wrong = await find(novu_standin.url), await find(f"http://127.0.0.1:{port}")
 
     assert [found["novu_away"].actual for found in wrong] == [
         "Novu: answers 401; check NOVU_SECRET_KEY and NOVU_API_URL",

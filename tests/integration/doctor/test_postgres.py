@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.support.closed import closed_port
 from tests.support.logins import a_login, bind, name_of, without_login
 from tests.support.pooler import transaction_pooler
 from tests.support.postgres import as_worker, quick_server
 from tests.support.rows import Db, a_notification, engine_on, open_db
-from xnovu_poller.dev.ports import free_port
 from xnovu_poller.doctor import postgres
 from xnovu_poller.store import checks, chores
 from xnovu_poller.store.checks import Bounds, Finding, server
@@ -50,9 +50,9 @@ async def test_a_sound_database_is_as_expected(any_database: str) -> None:
 
 async def test_a_server_that_is_away_is_one_finding() -> None:
     """It has a sentence, and no check is made."""
-    url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
-    async with engine_on(url) as engine:
-        (finding,) = await postgres.examine(engine, NEEDED)
+    with closed_port() as port:
+        async with engine_on(f"postgresql://nobody@127.0.0.1:{port}/none") as engine:
+            (finding,) = await postgres.examine(engine, NEEDED)
 
     assert (finding.code, finding.is_sound) == ("database_away", False)
     assert finding.actual.startswith("database: does not answer (Connection refused")

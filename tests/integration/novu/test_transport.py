@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.closed import closed_port
 from tests.support.waiting import WITHIN
-from xnovu_poller.dev.ports import LOOPBACK, free_port
+from xnovu_poller.dev.ports import LOOPBACK
 from xnovu_poller.novu.client import NEVER_SENT
 from xnovu_poller.novu.transport import NotConnected, Wire
 
@@ -65,8 +66,8 @@ async def test_a_call_arrives_as_it_was_written() -> None:
 
 async def test_a_refused_connection_was_never_sent() -> None:
     """Nobody listens at the port."""
-    with pytest.raises(httpx.ConnectError) as caught:
-        await call(f"http://{LOOPBACK}:{free_port()}")
+    with closed_port() as port, pytest.raises(httpx.ConnectError) as caught:
+        await call(f"http://{LOOPBACK}:{port}")
     assert isinstance(caught.value, NEVER_SENT)
 
 

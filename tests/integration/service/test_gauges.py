@@ -1,17 +1,18 @@
 """The gauges of a worker are measured when somebody asks for /metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.ports import reserved_port
 from tests.support.rows import Db, a_notification, a_workflow
 from tests.support.waiting import WITHIN, wait_until
 from tests.support.worker import WorkerProgram, running_worker
 from xnovu_poller import metrics
-from xnovu_poller.dev.ports import free_port
 from xnovu_poller.store.schema import required_revision
 
 Environment = Mapping[str, str]
@@ -33,11 +34,16 @@ def until_shown(worker: WorkerProgram, name: str, value: float, **labels: str) -
     wait_until(lambda: gauge(worker, name, **labels) == value)
 
 
-def free_pair() -> int:
-    """Return a port that is free, and so is the next."""
-    while free_port((port := free_port()) + 1) != port + 1:
-        pass
-    return port
+@contextmanager
+def reserved_pair() -> Iterator[int]:
+    """Yield the first of two neighbouring ports that nobody else gets."""
+    with ExitStack() as held:
+        while True:
+            port = held.enter_context(reserved_port())
+            with suppress(OSError):
+                held.enter_context(reserved_port(port + 1))
+                break
+        yield port
 
 
 def check_status(worker: WorkerProgram) -> None:
@@ -67,16 +73,18 @@ def test_the_gauges_of_a_worker(db: Db, worker_environment: Environment, tmp_pat
     workflow = a_workflow(db)
     for _ in range(2):
         a_notification(db, workflow=workflow, enterprise="acme")
-    port = free_pair()
-    with running_worker(
-        tmp_path,
-        **worker_environment,
-        WORKER_ENTERPRISE_IDS="nobody",
-        WORKER_HTTP_TOKEN="a-token-of-monitoring",
-        METRICS_ENTERPRISES="1",
-        WORKER_PROCESSES="2",
-        TEMPORAL_METRICS_PORT=str(port),
-    ) as worker:
+    with (
+        reserved_pair() as port,
+        running_worker(
+            tmp_path,
+            **worker_environment,
+            WORKER_ENTERPRISE_IDS="nobody",
+            WORKER_HTTP_TOKEN="a-token-of-monitoring",
+            METRICS_ENTERPRISES="1",
+            WORKER_PROCESSES="2",
+            TEMPORAL_METRICS_PORT=str(port),
+        ) as worker,
+    ):
         url = f"{worker.url}/metrics"
         assert httpx.get(url, trust_env=False, timeout=WITHIN).status_code == 401
         until_shown(worker, "xnovu_wakeup_listening", 1)

@@ -13,9 +13,9 @@ from temporalio.api.workflowservice.v1 import DeprecateNamespaceRequest, Registe
 from temporalio.client import Client, ScheduleHandle
 
 from tests.integration.temporal.conftest import Make, Run
+from tests.support.closed import closed_port
 from tests.support.rows import Db, a_notification, a_rule, back_dated, unguarded
 from tests.support.waiting import eventually
-from xnovu_poller.dev.ports import free_port
 from xnovu_poller.doctor import temporal
 from xnovu_poller.errors import TemporalError
 from xnovu_poller.lifecycle import Status
@@ -73,7 +73,8 @@ async def until_found(settings: TemporalSettings, engine: Engine, code: str) -> 
 
 async def test_a_temporal_that_is_away_is_one_finding(settings_for: SettingsFor) -> None:
     """A namespace that does not exist too; the sentence has the cause."""
-    away = await find(settings_for(f"127.0.0.1:{free_port()}"))
+    with closed_port() as port:
+        away = await find(settings_for(f"127.0.0.1:{port}"))
     nowhere = await find(settings_for(namespace="nowhere"))
 
     assert away["temporal_away"][0].actual.startswith("Temporal: does not answer")

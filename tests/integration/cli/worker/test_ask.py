@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -12,6 +11,7 @@ from click.testing import CliRunner, Result
 from typing_extensions import override
 
 from tests.integration.web.conftest import always, served
+from tests.support.closed import closed_port
 from tests.support.environments import Environment
 from xnovu_poller.cli.group import xnovu
 from xnovu_poller.web.health import Health, Probe, ProbeAnswer
@@ -97,9 +97,8 @@ async def test_the_token_goes_to_nobody_else(environment: Environment) -> None:
 @pytest.mark.parametrize("command", ["health", "status"])
 def test_a_worker_that_is_not_there_is_not_unhealthy(command: str) -> None:
     """Exit code 3 and a sentence, also where something else answers."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    nobody = run(command, "--url", f"http://127.0.0.1:{port}")
+    with closed_port() as port:
+        nobody = run(command, "--url", f"http://127.0.0.1:{port}")
 
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the name that http.server calls

@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 
 from tests.support.forked import xnovu
+from tests.support.ports import reserved_port
 from tests.support.postgres import as_worker
 from tests.support.programs import ROOT
 from tests.support.worker import QUICK
 from xnovu_poller.cli.worker.pid_file import read, read_options
-from xnovu_poller.dev.ports import free_port
 
 
 @pytest.fixture
 def background(tmp_path: Path, worker_environment: dict[str, str]) -> Iterator[dict[str, str]]:
     """Yield the environment of a worker in the background, which is killed at the end if it runs."""
-    found = {**QUICK, **worker_environment, "WORKER_HEALTH_PORT": str(free_port())}
-    yield {**found, "DATABASE_URL": as_worker(found["DATABASE_URL"]), "PYTHONPATH": str(ROOT)}
+    with reserved_port() as port:
+        found = {**QUICK, **worker_environment, "WORKER_HEALTH_PORT": str(port)}
+        yield {**found, "DATABASE_URL": as_worker(found["DATABASE_URL"]), "PYTHONPATH": str(ROOT)}
     if (running := read(tmp_path / "pid")) is not None:
         with suppress(ProcessLookupError):
             os.kill(running.pid, signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from tests.support.closed import closed_port
 from tests.support.delivering import ENGLISH
 from tests.support.executing import KEEP
 from tests.support.logs import logged_in_full
@@ -227,13 +227,12 @@ async def test_a_chore_without_a_database_is_tried_again(
     schedules: RuleSchedules, deployment: UUID, lines: io.StringIO
 ) -> None:
     """The failure cannot be recorded, but it is logged."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    unreachable = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none", part="test")
-    chores = ChoreActivities(unreachable, schedules, str(deployment), keep=KEEP, language=ENGLISH)
+    with closed_port() as port:
+        unreachable = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none", part="test")
+        chores = ChoreActivities(unreachable, schedules, str(deployment), keep=KEEP, language=ENGLISH)
 
-    with pytest.raises(ApplicationError) as caught:
-        await ActivityEnvironment().run(chores.retention, ChoresInput(str(deployment)))
+        with pytest.raises(ApplicationError) as caught:
+            await ActivityEnvironment().run(chores.retention, ChoresInput(str(deployment)))
 
     assert not caught.value.non_retryable
     assert "chore not recorded" in lines.getvalue()
