@@ -13,13 +13,19 @@ import pytest
 from tests.support.logs import logged_in_full
 from tests.support.proxy import proxied
 from tests.support.rows import Db, a_notification, a_rule, a_workflow
-from tests.support.waiting import eventually
+from tests.support.waiting import WITHIN, eventually
 from xnovu_poller.settings.address import read_address
 from xnovu_poller.store import listen
 from xnovu_poller.store.listen import CHANNELS, DUE, LISTENS, RULES, Listener
 from xnovu_poller.store.session import open_session
 
 LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'xnovu:wakeup' AND datname = current_database()"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection is given up only because a machine stands still during its check."""
+    monkeypatch.setattr(listen, "_ANSWER_SECONDS", WITHIN)
 
 
 @asynccontextmanager
