@@ -12,11 +12,21 @@ from threading import Thread
 import pytest
 
 from tests.support.authorities import Authority, Issued
+from tests.support.closed import closed_port
 from tests.support.encrypted import encrypted, server_context
 from tests.support.proxy import LOOPBACK
+from tests.support.waiting import WITHIN
 from xnovu_poller.errors import TemporalInsecure, TemporalUnavailable
 from xnovu_poller.temporal import client as temporal
+from xnovu_poller.temporal import connection_faults
 from xnovu_poller.temporal.client import Address, connect
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fault is found only because a machine stands still meanwhile."""
+    monkeypatch.setattr(temporal, "_CONNECT_SECONDS", WITHIN)
+    monkeypatch.setattr(connection_faults, "_ANSWER_SECONDS", WITHIN)
 
 
 @pytest.fixture(scope="module")
@@ -198,15 +208,14 @@ async def test_a_server_that_expects_tls_is_named(
 
 async def test_other_faults_have_sentences_too(temporal_address: str) -> None:
     """No sentence contains the address, because /health shows it to anybody."""
-    with socket.create_server((LOOPBACK, 0)) as taken:
-        free = taken.getsockname()[1]
-    for target, words in [
-        (f"{LOOPBACK}:{free}", "nothing listens there; check TEMPORAL_ADDRESS"),
-        ("nowhere.invalid:7233", "its host is unknown; check TEMPORAL_ADDRESS"),
-    ]:
-        with pytest.raises(TemporalUnavailable, match=words) as caught:
-            await connect(Address(target=target, namespace="default"))
-        assert target not in str(caught.value)
+    with closed_port() as port:
+        for target, words in [
+            (f"{LOOPBACK}:{port}", "nothing listens there; check TEMPORAL_ADDRESS"),
+            ("nowhere.invalid:7233", "its host is unknown; check TEMPORAL_ADDRESS"),
+        ]:
+            with pytest.raises(TemporalUnavailable, match=words) as caught:
+                await connect(Address(target=target, namespace="default"))
+            assert target not in str(caught.value)
 
 
 async def test_a_server_that_is_not_temporal_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +232,7 @@ async def test_a_server_that_is_not_temporal_is_named(monkeypatch: pytest.Monkey
         with pytest.raises(TemporalUnavailable, match="the server is not Temporal: it does not speak gRPC"):
             await connect(Address(target=f"{LOOPBACK}:{port}", namespace="default"))
     monkeypatch.setattr(temporal, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(connection_faults, "_ANSWER_SECONDS", 0.5)
     with socket.create_server((LOOPBACK, 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(TemporalUnavailable, match="no connection; check TEMPORAL_ADDRESS"):

@@ -17,13 +17,16 @@ from tests.support.executing import CALL, DEPLOYMENT, LIMITS, LONG, Executing, c
 from tests.support.logs import logged_in_full
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_template, a_workflow, row, soon, written
-from tests.support.waiting import eventually
+from tests.support.waiting import WITHIN, eventually
 from xnovu_poller.delivery.deliver import Delivery
 from xnovu_poller.lifecycle import Attempt
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.temporal import contract
 from xnovu_poller.temporal.contract import DeliverInput
 from xnovu_poller.temporal.delivery.activities import DeliveryActivities
+
+LONG_LOCAL = timedelta(seconds=60)
+"""A call that no pause of the machine ends; it fits into a workflow task."""
 
 
 @pytest.fixture
@@ -183,8 +186,10 @@ async def test_a_stop_lets_the_call_under_way_finish(
 ) -> None:
     """Within the grace period its outcome is recorded, and no other executor has to repeat it."""
     attempts = [a_claimed(db) for _ in range(2)]
-    novu_standin.fault("slow", seconds=30, times=None)
-    async with executing(client, task_queue, engine, novu_standin, call=CALL if local else LONG) as executor:
+    novu_standin.fault("slow", seconds=WITHIN, times=None)
+    patient = replace(LIMITS, grace=timedelta(seconds=WITHIN))
+    call = LONG_LOCAL if local else LONG
+    async with executing(client, task_queue, engine, novu_standin, limits=patient, call=call) as executor:
         handle = await executor.begin(*claims_of(db, attempts, group=f"{task_queue}-stopped"))
         await eventually(lambda: novu_standin.stats()["calls"] == 1)
         ending = asyncio.get_running_loop().call_later(0.2, novu_standin.clear_faults)

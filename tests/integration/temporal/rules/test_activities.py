@@ -1,6 +1,6 @@
 """Rules that fire by their schedules in a real Temporal: repeatedly, once, late, or not at all."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from temporalio.client import Client
@@ -45,8 +45,7 @@ async def test_a_one_time_rule_fires_only_once(
     running: Executing, run: Run, db: Db, workflow: int, schedules: RuleSchedules
 ) -> None:
     """Its row is DONE; nothing changes when Temporal deletes the finished schedule."""
-    rule, at = at_once(db, workflow, timedelta(seconds=-6))
-    assert await run() == {"created": 1}
+    rule, at = await _created_before_its_time(run, db, workflow)
     await eventually(lambda: made(db, rule))
 
     row = rule_row(db, rule)
@@ -142,6 +141,25 @@ async def test_a_rule_set_back_to_a_time_that_has_fired_is_done(
         row = rule_row(db, rule)
         assert (row["rule_status"], row["rule_error"], row["done_for"]) == ("DONE", None, at)
     assert len(made(db, rule)) == 1
+
+
+async def _created_before_its_time(run: Run, db: Db, workflow: int) -> tuple[int, datetime]:
+    """Insert a one-time rule, and create its schedule.
+
+    If the machine stands still until the rule's time is over, the rule is deleted, and another follows.
+    """
+    while True:
+        rule, at = at_once(db, workflow, timedelta(seconds=-6))
+        report = await run()
+        if datetime.now(UTC) < at:
+            assert report == {"created": 1}
+            return rule, at
+        db.execute("DELETE FROM notify.ent_notification_rule WHERE id = %s", [rule])
+        await eventually(lambda: _has_no_rule(run))
+
+
+async def _has_no_rule(run: Run) -> bool:
+    return await run() == {}
 
 
 async def _not_listed(schedules: RuleSchedules) -> bool:
