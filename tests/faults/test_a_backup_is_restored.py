@@ -31,7 +31,8 @@ def not_sent(db: Db) -> list[int]:
 @pytest.fixture
 def environment(worker_environment: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of a worker without its database."""
-    quick = {"LEASE_MS": "2000", "FAILED_POLL_INTERVAL_MS": "200"}
+    # No call times out and is repeated, because the test counts the repeats.
+    quick = {"LEASE_MS": "2000", "FAILED_POLL_INTERVAL_MS": "200", "NOVU_TIMEOUT_MS": "100000"}
     return {**worker_environment, **quick}
 
 

@@ -19,7 +19,8 @@ from xnovu_poller.dev.postgres import Postgres
 
 Environment = Mapping[str, str]
 
-QUICK = {"LEASE_MS": "2000", "FAILED_POLL_INTERVAL_MS": "200"}
+# No call times out and is repeated, because the test counts the repeats.
+QUICK = {"LEASE_MS": "2000", "FAILED_POLL_INTERVAL_MS": "200", "NOVU_TIMEOUT_MS": "100000"}
 
 
 @pytest.fixture
