@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.novu import NovuStandIn
+from tests.support.waiting import WITHIN
 from tests.support.wire import event, processed
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.lifecycle import Accepted, Refused, Unknown
@@ -21,7 +22,7 @@ ERROR = {"acknowledged": True, "status": "error", "transactionId": f"xn-{REFUSED
 async def novu(novu_standin: NovuStandIn) -> AsyncIterator[Novu]:
     """A client of a stand-in that refuses one of the events."""
     novu_standin.fault("verdict", verdict="error", match={"transaction_id": f"xn-{REFUSED}"})
-    client = Novu(novu_standin.url, "key-1", timedelta(seconds=5), Gate())
+    client = Novu(novu_standin.url, "key-1", timedelta(seconds=WITHIN), Gate())
     yield client
     await client.aclose()
 

@@ -13,7 +13,7 @@ from tests.support.worker import running_worker
 Environment = Mapping[str, str]
 
 # The shortest lease allowed: it ends while calls are still under way.
-SHORT = {"NOVU_TIMEOUT_MS": "1500", "LEASE_MS": "3000", "FAILED_POLL_INTERVAL_MS": "200"}
+SHORT = {"NOVU_TIMEOUT_MS": "3000", "LEASE_MS": "6000", "FAILED_POLL_INTERVAL_MS": "200"}
 
 SUMS = """
 SELECT notification_status::text AS status, count(*) AS rows, sum(lapses) AS lapses
@@ -25,8 +25,8 @@ def test_each_is_delivered_once(
     db: Db, mode: Mode, worker_environment: Environment, novu_standin: NovuStandIn, tmp_path: Path
 ) -> None:
     """If the answer comes after the time-out, the trigger is repeated and Novu drops it."""
-    novu_standin.fault("slow", seconds=2, times=4, match={"workflow": "too-slow"})
-    novu_standin.fault("slow", seconds=0.9, times=None, match={"workflow": "slow"})
+    novu_standin.fault("slow", seconds=4, times=4, match={"workflow": "too-slow"})
+    novu_standin.fault("slow", seconds=1.8, times=None, match={"workflow": "slow"})
     workflows = [a_workflow(db, key="slow"), a_workflow(db, key="too-slow")]
     with db.transaction():
         for number in range(24):

@@ -19,7 +19,7 @@ from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.claim import Terms
 from xnovu_poller.store.notifications.due import FAILED, NEW
 
-CALL = timedelta(seconds=5)
+CALL = timedelta(seconds=60)
 CONNECTIONS = 10
 """The most calls to Novu at the same time."""
 

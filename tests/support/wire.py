@@ -44,7 +44,7 @@ def build(wire: Wire, gate: Gate, url: str = "https://novu.test", *, max_body_by
     return Novu(
         url,
         "key-1",
-        timedelta(seconds=5),
+        timedelta(seconds=60),
         gate,
         connections=2,
         max_body_bytes=max_body_bytes,

@@ -11,7 +11,7 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
 from tests.support.programs import first_line, is_alive, kill, running
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 from xnovu_poller.dev.children import ServerFailed
 from xnovu_poller.dev.temporal import NAMESPACE, Temporal
 
@@ -69,7 +69,7 @@ async def test_workflows_survive_a_restart(server: Temporal, task_queue: str) ->
 def test_the_web_interface_answers(server: Temporal) -> None:
     """People can look at workflows in the browser."""
     server.start()
-    connection = http.client.HTTPConnection(server.ui_url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(server.ui_url.removeprefix("http://"), timeout=WITHIN)
     connection.request("GET", "/")
     assert connection.getresponse().status == 200
     connection.close()

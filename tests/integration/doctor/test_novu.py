@@ -10,6 +10,7 @@ from tests.support.closed import closed_port
 from tests.support.novu import NovuStandIn
 from tests.support.rows import Db, a_workflow
 from tests.support.syncing import Person, a_dynamic
+from tests.support.waiting import WITHIN
 from xnovu_poller.doctor import novu
 from xnovu_poller.settings import NovuSettings
 from xnovu_poller.store.checks import Finding
@@ -19,7 +20,7 @@ from xnovu_poller.store.engine import Engine
 async def find(url: str, engine: Engine | None = None, *, probe: bool = False) -> dict[str, Finding]:
     """Return the problems, by code."""
     settings = NovuSettings(
-        novu_api_url=url, novu_secret_key=SecretStr("hush"), novu_timeout=timedelta(seconds=10)
+        novu_api_url=url, novu_secret_key=SecretStr("hush"), novu_timeout=timedelta(seconds=WITHIN)
     )
     findings = await novu.examine(settings, engine, probe=probe)
     return {found.code: found for found in findings if not found.is_sound}

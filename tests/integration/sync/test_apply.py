@@ -106,7 +106,7 @@ async def test_what_a_person_does_after_the_plan_is_not_overwritten(
 ) -> None:
     """A change stays, and a deleted workflow is created."""
     a_dynamic(db)
-    novu = Overtaken(novu_standin.url, "key-1", timedelta(seconds=5))
+    novu = Overtaken(novu_standin.url, "key-1", timedelta(seconds=30))
     await synchronise(engine, novu)
 
     db.execute("UPDATE notify.ent_notification_workflow SET name = 'Changed'")
