@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import httpx
 
@@ -79,8 +80,9 @@ async def served_api(
     api = Api(ApiProcessSettings.model_validate(chosen), novu, ports.set_result)
     served = ServedApi(database, "")
     running = asyncio.create_task(api.run(served.stop))
+    either: set[asyncio.Future[Any]] = {running, ports}
     try:
-        await asyncio.wait({running, ports}, timeout=WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=WITHIN, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             await running
         served.url = f"http://127.0.0.1:{ports.result()}"
