@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from tests.support.closed import closed_port
 from tests.support.forked import xnovu
 from tests.support.novu import NovuStandIn
+from tests.support.ports import closed_port
 from tests.support.postgres import as_worker
 
 

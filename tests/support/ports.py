@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.proxy import LOOPBACK
+from xnovu_poller.dev.ports import LOOPBACK
 
 
 @contextmanager
@@ -23,4 +23,12 @@ def reserved_port(port: int = 0) -> Iterator[int]:
         # A server that sets this too, as all do, may bind the port as long as we do not listen.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind((LOOPBACK, port))
+        yield holder.getsockname()[1]
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """Yield a port where nobody listens, and which no server can take until the end of the block."""
+    with socket.socket() as holder:
+        holder.bind((LOOPBACK, 0))
         yield holder.getsockname()[1]

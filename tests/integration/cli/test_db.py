@@ -4,9 +4,9 @@ import json
 
 import psycopg
 
-from tests.support.closed import closed_port
 from tests.support.forked import xnovu
 from tests.support.logins import a_login, without_login
+from tests.support.ports import closed_port
 from tests.support.postgres import as_worker
 from tests.support.rows import Db, a_notification, open_db, row
 from xnovu_poller.dev.ports import LOOPBACK

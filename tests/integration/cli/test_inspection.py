@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.support.closed import closed_port
+from tests.support.ports import closed_port
 from tests.support.rows import Db, a_notification
 from xnovu_poller.cli.group import xnovu
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.support.closed import closed_port
 from tests.support.novu import NovuStandIn
+from tests.support.ports import closed_port
 from tests.support.rows import Db, a_workflow
 from tests.support.syncing import Person, a_dynamic
 from tests.support.waiting import WITHIN

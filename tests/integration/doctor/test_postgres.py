@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.closed import closed_port
 from tests.support.logins import a_login, bind, name_of, without_login
 from tests.support.pooler import transaction_pooler
+from tests.support.ports import closed_port
 from tests.support.postgres import as_worker, quick_server
 from tests.support.rows import Db, a_notification, engine_on, open_db
 from xnovu_poller.doctor import postgres

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.closed import closed_port
 from tests.support.novu import NovuStandIn
+from tests.support.ports import closed_port
 from tests.support.waiting import WITHIN
 from xnovu_poller.errors import NovuUnanswered, NovuUnavailable
 from xnovu_poller.novu.calls import Client

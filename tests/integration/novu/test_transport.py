@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.closed import closed_port
+from tests.support.ports import closed_port
 from tests.support.waiting import WITHIN
 from xnovu_poller.dev.ports import LOOPBACK
 from xnovu_poller.novu.client import NEVER_SENT

@@ -12,8 +12,8 @@ from threading import Thread
 import pytest
 
 from tests.support.authorities import Authority, Issued
-from tests.support.closed import closed_port
 from tests.support.encrypted import encrypted, server_context
+from tests.support.ports import closed_port
 from tests.support.proxy import LOOPBACK
 from tests.support.waiting import WITHIN
 from xnovu_poller.errors import TemporalInsecure, TemporalUnavailable

@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import DeprecateNamespaceRequest, Registe
 from temporalio.client import Client, ScheduleHandle
 
 from tests.integration.temporal.conftest import Make, Run
-from tests.support.closed import closed_port
+from tests.support.ports import closed_port
 from tests.support.rows import Db, a_notification, a_rule, back_dated, unguarded
 from tests.support.waiting import eventually
 from xnovu_poller.doctor import temporal

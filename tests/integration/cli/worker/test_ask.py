@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from typing_extensions import override
 
 from tests.integration.web.conftest import always, served
-from tests.support.closed import closed_port
 from tests.support.environments import Environment
+from tests.support.ports import closed_port
 from xnovu_poller.cli.group import xnovu
 from xnovu_poller.web.health import Health, Probe, ProbeAnswer
 

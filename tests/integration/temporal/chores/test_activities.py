@@ -12,10 +12,10 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from tests.support.closed import closed_port
 from tests.support.delivering import ENGLISH
 from tests.support.executing import KEEP
 from tests.support.logs import logged_in_full
+from tests.support.ports import closed_port
 from tests.support.rows import Db, a_rule
 from tests.support.syncing import Person, a_dynamic
 from tests.support.wires import Wire
