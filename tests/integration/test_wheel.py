@@ -21,6 +21,7 @@ from tests.support.release import build
 from tests.support.rows import a_notification, a_workflow, open_db
 from tests.support.worker import START, running_worker
 from xnovu_poller.cli.version import describe_version
+from xnovu_poller.dev.stack import Stack
 from xnovu_poller.store import schema
 
 ALONE = {"PYTHONPATH": ""}
@@ -107,6 +108,7 @@ def test_an_installed_wheel_sends_a_notification_without_a_checkout(installed: P
         dev.send_signal(signal.SIGTERM)
         read_until(dev, "stopped")
         assert dev.wait() == 0
+    Stack(tmp_path / "stack").erase()
 
 
 def test_a_wheel_migrates_without_a_checkout(installed: Path, empty_database: str, tmp_path: Path) -> None:

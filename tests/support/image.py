@@ -128,6 +128,7 @@ def run(root: Path) -> None:
             worker.terminate()
             if worker.wait(60) != 0:
                 sys.exit(f"the worker ended with exit code {worker.returncode}")
+    stack.erase()
 
 
 def main() -> None:

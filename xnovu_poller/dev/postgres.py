@@ -164,11 +164,13 @@ class Postgres:
         if can_reach(self._user, self.folder) and not self._home.is_symlink():
             make_private_folder(self._home, self._user)
             return self._home
-        # The name is derived, not random, so that a lost link finds its rows again.
-        elsewhere = Path("/var/tmp") / f"xnovu-{_digest(str(self._home))}"  # noqa: S108 - checked to be our own
+        if self._user and not self._home.is_symlink():
+            # A new name each time: a deleted folder must not leave its rows to the next one at its path.
+            new = tempfile.mkdtemp(prefix="xnovu-", dir="/var/tmp")
+            os.chown(new, self._user.uid, self._user.gid)
+            self._home.symlink_to(new)
+        elsewhere = self._home.readlink()
         make_private_folder(elsewhere, self._user)
-        if not self._home.is_symlink():
-            self._home.symlink_to(elsewhere)
         return elsewhere
 
     def _reachable_binaries(self, home: Path) -> Path:

@@ -48,7 +48,7 @@ def make_private_folder(folder: Path, user: User | None) -> None:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        # Everybody may write to /var/tmp, so somebody else may have put a folder or a link of this name there.
+        # Everybody may write to /var/tmp, so somebody else may have put a folder or a link in the place of ours.
         if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != owner:
             raise PermissionError(f"{folder}: exists and belongs to another user") from None
     else:

@@ -130,6 +130,35 @@ def test_an_erased_server_leaves_nothing(server: Postgres) -> None:
     assert not server.folder.exists()
 
 
+def test_a_deleted_folder_leaves_no_rows_to_the_next_one_at_its_path(server: Postgres) -> None:
+    """Whoever deletes the folder starts afresh, though the cluster may stand elsewhere."""
+    server.start()
+    server.create_database("shop")
+    server.stop()
+    left = (server.folder / "cluster").resolve()
+    try:
+        shutil.rmtree(server.folder)
+        server.start()
+        assert not server.has_database("shop")
+    finally:
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def test_a_moved_folder_keeps_its_rows(server: Postgres, tmp_path: Path) -> None:
+    """A new folder at its former path does not touch them."""
+    server.start()
+    server.create_database("shop")
+    server.stop()
+    moved = Postgres(server.folder.rename(tmp_path / "moved"), settings=QUICK)
+    try:
+        server.start()
+        moved.start()
+        assert (moved.has_database("shop"), server.has_database("shop")) == (True, False)
+    finally:
+        moved.stop()
+        moved.erase()
+
+
 def test_an_incomplete_cluster_is_created_again(server: Postgres) -> None:
     """If the first start is killed halfway, the next start still succeeds."""
     server.start()
