@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.archives import unpack
 from tests.support.postgres import ROOT
 from tests.support.programs import commanded, read_until
 from tests.support.promise import until_settled
@@ -137,7 +137,7 @@ def test_a_wheel_contains_the_migrations_with_their_sql(installed: Path) -> None
 
 def test_a_source_distribution_contains_what_a_wheel_needs(built: tuple[Path, Path], tmp_path: Path) -> None:
     """The second build of the release was made from it. It has the documents too, and no test."""
-    shutil.unpack_archive(built[1], tmp_path, filter="data")
+    unpack(built[1], tmp_path)
     [unpacked] = tmp_path.iterdir()
 
     for path in migrations():

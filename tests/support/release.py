@@ -5,13 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import xnovu_poller
+from tests.support.archives import unpack
 from xnovu_poller import settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,8 +50,7 @@ def build(checkout: Path, place: Path) -> list[Path]:
     first = _build(checkout, place)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with tarfile.open(next(file for file in first if file.suffix == ".gz")) as archive:
-            archive.extractall(folder, filter="data")
+        unpack(next(file for file in first if file.suffix == ".gz"), folder)
         (unpacked,) = folder.iterdir()
         second = _build(unpacked, folder / "second")
         for one, other in zip(first, second, strict=True):

