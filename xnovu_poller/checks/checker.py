@@ -113,6 +113,8 @@ class Checker:
 
     async def _check(self, kind: RowKind, ids: Sequence[int], end: float) -> int:
         """Check rows and record the results; return how many there are."""
+        if not ids:
+            return 0
         if kind is RowKind.TEMPLATE:
             results = [result async for result in check_templates(self._engine, ids, end)]
         else:

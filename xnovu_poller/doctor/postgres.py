@@ -95,4 +95,4 @@ async def have_chores_run(engine: Engine) -> bool:
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
-    return await chores.is_fresh(engine, "rules", CHORES_FRESH_FOR)
+    return (await chores.read_last(engine, "rules", CHORES_FRESH_FOR)).is_fresh

@@ -74,19 +74,37 @@ async def read_all(engine: Engine) -> list[Chore]:
         ]
 
 
-_FRESH = text("""
-    SELECT FROM notify.chore WHERE name = :name AND error IS NULL
-        AND finished_at - took_ms * interval '1 ms' > clock_timestamp() - make_interval(secs => :within)
-        -- Its end lies ahead if the clock was ahead then.
-        AND finished_at <= clock_timestamp()""")
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What a chore needs to know of its last run.
+
+    Attributes:
+        is_fresh: whether it began a short time ago, and did not fail.
+        report: empty if it was never done.
+    """
+
+    is_fresh: bool
+    report: dict[str, Any]
 
 
-async def is_fresh(engine: Engine, name: str, within: timedelta) -> bool:
-    """Return whether a chore began within this time, by the database's clock, and did not fail.
+_READ_LAST = text("""
+    SELECT report, error IS NULL
+            AND finished_at - took_ms * interval '1 ms' > clock_timestamp() - make_interval(secs => :within)
+            -- Its end lies ahead if the clock was ahead then.
+            AND finished_at <= clock_timestamp() AS is_fresh
+    FROM notify.chore WHERE name = :name""")
+
+
+async def read_last(engine: Engine, name: str, within: timedelta) -> Last:
+    """Read the last run of a chore.
+
+    Args:
+        within: a run is fresh if it began within this time, by the database's clock.
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer.
     """
     values = {"name": name, "within": within.total_seconds()}
     async with acquire(engine) as connection:
-        return (await connection.execute(_FRESH, values)).rowcount > 0
+        found = (await connection.execute(_READ_LAST, values)).one_or_none()
+    return Last(found.is_fresh, found.report) if found else Last(is_fresh=False, report={})

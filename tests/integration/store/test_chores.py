@@ -48,16 +48,16 @@ async def test_a_failed_chore_keeps_its_last_report(engine: Engine) -> None:
 async def test_a_chore_is_fresh_from_its_beginning(engine: Engine) -> None:
     """A chore that takes its whole interval runs again at once; a failed chore is never fresh."""
     minute = timedelta(minutes=1)
-    assert not await chores.is_fresh(engine, "doctor", minute)
+    assert not (await chores.read_last(engine, "doctor", minute)).is_fresh
     await chores.record(engine, "doctor", timedelta(0), {})
-    assert await chores.is_fresh(engine, "doctor", minute)
-    assert not await chores.is_fresh(engine, "doctor", timedelta(0))
-    assert not await chores.is_fresh(engine, "statistics", minute)
+    assert (await chores.read_last(engine, "doctor", minute)).is_fresh
+    assert not (await chores.read_last(engine, "doctor", timedelta(0))).is_fresh
+    assert not (await chores.read_last(engine, "statistics", minute)).is_fresh
 
     await chores.record(engine, "doctor", minute, {})
-    assert not await chores.is_fresh(engine, "doctor", minute)
+    assert not (await chores.read_last(engine, "doctor", minute)).is_fresh
     await chores.record(engine, "doctor", timedelta(0), None, "database: does not answer")
-    assert not await chores.is_fresh(engine, "doctor", minute)
+    assert not (await chores.read_last(engine, "doctor", minute)).is_fresh
 
 
 async def test_without_a_run_there_is_no_result(engine: Engine) -> None:

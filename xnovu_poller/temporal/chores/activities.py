@@ -16,6 +16,7 @@ from xnovu_poller.errors import StoreUnavailable, XnovuError
 from xnovu_poller.lifecycle import ChoreName, Language
 from xnovu_poller.novu.workflows import NovuWorkflows
 from xnovu_poller.store import audit, checks, chores, minutes, pauses, statistics, workflow_sync
+from xnovu_poller.store.chores import Last
 from xnovu_poller.store.engine import Engine
 from xnovu_poller.store.notifications.purge import purge
 from xnovu_poller.sync import plan
@@ -113,7 +114,7 @@ class ChoreActivities:
         """Let Novu's workflows follow the rows."""
         return await self._do(ChoreName.WORKFLOWS, chores_input, self._synchronise)
 
-    async def _reconcile(self) -> Report:
+    async def _reconcile(self, _last: Report) -> Report:
         """Follow the changed rules; compare all of them too, unless that was done a moment ago."""
         start = time.monotonic()
         all_rules = self._reconciler.left > 0 or start >= self._compared_again_at
@@ -124,13 +125,13 @@ class ChoreActivities:
             self._compared_again_at = time.monotonic() + min(pause, self._fresh_for.total_seconds())
         return {outcome.value: count for outcome, count in report.items()} | {"left": self._reconciler.left}
 
-    async def _purge(self) -> Report:
+    async def _purge(self, last: Report) -> Report:
         """Purge slice by slice from where the last purge stopped, until the budget is spent or nothing is left.
 
         If the process dies here, deleted rows stay deleted, and the next purge starts where this purge did.
         """
         await pauses.forget(self._engine)
-        after = int((await self._read_last_report(ChoreName.RETENTION)).get("after", 0))
+        after = int(last.get("after", 0))
         if self._keep is None:
             return {"deleted": 0, "after": after}
         deleted, end = 0, time.monotonic() + self._budget.total_seconds()
@@ -149,15 +150,10 @@ class ChoreActivities:
         await audit.purge(self._engine, self._keep)
         return {"deleted": deleted, "after": after}
 
-    async def _read_last_report(self, name: ChoreName) -> Report:
-        recorded = {chore.name: chore.report for chore in await chores.read_all(self._engine)}
-        return recorded.get(name, {})
-
-    async def _check(self) -> Report:
-        last = await self._read_last_report(ChoreName.CHECKS)
+    async def _check(self, last: Report) -> Report:
         return await self._checker.run(last.get("after", {}), pause=self._fresh_for)
 
-    async def _count(self) -> Report:
+    async def _count(self, _last: Report) -> Report:
         """Collect the statistics, and keep what waits in this minute for the charts of the operator's page."""
         report = await statistics.collect(self._engine)
         await minutes.record_backlog(
@@ -165,11 +161,11 @@ class ChoreActivities:
         )
         return report
 
-    async def _examine(self) -> Report:
+    async def _examine(self, _last: Report) -> Report:
         findings = await checks.examine(self._engine)
         return {"findings": [{"code": found.code, "sentence": found.sentence} for found in findings]}
 
-    async def _synchronise(self) -> Report:
+    async def _synchronise(self, _last: Report) -> Report:
         """Write what differs; a workflow that needs a person is in the report and in the log."""
         if self._novu is None:
             raise XnovuError("workflows: WORKFLOW_SYNC is off on this worker; set it alike on all workers")
@@ -184,25 +180,27 @@ class ChoreActivities:
             "digest": digest,
         }
 
-    async def _is_synchronised(self) -> bool:
-        """Return whether the rows are those of the last sync, and it was done not long ago."""
-        if not await chores.is_fresh(self._engine, ChoreName.WORKFLOWS, SYNCHRONISED_EVERY):
-            return False
-        digest = plan.digest(await workflow_sync.read_kinds(self._engine))
-        return (await self._read_last_report(ChoreName.WORKFLOWS)).get("digest") == digest
+    async def _read_last(self, name: ChoreName) -> Last:
+        if name is ChoreName.RULES:  # each run follows the changes, and the reconciler keeps what it needs
+            return Last(is_fresh=False, report={})
+        within = SYNCHRONISED_EVERY if name is ChoreName.WORKFLOWS else self._fresh_for
+        return await chores.read_last(self._engine, name, within)
 
-    async def _is_done(self, name: ChoreName) -> bool:
+    async def _is_done(self, name: ChoreName, last: Last) -> bool:
         """Return whether a chore need not be done now: each run follows the changes."""
-        if name in {ChoreName.RULES, ChoreName.CHECKS}:
+        if not last.is_fresh or name is ChoreName.CHECKS:
             return False
         if name is ChoreName.WORKFLOWS:
-            return await self._is_synchronised()
-        return await chores.is_fresh(self._engine, name, self._fresh_for)
+            return last.report.get("digest") == plan.digest(await workflow_sync.read_kinds(self._engine))
+        return True
 
     async def _do(
-        self, name: ChoreName, chores_input: ChoresInput, chore: Callable[[], Awaitable[Report]]
+        self, name: ChoreName, chores_input: ChoresInput, chore: Callable[[Report], Awaitable[Report]]
     ) -> Report:
         """Do a chore, and record how it went, even if it failed.
+
+        Args:
+            chore: called with the last report.
 
         Raises:
             ApplicationError: the chore failed, or belongs to another deployment.
@@ -210,9 +208,10 @@ class ChoreActivities:
         async with self._boundary.guard(chores_input.deployment, contract.HEARTBEAT_TIMEOUT):
             start = time.monotonic()
             try:
-                if await self._is_done(name):
+                last = await self._read_last(name)
+                if await self._is_done(name, last):
                     return {"skipped": "done a moment ago"}
-                report = await chore()
+                report = await chore(last.report)
             except asyncio.CancelledError:
                 # A worker that stops cancels its activities too; another worker then tries again at once.
                 if not activity.is_worker_shutdown():
