@@ -1,5 +1,7 @@
 """The states of a notification and the moves between them."""
 
+from inspect import getdoc
+
 import pytest
 
 from xnovu_poller.errors import NovuRejected
@@ -39,7 +41,7 @@ def test_every_state_can_be_reached() -> None:
 @pytest.mark.parametrize("status", list(Status))
 def test_every_state_is_documented(status: Status) -> None:
     """The class's docstring has a line for each state."""
-    assert f"\n    {status}: " in (Status.__doc__ or "")
+    assert f"\n{status}: " in (getdoc(Status) or "")
 
 
 def test_error_details_hold_the_code_and_the_sentence() -> None:

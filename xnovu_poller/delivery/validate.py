@@ -1,6 +1,5 @@
 """Whether a notification may be sent: its workflow is published, and its payload fits the schema."""
 
-import json
 from dataclasses import replace
 from json.encoder import encode_basestring as quote
 from typing import Any
@@ -12,15 +11,12 @@ from xnovu_poller.novu.event import split_members
 from xnovu_poller.schemas.check import Schemas
 from xnovu_poller.store.notifications.hold import Held
 from xnovu_poller.store.workflows import MOST_SCHEMA_BYTES, Workflow
-from xnovu_poller.templates.variables import read_json
+from xnovu_poller.templates.variables import DEEPEST, read_json
 
 _OUR_NAME = f'"{OUR_KEY}":'.encode()
 """Our name as it stands in the text of a jsonb: PostgreSQL writes no blank before a colon."""
 
 _TRACE_NAME = f'"{tracing.KEY}":'.encode()
-
-_FLAT = 200
-"""A document with no more brackets is not nested too deep for anybody."""
 
 
 def read_values(held: Held, *, used: bool) -> dict[str, Any]:
@@ -34,7 +30,7 @@ def read_values(held: Held, *, used: bool) -> dict[str, Any]:
     """
     try:
         if held.overrides is not None and _may_be_deep(held.overrides):
-            json.loads(held.overrides)
+            read_json(held.overrides)
         if used or _OUR_NAME in held.payload or _may_be_deep(held.payload):
             return read_json(held.payload)
     except (ValueError, RecursionError):
@@ -58,7 +54,7 @@ def without_trace(held: Held) -> Held:
 
 
 def _may_be_deep(document: bytes) -> bool:
-    return document.count(b"[") + document.count(b"{") > _FLAT
+    return document.count(b"[") + document.count(b"{") > DEEPEST
 
 
 def check_payload(schemas: Schemas, held: Held, workflow: Workflow, values: dict[str, Any]) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 from xnovu_poller.errors import TemplateFailed
 from xnovu_poller.lifecycle import OUR_KEY
 
+DEEPEST = 500
+"""The most levels of a document. Python reads as many as its stack has room for, which are others in each version."""
+
 
 @dataclass(slots=True)  # not frozen: ADR 12
 class Occasion:
@@ -79,7 +82,19 @@ def read_json(text: str | bytes) -> dict[str, Any]:
     if "\\ud" in written or "\\uD" in written:
         # Half of a character, which Python's decoder accepts and PostgreSQL refuses, raises UnicodeEncodeError.
         json.dumps(values, ensure_ascii=False, default=str).encode()
+    if written.count("[") + written.count("{") > DEEPEST and _is_too_deep(values):
+        raise ValueError(f"it has more than {DEEPEST} levels")
     return values
+
+
+def _is_too_deep(document: dict[str, Any]) -> bool:
+    level: list[dict[str, Any] | list[Any]] = [document]
+    for _ in range(DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _refuse(constant: str) -> None:

@@ -14,6 +14,7 @@ from xnovu_poller.lifecycle import MAX_LAPSES, PublishStatus
 from xnovu_poller.schemas.check import Schemas
 from xnovu_poller.store.notifications.hold import Held
 from xnovu_poller.store.workflows import MOST_SCHEMA_BYTES
+from xnovu_poller.templates.variables import DEEPEST
 
 
 def test_without_a_schema_everything_fits() -> None:
@@ -118,14 +119,18 @@ def test_poison_comes_after_the_third_lapse() -> None:
         require_usable(held(lapses=MAX_LAPSES + 1), workflow())
 
 
-DEEP = b'{"a":' * 2_000 + b"1" + b"}" * 2_000
+def nested(levels: int) -> bytes:
+    """Return a document of this many levels."""
+    return b'{"a":' * levels + b"1" + b"}" * levels
 
 
 @pytest.mark.parametrize("column", ["payload", "overrides"])
 def test_a_column_that_is_nested_too_deep_is_not_sent(column: str) -> None:
     """It could fail the call of a whole group; many short lists are no harm."""
-    with pytest.raises(PayloadInvalid, match="nested too deep"):
-        read_values(held(**{column: DEEP}), used=False)
+    for levels in (DEEPEST + 1, 2_000, 100_000):
+        with pytest.raises(PayloadInvalid, match="nested too deep"):
+            read_values(held(**{column: nested(levels)}), used=False)
+    read_values(held(**{column: nested(DEEPEST)}), used=False)
     read_values(held(**{column: {"a": [[]] * 2_000}}), used=False)
 
 

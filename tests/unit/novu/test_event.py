@@ -96,7 +96,7 @@ def test_attachments_do_not_count_towards_the_limit() -> None:
 
 def test_a_payload_that_cannot_be_split_is_rejected_and_not_quoted() -> None:
     """What passes elsewhere may be nested too deep here, where the stack is another."""
-    deep = b'{"deep":' + b"[" * 3_000 + b"]" * 3_000 + b',"text":"' + b"x" * EVENT_BYTES + b'"}'
+    deep = b'{"deep":' + b"[" * 200_000 + b"]" * 200_000 + b',"text":"' + b"x" * EVENT_BYTES + b'"}'
     with pytest.raises(NovuRejected) as caught:
         replace(event(), payload=deep).body()
     assert str(caught.value) == "Novu: rejects it with 400 (not_json)"

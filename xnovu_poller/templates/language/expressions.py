@@ -21,7 +21,7 @@ from xnovu_poller.templates.language.paths import (
     read_member,
     read_slice,
 )
-from xnovu_poller.templates.language.source import Code, Source
+from xnovu_poller.templates.language.source import Code, Source, find_joiner
 from xnovu_poller.templates.language.state import Read, State
 from xnovu_poller.templates.language.values import Unfit
 
@@ -312,10 +312,15 @@ def as_call(code: Code) -> Code:
     return Code(code.at - 2, f"f({code.text})", {end + 2: key for end, key in code.hidden.items()})
 
 
+_NO_EXPRESSION = "it is not an expression; write a path, a constant or an operation"
+
+
 def parse(source: Source, code: Code) -> ast.expr:
     """Return Python's syntax tree of an expression; columns count from a bracket before it."""
     if not code.text.strip():
         raise source.refuse(code.at, "the expression is empty; write a path or a constant")
+    if (joiner := find_joiner(code.text)) is not None:
+        raise source.refuse(code.at + joiner, _NO_EXPRESSION)
     try:
         return ast.parse(f"({code.text})", mode="eval").body
     except SyntaxError as error:
@@ -323,7 +328,7 @@ def parse(source: Source, code: Code) -> ast.expr:
             word = code.text.strip()
             raise source.refuse(code.at, f"{word} is a word of Python's; write payload.{word}") from None
         at = code.at + max(0, min((error.offset or 2) - 2, len(code.text)))
-        raise source.refuse(at, "it is not an expression; write a path, a constant or an operation") from None
+        raise source.refuse(at, _NO_EXPRESSION) from None
     except (ValueError, RecursionError, MemoryError):
         raise source.refuse(code.at, "it is not an expression; write a path or a constant") from None
 

@@ -13,7 +13,7 @@ from xnovu_poller.templates.language.expressions import MAGIC_NAMES, Expression,
 from xnovu_poller.templates.language.filters import Applied, compile_filters
 from xnovu_poller.templates.language.grammar import check_with_mako
 from xnovu_poller.templates.language.scan import Construct, Control, Tag, Text, Value, scan
-from xnovu_poller.templates.language.source import Code, Source
+from xnovu_poller.templates.language.source import Code, Source, is_name
 from xnovu_poller.templates.language.state import MAX_NESTING, Program, Read, Run
 
 MAX_STEPS = 3_000
@@ -181,7 +181,7 @@ class _Builder:
         is_taken = (
             name in {*MAGIC_NAMES, *self._loops, "payload", "len"} or name.startswith("_") or iskeyword(name)
         )
-        if is_taken or not name.isidentifier():
+        if is_taken or not is_name(name):
             reason = f"{control.name} cannot be the name of an item; take another name"
             raise self._source.refuse(control.at, reason)
         self._loops.append(name)
@@ -264,7 +264,7 @@ class _Builder:
     def _begin_block(self, tag: Tag) -> None:
         name = tag.attributes["name"].text
         is_taken = name in {*MAGIC_NAMES, "body"} or name.startswith("_") or iskeyword(name)
-        if is_taken or not name.isidentifier():
+        if is_taken or not is_name(name):
             reason = "the name of a block is letters, digits and _, and none that Mako or Python uses; write `content`"
             raise self._source.refuse(tag.at, reason)
         if name in self._blocks or any(

@@ -40,6 +40,20 @@ def read_code(at: int, text: str) -> Code:
     return Code(at, _KEYWORD.sub(hide, one_line), hidden)
 
 
+# A constant need not end here, so that no text is read slowly; Python's parser refuses it then.
+_JOINER = re.compile("""("(?:[^"\\\\]|\\\\.)*"?|'(?:[^'\\\\]|\\\\.)*'?)|[\u200c\u200d]""")
+
+
+def find_joiner(text: str) -> int | None:
+    """Return the place of a character that nobody sees, outside of constants; Python 3.13 reads names that have it."""
+    return next((found.start() for found in _JOINER.finditer(text) if found[1] is None), None)
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text is a name on each Python."""
+    return text.isidentifier() and find_joiner(text) is None
+
+
 class Source:
     """The text of a template.
 
