@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from typing_extensions import override
 
 from tests.support.authorities import Authority, Issued
-from tests.support.proxy import LOOPBACK, Proxy, proxy_of
+from tests.support.proxy import Proxy, proxy_of
+from tests.support.tcp import accepting
 
 
 class Recording(Proxy):
@@ -55,14 +56,11 @@ async def encrypted(
     context = server_context(issued, clients)
     host, _, behind = temporal_address.rpartition(":")
     proxy = Recording(host, int(behind))
-    server = await asyncio.start_server(proxy.serve, LOOPBACK, port, ssl=context)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
-        yield proxy
-    finally:
-        server.close()
-        await proxy.close()
-        await server.wait_closed()
+    async with accepting(proxy.serve, port=port, context=context) as proxy.port:
+        try:
+            yield proxy
+        finally:
+            await proxy.close()
 
 
 class EncryptedPostgres(Proxy):

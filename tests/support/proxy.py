@@ -6,6 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from tests.support.tcp import accepting
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -133,14 +135,11 @@ async def proxy_of(kind: type[Kind], url: str) -> AsyncIterator[Kind]:
     """Run a proxy of a kind in front of the server of a URL."""
     parts = urlsplit(url)
     proxy = kind(parts.hostname or LOOPBACK, parts.port or 0)
-    server = await asyncio.start_server(proxy.serve, LOOPBACK, 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
-        yield proxy
-    finally:
-        server.close()
-        await proxy.close()
-        await server.wait_closed()
+    async with accepting(proxy.serve) as proxy.port:
+        try:
+            yield proxy
+        finally:
+            await proxy.close()
 
 
 def proxied(url: str) -> AbstractAsyncContextManager[Proxy]:

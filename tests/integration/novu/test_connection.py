@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tcp import accepting
 from tests.support.wire import event, kind
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.dev.ports import LOOPBACK
@@ -36,12 +37,12 @@ async def serving(answer: Answer) -> AsyncIterator[str]:
             await answer(writer)
             await writer.drain()
 
-    async with listening(serve) as url:
+    async with served(serve) as url:
         yield url
 
 
 @asynccontextmanager
-async def listening(serve: Serve) -> AsyncIterator[str]:
+async def served(serve: Serve) -> AsyncIterator[str]:
     """Serve each connection in this way until the test ends; yield the address."""
     open_ones: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -52,8 +53,8 @@ async def listening(serve: Serve) -> AsyncIterator[str]:
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         open_ones[asyncio.create_task(work(reader, writer))] = writer
 
-    async with await asyncio.start_server(accept, LOOPBACK) as server:
-        yield f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+    async with accepting(accept) as port:
+        yield f"http://{LOOPBACK}:{port}"
     # A connection may be on its way from the socket to `accept`, in a task of asyncio's own.
     await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()} - open_ones.keys()))
     for writer in open_ones.values():
@@ -192,7 +193,7 @@ async def test_cookies_are_neither_kept_nor_sent_back() -> None:
             writer.write(head("201 Created", cookie, f"Content-Length: {len(OURS)}") + OURS)
             await writer.drain()
 
-    async with listening(serve) as url:
+    async with served(serve) as url:
         novu = Novu(url, "key-1", CALL, Gate())
         assert [await novu.trigger(event()) for _ in range(5)] == [Accepted()] * 5
         await novu.aclose()

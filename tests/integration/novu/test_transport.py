@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.ports import closed_port
+from tests.support.tcp import accepting
 from tests.support.waiting import WITHIN
 from xnovu_poller.dev.ports import LOOPBACK
 from xnovu_poller.novu.client import NEVER_SENT
@@ -29,8 +30,8 @@ async def served(serve: Serve) -> AsyncIterator[str]:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async with await asyncio.start_server(closing, LOOPBACK) as server:
-        yield f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+    async with accepting(closing) as port:
+        yield f"http://{LOOPBACK}:{port}"
 
 
 async def call(url: str, *, patience: float = WITHIN) -> httpx.Response:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import Clock
+from tests.support.tcp import accepting
 from tests.support.wire import event
 from xnovu_poller.backpressure.gate import Gate
 from xnovu_poller.dev.ports import LOOPBACK
@@ -33,8 +34,8 @@ async def speaking_tls(certificate: str) -> AsyncIterator[str]:
             writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
 
-    async with await asyncio.start_server(serve, LOOPBACK, ssl=context) as server:
-        yield f"https://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+    async with accepting(serve, context=context) as port:
+        yield f"https://{LOOPBACK}:{port}"
 
 
 async def fail(url: str, gate: Gate | None = None, call: timedelta = CALL) -> str:
@@ -90,8 +91,7 @@ async def test_plain_http_where_tls_is_expected_has_its_sentence() -> None:
             writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
 
-    async with await asyncio.start_server(serve, LOOPBACK) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with accepting(serve) as port:
         assert "it speaks plain HTTP at this port" in await fail(f"https://{LOOPBACK}:{port}")
 
 
@@ -110,8 +110,7 @@ async def test_an_alert_of_tls_where_plain_http_is_expected_has_its_sentence() -
             writer.write(b"\x15\x03\x01\x00\x02\x02\x0a")
             await writer.drain()
 
-    async with await asyncio.start_server(serve, LOOPBACK) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with accepting(serve) as port:
         assert "it speaks TLS at this port; write https://" in await fail(f"http://{LOOPBACK}:{port}")
 
 
@@ -149,8 +148,7 @@ async def test_a_handshake_that_never_ends_stops_in_time() -> None:
         with closing(writer):
             await reader.read()
 
-    async with await asyncio.start_server(serve, LOOPBACK) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with accepting(serve) as port:
         # Half of it is for the connection; a slow machine must not use up the other half too.
         found = await fail(f"https://{LOOPBACK}:{port}", call=timedelta(seconds=6))
     assert "no connection was made in time" in found

@@ -15,6 +15,7 @@ from tests.support.authorities import Authority, Issued
 from tests.support.encrypted import encrypted, server_context
 from tests.support.ports import closed_port
 from tests.support.proxy import LOOPBACK
+from tests.support.tcp import accepting
 from tests.support.waiting import WITHIN
 from xnovu_poller.errors import TemporalInsecure, TemporalUnavailable
 from xnovu_poller.temporal import client as temporal
@@ -227,8 +228,7 @@ async def test_a_server_that_is_not_temporal_is_named(monkeypatch: pytest.Monkey
         await reader.read()
         writer.close()
 
-    async with await asyncio.start_server(answer, LOOPBACK, 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with accepting(answer) as port:
         with pytest.raises(TemporalUnavailable, match="the server is not Temporal: it does not speak gRPC"):
             await connect(Address(target=f"{LOOPBACK}:{port}", namespace="default"))
     monkeypatch.setattr(temporal, "_CONNECT_SECONDS", 0.5)
