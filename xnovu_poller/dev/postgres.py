@@ -34,7 +34,8 @@ class Postgres:
 
     PostgreSQL refuses to run as root. If we are root, it runs as `nobody`, and we make its files reachable
     for that user: the binaries are copied, and if `nobody` cannot enter the folder, the cluster goes to
-    /var/tmp, with a symbolic link to it in the folder. We change no mode of a folder that is not ours.
+    /var/tmp, with a symbolic link to it in the folder; `erase` deletes both, but a person who deletes the folder leaves the
+    cluster behind. We change no mode of a folder that is not ours.
 
     Guarantee: the server ends when this process ends, even by SIGKILL; see `Child`.
     """

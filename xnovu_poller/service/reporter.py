@@ -67,12 +67,15 @@ class Reporter:
             StoreLocked: nothing was written.
         """
         health = await examine()
-        # In a thread: with children it reads their files.
-        done = await asyncio.to_thread(count_done, self._counted)
+        done = await self._count()
         grown = {kind: total - self._reported.get(kind, 0) for kind, total in done.items()}
         gate = {**self._gate.status(), "breakers": self._gate.breaker.describe(_BREAKERS)}
         await worker_reports.report(self._engine, health, gate, grown)
         self._reported = done
+
+    async def _count(self) -> Mapping[str, int]:
+        # In a thread: with children it reads their files.
+        return await asyncio.to_thread(count_done, self._counted)
 
     async def withdraw(self) -> None:
         """Report a last time, then delete the report, so that nobody takes this worker for lost."""
@@ -81,3 +84,8 @@ class Reporter:
             await worker_reports.withdraw(self._engine)
         except StoreError as error:
             _log.debug("worker's report not withdrawn", reason=str(error))
+
+    async def withdraw_again(self) -> None:
+        """Count the work that a stop has finished since the report was withdrawn, if there is any."""
+        if await self._count() != self._reported:
+            await self.withdraw()

@@ -31,6 +31,9 @@ A stop promises to take at most `NOVU_TIMEOUT_MS` + 30 s, also while PostgreSQL 
 than a call to Novu) for running work, 10 s until a cancelled statement is given up (psycopg), and 5 s to close.
 """
 
+_LAST_REPORT_SECONDS = 2.0
+"""Of the 5 s to close: a silent PostgreSQL has recorded nothing that could be reported."""
+
 
 class Worker:
     """One replica: the polling loops, the rescuer, the canceller, and the processes that deliver.
@@ -125,3 +128,4 @@ class Worker:
         await ending
         await asyncio.wait(executing)
         await asyncio.gather(*executing)
+        await asyncio.wait([asyncio.create_task(reporter.withdraw_again())], timeout=_LAST_REPORT_SECONDS)

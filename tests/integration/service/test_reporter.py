@@ -40,6 +40,28 @@ async def test_work_is_counted_once(db: Db, engine: Engine) -> None:
     assert db.execute("SELECT FROM notify.worker_report").rowcount == 0
 
 
+async def test_what_a_stop_finishes_is_counted(db: Db, engine: Engine) -> None:
+    """The report is withdrawn before the running work has ended, and once more only if that work counts."""
+    counted = Counted()
+    reporter = Reporter(engine, examine, examine, Gate(), counted)
+    await reporter.withdraw()
+    await reporter.withdraw_again()
+    assert _sent(db) == 3
+    assert db.execute("SELECT FROM notify.worker_report").rowcount == 0
+
+    counted.sent += 2
+    await reporter.withdraw_again()
+    assert _sent(db) == 5
+    assert db.execute("SELECT FROM notify.worker_report").rowcount == 0
+
+
+def _sent(db: Db) -> int:
+    found = db.execute("SELECT sum(sent)::int AS sent FROM notify.minute").fetchone()
+    assert found
+    sent: int = found["sent"]
+    return sent
+
+
 async def test_a_stop_goes_on_without_the_database(engine: Engine) -> None:
     """The report stays then; the page shows for how long the worker has been silent."""
 

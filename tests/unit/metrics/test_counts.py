@@ -12,9 +12,11 @@ from xnovu_poller.metrics.counts import count_dead, count_done
 class Counted(metrics.Source):
     """Counters as a worker has them."""
 
+    sent = 3
+
     @override
     def collect(self) -> Iterable[Metric]:
-        sent = CounterMetricFamily("xnovu_notifications_sent", "…", value=3)
+        sent = CounterMetricFamily("xnovu_notifications_sent", "…", value=self.sent)
         dead = CounterMetricFamily("xnovu_notifications_dead", "…", labels=["code"])
         dead.add_metric(["template_missing"], 1, created=1.0)
         dead.add_metric(["novu_rejected"], 2, created=1.0)
