@@ -13,6 +13,8 @@ KEPT = ROOT / ".before"
 """A commit's version is built once; `make clean` deletes all."""
 
 FIRST_REVISION = "migrations/versions/0012_*.py"
+OLDEST_REVISION = "migrations/versions/0011_*.py"
+"""A version that lacks it does not work beside this version: docs/upgrade.md, *Upgrade workers*."""
 
 SAFE: Mapping[str, str] = {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}
 """Its processes import its own files, in any folder."""
@@ -34,9 +36,18 @@ class Before:
 
 
 def default_commit() -> str:
-    """Return the parent of the commit that added the first migration of this version; HEAD if there is none yet."""
-    added = _git("log", "--diff-filter=A", "--reverse", "--format=%H", "--", FIRST_REVISION).decode().split()
-    return f"{added[0]}^" if added else "HEAD"
+    """Return the parent of the commit that added the first migration of this version.
+
+    HEAD if there is none yet, or if the parent is too old to work beside this version: then no migration runs.
+    """
+    first = _added(FIRST_REVISION)
+    return "HEAD" if first in (None, _added(OLDEST_REVISION)) else f"{first}^"
+
+
+def _added(file: str) -> str | None:
+    """Return the first commit that added a file."""
+    commits = _git("log", "--diff-filter=A", "--reverse", "--format=%H", "--", file).decode().split()
+    return commits[0] if commits else None
 
 
 def build(revision: str) -> Before:

@@ -43,7 +43,8 @@ SHORTEST_SECONDS = 60
     "revision",
     envvar="CHAOS_BEFORE",
     show_envvar=True,
-    help="A commit of the version before; by default the parent of the first migration of this version.",
+    help="A commit of the version before; by default the parent of the first migration of this version, or HEAD if that is "
+    "too old to work beside this version.",
 )
 def chaos_upgrade(seconds: int, seed: int, revision: str | None) -> None:
     """Roll out this version beside the version before, under faults, and check that no notification is lost or sent twice.
